@@ -1,0 +1,118 @@
+//! What the webhook tells the reconciler, and who works on it.
+//!
+//! A [`Hint`] says "look at this object"; it never says what to do. The reconciler reads the object again and
+//! acts on what it reads, so a forged, repeated, late or lost hint costs a read and never a wrong change.
+//! [`units_of`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
+//! reconciler share it, and the unit is the message group, so that one resource has one writer at a time.
+
+mod dedup;
+mod object;
+mod unit;
+mod units_of;
+
+pub use dedup::deduplication_id;
+pub use object::{Kind, ObjectRef, Operation};
+pub use unit::{ParseUnitError, UnitKey};
+pub use units_of::{parent_gateways, units_of};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the message body. A reader refuses any other and says so.
+pub const SCHEMA: u32 = 1;
+
+/// The longest accepted message body, in bytes: a hint is about 500 bytes; anything far longer is not a hint.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// One message: "look at `object`, as part of `unit`".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hint {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// The unit to reconcile; its [`UnitKey::group_id`] is the message group.
+    pub unit: UnitKey,
+    /// The object whose change gave the hint.
+    pub object: ObjectRef,
+    /// What the admission review said was being done, or `Resync` from the drift pass.
+    pub operation: Operation,
+}
+
+/// Why a message body is not a hint. Each case is the sender's fault: a retry cannot help.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseHintError {
+    /// The body is longer than [`BODY_BYTES_MAX`].
+    #[error("the body has {0} bytes, at most {BODY_BYTES_MAX} are accepted")]
+    TooLong(usize),
+    /// The body is not the JSON of a hint.
+    #[error("the body is not a hint: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// The schema is of another version.
+    #[error("schema {0} is not known, this version reads schema {SCHEMA}")]
+    UnknownSchema(u32),
+}
+
+impl Hint {
+    /// A hint of the present schema.
+    pub fn new(unit: UnitKey, object: ObjectRef, operation: Operation) -> Self {
+        Self { schema: SCHEMA, unit, object, operation }
+    }
+
+    /// Reads a message body.
+    pub fn parse(body: &str) -> Result<Self, ParseHintError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema: u32,
+        }
+        if body.len() > BODY_BYTES_MAX {
+            return Err(ParseHintError::TooLong(body.len()));
+        }
+        let Versioned { schema } = serde_json::from_str(body)?;
+        if schema != SCHEMA {
+            return Err(ParseHintError::UnknownSchema(schema));
+        }
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// The message body.
+    pub fn body(&self) -> String {
+        // A struct of strings and integers always serialises; an empty body would be refused by `parse`.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint() -> Hint {
+        Hint::new(
+            UnitKey::Gateway { name: "my-hotel".into() },
+            ObjectRef {
+                cluster: "one".into(),
+                kind: Kind::Gateway,
+                namespace: "default".into(),
+                name: "my-hotel".into(),
+                uid: "u".into(),
+                generation: 3,
+            },
+            Operation::Update,
+        )
+    }
+
+    #[test]
+    fn a_body_is_read_back_as_the_same_hint() {
+        assert_eq!(Hint::parse(&hint().body()).unwrap(), hint());
+    }
+
+    #[test]
+    fn another_schema_is_refused_by_its_number_even_if_the_rest_is_unreadable() {
+        let error = Hint::parse(r#"{"schema": 7, "what": []}"#).unwrap_err();
+        assert!(matches!(error, ParseHintError::UnknownSchema(7)), "{error}");
+    }
+
+    #[test]
+    fn nonsense_and_oversized_bodies_are_errors() {
+        assert!(matches!(Hint::parse("]"), Err(ParseHintError::Malformed(_))));
+        assert!(matches!(Hint::parse(&" ".repeat(BODY_BYTES_MAX + 1)), Err(ParseHintError::TooLong(_))));
+    }
+}

@@ -1,0 +1,129 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The kinds that the webhook forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// `gateway.networking.k8s.io` GatewayClass (cluster scoped).
+    GatewayClass,
+    /// `gateway.networking.k8s.io` Gateway.
+    Gateway,
+    /// `gateway.networking.k8s.io` HTTPRoute.
+    HTTPRoute,
+    /// `gateway.networking.k8s.io` GRPCRoute.
+    GRPCRoute,
+    /// `gateway.networking.k8s.io` TLSRoute.
+    TLSRoute,
+    /// `gateway.networking.k8s.io` ReferenceGrant.
+    ReferenceGrant,
+    /// `application-networking.k8s.aws` ServiceExport.
+    ServiceExport,
+    /// `application-networking.k8s.aws` ServiceImport.
+    ServiceImport,
+    /// Core Service.
+    Service,
+    /// `discovery.k8s.io` EndpointSlice.
+    EndpointSlice,
+    /// Core Namespace (its labels count for a listener's `allowedRoutes`).
+    Namespace,
+}
+
+impl Kind {
+    /// Every kind, in the order of declaration.
+    pub const ALL: [Self; 11] = [
+        Self::GatewayClass,
+        Self::Gateway,
+        Self::HTTPRoute,
+        Self::GRPCRoute,
+        Self::TLSRoute,
+        Self::ReferenceGrant,
+        Self::ServiceExport,
+        Self::ServiceImport,
+        Self::Service,
+        Self::EndpointSlice,
+        Self::Namespace,
+    ];
+
+    /// The kind's name as Kubernetes writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GatewayClass => "GatewayClass",
+            Self::Gateway => "Gateway",
+            Self::HTTPRoute => "HTTPRoute",
+            Self::GRPCRoute => "GRPCRoute",
+            Self::TLSRoute => "TLSRoute",
+            Self::ReferenceGrant => "ReferenceGrant",
+            Self::ServiceExport => "ServiceExport",
+            Self::ServiceImport => "ServiceImport",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Namespace => "Namespace",
+        }
+    }
+
+    /// The kind of that name, if it is one that Trellis reads.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// The API group; empty for the core group.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::GatewayClass
+            | Self::Gateway
+            | Self::HTTPRoute
+            | Self::GRPCRoute
+            | Self::TLSRoute
+            | Self::ReferenceGrant => "gateway.networking.k8s.io",
+            Self::ServiceExport | Self::ServiceImport => "application-networking.k8s.aws",
+            Self::EndpointSlice => "discovery.k8s.io",
+            Self::Service | Self::Namespace => "",
+        }
+    }
+
+    /// Whether this is one of the three route kinds.
+    pub const fn is_route(self) -> bool {
+        matches!(self, Self::HTTPRoute | Self::GRPCRoute | Self::TLSRoute)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Names one object in one registered cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// The EKS cluster's name.
+    pub cluster: String,
+    /// The object's kind.
+    pub kind: Kind,
+    /// Empty for a cluster-scoped kind.
+    #[serde(default)]
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// `metadata.uid` as the review showed it; empty when unknown.
+    #[serde(default)]
+    pub uid: String,
+    /// `metadata.generation` as the review showed it, known before the object is stored; 0 when the kind has none.
+    #[serde(default)]
+    pub generation: i64,
+}
+
+/// What was being done to the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// An admission review of a create.
+    Create,
+    /// An admission review of an update.
+    Update,
+    /// An admission review of a delete.
+    Delete,
+    /// No review: the drift pass, or a change of something that the object refers to.
+    Resync,
+}
