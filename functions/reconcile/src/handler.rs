@@ -1,0 +1,78 @@
+//! One invocation: units side by side, the messages of a unit together, each unit's failure its own.
+
+use crate::batch::{self, Group};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures::StreamExt;
+use lambda_runtime::LambdaEvent;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use trellis_engine::{Engine, Verdict};
+use trellis_hint::Hint;
+use trellis_telemetry::{Metric, Metrics};
+
+/// Units worked on at once. A FIFO batch has at most ten messages, so all of a batch run side by side.
+const UNITS_AT_ONCE_MAX: usize = 10;
+
+/// Kept of the function's time for writing status, returning messages and answering.
+const RESERVE: Duration = Duration::from_secs(5);
+
+pub(crate) async fn handle(engine: Arc<Engine>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+    let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let deadline = Instant::now() + remaining.saturating_sub(RESERVE);
+    let (groups, unreadable) = batch::sort(event.payload);
+    for (message, why) in &unreadable {
+        tracing::error!(message_id = message.as_deref(), reason = %why, "message acknowledged without work");
+    }
+    let mut metrics = Metrics::new();
+    metrics.add(Metric::HintsReceived, groups.iter().map(|group| group.records.len()).sum::<usize>() + unreadable.len());
+    metrics.add(Metric::HintsRefused, unreadable.len());
+    engine.begin();
+    let ended: Vec<(Verdict, Vec<BatchItemFailure>)> = futures::stream::iter(groups)
+        .map(|group| reconcile_group(Arc::clone(&engine), group, deadline))
+        .buffer_unordered(UNITS_AT_ONCE_MAX)
+        .collect()
+        .await;
+    let mut failures = vec![];
+    for (verdict, returned) in ended {
+        let metric = match verdict {
+            Verdict::Done => Metric::UnitsSettled,
+            Verdict::Waiting { .. } => Metric::UnitsWaiting,
+            Verdict::Failed(_) => Metric::UnitsFailed,
+        };
+        metrics.add(metric, 1);
+        metrics.add(Metric::HintsReturned, returned.len());
+        failures.extend(returned);
+    }
+    metrics.property("calls", serde_json::json!(engine.take_calls()));
+    metrics.emit("reconcile");
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures;
+    Ok(response)
+}
+
+/// Works on one unit and gives back the messages that are to come again: all of the unit's or none.
+async fn reconcile_group(engine: Arc<Engine>, group: Group, deadline: Instant) -> (Verdict, Vec<BatchItemFailure>) {
+    let hints: Vec<Hint> = group.records.iter().map(|record| record.hint.clone()).collect();
+    let (unit, worker) = (group.unit.clone(), Arc::clone(&engine));
+    // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
+    let verdict = tokio::spawn(async move { worker.reconcile(&unit, &hints, deadline).await }).await.unwrap_or_else(|error| {
+        tracing::error!(unit = %group.unit, %error, "reconcile panicked");
+        Verdict::Failed(format!("reconcile panicked: {error}"))
+    });
+    let after = match &verdict {
+        Verdict::Done => return (verdict, vec![]),
+        Verdict::Waiting { after, .. } => *after,
+        Verdict::Failed(_) => batch::retry_after(group.receive_count()),
+    };
+    let mut failures = vec![];
+    for record in group.records {
+        // Without this the message would come back only after the queue's visibility timeout of minutes.
+        if let Err(error) = engine.put_off(&record.receipt_handle, after).await {
+            tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "visibility not changed");
+        }
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = record.message_id;
+        failures.push(failure);
+    }
+    (verdict, failures)
+}

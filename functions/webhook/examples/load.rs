@@ -1,0 +1,220 @@
+//! How much one webhook takes: `cargo run --release -p trellis-webhook --example load`.
+//!
+//! Starts itself a second time as the webhook (the real TLS port, decisions and queue on one thread, with an SQS that
+//! takes 5 ms), then sends reviews of route updates, as an API server does over kept connections: first as many as it
+//! takes, then 1000 a second. Prints the figures beside their bars; the exit status says whether all were met.
+
+use anyhow::{Context, ensure};
+use axum_server::Handle;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, crypto};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, interval, sleep};
+use trellis_webhook::app::serve_tls;
+use trellis_webhook::metrics::Metrics;
+use trellis_webhook::queue::{Entry, PACE, QUEUE_LENGTH_MAX, Refusal, SendBatch, SendError, hint_queue};
+use trellis_webhook::server::Reviewer;
+use trellis_webhook::tls::Served;
+use trellis_webhook::tls::identity::issue;
+use trellis_webhook::watch::SharedInterest;
+
+const CONNECTIONS: u32 = 8;
+const PHASE: Duration = Duration::from_secs(5);
+const PACED_PER_SECOND: u32 = 1000;
+const SQS_LATENCY: Duration = Duration::from_millis(5);
+
+/// The bars: an API server waits one second, but every write in the cluster waits with it.
+const REVIEWS_PER_CPU_SECOND_MIN: f64 = 1000.0;
+const P99_MAX: Duration = Duration::from_millis(10);
+const RSS_MIB_MAX: f64 = 20.0;
+
+struct SlowSqs;
+
+impl SendBatch for SlowSqs {
+    async fn send_batch(&self, _batch: &[Entry]) -> Result<Vec<Refusal>, SendError> {
+        sleep(SQS_LATENCY).await;
+        Ok(vec![])
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("webhook") { webhook().await } else { load().await }
+}
+
+/// The webhook without a cluster: everything counts, and the authority is printed. Ends with its standard input.
+async fn webhook() -> anyhow::Result<()> {
+    let identity = issue(&[], OffsetDateTime::now_utc())?;
+    let (served, metrics) = (Served::nothing(), Arc::new(Metrics::new()));
+    served.set(identity.certified_key()?);
+    let (queue, sender, _drain) = hint_queue(QUEUE_LENGTH_MAX, PACE, SlowSqs, metrics.clone());
+    tokio::spawn(sender.run());
+    let reviewer = Reviewer::new("one".into(), SharedInterest::default(), queue, metrics);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", json!({"address": listener.local_addr()?, "authority": identity.authority_pem}));
+    std::thread::spawn(|| {
+        let mut end = Vec::new();
+        // Whether the parent closes the pipe or fails, this process has no more to do.
+        let _ = std::io::stdin().read_to_end(&mut end);
+        std::process::exit(0);
+    });
+    serve_tls(listener, served, reviewer.router(), Handle::new()).await
+}
+
+async fn load() -> anyhow::Result<()> {
+    let mut child = Command::new(std::env::current_exe()?);
+    let mut child = child.arg("webhook").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no standard output")?).read_line(&mut line)?;
+    let hello: Value = serde_json::from_str(&line)?;
+    let address: SocketAddr = hello["address"].as_str().context("no address")?.parse()?;
+    let authority =
+        CertificateDer::from_pem_slice(hello["authority"].as_str().unwrap_or_default().as_bytes())?;
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(connect(address, authority.clone()).await?);
+    }
+    let review = Bytes::from(review().to_string());
+    println!("{CONNECTIONS} connections, reviews of {} bytes, SQS of {SQS_LATENCY:?}", review.len());
+
+    let cpu_before = cpu_seconds(&child)?;
+    let started = Instant::now();
+    let (clients, latencies) = phase(clients, &review, None).await?;
+    let cpu = cpu_seconds(&child)? - cpu_before;
+    let reviews = f64::from(u32::try_from(latencies.len())?);
+    println!(
+        "at full speed: {:.0} reviews a second, p99 {:?}",
+        reviews / started.elapsed().as_secs_f64(),
+        p99(latencies)
+    );
+
+    let (_, latencies) = phase(clients, &review, Some(PACED_PER_SECOND)).await?;
+    let (paced_p99, rss) = (p99(latencies), rss_mib(&child)?);
+    let per_cpu = reviews / cpu;
+    println!("one core takes {per_cpu:.0} reviews a second (bar: at least {REVIEWS_PER_CPU_SECOND_MIN})");
+    println!("p99 at {PACED_PER_SECOND} a second: {paced_p99:?} (bar: at most {P99_MAX:?})");
+    println!("most memory resident: {rss:.1} MiB (bar: at most {RSS_MIB_MAX})");
+    drop(child.stdin.take());
+    child.wait()?;
+    ensure!(
+        per_cpu >= REVIEWS_PER_CPU_SECOND_MIN && paced_p99 <= P99_MAX && rss <= RSS_MIB_MAX,
+        "a bar was missed"
+    );
+    Ok(())
+}
+
+type Client = SendRequest<Full<Bytes>>;
+
+async fn connect(address: SocketAddr, authority: CertificateDer<'static>) -> anyhow::Result<Client> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority)?;
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("localhost")?, tcp)
+        .await?;
+    let (client, connection) = handshake(TokioIo::new(tls)).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Sends over all connections at once, as fast as they go or so many a second; gives the time of each answer.
+async fn phase(
+    clients: Vec<Client>,
+    review: &Bytes,
+    per_second: Option<u32>,
+) -> anyhow::Result<(Vec<Client>, Vec<Duration>)> {
+    let tasks: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            let review = review.clone();
+            tokio::spawn(async move {
+                let mut ticks = per_second.map(|rate| interval(Duration::from_secs(1) * CONNECTIONS / rate));
+                let (end, mut latencies) = (Instant::now() + PHASE, Vec::new());
+                while Instant::now() < end {
+                    // Measured from the moment it was due, so that a stall counts for all that it delays.
+                    let due = match &mut ticks {
+                        Some(ticks) => ticks.tick().await,
+                        None => Instant::now(),
+                    };
+                    post(&mut client, review.clone()).await?;
+                    latencies.push(due.elapsed());
+                }
+                anyhow::Ok((client, latencies))
+            })
+        })
+        .collect();
+    let (mut clients, mut all) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let (client, latencies) = task.await??;
+        clients.push(client);
+        all.extend(latencies);
+    }
+    Ok((clients, all))
+}
+
+async fn post(client: &mut Client, review: Bytes) -> anyhow::Result<()> {
+    client.ready().await?;
+    let request =
+        Request::post("/validate?timeout=1s").header("host", "localhost").body(Full::new(review))?;
+    let response = client.send_request(request).await?;
+    ensure!(response.status().is_success(), "{}", response.status());
+    response.into_body().collect().await?;
+    Ok(())
+}
+
+/// An update of a route with a dozen rules and the managed fields of two managers.
+fn review() -> Value {
+    let rule = json!({"matches": [{"path": {"type": "PathPrefix", "value": "/parking"}}],
+        "backendRefs": [{"name": "parking", "kind": "Service", "port": 80, "weight": 10}]});
+    let fields = json!({"f:spec": {"f:parentRefs": {}, "f:rules": {}, "f:hostnames": {}}});
+    let managed = json!({"manager": "kubectl", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields});
+    let spec = |generation: u32| {
+        json!({"metadata": {"name": "rates", "namespace": "default", "uid": "5a2f", "generation": generation,
+            "resourceVersion": "1234", "managedFields": [managed, managed]},
+            "spec": {"parentRefs": [{"name": "my-hotel", "sectionName": "http"}], "rules": vec![rule.clone(); 12],
+                "hostnames": [format!("host-{generation}.example.com")]}})
+    };
+    let kind = json!({"group": "gateway.networking.k8s.io", "version": "v1", "kind": "HTTPRoute"});
+    json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {"uid": "r", "kind": kind,
+        "name": "rates", "namespace": "default", "operation": "UPDATE", "object": spec(2), "oldObject": spec(1)}})
+}
+
+fn p99(mut latencies: Vec<Duration>) -> Duration {
+    latencies.sort_unstable();
+    let index = latencies.len() * 99 / 100;
+    latencies.get(index).copied().unwrap_or_default()
+}
+
+/// User and system time of the process, in the 10 ms ticks that Linux counts in.
+fn cpu_seconds(child: &Child) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks: Vec<f64> =
+        after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    Ok(ticks.iter().sum::<f64>() / 100.0)
+}
+
+/// The most memory that was ever resident.
+fn rss_mib(child: &Child) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}

@@ -1,0 +1,237 @@
+//! The decision on one admission review: which hints it gives, or why it gives none.
+//!
+//! Pure. It never refuses anything: the answer to the API server is `allowed: true` whatever is decided here.
+//!
+//! | review | decision |
+//! |---|---|
+//! | no kind, operation or name to be read | unreadable |
+//! | a kind that Trellis does not read | other kind |
+//! | a subresource | subresource: status is what we write ourselves |
+//! | `dryRun`, in the request or its options | dry run: its uid is never stored |
+//! | UPDATE that changes nothing but bookkeeping | no change |
+//! | GatewayClass of another controller | other controller |
+//! | Service or EndpointSlice that no route and no export names | no interest |
+//! | CREATE, UPDATE, DELETE otherwise | one hint for each unit |
+//!
+//! A DELETE of a deletecollection or of a namespace has no `request.name`: the name comes from the object. The UPDATE
+//! that removes the last finalizer of a terminating object is its end and has no DELETE review: it counts as one.
+
+use crate::interest::Interest;
+use crate::queue::Entry;
+use serde_json::{Map, Value};
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey, deduplication_id, units_of};
+
+/// The `spec.controllerName` of the GatewayClasses that are ours (the user's guide).
+pub const CONTROLLER_NAME: &str = "application-networking.k8s.aws/gateway-api-controller";
+
+/// What a write changes by itself: equal objects differ in these.
+const BOOKKEEPING: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
+
+/// What one review leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Hints to queue, in the order of [`units_of`]; never empty.
+    Hints(Vec<UnitHint>),
+    /// Nothing to do, with the reason.
+    Drop(DropReason),
+}
+
+/// A hint with the de-duplication id that belongs to its review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitHint {
+    /// The message.
+    pub hint: Hint,
+    /// Equal only for the same change of the same unit.
+    pub deduplication_id: String,
+}
+
+impl From<&UnitHint> for Entry {
+    fn from(unit_hint: &UnitHint) -> Self {
+        Self {
+            group_id: unit_hint.hint.unit.group_id(),
+            deduplication_id: unit_hint.deduplication_id.clone(),
+            body: unit_hint.hint.body(),
+        }
+    }
+}
+
+/// Why a review gives no hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The body is no admission review, or names no kind, operation or object.
+    Unreadable,
+    /// A kind that no unit depends on.
+    OtherKind,
+    /// A write of `status`, `scale` and the like.
+    Subresource,
+    /// Nothing will be stored.
+    DryRun,
+    /// The object equals the stored one.
+    NoChange,
+    /// A GatewayClass that another controller owns.
+    OtherController,
+    /// No route and no export names the Service.
+    NoInterest,
+}
+
+impl DropReason {
+    /// The value of the metric's label `outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::OtherKind => "other_kind",
+            Self::Subresource => "subresource",
+            Self::DryRun => "dry_run",
+            Self::NoChange => "no_change",
+            Self::OtherController => "other_controller",
+            Self::NoInterest => "no_interest",
+        }
+    }
+}
+
+/// Decides on `request`, the `request` of an AdmissionReview.
+pub fn decide(request: &Value, cluster: &str, interest: &Interest) -> Decision {
+    match hints(request, cluster, interest) {
+        Ok(hints) => Decision::Hints(hints),
+        Err(reason) => Decision::Drop(reason),
+    }
+}
+
+/// The kind under review, if it is one of ours.
+pub fn kind_of(request: &Value) -> Option<Kind> {
+    let kind = Kind::parse(text(request, "/kind/kind")?)?;
+    (text(request, "/kind/group").unwrap_or_default() == kind.group()).then_some(kind)
+}
+
+/// The object that `request` would store, where a person may be told something about it: not on a delete, on a
+/// subresource, or when the object is on its way out.
+pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
+    let object = object(request, "object")?;
+    let written = matches!(operation(request)?, Operation::Create | Operation::Update);
+    (written && !is_subresource(request) && !is_terminating(object)).then_some((kind_of(request)?, object))
+}
+
+fn hints(request: &Value, cluster: &str, interest: &Interest) -> Result<Vec<UnitHint>, DropReason> {
+    text(request, "/kind/kind").ok_or(DropReason::Unreadable)?;
+    let kind = kind_of(request).ok_or(DropReason::OtherKind)?;
+    let operation = operation(request).ok_or(DropReason::Unreadable)?;
+    if is_subresource(request) {
+        return Err(DropReason::Subresource);
+    }
+    if is_dry_run(request) {
+        return Err(DropReason::DryRun);
+    }
+    let (new, old) = (object(request, "object"), object(request, "oldObject"));
+    if let (Operation::Update, Some(new), Some(old)) = (operation, new, old)
+        && is_unchanged(new, old)
+    {
+        return Err(DropReason::NoChange);
+    }
+    if kind == Kind::GatewayClass && is_of_another_controller(new, old) {
+        return Err(DropReason::OtherController);
+    }
+    let changed = object_ref(request, cluster, kind, new, old).ok_or(DropReason::Unreadable)?;
+    let operation = if new.is_some_and(is_gone) { Operation::Delete } else { operation };
+    let units = units_of(&changed, new, old).into_iter().filter(|unit| is_of_interest(unit, interest));
+    let hints: Vec<UnitHint> = units
+        .map(|unit| UnitHint {
+            deduplication_id: deduplication_id(&unit, operation, new, old),
+            hint: Hint::new(unit, changed.clone(), operation),
+        })
+        .collect();
+    // Only a Service or a slice can be without a unit: one that nobody names, or a slice of no Service.
+    if hints.is_empty() { Err(DropReason::NoInterest) } else { Ok(hints) }
+}
+
+fn object_ref(
+    request: &Value,
+    cluster: &str,
+    kind: Kind,
+    new: Option<&Value>,
+    old: Option<&Value>,
+) -> Option<ObjectRef> {
+    let objects = || [new, old].into_iter().flatten();
+    let of = |request_pointer: &str, pointer: &str| {
+        text(request, request_pointer)
+            .or_else(|| objects().find_map(|object| text(object, pointer)))
+            .map(str::to_owned)
+    };
+    let name = of("/name", "/metadata/name")?;
+    // The API server gives a Namespace its own name as the request's namespace.
+    let cluster_scoped = matches!(kind, Kind::GatewayClass | Kind::Namespace);
+    let namespace = if cluster_scoped { String::new() } else { of("/namespace", "/metadata/namespace")? };
+    let uid = objects().find_map(|object| text(object, "/metadata/uid")).unwrap_or_default().to_owned();
+    let generation =
+        objects().find_map(|object| object.pointer("/metadata/generation")?.as_i64()).unwrap_or(0);
+    Some(ObjectRef { cluster: cluster.to_owned(), kind, namespace, name, uid, generation })
+}
+
+fn is_of_interest(unit: &UnitKey, interest: &Interest) -> bool {
+    match unit {
+        UnitKey::Dependents { kind: Kind::Service, namespace, name, .. } => interest.covers(namespace, name),
+        _ => true,
+    }
+}
+
+/// Whether an update stores nothing that anybody could act on: everything but `status` is equal, and `metadata` is but
+/// for its bookkeeping.
+fn is_unchanged(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return false };
+    let metadata =
+        |of: &Map<String, Value>| of.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+    equal_but_for(new, old, &["metadata", "status"])
+        && equal_but_for(&metadata(new), &metadata(old), &BOOKKEEPING)
+}
+
+fn equal_but_for(one: &Map<String, Value>, other: &Map<String, Value>, ignored: &[&str]) -> bool {
+    let counted = |key: &String| !ignored.contains(&key.as_str());
+    one.keys().filter(|key| counted(key)).count() == other.keys().filter(|key| counted(key)).count()
+        && one.iter().filter(|(key, _)| counted(key)).all(|(key, value)| other.get(key) == Some(value))
+}
+
+fn is_of_another_controller(new: Option<&Value>, old: Option<&Value>) -> bool {
+    let mut named =
+        [new, old].into_iter().flatten().filter_map(|class| text(class, "/spec/controllerName")).peekable();
+    named.peek().is_some() && named.all(|controller| controller != CONTROLLER_NAME)
+}
+
+fn is_terminating(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+}
+
+fn is_gone(object: &Value) -> bool {
+    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    is_terminating(object) && finalizers.is_none_or(Vec::is_empty)
+}
+
+fn is_subresource(request: &Value) -> bool {
+    text(request, "/subResource").is_some()
+}
+
+fn is_dry_run(request: &Value) -> bool {
+    let listed =
+        request.pointer("/options/dryRun").and_then(Value::as_array).is_some_and(|modes| !modes.is_empty());
+    listed || request.get("dryRun").and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn operation(request: &Value) -> Option<Operation> {
+    match text(request, "/operation")? {
+        "CREATE" => Some(Operation::Create),
+        "UPDATE" => Some(Operation::Update),
+        "DELETE" => Some(Operation::Delete),
+        _ => None,
+    }
+}
+
+fn object<'a>(request: &'a Value, field: &str) -> Option<&'a Value> {
+    request.get(field).filter(|object| object.is_object())
+}
+
+/// The text at `pointer`, if there is one that is not empty.
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+#[path = "review_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! How this program talks to AWS: time limits, retries and names, in one place for all services.
+
+use crate::{CallCounts, ClusterTag, Clusters, HintQueue, LatticeClient};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use std::time::Duration;
+
+/// The User-Agent's application name.
+const APP_NAME: &str = "trellis";
+/// Attempts of one call. VPC Lattice names no rates, but consecutive creates are throttled; at one call a second
+/// and eight calls at once the unluckiest waits about eight seconds, which this many attempts outlast.
+const ATTEMPTS_MAX: u32 = 10;
+/// The first backoff's upper bound: throttling at one call a second is over after that time.
+const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
+/// The longest backoff; beyond it the message's visibility timeout waits more cheaply than a running function.
+const BACKOFF_MAX: Duration = Duration::from_secs(4);
+/// Connecting to a Regional endpoint takes milliseconds; two seconds are several lost packets.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// One attempt: control-plane calls answer in well under a second.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// One call with its attempts; shorter than any function timeout that template.yaml allows.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The entrance to all AWS services: one configuration, one counter.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+    counts: CallCounts,
+}
+
+/// What differs from the environment's settings; for tests and tools. Functions use the default.
+#[derive(Debug, Clone, Default)]
+pub struct AwsOptions {
+    /// The Region instead of `AWS_REGION`.
+    pub region: Option<String>,
+    /// One endpoint for all services instead of `AWS_ENDPOINT_URL*`.
+    pub endpoint_url: Option<String>,
+    /// Access key id and secret instead of the credential chain.
+    pub static_credentials: Option<(String, String)>,
+}
+
+impl Aws {
+    /// Reads credentials, Region and endpoints from the environment, as every AWS SDK does (`AWS_ENDPOINT_URL`,
+    /// `AWS_ENDPOINT_URL_VPC_LATTICE` and the like are honoured). Makes no call.
+    pub async fn from_env() -> Self {
+        Self::with(AwsOptions::default()).await
+    }
+
+    /// As [`Self::from_env`], with some settings given.
+    pub async fn with(options: AwsOptions) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        // Adaptive: after the first throttled call the client slows down by itself, so that calls side by side do
+        // not use up each other's attempts.
+        let retries = RetryConfig::adaptive()
+            .with_max_attempts(ATTEMPTS_MAX)
+            .with_initial_backoff(BACKOFF_INITIAL)
+            .with_max_backoff(BACKOFF_MAX);
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
+        if let Ok(name) = AppName::new(APP_NAME) {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = options.region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(url) = options.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some((id, secret)) = options.static_credentials {
+            let keys = aws_credential_types::Credentials::new(id, secret, None, None, "static");
+            loader = loader.credentials_provider(keys);
+        }
+        Self { config: loader.load().await, counts: CallCounts::default() }
+    }
+
+    /// The Region, empty when the environment names none.
+    pub fn region(&self) -> &str {
+        self.config.region().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// Requests sent by all clients made from here.
+    pub fn counts(&self) -> &CallCounts {
+        &self.counts
+    }
+
+    /// A client of VPC Lattice. Make one for the life of the process: it keeps what stays true.
+    pub fn lattice(&self) -> LatticeClient {
+        let config =
+            aws_sdk_vpclattice::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config))
+    }
+
+    /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps clusters and tokens.
+    pub fn clusters(&self, tag: ClusterTag) -> Clusters {
+        let config =
+            aws_sdk_eks::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+        let credentials = self.config.credentials_provider();
+        Clusters::new(aws_sdk_eks::Client::from_conf(config), credentials, tag)
+    }
+
+    /// The queue of hints.
+    pub fn hints(&self, queue_url: &str) -> HintQueue {
+        let config =
+            aws_sdk_sqs::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+        HintQueue::new(aws_sdk_sqs::Client::from_conf(config), queue_url)
+    }
+}

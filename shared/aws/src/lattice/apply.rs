@@ -1,0 +1,155 @@
+//! Does a plan's steps.
+
+use super::LatticeClient;
+use super::lanes::{describe, runs};
+use super::names::Names;
+use super::wait::StepEnd;
+use crate::AwsError;
+use futures::{StreamExt, stream};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use trellis_lattice::{Actual, Failure, Outcome, Plan, Step};
+
+/// Steps done side by side: what a burst of creates is allowed before it is throttled is not documented, and was seen
+/// to be little.
+const STEPS_AT_ONCE: usize = 4;
+/// When to come back for the rest of a plan that ran out of time.
+const UNFINISHED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How far a plan has come.
+#[derive(Debug)]
+pub struct Applied {
+    /// Steps that were done; waits count too.
+    pub done: usize,
+    /// What exists now, with `waiting` and `failure` filled in from `end`.
+    pub outcome: Outcome,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How an apply ended.
+#[derive(Debug)]
+pub enum End {
+    /// All steps are done.
+    Complete,
+    /// Something takes longer than the time that was given. Inspect and plan again later.
+    Waiting(Waiting),
+    /// A step failed; those after it were not begun.
+    Failed(ApplyError),
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// In words for a condition's message.
+    pub text: String,
+    /// When it makes sense to look again.
+    pub retry_after: Duration,
+}
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step}")]
+pub struct ApplyError {
+    /// What was tried, such as `create service inventory-default`.
+    pub step: String,
+    /// The call that failed.
+    #[source]
+    pub source: AwsError,
+}
+
+impl LatticeClient {
+    /// Does the steps of `plan` in their order; consecutive ones that do not need each other run side by side. Names are
+    /// resolved from `actual`, which the plan must have been made from, and from what the plan's own steps make.
+    ///
+    /// It ends at `deadline` at the latest; waits that would outlast it, and those that always take long (draining, a
+    /// VPC's disassociation), end with [`End::Waiting`]. Safe to stop anywhere and to begin anew with a new plan.
+    ///
+    /// `progress` gets what exists so far before every wait, so that a status can be written meanwhile.
+    pub async fn apply(
+        &self,
+        plan: &Plan,
+        actual: &Actual,
+        deadline: Instant,
+        progress: &watch::Sender<Outcome>,
+    ) -> Applied {
+        let names = Names::of(actual);
+        let mut done = 0;
+        let mut end = End::Complete;
+        for run in runs(&plan.steps) {
+            if Instant::now() >= deadline {
+                let text = format!("{done} of {} steps are done", plan.steps.len());
+                end = End::Waiting(Waiting { text, retry_after: UNFINISHED_RETRY_AFTER });
+                break;
+            }
+            if run.iter().any(Step::is_wait) {
+                progress.send_replace(names.outcome(&plan.blocked));
+            }
+            let steps: Vec<_> = run.iter().map(|step| self.perform_in_time(&names, step, deadline)).collect();
+            let ended: Vec<_> = stream::iter(steps).buffered(STEPS_AT_ONCE).collect().await;
+            done += ended.iter().filter(|result| matches!(result, Ok(StepEnd::Done))).count();
+            if let Some(early) = ended_early(run, ended) {
+                end = early;
+                break;
+            }
+        }
+        let mut outcome = names.outcome(&plan.blocked);
+        match &end {
+            End::Complete => {}
+            End::Waiting(waiting) => outcome.waiting = Some(waiting.text.clone()),
+            End::Failed(error) => {
+                let message = format!("{error}: {}", error.source);
+                let retryable = error.source.class() != crate::ErrorClass::Terminal;
+                outcome.failure = Some(Failure { message, retryable });
+            }
+        }
+        Applied { done, outcome, end }
+    }
+
+    async fn perform_in_time(
+        &self,
+        names: &Names,
+        step: &Step,
+        deadline: Instant,
+    ) -> Result<StepEnd, AwsError> {
+        let began = Instant::now();
+        let in_time = tokio::time::timeout_at(deadline.into(), self.perform(names, step, deadline));
+        let result = if let Ok(result) = in_time.await {
+            result
+        } else {
+            // Whether the call had an effect is not known: the next inspection tells.
+            self.forget_listings().await;
+            Err(AwsError::late("apply", "the time is over in the middle of a call".to_owned()))
+        };
+        let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let what = describe(step);
+        match &result {
+            Ok(StepEnd::Done) => tracing::info!(step = what, elapsed_ms, outcome = "done", "step"),
+            Ok(StepEnd::Waiting(text, _)) => {
+                tracing::info!(step = what, elapsed_ms, outcome = "waiting", text, "step");
+            }
+            Err(error) => {
+                tracing::warn!(step = what, elapsed_ms, outcome = "failed", error = %error, "step");
+            }
+        }
+        result
+    }
+}
+
+/// The first error of a run, or all that it waits for.
+fn ended_early(run: &[Step], ended: Vec<Result<StepEnd, AwsError>>) -> Option<End> {
+    let mut texts = Vec::new();
+    let mut latest = Duration::ZERO;
+    for (step, result) in run.iter().zip(ended) {
+        match result {
+            Ok(StepEnd::Done) => {}
+            Ok(StepEnd::Waiting(text, retry_after)) => {
+                texts.push(text);
+                latest = latest.max(retry_after);
+            }
+            Err(source) => return Some(End::Failed(ApplyError { step: describe(step), source })),
+        }
+    }
+    let waiting = Waiting { text: texts.join("; "), retry_after: latest };
+    (!waiting.text.is_empty()).then_some(End::Waiting(waiting))
+}

@@ -1,0 +1,132 @@
+//! VPC Lattice behind plain values.
+//!
+//! [`LatticeClient::inspect`] reads what concerns one unit, [`LatticeClient::apply`] does a plan's steps. Neither decides
+//! anything: what is to be done is the planner's.
+
+mod apply;
+mod convert;
+mod index;
+mod inspect;
+mod inspect_network;
+mod inspect_service;
+mod lanes;
+mod names;
+mod ownership;
+mod rule_batches;
+mod steps;
+mod steps_delete;
+mod steps_rules;
+mod tags;
+mod wait;
+
+pub use apply::{Applied, ApplyError, End, Waiting};
+pub use index::{Inventory, Summary};
+
+use crate::AwsError;
+use crate::cache::Cached;
+use aws_sdk_vpclattice::Client;
+use aws_sdk_vpclattice::config::http::HttpResponse;
+use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_async::future::pagination_stream::PaginationStream;
+use index::{NetworkIndex, ServiceIndex, TargetGroupIndex};
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tags::TagCache;
+use tokio::sync::Semaphore;
+
+/// Reads in flight, over all units of this process. VPC Lattice names no rates; eight at 50 ms are 160 a second at most.
+const READS_AT_ONCE: usize = 8;
+/// Entries of one listing; ten times the largest default quota (2,000 services a Region).
+const LISTED_MAX: usize = 20_000;
+/// Entries of one page, the most that the API gives (API model, MaxResults).
+const PAGE_ENTRIES: i32 = 100;
+/// How long listings of services and target groups are kept at most; see [`LatticeClient::inspect`] for what else
+/// makes them old.
+const INDEX_AGE_MAX: Duration = Duration::from_secs(30);
+/// How long the listing of service networks is kept: they change seldom, and a missing one is looked for anew.
+const NETWORKS_AGE_MAX: Duration = Duration::from_mins(5);
+
+/// A client that knows what it has read a moment ago. Clones share it.
+#[derive(Debug, Clone)]
+pub struct LatticeClient {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    api: Client,
+    reads: Semaphore,
+    services: Cached<ServiceIndex>,
+    target_groups: Cached<TargetGroupIndex>,
+    networks: Cached<NetworkIndex>,
+    tags: TagCache,
+}
+
+impl LatticeClient {
+    pub(crate) fn new(api: Client) -> Self {
+        let inner = Inner {
+            api,
+            reads: Semaphore::new(READS_AT_ONCE),
+            services: Cached::new(INDEX_AGE_MAX),
+            target_groups: Cached::new(INDEX_AGE_MAX),
+            networks: Cached::new(NETWORKS_AGE_MAX),
+            tags: TagCache::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn api(&self) -> &Client {
+        &self.inner.api
+    }
+
+    /// One read, among at most [`READS_AT_ONCE`].
+    async fn read<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let _permit = self.inner.reads.acquire().await;
+        request.await.map_err(|error| AwsError::from_sdk(operation, error))
+    }
+
+    /// All pages of a listing, which counts as one of the reads in flight.
+    async fn list<T, E>(
+        &self,
+        operation: &'static str,
+        mut pages: PaginationStream<Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<Vec<T>, AwsError>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let _permit = self.inner.reads.acquire().await;
+        let mut entries = Vec::new();
+        while let Some(entry) = pages.next().await {
+            entries.push(entry.map_err(|error| AwsError::from_sdk(operation, error))?);
+            if entries.len() > LISTED_MAX {
+                return Err(AwsError::refused(operation, format!("more than {LISTED_MAX} entries")));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Forgets all listings, since one of them has proved wrong.
+    async fn forget_listings(&self) {
+        self.inner.services.forget().await;
+        self.inner.target_groups.forget().await;
+        self.inner.networks.forget().await;
+    }
+}
+
+/// A resource that is not there is no error for whoever asks what is there.
+fn found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,42 @@
+//! AWS behind plain values: VPC Lattice, the registered EKS clusters, the queue of hints.
+//!
+//! No type of the AWS SDK is in what this crate shows. Everything begins with [`Aws`], which holds time limits, retries
+//! and the call counter for all services:
+//!
+//! ```no_run
+//! # async fn example(desired: trellis_lattice::Desired, plan: trellis_lattice::Plan) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::{Duration, Instant, SystemTime};
+//!
+//! let aws = trellis_aws::Aws::from_env().await;
+//! let lattice = aws.lattice();
+//! let actual = lattice.inspect(&desired, &["inventory-default".to_owned()], SystemTime::now()).await?;
+//! let (progress, _) = tokio::sync::watch::channel(Default::default());
+//! let applied = lattice.apply(&plan, &actual, Instant::now() + Duration::from_secs(20), &progress).await;
+//! println!("{} steps, {:?}, calls {:?}", applied.done, applied.end, aws.counts().take());
+//!
+//! let clusters = aws.clusters("trellis:registered=true".parse()?);
+//! for cluster in clusters.registered().await?.clusters.values() {
+//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(cluster).await?.len());
+//! }
+//! # Ok(()) }
+//! ```
+
+mod cache;
+mod config;
+mod counts;
+mod eks;
+mod error;
+mod lattice;
+mod ports;
+mod queue;
+
+pub use config::{Aws, AwsOptions};
+pub use counts::CallCounts;
+pub use eks::{
+    ClusterTag, Clusters, EKS_TOKEN_LIFE, ParseClusterTagError, RegisteredCluster, Registry, TokenError,
+    Unusable, eks_token,
+};
+pub use error::{AwsError, ErrorClass};
+pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
+pub use ports::Lattice;
+pub use queue::{HintQueue, OutgoingHint};

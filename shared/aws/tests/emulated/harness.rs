@@ -1,0 +1,164 @@
+//! An emulator of its own for each test, and the passes of a reconciler against it.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+use trellis_aws::{Applied, Aws, AwsOptions, End, LatticeClient};
+use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan, check, plan};
+
+/// How long one pass may take; a function's time.
+const PASS: Duration = Duration::from_secs(60);
+
+pub struct Emulator {
+    process: Child,
+    address: String,
+}
+
+impl Emulator {
+    /// Starts the built emulator: `LATTICE_EMULATOR`, or the one beside this test.
+    pub fn start(flags: &[&str]) -> Self {
+        let path = std::env::var_os("LATTICE_EMULATOR").map_or_else(
+            || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../debug/lattice-emulator"),
+            PathBuf::from,
+        );
+        let mut process = Command::new(&path)
+            .args(["--exit-on-stdin-eof", "--seed", "1"])
+            .args(flags)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error} (hint: cargo build -p lattice-emulator)", path.display())
+            });
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("control=http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let address = address.unwrap_or_else(|| panic!("no READY line: {line:?}")).to_owned();
+        Self { process, address }
+    }
+
+    /// One with all delays zero.
+    pub fn instant() -> Self {
+        Self::start(&["--delay", "all=0", "--quota", "rules-per-listener=100"])
+    }
+
+    /// A new client, which knows nothing yet.
+    pub async fn aws(&self) -> Aws {
+        Aws::with(AwsOptions {
+            region: Some("us-west-2".into()),
+            endpoint_url: Some(format!("http://{}", self.address)),
+            static_credentials: Some(("test".into(), "test".into())),
+        })
+        .await
+    }
+
+    /// The raw SDK client of somebody else in the account.
+    pub async fn stranger(&self) -> aws_sdk_vpclattice::Client {
+        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-west-2"))
+            .endpoint_url(format!("http://{}", self.address))
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        aws_sdk_vpclattice::Client::new(&config)
+    }
+
+    pub fn state(&self) -> Value {
+        self.admin("GET", "state", None)
+    }
+
+    /// Calls by operation since the last reset.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        let calls = self.admin("GET", "calls", None);
+        serde_json::from_value(calls["operations"].clone()).unwrap()
+    }
+
+    pub fn reset_calls(&self) {
+        self.admin("POST", "calls/reset", None);
+    }
+
+    pub fn configure(&self, patch: &Value) {
+        self.admin("PUT", "config", Some(patch));
+    }
+
+    pub fn advance(&self, time: &str) {
+        self.admin("POST", "clock", Some(&json!({ "advance": time })));
+    }
+
+    fn admin(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        serde_json::from_str(body).unwrap_or(Value::Null)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// One pass of a reconciler.
+pub struct Pass {
+    pub actual: Actual,
+    pub plan: Plan,
+    pub applied: Applied,
+    /// The last that was told before a wait.
+    pub progress: Outcome,
+}
+
+pub fn limits() -> Limits {
+    Limits { rules_per_listener: 100, ..Limits::default() }
+}
+
+pub async fn pass(lattice: &LatticeClient, desired: &Desired) -> Pass {
+    pass_until(lattice, desired, Instant::now() + PASS).await
+}
+
+pub async fn pass_until(lattice: &LatticeClient, desired: &Desired, deadline: Instant) -> Pass {
+    let actual = inspect(lattice, desired).await;
+    let plan = plan(desired, &actual, &limits());
+    let violations = check(&plan, desired, &actual, &limits());
+    assert!(violations.is_empty(), "{violations:?}\n{plan}");
+    let (tell, told) = watch::channel(Outcome::default());
+    let applied = lattice.apply(&plan, &actual, deadline, &tell).await;
+    let progress = told.borrow().clone();
+    Pass { actual, plan, applied, progress }
+}
+
+pub async fn inspect(lattice: &LatticeClient, desired: &Desired) -> Actual {
+    lattice.inspect(desired, &["inventory-default".to_owned()], SystemTime::now()).await.unwrap()
+}
+
+/// One pass that must reach its end, and after which nothing is left to do; for a client that remembers and for one
+/// that does not.
+pub async fn converge(emulator: &Emulator, lattice: &LatticeClient, desired: &Desired) -> Pass {
+    let pass = pass(lattice, desired).await;
+    assert!(matches!(pass.applied.end, End::Complete), "{:?}\n{}", pass.applied.end, pass.plan);
+    assert_eq!(pass.applied.done, pass.plan.steps.len());
+    for client in [lattice.clone(), emulator.aws().await.lattice()] {
+        let actual = inspect(&client, desired).await;
+        let rest = plan(desired, &actual, &limits());
+        assert!(rest.steps.is_empty(), "left to do:\n{rest}of {actual:#?}");
+    }
+    pass
+}

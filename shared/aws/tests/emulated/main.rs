@@ -1,0 +1,310 @@
+//! Inspect, plan, check and apply against the VPC Lattice emulator, over real HTTP with the real SDK.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
+
+mod harness;
+mod wishes;
+
+use harness::{Emulator, converge, inspect, pass, pass_until};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use trellis_aws::{End, ErrorClass};
+use trellis_lattice::{Blocked, Ownership, Step, plan};
+use wishes::{VPC, export, gateway, no_gateway, no_route, route};
+
+/// The budgets that the project has set itself.
+const CREATE_CALLS_MAX: u64 = 20;
+const SETTLED_CALLS_MAX: u64 = 9;
+const CREATE_TIME_MAX: Duration = Duration::from_millis(7_000);
+
+#[tokio::test]
+async fn a_route_is_made_within_its_budget_of_calls_and_time_and_tells_its_name_early() {
+    let emulator = Emulator::start(&[
+        "--delay",
+        "all=0",
+        "--delay",
+        "service=1s",
+        "--delay",
+        "target-group=1s",
+        "--delay",
+        "association=5s",
+        "--latency",
+        "50ms",
+    ]);
+    converge(&emulator, &emulator.aws().await.lattice(), &gateway(&[])).await;
+    let aws = emulator.aws().await;
+    emulator.reset_calls();
+
+    let began = Instant::now();
+    let made = pass(&aws.lattice(), &route(&["/inventory"], 2)).await;
+    let (elapsed, calls) = (began.elapsed(), emulator.calls());
+    assert!(matches!(made.applied.end, End::Complete), "{:?}", made.applied.end);
+    println!("create: {} ms, {} calls {calls:?}", elapsed.as_millis(), calls.values().sum::<u64>());
+    assert!(calls.values().sum::<u64>() <= CREATE_CALLS_MAX, "{calls:?}");
+    assert!(elapsed <= CREATE_TIME_MAX, "{elapsed:?}");
+    assert_eq!(aws.counts().take(), calls, "our count is the emulator's");
+
+    let dns_name = made.progress.services["inventory-default"].dns_name.clone();
+    assert!(dns_name.unwrap().starts_with("inventory-default-"), "told before the association was active");
+    assert!(made.applied.outcome.is_complete());
+    assert_eq!(made.applied.outcome.networks.keys().collect::<Vec<_>>(), ["my-hotel"]);
+}
+
+#[tokio::test]
+async fn a_settled_route_is_looked_at_within_its_budget_and_nothing_is_written() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let wish = route(&["/inventory"], 2);
+    converge(&emulator, &lattice, &wish).await;
+    emulator.reset_calls();
+    let again = pass(&lattice, &wish).await;
+    let calls = emulator.calls();
+    println!("settled: {} calls {calls:?}", calls.values().sum::<u64>());
+    assert!(again.plan.steps.is_empty(), "{}", again.plan);
+    assert!(calls.values().sum::<u64>() <= SETTLED_CALLS_MAX, "{calls:?}");
+    assert!(calls.keys().all(|name| name.starts_with("Get") || name.starts_with("List")), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_makes_its_network_associates_the_vpc_and_takes_both_away_again() {
+    let emulator = Emulator::start(&["--delay", "all=0", "--delay", "vpc-association-delete=75s"]);
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[VPC])).await;
+    let state = emulator.state();
+    assert_eq!(state["serviceNetworks"][0]["name"], "my-hotel");
+    assert_eq!(state["serviceNetworkVpcAssociations"][0]["status"], "ACTIVE");
+
+    let going = pass(&lattice, &no_gateway()).await;
+    let End::Waiting(waiting) = going.applied.end else { panic!("{:?}", going.applied.end) };
+    assert!(waiting.retry_after >= Duration::from_secs(10), "a function is not paid for waiting 75 s");
+    assert_eq!(going.applied.outcome.waiting, Some(waiting.text));
+    emulator.advance("75s");
+    converge(&emulator, &lattice, &no_gateway()).await;
+    assert_eq!(emulator.state()["serviceNetworks"], json!([]));
+}
+
+#[tokio::test]
+async fn a_route_that_is_gone_takes_all_it_had_with_it_and_draining_is_not_waited_out() {
+    let emulator = Emulator::start(&["--delay", "all=0", "--delay", "drain=60s"]);
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &route(&["/a", "/b"], 3)).await;
+    let going = pass(&lattice, &no_route()).await;
+    assert!(matches!(going.applied.end, End::Waiting(_)), "{:?}\n{}", going.applied.end, going.plan);
+    emulator.advance("60s");
+    converge(&emulator, &lattice, &no_route()).await;
+    let state = emulator.state();
+    assert_eq!((&state["services"], &state["targetGroups"]), (&json!([]), &json!([])));
+    assert_eq!(state["serviceNetworks"][0]["name"], "my-hotel", "another unit's");
+}
+
+#[tokio::test]
+async fn twenty_five_rules_in_another_order_keep_their_rules_and_swap_their_priorities() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let paths: Vec<String> = (0..25).map(|n| format!("/p{n:02}")).collect();
+    let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    converge(&emulator, &lattice, &route(&paths, 1)).await;
+
+    paths.reverse();
+    let moved = converge(&emulator, &lattice, &route(&paths, 1)).await;
+    assert!(moved.plan.steps.iter().all(|s| matches!(s, Step::UpdateRules { .. })), "{}", moved.plan);
+    paths.rotate_left(1);
+    emulator.reset_calls();
+    converge(&emulator, &lattice, &route(&paths, 1)).await;
+    assert_eq!(emulator.calls()["BatchUpdateRule"], 3, "a ring of 25, one of them parked");
+}
+
+#[tokio::test]
+async fn what_is_changed_behind_our_back_is_repaired() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let wish = route(&["/a", "/b"], 2);
+    converge(&emulator, &lattice, &wish).await;
+    let actual = inspect(&lattice, &wish).await;
+    let (service, group) = (&actual.services[0], &actual.target_groups[0]);
+    let listener = &service.listeners[0];
+    let stranger = emulator.stranger().await;
+    stranger
+        .delete_rule()
+        .service_identifier(&service.id)
+        .listener_identifier(&listener.id)
+        .rule_identifier(&listener.rules[0].id)
+        .send()
+        .await
+        .unwrap();
+    let gone = aws_sdk_vpclattice::types::Target::builder().id("10.0.0.1").port(8090).build().unwrap();
+    stranger.deregister_targets().target_group_identifier(&group.id).targets(gone).send().await.unwrap();
+    let repair = converge(&emulator, &lattice, &wish).await;
+    assert!(repair.plan.steps.iter().any(|step| matches!(step, Step::CreateRule { .. })), "{}", repair.plan);
+    assert!(
+        repair.plan.steps.iter().any(|step| matches!(step, Step::RegisterTargets { .. })),
+        "{}",
+        repair.plan
+    );
+}
+
+#[tokio::test]
+async fn strangers_resources_are_used_or_left_alone_and_never_changed() {
+    let emulator = Emulator::instant();
+    let stranger = emulator.stranger().await;
+    stranger.create_service_network().name("my-hotel").send().await.unwrap();
+    stranger.create_service().name("inventory-default").send().await.unwrap();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[VPC])).await;
+    let before = emulator.state();
+
+    let wish = route(&["/a"], 1);
+    let blocked = pass(&lattice, &wish).await;
+    assert!(matches!(blocked.plan.blocked[..], [Blocked::ServiceNameTaken { .. }]), "{:?}", blocked.plan);
+    assert_eq!(blocked.applied.outcome.blocked, blocked.plan.blocked);
+    pass(&lattice, &no_route()).await;
+    converge(&emulator, &lattice, &no_gateway()).await;
+    let after = emulator.state();
+    assert_eq!(after["services"], before["services"]);
+    assert_eq!(after["serviceNetworks"][0]["id"], before["serviceNetworks"][0]["id"]);
+    assert_eq!(after["serviceNetworkVpcAssociations"], json!([]), "ours, on the stranger's network");
+}
+
+#[tokio::test]
+async fn a_create_that_was_cut_off_is_found_again_and_not_doubled() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let wish = route(&["/a"], 2);
+    // Each pass is cut off a little later, so that every call is once the one in flight.
+    emulator.configure(&json!({"latency": "40ms"}));
+    let mut cut = 0;
+    for time in (400..).step_by(60).take(40) {
+        let pass = pass_until(&lattice, &wish, Instant::now() + Duration::from_millis(time - 300)).await;
+        match pass.applied.end {
+            End::Complete => break,
+            End::Failed(error) => {
+                assert_ne!(error.source.class(), ErrorClass::Terminal, "{error}: {}", error.source);
+                cut += 1;
+            }
+            End::Waiting(_) => cut += 1,
+        }
+    }
+    assert!(cut > 0, "no pass was cut off");
+    converge(&emulator, &lattice, &wish).await;
+    let state = emulator.state();
+    for kind in ["services", "targetGroups", "serviceNetworkServiceAssociations"] {
+        assert_eq!(state[kind].as_array().unwrap().len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_lost_after_their_effect_are_survived() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    emulator.configure(&json!({"faults": [
+        {"operation": "Create*", "kind": "error-after", "count": 3},
+        {"operation": "RegisterTargets", "kind": "error-after", "count": 1},
+    ]}));
+    converge(&emulator, &lattice, &route(&["/a"], 1)).await;
+    emulator.configure(&json!({"faults": [{"operation": "Delete*", "kind": "error-after", "count": 3}]}));
+    converge(&emulator, &lattice, &no_route()).await;
+}
+
+#[tokio::test]
+async fn throttling_at_one_call_a_second_slows_a_route_down_and_fails_nothing() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let rate = json!({"per-second": 1.0, "burst": 1.0});
+    emulator.configure(&json!({"throttle": {"read": rate, "mutate": rate}}));
+    let slow = pass(&lattice, &route(&["/a"], 1)).await;
+    assert!(matches!(slow.applied.end, End::Complete), "{:?}", slow.applied.end);
+    emulator.configure(&json!({"throttle": null}));
+    converge(&emulator, &lattice, &route(&["/a"], 1)).await;
+}
+
+#[tokio::test]
+async fn a_listing_that_another_process_made_old_leads_to_a_new_plan_and_not_to_doubles() {
+    let emulator = Emulator::instant();
+    let (one, other) = (emulator.aws().await.lattice(), emulator.aws().await.lattice());
+    let wish = export(1);
+    let (nothing, limits) = (inspect(&one, &wish).await, harness::limits());
+    converge(&emulator, &other, &wish).await;
+
+    let stale = plan(&wish, &nothing, &limits);
+    let (tell, _told) = tokio::sync::watch::channel(trellis_lattice::Outcome::default());
+    let applied = one.apply(&stale, &nothing, Instant::now() + Duration::from_secs(10), &tell).await;
+    let End::Failed(error) = applied.end else { panic!("{:?}", applied.end) };
+    assert_eq!(error.source.class(), ErrorClass::Stale);
+    assert!(applied.outcome.failure.unwrap().retryable);
+    converge(&emulator, &one, &wish).await;
+    assert_eq!(emulator.state()["targetGroups"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn two_hundred_and_fifty_targets_are_registered_in_three_calls_and_paged_through() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &export(250)).await;
+    assert_eq!(emulator.calls()["RegisterTargets"], 3);
+    let fewer = converge(&emulator, &lattice, &export(20)).await;
+    assert_eq!(fewer.actual.target_groups[0].targets.len(), 250);
+    assert_eq!(emulator.calls()["DeregisterTargets"], 3);
+}
+
+#[tokio::test]
+async fn a_failed_service_is_deleted_and_made_again() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    emulator.configure(&json!({"failures": [{"resource": "service", "transition": "create"}]}));
+    let wish = route(&["/a"], 1);
+    let failed = pass(&lattice, &wish).await;
+    let End::Failed(error) = failed.applied.end else { panic!("{:?}", failed.applied.end) };
+    assert!(error.source.to_string().contains("CREATE_FAILED"), "{}", error.source);
+    assert_eq!(error.source.class(), ErrorClass::Stale);
+    converge(&emulator, &lattice, &wish).await;
+    assert_eq!(emulator.state()["services"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_final_and_its_message_names_operation_and_code() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    let mut wish = export(1);
+    wish.target_groups[0].health_check.interval_seconds = 301;
+    let refused = pass(&lattice, &wish).await;
+    let failure = refused.applied.outcome.failure.unwrap();
+    assert!(!failure.retryable);
+    assert!(failure.message.contains("CreateTargetGroup: ValidationException"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn the_inventory_shows_orphans_and_their_tags_tell_whose_they_were() {
+    let emulator = Emulator::instant();
+    let aws = emulator.aws().await;
+    let lattice = aws.lattice();
+    let wish = export(1);
+    converge(&emulator, &lattice, &wish).await;
+    let inventory = lattice.inventory(std::time::SystemTime::now()).await.unwrap();
+    assert_eq!(inventory.target_groups.len(), 1);
+    let arns = [inventory.target_groups[0].arn.clone()].into();
+    let tags = lattice.tags(&arns).await.unwrap();
+    assert_eq!(wish.owner.of(&tags[&inventory.target_groups[0].arn]), Ownership::Ours);
+}
+
+#[tokio::test]
+async fn tags_that_a_person_has_taken_away_make_a_resource_a_strangers() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    let wish = export(1);
+    converge(&emulator, &lattice, &wish).await;
+    let arn = inspect(&lattice, &wish).await.target_groups[0].arn.clone();
+    let stranger = emulator.stranger().await;
+    stranger.untag_resource().resource_arn(&arn).tag_keys(trellis_lattice::TAG_UNIT).send().await.unwrap();
+    let unaware = emulator.aws().await.lattice();
+    let blocked = pass(&unaware, &wish).await;
+    assert!(matches!(blocked.plan.blocked[..], [Blocked::TargetGroupNameTaken { .. }]), "{:?}", blocked.plan);
+    assert!(blocked.plan.steps.is_empty());
+}

@@ -1,0 +1,93 @@
+//! What the tests want.
+
+use trellis_lattice::{
+    Action, Desired, DesiredListener, DesiredNetwork, DesiredRule, DesiredService, DesiredTargetGroup,
+    DesiredVpcAssociation, HealthCheck, IpFamily, ListenerProtocol, Owner, PathMatch, ProtocolVersion,
+    RuleMatch, Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, names,
+};
+
+pub const VPC: &str = "vpc-0a1b2c3d4e5f60001";
+
+fn owner(unit: &str) -> Owner {
+    Owner { installation: "trellis".into(), unit: unit.into() }
+}
+
+pub fn gateway(vpcs: &[&str]) -> Desired {
+    let owner = owner("gateway/my-hotel");
+    let association = |vpc: &&str| DesiredVpcAssociation {
+        network: "my-hotel".into(),
+        vpc: (*vpc).to_owned(),
+        security_groups: [].into(),
+        tags: owner.tags(),
+    };
+    Desired {
+        network: Some(DesiredNetwork { name: "my-hotel".into(), tags: owner.tags() }),
+        vpc_associations: vpcs.iter().map(association).collect(),
+        ..Desired::nothing(owner.clone())
+    }
+}
+
+pub fn no_gateway() -> Desired {
+    Desired::nothing(owner("gateway/my-hotel"))
+}
+
+/// The route `inventory` with a rule for each path, all to one target group with these targets.
+pub fn route(paths: &[&str], targets: usize) -> Desired {
+    let owner = owner("route/HTTPRoute/one/default/inventory");
+    let group = target_group(&owner, 8090, targets);
+    let rules = paths.iter().enumerate().map(|(index, path)| DesiredRule {
+        name: format!("r-{}", names::short_hash(&[path], 10)),
+        priority: u16::try_from(index + 1).unwrap(),
+        matches: RuleMatch { path: Some(PathMatch::Prefix((*path).to_owned())), ..RuleMatch::default() },
+        action: forward(&group.name),
+    });
+    let service = DesiredService {
+        name: "inventory-default".into(),
+        custom_domain: None,
+        certificate_arn: None,
+        networks: ["my-hotel".to_owned()].into(),
+        listeners: vec![DesiredListener {
+            name: "http-80".into(),
+            port: 80,
+            protocol: ListenerProtocol::Http,
+            default_action: Action::FixedResponse(404),
+            rules: rules.collect(),
+        }],
+        tags: owner.tags(),
+    };
+    Desired { services: vec![service], target_groups: vec![group], ..Desired::nothing(owner) }
+}
+
+pub fn no_route() -> Desired {
+    Desired::nothing(owner("route/HTTPRoute/one/default/inventory"))
+}
+
+pub fn forward(group: &str) -> Action {
+    Action::Forward(vec![WeightedTargetGroup { target_group: group.into(), weight: 1 }])
+}
+
+/// The export `inventory` with these targets.
+pub fn export(targets: usize) -> Desired {
+    let owner = owner("export/one/default/inventory");
+    let group = target_group(&owner, 8090, targets);
+    Desired { target_groups: vec![group], ..Desired::nothing(owner) }
+}
+
+fn target_group(owner: &Owner, port: u16, targets: usize) -> DesiredTargetGroup {
+    let config = TargetGroupConfig {
+        port,
+        protocol: TargetProtocol::Http,
+        protocol_version: Some(ProtocolVersion::Http1),
+        ip_family: IpFamily::Ipv4,
+        vpc: VPC.into(),
+    };
+    DesiredTargetGroup {
+        name: format!("k8s-default-inventory-{}-{port}", names::unit_hash(&owner.unit)),
+        health_check: HealthCheck::default_for(&config),
+        config,
+        targets: (0..targets)
+            .map(|n| Target { ip: format!("10.0.{}.{}", n / 250, n % 250 + 1), port })
+            .collect(),
+        tags: Tags::from([("k".into(), "v".into())]).into_iter().chain(owner.tags()).collect(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The drift pass: the same stages over everything, up to the plan, and a hint for each unit that differs.
+
+use crate::ports::{Clusters, Fleet, Lattice, Queue};
+use crate::reconcile::{owners_known, snapshot_of};
+use crate::{Engine, UnitError, names, outcome, partial};
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Instant;
+use trellis_aws::OutgoingHint;
+use trellis_gateway::{Snapshot, statuses, translate, units, wants_everything};
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_kube::observe;
+use trellis_lattice::{Desired, Owner, plan};
+
+/// Units inspected at once; the client bounds its reads in flight by itself.
+const UNITS_AT_ONCE: usize = 8;
+
+/// Steps of one unit that the report tells; more are counted.
+const STEPS_TOLD_MAX: usize = 20;
+
+/// Units that the report tells of; more are counted. A log line of CloudWatch holds 256 KiB.
+const UNITS_TOLD_MAX: usize = 100;
+
+/// What a drift pass found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftReport {
+    /// The registered clusters: `ok`, or why one could not be read.
+    pub clusters: BTreeMap<String, String>,
+    /// Units looked at.
+    pub units: usize,
+    /// Units that differ from what they should be, at most [`UNITS_TOLD_MAX`].
+    pub drifted: Vec<Drifted>,
+    /// How many there are.
+    pub drifted_count: usize,
+    /// Resources that bear the owner tag and whose unit has no object any more, or cannot be told: ARN → unit.
+    pub orphans: BTreeMap<String, String>,
+    /// Units that could not be looked at: unit → why.
+    pub failed: BTreeMap<String, String>,
+    /// Units not looked at because the time was over.
+    pub left_out: usize,
+    /// Hints sent.
+    pub hints: usize,
+    /// Calls to AWS by operation.
+    pub calls: BTreeMap<String, u64>,
+    /// How long the pass took.
+    pub elapsed_ms: u64,
+}
+
+/// A unit that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drifted {
+    /// The unit.
+    pub unit: String,
+    /// What its plan would do, one text a step.
+    pub steps: Vec<String>,
+    /// Statuses that say something else than they should.
+    pub statuses: Vec<String>,
+}
+
+impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
+    /// Looks at everything, changes nothing, and sends a hint for each unit that differs.
+    pub async fn drift(&self, deadline: Instant) -> Result<DriftReport, UnitError> {
+        let started = Instant::now();
+        self.begin();
+        self.take_calls();
+        let fleet = self.clusters.fleet().await?;
+        let snapshot = observe(&fleet.clusters, snapshot_of(&fleet), wants_everything).await?.snapshot;
+        let wanted = units(&snapshot);
+        let orphans = self.orphans(&wanted).await?;
+        let mut all = wanted;
+        for unit in orphans.values().flatten() {
+            all.entry(unit.clone()).or_insert_with(|| object_of(unit));
+        }
+        let mut report = self.look(&snapshot, all.keys(), deadline).await;
+        report.clusters = cluster_states(&fleet, &snapshot);
+        report.orphans = orphans.into_iter().map(|(arn, unit)| (arn, text(unit))).collect();
+        report.hints = self.hint(&report.drifted, &all).await?;
+        report.drifted.truncate(UNITS_TOLD_MAX);
+        report.calls = self.take_calls();
+        report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), "drift report");
+        Ok(report)
+    }
+
+    /// Resources of ours that no unit with an object claims, with the unit that their tags name.
+    async fn orphans(
+        &self,
+        wanted: &BTreeMap<UnitKey, ObjectRef>,
+    ) -> Result<BTreeMap<String, Option<UnitKey>>, UnitError> {
+        let owned = self.lattice.owned(&self.settings.installation).await?;
+        let unclaimed = owned.into_iter().map(|owned| (owned.arn, owned.unit.parse::<UnitKey>().ok()));
+        Ok(unclaimed.filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit))).collect())
+    }
+
+    async fn look(
+        &self,
+        snapshot: &Snapshot,
+        units: impl ExactSizeIterator<Item = &UnitKey>,
+        deadline: Instant,
+    ) -> DriftReport {
+        let mut report = DriftReport { units: units.len(), ..DriftReport::default() };
+        let looks: Vec<_> = stream::iter(units)
+            .map(|unit| async move {
+                let look = if Instant::now() < deadline { Some(self.look_at(unit, snapshot).await) } else { None };
+                (unit, look)
+            })
+            .buffered(UNITS_AT_ONCE)
+            .collect()
+            .await;
+        for (unit, look) in looks {
+            match look {
+                None => report.left_out += 1,
+                Some(Err(error)) => {
+                    report.failed.insert(unit.to_string(), trellis_telemetry::chain(&error).to_string());
+                }
+                Some(Ok(drifted)) => report.drifted.extend(drifted),
+            }
+        }
+        report.drifted_count = report.drifted.len();
+        report
+    }
+
+    /// The unit's plan and due statuses; none if everything is as it should be.
+    async fn look_at(&self, unit: &UnitKey, snapshot: &Snapshot) -> Result<Option<Drifted>, UnitError> {
+        let translation = translate(unit, snapshot, &self.settings);
+        let owner = Owner { installation: self.settings.installation.clone(), unit: unit.to_string() };
+        // An orphan's object was not asked for by name here: its unit is hinted at, and the reconciler asks for proof.
+        let desired = translation.desired.clone().unwrap_or_else(|| Desired::nothing(owner));
+        let held = translation.desired.is_none() && !translation.held.is_empty();
+        if held || matches!(unit, UnitKey::Dependents { .. }) && translation.reports.is_empty() {
+            return Ok(None);
+        }
+        let actual = self.lattice.inspect(&desired, &names::candidates(unit), self.began()).await?;
+        let mut plan = plan(&desired, &actual, &self.settings.limits);
+        if !(translation.deletes_allowed && owners_known(unit, &actual, snapshot)) {
+            plan = partial::without_deletes(plan);
+        }
+        let mut outcome = outcome::of(&actual, &plan);
+        outcome.waiting = partial::waiting_for(&plan);
+        let steps: Vec<String> = plan.steps.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
+        let due = statuses(snapshot, &translation, &outcome, "1970-01-01T00:00:00Z");
+        // What is under way belongs to the reconciler that is at it: its status is not drift.
+        let due = if plan.steps.is_empty() { due } else { vec![] };
+        let statuses: Vec<String> = due
+            .iter()
+            .map(|patch| format!("{} {}/{}/{}: {}", patch.kind, patch.cluster, patch.namespace, patch.name, patch.summary))
+            .collect();
+        if steps.is_empty() && statuses.is_empty() {
+            return Ok(None);
+        }
+        let steps = steps.into_iter().take(STEPS_TOLD_MAX).collect();
+        Ok(Some(Drifted { unit: unit.to_string(), steps, statuses }))
+    }
+
+    async fn hint(
+        &self,
+        drifted: &[Drifted],
+        objects: &BTreeMap<UnitKey, ObjectRef>,
+    ) -> Result<usize, UnitError> {
+        let moment = jiff::Timestamp::now().as_nanosecond();
+        let hints: Vec<OutgoingHint> = drifted
+            .iter()
+            .filter_map(|drifted| drifted.unit.parse::<UnitKey>().ok())
+            .map(|unit| {
+                let deduplication_id =
+                    trellis_lattice::names::short_hash(&["drift", &unit.to_string(), &moment.to_string()], 64);
+                let object = objects.get(&unit).cloned().unwrap_or_else(|| object_of(&unit));
+                OutgoingHint { hint: Hint::new(unit, object, Operation::Resync), deduplication_id }
+            })
+            .collect();
+        self.queue.send(&hints).await?;
+        Ok(hints.len())
+    }
+}
+
+fn text(unit: Option<UnitKey>) -> String {
+    unit.map_or_else(|| "unknown".to_owned(), |unit| unit.to_string())
+}
+
+fn cluster_states<C>(fleet: &Fleet<C>, snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let state = |name: &String| snapshot.unreadable.get(name).cloned().unwrap_or_else(|| "ok".to_owned());
+    fleet.clusters.keys().map(|name| (name.clone(), state(name))).collect()
+}
+
+/// The object that a unit is named after.
+fn object_of(unit: &UnitKey) -> ObjectRef {
+    let object = |cluster: &str, kind: Kind, namespace: &str, name: &str| ObjectRef {
+        cluster: cluster.into(),
+        kind,
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: String::new(),
+        generation: 0,
+    };
+    match unit {
+        UnitKey::Gateway { name } => object("", Kind::Gateway, "", name),
+        UnitKey::Route { kind, cluster, namespace, name } | UnitKey::Dependents { kind, cluster, namespace, name } => {
+            object(cluster, *kind, namespace, name)
+        }
+        UnitKey::Export { cluster, namespace, name } => object(cluster, Kind::ServiceExport, namespace, name),
+    }
+}

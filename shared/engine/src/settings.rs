@@ -1,0 +1,81 @@
+use trellis_aws::ClusterTag;
+use trellis_gateway::Settings;
+use trellis_lattice::Limits;
+
+/// The functions' settings.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// `TRELLIS_QUEUE_URL`.
+    pub queue_url: String,
+    /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
+    pub cluster_tag: ClusterTag,
+    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_LIMITS` (JSON; default AWS's quotas).
+    pub gateway: Settings,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable must be there.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The variable's value is of no use.
+    #[error("the environment variable {name} cannot be used: {reason}")]
+    Invalid {
+        /// The variable's name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl EngineSettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let invalid = |name, error: &dyn std::fmt::Display| ConfigError::Invalid { name, reason: error.to_string() };
+        let cluster_tag = match get("TRELLIS_CLUSTER_TAG") {
+            Some(tag) => tag.parse().map_err(|error| invalid("TRELLIS_CLUSTER_TAG", &error))?,
+            None => ClusterTag::default(),
+        };
+        let limits = match get("TRELLIS_LIMITS") {
+            Some(json) => serde_json::from_str(&json).map_err(|error| invalid("TRELLIS_LIMITS", &error))?,
+            None => Limits::default(),
+        };
+        let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
+        Ok(Self {
+            queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
+            cluster_tag,
+            gateway: Settings { installation, limits },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<EngineSettings, ConfigError> {
+        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        EngineSettings::from(find)
+    }
+
+    #[test]
+    fn a_queue_is_all_that_must_be_said() {
+        let settings = from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap();
+        assert_eq!(settings.gateway.installation, "trellis");
+        assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
+        assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
+    }
+
+    #[test]
+    fn a_raised_quota_is_told_by_its_name_and_a_misspelt_one_is_refused() {
+        let raised = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rulesPerListener": 100}"#)]).unwrap();
+        assert_eq!(raised.gateway.limits.rules_per_listener, 100);
+        let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
+        assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");
+    }
+}

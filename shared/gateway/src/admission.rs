@@ -1,0 +1,99 @@
+//! The checks that need no other object, for whoever applies one.
+
+use crate::api;
+use crate::gateway::judge;
+use crate::naming::is_service_name;
+use crate::problem::{Problem, quoted};
+use crate::route::{RouteId, convert};
+use crate::status::is_foreign_only;
+use serde_json::Value;
+use trellis_hint::Kind;
+use trellis_lattice::Limits;
+
+/// Warnings for one object: `kubectl` prints each, and the API server cuts all of them at 4096 bytes together.
+const WARNINGS_MAX: usize = 10;
+
+/// Characters of one warning; longer ones are cut by the API server.
+const WARNING_CHARS_MAX: usize = 256;
+
+/// Warnings for an object.
+pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
+    if is_foreign_only(object) {
+        return vec![];
+    }
+    let problems = match kind {
+        Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => route_problems(kind, object),
+        Kind::Gateway => gateway_problems(object),
+        Kind::ServiceExport => parse_problem::<api::ServiceExport>(object),
+        Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
+        _ => vec![],
+    };
+    let mut warnings: Vec<String> = problems.iter().map(|problem| shortened(&problem.to_string())).collect();
+    if warnings.len() > WARNINGS_MAX {
+        let more = warnings.len() - WARNINGS_MAX + 1;
+        warnings.truncate(WARNINGS_MAX - 1);
+        warnings.push(format!("And {more} more."));
+    }
+    warnings
+}
+
+fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
+    let meta = api::meta(object);
+    let id = RouteId { kind, cluster: String::new(), namespace: meta.namespace.clone(), name: meta.name.clone() };
+    let route = match convert(id, object, &Limits::default()) {
+        Ok(route) => route,
+        Err(problem) => return vec![problem],
+    };
+    let mut problems = route.problems;
+    for rule in route.rules {
+        problems.extend(rule.problems);
+        for backend in &rule.backends {
+            if let Err(crate::backend::BackendError::Broken(_, problem)) = crate::backend::referent_kind(backend) {
+                problems.push(problem);
+            }
+        }
+    }
+    for hostname in route.hostnames.iter().filter(|hostname| crate::hostname::is_wildcard(hostname)) {
+        let text =
+            format!("VPC Lattice serves no wildcard such as {}; name the hostnames one by one", quoted(hostname));
+        problems.push(Problem::new("spec.hostnames", text));
+    }
+    if kind == Kind::TLSRoute && route.hostnames.is_empty() {
+        let text = "VPC Lattice passes TLS on by hostname; name at least one, or on the listener";
+        problems.push(Problem::new("spec.hostnames", text));
+    }
+    if let Some(name) = meta.annotation("service-name-override").filter(|name| !is_service_name(name)) {
+        let text = format!("{} is no name of a VPC Lattice service", quoted(name));
+        problems.push(Problem::new("metadata.annotations", text));
+    }
+    problems
+}
+
+fn gateway_problems(object: &Value) -> Vec<Problem> {
+    let gateway = match judge(object) {
+        Ok(gateway) => gateway,
+        Err(problem) => return vec![problem],
+    };
+    let listeners = gateway.listeners.iter().flat_map(|listener| {
+        let name = format!("Listener {}", quoted(&listener.wire.name));
+        let messages = [&listener.accepted.message, &listener.resolved_refs.message];
+        messages.into_iter().filter(|text| !text.is_empty()).map(move |text| {
+            Problem::new(name.clone(), text.trim_end_matches('.'))
+        })
+    });
+    let own = gateway.accepted.message.trim_end_matches('.');
+    let own = (gateway.accepted.reason != "ListenersNotValid" && !own.is_empty())
+        .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
+    own.into_iter().chain(listeners).collect()
+}
+
+fn parse_problem<T: serde::de::DeserializeOwned>(object: &Value) -> Vec<Problem> {
+    api::parse::<T>(object).err().into_iter().collect()
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= WARNING_CHARS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(WARNING_CHARS_MAX - 1).chain(['…']).collect()
+}

@@ -1,0 +1,74 @@
+//! What is read of Kubernetes objects, and nothing more.
+//!
+//! The structs are lean on purpose. Generated types close every enumeration, so that one value of a newer API version
+//! would make a whole list unreadable, and they drop members that they do not know, so that nobody could say what of
+//! an object is not honoured. Here enumerations are text, and every place where a user can ask for something keeps
+//! its unknown members in `rest`, so that they are found and named.
+
+mod core;
+mod gateway;
+mod route;
+mod sharing;
+
+pub(crate) use core::{EndpointSlice, Service, ServicePort, service_of_slice};
+pub(crate) use gateway::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
+pub(crate) use route::{BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire};
+pub(crate) use sharing::{ServiceExport, ServiceImport};
+
+use crate::problem::Problem;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Members that a struct does not name.
+pub(crate) type Rest = BTreeMap<String, Value>;
+
+/// The part of `metadata` that is read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Meta {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    pub(crate) generation: i64,
+    /// RFC 3339; texts of one length and zone, so that their order is that of time.
+    pub(crate) creation_timestamp: Option<String>,
+    pub(crate) deletion_timestamp: Option<String>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+    pub(crate) annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Meta {
+    /// An annotation with the prefix that this project shares with the AWS Gateway API Controller.
+    pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
+        let key = format!("{}{name}", trellis_lattice::TAG_PREFIX);
+        self.annotations.as_ref()?.get(&key).map(String::as_str)
+    }
+}
+
+/// Just the metadata, which even an object with an unreadable spec has.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Bare {
+    pub(crate) metadata: Meta,
+}
+
+/// Reads an object; what does not fit is named by its field path.
+pub(crate) fn parse<T: DeserializeOwned>(object: &Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(object).map_err(|error| {
+        let path = error.path().to_string();
+        Problem::new(path, format!("{}; correct the field", error.into_inner()))
+    })
+}
+
+/// The metadata of any object; empty where it is unreadable.
+pub(crate) fn meta(object: &Value) -> Meta {
+    Bare::deserialize(object).map(|bare| bare.metadata).unwrap_or_default()
+}
+
+/// Whether somebody has asked for the object's deletion. It only stands because of finalizers that are not ours.
+pub(crate) fn is_terminating(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
+}

@@ -1,0 +1,115 @@
+//! Which listeners of a Gateway take a route.
+
+use crate::api::{self, AllowedRoutes};
+use crate::gateway::{JudgedGateway, JudgedListener};
+use crate::hostname;
+use crate::report::Condition;
+use crate::route::{ParentRef, Route};
+use crate::view::{Found, View};
+use trellis_hint::Kind;
+
+/// A listener that takes a route, and the hostnames under which it does; `None` stands for any.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) listener: JudgedListener,
+    pub(crate) hostnames: Vec<Option<String>>,
+}
+
+/// Why no listener takes a route.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    /// By the rules: this is the Accepted condition.
+    Condition(Condition),
+    /// What the rules ask for is not known.
+    Unknown(String),
+}
+
+/// The listeners that take the route, at least one.
+pub(crate) fn attach(
+    view: &View,
+    route: &Route,
+    parent: &ParentRef,
+    gateway: &JudgedGateway,
+) -> Result<Vec<Attached>, Refusal> {
+    let refused = |reason, text: String| Err(Refusal::Condition(Condition::no("Accepted", reason, text)));
+    let named: Vec<&JudgedListener> = gateway
+        .listeners
+        .iter()
+        .filter(|listener| parent.section.as_ref().is_none_or(|section| *section == listener.wire.name))
+        .filter(|listener| parent.port.is_none_or(|port| port == listener.wire.port))
+        .collect();
+    let gateway_name = format!("Gateway {}/{}", gateway.namespace, gateway.name);
+    if named.is_empty() {
+        let text = format!(
+            "{}: {gateway_name} has no listener of that sectionName and port; name one that it has.",
+            parent.path
+        );
+        return refused("NoMatchingParent", text);
+    }
+    if named.iter().all(|listener| !listener.is_usable) {
+        let text = format!(
+            "{}: no listener meant here is valid; see the listeners' conditions in the status of {gateway_name}.",
+            parent.path
+        );
+        return refused("NoMatchingParent", text);
+    }
+    let mut allowed = vec![];
+    for listener in named.into_iter().filter(|listener| listener.is_usable) {
+        if listener.kinds.contains(&route.id.kind)
+            && allows_namespace(view, route, &gateway.namespace, listener.wire.allowed_routes.as_ref())
+                .map_err(Refusal::Unknown)?
+        {
+            allowed.push(listener);
+        }
+    }
+    if allowed.is_empty() {
+        let text = format!(
+            "{}: no listener of {gateway_name} takes a {} of namespace {}; change the listener's allowedRoutes or \
+             protocol.",
+            parent.path, route.id.kind, route.id.namespace
+        );
+        return refused("NotAllowedByListeners", text);
+    }
+    let attached: Vec<Attached> = allowed
+        .into_iter()
+        .map(|listener| Attached {
+            hostnames: hostname::intersection(listener.wire.hostname.as_deref(), &route.hostnames),
+            listener: listener.clone(),
+        })
+        .filter(|attached| !attached.hostnames.is_empty())
+        .collect();
+    if attached.is_empty() {
+        let text = format!(
+            "spec.hostnames: none is within a hostname of a listener of {gateway_name}; change one of them."
+        );
+        return refused("NoMatchingListenerHostname", text);
+    }
+    Ok(attached)
+}
+
+fn allows_namespace(
+    view: &View,
+    route: &Route,
+    gateway_namespace: &str,
+    allowed: Option<&AllowedRoutes>,
+) -> Result<bool, String> {
+    let namespaces = allowed.and_then(|allowed| allowed.namespaces.as_ref());
+    let from = namespaces.and_then(|namespaces| namespaces.from.as_deref()).unwrap_or("Same");
+    match from {
+        "All" => Ok(true),
+        "Same" => Ok(route.id.namespace == gateway_namespace),
+        "Selector" => {
+            let Some(selector) = namespaces.and_then(|namespaces| namespaces.selector.as_ref()) else {
+                return Ok(false);
+            };
+            match view.get(&route.id.cluster, Kind::Namespace, "", &route.id.namespace) {
+                Found::Unknown(why) => Err(why),
+                Found::Missing => Ok(false),
+                Found::Object(namespace) => {
+                    Ok(selector.fits(&api::meta(namespace).labels.unwrap_or_default()))
+                }
+            }
+        }
+        _ => Ok(false),
+    }
+}

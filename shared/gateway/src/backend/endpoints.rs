@@ -1,0 +1,42 @@
+use crate::api::{self, EndpointSlice, ServicePort};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use trellis_lattice::{IpFamily, Target};
+
+/// The targets of a Service's port: every endpoint that is ready and not on its way out.
+///
+/// The AWS Gateway API Controller registers endpoints that are not ready too and leaves the rest to health checks. Here
+/// the Pod's own readiness decides: it is what the user wrote down, while VPC Lattice's check of `/` may fail on a good
+/// Pod, and does not exist by default for HTTP/2, gRPC and TCP, where Pods that are not ready would be sent requests.
+pub(super) fn targets<'a>(
+    slices: impl Iterator<Item = &'a Value>,
+    port: &ServicePort,
+    ip_family: IpFamily,
+) -> BTreeSet<Target> {
+    let address_type = match ip_family {
+        IpFamily::Ipv4 => "IPv4",
+        IpFamily::Ipv6 => "IPv6",
+    };
+    let wanted = port.name.as_deref().unwrap_or_default();
+    // A slice that cannot be read gives no targets: its Service's others still do.
+    let slices = slices.filter_map(|slice| api::parse::<EndpointSlice>(slice).ok());
+    let mut targets = BTreeSet::new();
+    for slice in slices.filter(|slice| slice.address_type == address_type) {
+        let ports = slice.ports.iter().flatten().filter(|one| {
+            one.name.as_deref().unwrap_or_default() == wanted
+                && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
+        });
+        let numbers: Vec<u16> = ports
+            .filter_map(|one| u16::try_from(one.port?).ok())
+            .filter(|port| *port > 0)
+            .collect();
+        let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| {
+            endpoint.conditions.ready != Some(false) && endpoint.conditions.terminating != Some(true)
+        });
+        // Addresses of one endpoint are interchangeable (EndpointSlice API), so the first stands for all.
+        for ip in endpoints.filter_map(|endpoint| endpoint.addresses.first()) {
+            targets.extend(numbers.iter().map(|port| Target { ip: ip.clone(), port: *port }));
+        }
+    }
+    targets
+}

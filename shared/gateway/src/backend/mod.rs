@@ -1,0 +1,74 @@
+//! From a backendRef to the endpoints that it means.
+
+mod endpoints;
+mod grants;
+mod imports;
+mod service;
+
+pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
+pub(crate) use service::{Asked, Pool, pool};
+
+use crate::problem::{Problem, quoted};
+use crate::route::{BackendRef, Route};
+use crate::view::View;
+use trellis_hint::Kind;
+use trellis_lattice::Limits;
+
+/// Why a backendRef leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BackendError {
+    /// By the rules: a reason of the ResolvedRefs condition, and the problem.
+    Broken(&'static str, Problem),
+    /// What it leads to is not known.
+    Unknown(String),
+}
+
+impl BackendError {
+    fn broken(reason: &'static str, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::Broken(reason, Problem::new(path, text))
+    }
+}
+
+/// What a backendRef leads to: the pools that share its weight, at least one. Several for an import that several
+/// clusters export.
+pub(crate) fn resolve(
+    view: &View,
+    route: &Route,
+    backend: &BackendRef,
+    listeners_take_http2: bool,
+    limits: &Limits,
+) -> Result<Vec<Pool>, BackendError> {
+    let kind = referent_kind(backend)?;
+    let namespace = backend.namespace.as_deref().unwrap_or(&route.id.namespace);
+    if namespace != route.id.namespace {
+        grants::permits(view, route, backend, kind, namespace)?;
+    }
+    let asked = Asked {
+        path: &backend.path,
+        port: backend.port,
+        route_kind: route.id.kind,
+        listeners_take_http2,
+        targets_max: limits.targets_per_target_group,
+    };
+    if kind == Kind::Service {
+        return Ok(vec![pool(view, &route.id.cluster, namespace, &backend.name, &asked)?]);
+    }
+    imports::pools(view, &route.id.cluster, namespace, &backend.name, &asked)
+}
+
+/// The backend's kind. Many an example of the AWS Gateway API Controller leaves the group of a ServiceImport out; the
+/// core group has no kind of that name, so the meaning is plain.
+pub(crate) fn referent_kind(backend: &BackendRef) -> Result<Kind, BackendError> {
+    match (backend.group.as_str(), backend.kind.as_str()) {
+        ("" | "core", "Service") => Ok(Kind::Service),
+        ("" | "application-networking.k8s.aws", "ServiceImport") => Ok(Kind::ServiceImport),
+        (group, kind) => {
+            let shown = if group.is_empty() { quoted(kind) } else { quoted(&format!("{group}/{kind}")) };
+            Err(BackendError::broken(
+                "InvalidKind",
+                format!("{}.kind", backend.path),
+                format!("A backend cannot be of kind {shown}; use Service or ServiceImport"),
+            ))
+        }
+    }
+}

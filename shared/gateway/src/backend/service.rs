@@ -1,0 +1,163 @@
+//! One port of one Service, as VPC Lattice sees it.
+
+use super::endpoints::targets;
+use super::BackendError;
+use crate::problem::{Problem, quoted};
+use crate::api::{self, Service, ServicePort};
+use crate::view::{Found, View};
+use std::collections::BTreeSet;
+use trellis_hint::Kind;
+use trellis_lattice::{IpFamily, ProtocolVersion, Target, TargetGroupConfig, TargetProtocol};
+
+/// What a backendRef asks of a Service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The field path that problems are reported under.
+    pub(crate) path: &'a str,
+    /// The Service's port. None is allowed where the Service has only one.
+    pub(crate) port: Option<i64>,
+    /// Decides the protocol.
+    pub(crate) route_kind: Kind,
+    /// Whether every listener of the route can lead to an HTTP/2 target group: those behind HTTPS can.
+    pub(crate) listeners_take_http2: bool,
+    /// Targets that a target group takes.
+    pub(crate) targets_max: usize,
+}
+
+/// The endpoints of one port of one Service: what becomes a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pool {
+    pub(crate) cluster: String,
+    pub(crate) namespace: String,
+    pub(crate) service: String,
+    pub(crate) config: TargetGroupConfig,
+    pub(crate) targets: BTreeSet<Target>,
+    /// What did not fit.
+    pub(crate) problem: Option<Problem>,
+}
+
+/// The pool of a Service's port.
+pub(crate) fn pool(
+    view: &View,
+    cluster: &str,
+    namespace: &str,
+    name: &str,
+    asked: &Asked,
+) -> Result<Pool, BackendError> {
+    // Asked for before the Service is looked at, so that one round of reads brings both.
+    let slices = view.slices(cluster, namespace, name);
+    let service = match view.get(cluster, Kind::Service, namespace, name) {
+        Found::Unknown(why) => return Err(BackendError::Unknown(why)),
+        Found::Missing => {
+            let text = format!(
+                "Service {} does not exist in cluster {}; create it or correct the name",
+                quoted(&format!("{namespace}/{name}")),
+                quoted(cluster)
+            );
+            return Err(BackendError::broken("BackendNotFound", asked.path, text));
+        }
+        Found::Object(service) => service,
+    };
+    let slices = slices.map_err(BackendError::Unknown)?;
+    let service: Service = api::parse(service).map_err(|problem| {
+        let text = format!("Service {}: {}: {}", quoted(name), problem.path, problem.text);
+        BackendError::broken("BackendNotFound", asked.path, text)
+    })?;
+    if service.spec.kind.as_deref() == Some("ExternalName") {
+        let text =
+            format!("Service {} is of type ExternalName and has no endpoints; use another type", quoted(name));
+        return Err(BackendError::broken("BackendNotFound", asked.path, text));
+    }
+    let (port, number) = find_port(name, &service, asked)?;
+    let ip_family = match service.spec.ip_families.as_deref().and_then(|families| families.first()) {
+        Some(family) if family == "IPv6" => IpFamily::Ipv6,
+        _ => IpFamily::Ipv4,
+    };
+    let (protocol, protocol_version) = protocol(name, port, asked)?;
+    let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
+    let mut targets = targets(slices.values().copied(), port, ip_family);
+    let problem = (targets.len() > asked.targets_max).then(|| {
+        Problem::new(
+            asked.path,
+            format!(
+                "Service {} has {} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, \
+                 raise the quota \"Targets per target group\" (L-D71303F3)",
+                quoted(name),
+                targets.len(),
+                asked.targets_max
+            ),
+        )
+    });
+    targets = targets.into_iter().take(asked.targets_max).collect();
+    Ok(Pool {
+        cluster: cluster.to_owned(),
+        namespace: namespace.to_owned(),
+        service: name.to_owned(),
+        // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
+        config: TargetGroupConfig { port: number, protocol, protocol_version, ip_family, vpc },
+        targets,
+        problem,
+    })
+}
+
+fn find_port<'s>(
+    name: &str,
+    service: &'s Service,
+    asked: &Asked,
+) -> Result<(&'s ServicePort, u16), BackendError> {
+    let ports = service.spec.ports.as_deref().unwrap_or_default();
+    let has: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
+    let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+    let path = format!("{}.port", asked.path);
+    let found = match (asked.port, ports) {
+        (Some(wanted), _) => ports
+            .iter()
+            .find(|port| port.port == wanted && port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"))
+            .or_else(|| ports.iter().find(|port| port.port == wanted)),
+        (None, [only]) => Some(only),
+        (None, _) => {
+            let text = format!("The port is missing; name one of Service {}, which has {has}", quoted(name));
+            return Err(BackendError::broken("BackendNotFound", path, text));
+        }
+    };
+    match found.map(|port| (port, port.number())) {
+        Some((port, Some(number))) => Ok((port, number)),
+        _ => {
+            let wanted = asked.port.unwrap_or_default();
+            let text = format!("Service {} has no port {wanted}; its ports: {has}", quoted(name));
+            Err(BackendError::broken("BackendNotFound", path, text))
+        }
+    }
+}
+
+/// The protocol to the Pods: by the route's kind, then by `appProtocol`.
+fn protocol(
+    name: &str,
+    port: &ServicePort,
+    asked: &Asked,
+) -> Result<(TargetProtocol, Option<ProtocolVersion>), BackendError> {
+    let unsupported = |what: &str, remedy: &str| {
+        let text = format!("Port {} of Service {} is {what}; {remedy}", port.port, quoted(name));
+        Err(BackendError::broken("UnsupportedProtocol", asked.path, text))
+    };
+    match port.protocol.as_deref().unwrap_or("TCP") {
+        "TCP" => {}
+        other => return unsupported(&format!("of protocol {}", quoted(other)), "VPC Lattice routes need TCP"),
+    }
+    match (asked.route_kind, port.app_protocol.as_deref().unwrap_or_default()) {
+        (Kind::TLSRoute, _) => Ok((TargetProtocol::Tcp, None)),
+        (Kind::GRPCRoute, "https") => Ok((TargetProtocol::Https, Some(ProtocolVersion::Grpc))),
+        (Kind::GRPCRoute, _) => Ok((TargetProtocol::Http, Some(ProtocolVersion::Grpc))),
+        (_, "kubernetes.io/ws" | "kubernetes.io/wss") => unsupported(
+            "of the application protocol WebSocket",
+            "VPC Lattice does not upgrade HTTP connections, use a TLSRoute",
+        ),
+        (_, "kubernetes.io/h2c") if !asked.listeners_take_http2 => unsupported(
+            "of the application protocol HTTP/2",
+            "VPC Lattice leads to such from HTTPS listeners only, attach the route to one",
+        ),
+        (_, "kubernetes.io/h2c") => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http2))),
+        (_, "https") => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http1))),
+        _ => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http1))),
+    }
+}

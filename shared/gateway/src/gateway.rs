@@ -1,0 +1,319 @@
+//! Gateways and their listeners: whose they are, and what of them holds.
+
+use crate::api::{self, Gateway, Listener};
+use crate::problem::{Problem, message, quoted};
+use crate::report::Condition;
+use crate::route::leftovers;
+use crate::view::{Found, View};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::Kind;
+use trellis_lattice::ListenerProtocol;
+
+/// The controller name in GatewayClasses and in status entries (the AWS Gateway API Controller's, so that its users can
+/// move).
+pub const CONTROLLER: &str = "application-networking.k8s.aws/gateway-api-controller";
+
+/// The listener option that names a certificate in ACM.
+const OPTION_CERTIFICATE: &str = "application-networking.k8s.aws/certificate-arn";
+
+/// How a Programmed message of ours begins once the service network exists.
+pub(crate) const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
+
+/// Whose a Gateway is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Its class names our controller.
+    Ours,
+    /// Its class names another, or none that we ever accepted.
+    Others,
+    /// Not known, for this reason.
+    Unknown(String),
+}
+
+/// A Gateway with judged listeners.
+#[derive(Debug, Clone)]
+pub(crate) struct JudgedGateway {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) accepted: Condition,
+    pub(crate) listeners: Vec<JudgedListener>,
+}
+
+/// A listener and what holds of it.
+#[derive(Debug, Clone)]
+pub(crate) struct JudgedListener {
+    pub(crate) wire: Listener,
+    /// Whether routes can attach; port and protocol are good then.
+    pub(crate) is_usable: bool,
+    pub(crate) port: u16,
+    pub(crate) protocol: ListenerProtocol,
+    pub(crate) certificate_arn: Option<String>,
+    /// Kinds of routes that it takes.
+    pub(crate) kinds: BTreeSet<Kind>,
+    pub(crate) accepted: Condition,
+    pub(crate) resolved_refs: Condition,
+    pub(crate) conflicted: Option<Condition>,
+}
+
+/// Whose a Gateway is, by its class.
+///
+/// A class that is gone does not take the Gateway from us: the specification recommends that a Gateway keeps the class
+/// that it was made with, and deleting everything in VPC Lattice because one object of another kind was deleted would
+/// be the worst reading of a mistake. A Gateway that we have programmed (its status says so) stays ours until it is
+/// deleted itself or given to another class; then what it owned goes, whether its class stands or not.
+pub(crate) fn whose(view: &View, cluster: &str, object: &Value) -> Whose {
+    let class = object.pointer("/spec/gatewayClassName").and_then(Value::as_str).unwrap_or_default();
+    let classes = match view.list(cluster, Kind::GatewayClass, None) {
+        Ok(classes) => classes,
+        Err(why) => return Whose::Unknown(why),
+    };
+    let class = classes.into_iter().find(|(key, _)| key.name == class).map(|(_, class)| class);
+    match class {
+        Some(class) if is_our_class(class) => Whose::Ours,
+        None if was_programmed_by_us(object) => Whose::Ours,
+        _ => Whose::Others,
+    }
+}
+
+pub(crate) fn is_our_class(class: &Value) -> bool {
+    class.pointer("/spec/controllerName").and_then(Value::as_str) == Some(CONTROLLER)
+}
+
+pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
+    let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        condition.get("type").and_then(Value::as_str) == Some("Programmed")
+            && condition
+                .get("message")
+                .and_then(Value::as_str)
+                .is_some_and(|message| message.starts_with(NETWORK_MESSAGE))
+    })
+}
+
+/// A Gateway of ours in the namespace; `Others` also when there is none.
+pub(crate) fn find<'a>(view: &View<'a>, cluster: &str, namespace: &str, name: &str) -> (Whose, Option<&'a Value>) {
+    match view.get(cluster, Kind::Gateway, namespace, name) {
+        Found::Unknown(why) => (Whose::Unknown(why), None),
+        Found::Missing => (Whose::Others, None),
+        Found::Object(object) => (whose(view, cluster, object), Some(object)),
+    }
+}
+
+/// Judges a Gateway's listeners.
+pub(crate) fn judge(object: &Value) -> Result<JudgedGateway, Problem> {
+    let gateway: Gateway = api::parse(object)?;
+    let conflicts = conflicts(&gateway.spec.listeners);
+    let listeners: Vec<JudgedListener> = gateway
+        .spec
+        .listeners
+        .iter()
+        .enumerate()
+        .map(|(index, listener)| judge_listener(index, listener, conflicts.get(&index)))
+        .collect();
+    Ok(JudgedGateway {
+        namespace: gateway.metadata.namespace.clone(),
+        name: gateway.metadata.name.clone(),
+        accepted: accepted(&gateway, &listeners),
+        listeners,
+    })
+}
+
+fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
+    let mut rest = gateway.spec.rest.clone();
+    // The API server fills `allowedListeners` with its default, which allows none: that is what we do.
+    let none = rest.get("allowedListeners").and_then(|allowed| allowed.pointer("/namespaces/from")).cloned();
+    if none.as_ref().and_then(Value::as_str) == Some("None") {
+        rest.remove("allowedListeners");
+    }
+    if rest.remove("addresses").is_some_and(|addresses| addresses.as_array().is_some_and(|all| !all.is_empty())) {
+        let problem = Problem::new(
+            "spec.addresses",
+            "VPC Lattice gives each service a name of its own and takes no addresses; remove the field",
+        );
+        return Condition::no("Accepted", "UnsupportedAddress", problem.to_string());
+    }
+    let notes = message(&leftovers("spec", &rest));
+    let good = listeners.iter().filter(|listener| listener.is_usable).count();
+    if good == listeners.len() && good > 0 {
+        return Condition::yes("Accepted", "Accepted", notes);
+    }
+    let bad: Vec<&str> = listeners
+        .iter()
+        .filter(|listener| !listener.is_usable)
+        .map(|listener| listener.wire.name.as_str())
+        .collect();
+    let text = format!("These listeners are not valid: {}; see their conditions.", bad.join(", "));
+    let text = if notes.is_empty() { text } else { format!("{text} {notes}") };
+    if good > 0 {
+        Condition::yes("Accepted", "ListenersNotValid", text)
+    } else {
+        Condition::no("Accepted", "ListenersNotValid", text)
+    }
+}
+
+/// Listeners that cannot be told apart, with what they are in conflict over. None of them wins (specification, Gateway).
+fn conflicts(listeners: &[Listener]) -> BTreeMap<usize, (&'static str, String)> {
+    let mut conflicts = BTreeMap::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        for (other_index, other) in listeners.iter().enumerate() {
+            if index == other_index || listener.port != other.port {
+                continue;
+            }
+            let hostname = |listener: &Listener| listener.hostname.clone().unwrap_or_default().to_ascii_lowercase();
+            let is_plain = |listener: &Listener| listener.protocol == "HTTP";
+            let conflict = if is_plain(listener) != is_plain(other) {
+                Some(("ProtocolConflict", format!("another protocol on port {}", listener.port)))
+            } else if hostname(listener) == hostname(other) {
+                Some(("HostnameConflict", format!("the same port {} and hostname", listener.port)))
+            } else {
+                None
+            };
+            if let Some((reason, what)) = conflict {
+                conflicts.entry(index).or_insert((
+                    reason,
+                    format!("Listener {} has {what}; change one of the two.", quoted(&other.name)),
+                ));
+            }
+        }
+    }
+    conflicts
+}
+
+fn judge_listener(
+    index: usize,
+    listener: &Listener,
+    conflict: Option<&(&'static str, String)>,
+) -> JudgedListener {
+    let path = format!("spec.listeners[{index}]");
+    let certificate_arn = listener
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.options.as_ref()?.get(OPTION_CERTIFICATE).cloned())
+        .filter(|arn| !arn.is_empty());
+    let protocol = protocol(&path, listener);
+    let port = u16::try_from(listener.port).ok().filter(|port| *port > 0);
+    let all_kinds = protocol.as_ref().map(|protocol| kinds_of(*protocol)).unwrap_or_default();
+    let (kinds, kinds_problem) = allowed_kinds(&path, listener, &all_kinds);
+    let resolved_refs = resolved_refs(&path, listener, certificate_arn.as_deref(), kinds_problem);
+    let accepted = match (&protocol, port, conflict) {
+        (Err(problem), ..) => Condition::no("Accepted", "UnsupportedProtocol", problem.to_string()),
+        (_, None, _) => Condition::no(
+            "Accepted",
+            "PortUnavailable",
+            Problem::new(format!("{path}.port"), "A port is from 1 to 65535; set one").to_string(),
+        ),
+        (.., Some((reason, text))) => Condition::no("Accepted", reason, text.clone()),
+        _ => Condition::yes("Accepted", "Accepted", listener_notes(&path, listener)),
+    };
+    JudgedListener {
+        is_usable: accepted.is_true() && !kinds.is_empty(),
+        port: port.unwrap_or_default(),
+        protocol: protocol.unwrap_or(ListenerProtocol::Http),
+        certificate_arn,
+        kinds,
+        accepted,
+        resolved_refs,
+        conflicted: conflict.map(|(reason, text)| Condition::yes("Conflicted", reason, text.clone())),
+        wire: listener.clone(),
+    }
+}
+
+/// The protocol in VPC Lattice's terms.
+fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, Problem> {
+    let mode = listener.tls.as_ref().and_then(|tls| tls.mode.as_deref()).unwrap_or("Terminate");
+    match (listener.protocol.as_str(), mode) {
+        ("HTTP", _) => Ok(ListenerProtocol::Http),
+        ("HTTPS", "Terminate") => Ok(ListenerProtocol::Https),
+        ("TLS", "Passthrough") => Ok(ListenerProtocol::TlsPassthrough),
+        ("HTTPS" | "TLS", mode) => Err(Problem::new(
+            format!("{path}.tls.mode"),
+            format!(
+                "VPC Lattice has no {} listener with mode {}; use HTTPS with Terminate or TLS with Passthrough",
+                listener.protocol,
+                quoted(mode)
+            ),
+        )),
+        (other, _) => Err(Problem::new(
+            format!("{path}.protocol"),
+            format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other)),
+        )),
+    }
+}
+
+/// Route kinds that a protocol can carry. VPC Lattice takes gRPC target groups behind HTTPS listeners only (User Guide,
+/// target groups).
+fn kinds_of(protocol: ListenerProtocol) -> BTreeSet<Kind> {
+    match protocol {
+        ListenerProtocol::Http => BTreeSet::from([Kind::HTTPRoute]),
+        ListenerProtocol::Https => BTreeSet::from([Kind::HTTPRoute, Kind::GRPCRoute]),
+        ListenerProtocol::TlsPassthrough => BTreeSet::from([Kind::TLSRoute]),
+    }
+}
+
+fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTreeSet<Kind>, Option<Problem>) {
+    let wanted = listener.allowed_routes.as_ref().and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
+    if wanted.is_empty() {
+        return (all.clone(), None);
+    }
+    let mut kinds = BTreeSet::new();
+    let mut problem = None;
+    for (at, wanted) in wanted.iter().enumerate() {
+        let kind = Kind::parse(&wanted.kind).filter(|kind| {
+            all.contains(kind) && wanted.group.as_deref().is_none_or(|group| group == kind.group())
+        });
+        match kind {
+            Some(kind) => _ = kinds.insert(kind),
+            None => {
+                problem.get_or_insert_with(|| {
+                    Problem::new(
+                        format!("{path}.allowedRoutes.kinds[{at}]"),
+                        format!(
+                            "A listener of protocol {} cannot carry {}; remove the kind",
+                            quoted(&listener.protocol),
+                            quoted(&wanted.kind)
+                        ),
+                    )
+                });
+            }
+        }
+    }
+    (kinds, problem)
+}
+
+fn resolved_refs(
+    path: &str,
+    listener: &Listener,
+    certificate_arn: Option<&str>,
+    kinds_problem: Option<Problem>,
+) -> Condition {
+    if let Some(problem) = kinds_problem {
+        return Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string());
+    }
+    let references = listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_ref());
+    if certificate_arn.is_none() && references.is_some_and(|references| !references.is_empty()) {
+        let problem = Problem::new(
+            format!("{path}.tls.certificateRefs"),
+            format!(
+                "VPC Lattice takes certificates from ACM only; name one in tls.options under {OPTION_CERTIFICATE}"
+            ),
+        );
+        return Condition::no("ResolvedRefs", "InvalidCertificateRef", problem.to_string());
+    }
+    Condition::yes("ResolvedRefs", "ResolvedRefs", "")
+}
+
+fn listener_notes(path: &str, listener: &Listener) -> String {
+    let mut problems = leftovers(path, &listener.rest);
+    if let Some(tls) = &listener.tls {
+        problems.extend(leftovers(&format!("{path}.tls"), &tls.rest));
+        let options = tls.options.iter().flatten().filter(|(name, _)| *name != OPTION_CERTIFICATE);
+        problems.extend(options.map(|(name, _)| {
+            Problem::new(
+                format!("{path}.tls.options"),
+                format!("VPC Lattice knows no option {}; remove it", quoted(name)),
+            )
+        }));
+    }
+    message(&problems)
+}

@@ -1,0 +1,58 @@
+//! Hostnames of listeners and routes, and where they meet.
+
+/// The hostnames under which a listener serves a route; `None` stands for any. Nothing in the list: they do not meet.
+pub(crate) fn intersection(listener: Option<&str>, route: &[String]) -> Vec<Option<String>> {
+    let listener = listener.filter(|hostname| !hostname.is_empty());
+    let Some(listener) = listener else {
+        return if route.is_empty() { vec![None] } else { route.iter().cloned().map(Some).collect() };
+    };
+    let listener = listener.to_ascii_lowercase();
+    if route.is_empty() {
+        return vec![Some(listener)];
+    }
+    route.iter().filter_map(|hostname| meet(&listener, hostname)).map(Some).collect()
+}
+
+/// Whether a hostname stands for many.
+pub(crate) fn is_wildcard(hostname: &str) -> bool {
+    hostname.starts_with("*.")
+}
+
+/// The narrower of two hostnames that meet.
+fn meet(one: &str, other: &str) -> Option<String> {
+    if one == other || covers(one, other) {
+        Some(other.to_owned())
+    } else if covers(other, one) {
+        Some(one.to_owned())
+    } else {
+        None
+    }
+}
+
+/// Whether a wildcard covers the other: `*.a.b` covers `x.a.b`, `y.x.a.b` and `*.x.a.b`, but not `a.b`.
+fn covers(wildcard: &str, other: &str) -> bool {
+    wildcard.strip_prefix('*').is_some_and(|suffix| {
+        suffix.starts_with('.') && other.len() > suffix.len() && other.ends_with(suffix) && other != wildcard
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meeting(listener: Option<&str>, route: &[&str]) -> Vec<String> {
+        let route: Vec<String> = route.iter().map(|&hostname| hostname.to_owned()).collect();
+        intersection(listener, &route).into_iter().map(|hostname| hostname.unwrap_or("any".into())).collect()
+    }
+
+    #[test]
+    fn hostnames_meet_at_the_narrower_one() {
+        assert_eq!(meeting(None, &[]), ["any"]);
+        assert_eq!(meeting(Some(""), &["a.b"]), ["a.b"]);
+        assert_eq!(meeting(Some("A.b"), &[]), ["a.b"]);
+        assert_eq!(meeting(Some("*.b.c"), &["x.b.c", "y.x.b.c", "b.c", "z.d"]), ["x.b.c", "y.x.b.c"]);
+        assert_eq!(meeting(Some("very.specific.com"), &["*.specific.com", "*.com"]).len(), 2);
+        assert_eq!(meeting(Some("*.b.c"), &["*.x.b.c", "*.c", "*.b.c"]), ["*.x.b.c", "*.b.c", "*.b.c"]);
+        assert!(meeting(Some("a.b"), &["c.d", "*.c"]).is_empty());
+    }
+}

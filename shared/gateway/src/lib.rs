@@ -1,0 +1,241 @@
+//! Gateway API semantics for VPC Lattice, as pure functions over plain values.
+//!
+//! [`wants`] says what has to be read for a unit, [`translate`] turns what was read into what the unit wants in VPC
+//! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches.
+//! Nothing here knows a clock, a network or an API client.
+
+mod admission;
+mod api;
+mod attach;
+mod backend;
+mod gateway;
+mod hostname;
+mod naming;
+mod priority;
+mod problem;
+mod report;
+mod route;
+mod snapshot;
+mod status;
+mod units;
+mod view;
+mod weights;
+
+pub use gateway::CONTROLLER;
+pub use report::{
+    ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
+    RouteReport, Subject,
+};
+pub use snapshot::{ClusterFacts, ObjectKey, Read, ReadResult, Snapshot};
+
+use crate::units::dependents::{Changed, object_ref};
+use crate::units::gateway::ROUTE_KINDS;
+use crate::view::View;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use trellis_hint::{Kind, ObjectRef, UnitKey};
+use trellis_lattice::{Desired, Limits, Outcome};
+
+/// What translation needs beside the objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The installation's name, in the owner tag of every resource.
+    pub installation: String,
+    /// Quotas of the account.
+    pub limits: Limits,
+}
+
+/// What a unit wants in VPC Lattice, and what is to be said of its objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// Everything that the unit wants to exist. None: change nothing, since what is known does not suffice.
+    pub desired: Option<Desired>,
+    /// Whether what is there and not desired may be deleted. False while a cluster that may want it is unreadable.
+    pub deletes_allowed: bool,
+    /// Why `desired` is absent or deletes are not allowed, in words for logs and conditions.
+    pub held: Vec<String>,
+    /// One report for each object whose status the unit writes.
+    pub reports: Vec<Report>,
+}
+
+/// A new `.status` for one object: to be sent as a merge patch of the status subresource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusPatch {
+    /// The cluster.
+    pub cluster: String,
+    /// The object's kind.
+    pub kind: Kind,
+    /// Empty for a cluster-scoped kind.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The version that was read: the patch must fail if the object was changed since.
+    pub resource_version: String,
+    /// The content of `.status` for the merge patch: only the members that change, lists whole.
+    pub status: Value,
+    /// What changes, in a few words for logs.
+    pub summary: String,
+    /// Units that read this status and are to be hinted at once it is written.
+    pub notify: Vec<UnitKey>,
+}
+
+/// The rounds of [`wants`] that any unit needs at most: the object, what it names, what an import leads to, the
+/// exported Service, and one to spare.
+pub const ROUNDS_MAX: usize = 5;
+
+/// What has to be read next for a unit. To be called again with the answers, until it returns nothing.
+///
+/// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
+pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
+    let view = View::new(snapshot);
+    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    translate_in(&view, unit, &settings);
+    if matches!(unit, UnitKey::Dependents { .. }) {
+        dependents_in(&view, unit, &settings);
+    }
+    view.unanswered()
+}
+
+/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
+pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
+    let view = View::new(snapshot);
+    dependents_in(&view, unit, &Settings { installation: String::new(), limits: Limits::default() });
+    view.unanswered()
+}
+
+/// Everything that a drift pass reads of the registered clusters: a list of every kind from each.
+pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
+    let lists = snapshot.facts.keys().flat_map(|cluster| {
+        Kind::ALL.into_iter().map(|kind| Read::List {
+            cluster: cluster.clone(),
+            kind,
+            namespace: None,
+            name: None,
+            service: None,
+        })
+    });
+    lists.filter(|read| !snapshot.has_answer(read)).collect()
+}
+
+/// What a unit wants in VPC Lattice, and what is to be said of its objects.
+pub fn translate(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Translation {
+    translate_in(&View::new(snapshot), unit, settings)
+}
+
+fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
+    match unit {
+        UnitKey::Gateway { name } => units::gateway::translate(view, name, settings),
+        UnitKey::Route { kind, cluster, namespace, name } => {
+            let id = route::RouteId {
+                kind: *kind,
+                cluster: cluster.clone(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+            };
+            units::route::translate(view, &id, settings)
+        }
+        UnitKey::Export { cluster, namespace, name } => {
+            units::export::translate(view, cluster, namespace, name, settings)
+        }
+        UnitKey::Dependents { kind, cluster, namespace, name } => {
+            units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })
+        }
+    }
+}
+
+/// The status patches that are due; none for an object whose status says the same already.
+///
+/// `outcome` is that of the apply, or the default one when nothing was applied; `now` is RFC 3339.
+pub fn statuses(
+    snapshot: &Snapshot,
+    translation: &Translation,
+    outcome: &Outcome,
+    now: &str,
+) -> Vec<StatusPatch> {
+    status::patches(snapshot, &status::Context { translation, outcome, now })
+}
+
+/// The units to hint at after this one: who refers to a Dependents unit's object, and the routes of a Gateway unit.
+/// Each with the object that the hint is to name.
+pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
+    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    dependents_in(&View::new(snapshot), unit, &settings).into_iter().collect()
+}
+
+fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
+    match unit {
+        UnitKey::Gateway { name } => units::dependents::routes_of_gateway(view, name, settings),
+        UnitKey::Dependents { kind, cluster, namespace, name } => {
+            units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
+        }
+        UnitKey::Route { .. } | UnitKey::Export { .. } => units::dependents::Hints::new(),
+    }
+}
+
+/// Every unit that a full snapshot implies, with an object that a hint can name (drift pass). A Dependents unit is
+/// among them only where a status is to be written.
+pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
+    let mut units = BTreeMap::new();
+    for cluster in snapshot.facts.keys() {
+        let all = |kind| snapshot.all(cluster, kind);
+        for (key, object) in ROUTE_KINDS.into_iter().flat_map(all) {
+            let unit = UnitKey::Route {
+                kind: key.kind,
+                cluster: cluster.clone(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            };
+            units.insert(unit, object_ref(cluster, key.kind, object));
+        }
+        for (key, object) in all(Kind::Gateway) {
+            let unit = UnitKey::Gateway { name: key.name.clone() };
+            units.entry(unit).or_insert_with(|| object_ref(cluster, key.kind, object));
+        }
+        for (key, object) in all(Kind::ServiceExport) {
+            let unit = UnitKey::Export {
+                cluster: cluster.clone(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            };
+            units.insert(unit, object_ref(cluster, key.kind, object));
+        }
+        for (key, object) in [Kind::GatewayClass, Kind::ServiceImport].into_iter().flat_map(all) {
+            let unit = UnitKey::Dependents {
+                kind: key.kind,
+                cluster: cluster.clone(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            };
+            if is_status_due(&unit, snapshot) {
+                units.insert(unit, object_ref(cluster, key.kind, object));
+            }
+        }
+    }
+    units
+}
+
+/// Whether a Dependents unit has a status to write. The time does not matter: a patch that differs in nothing else is
+/// none.
+fn is_status_due(unit: &UnitKey, snapshot: &Snapshot) -> bool {
+    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let translation = translate(unit, snapshot, &settings);
+    !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
+}
+
+/// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a
+/// route that is gone. All other names of its services hold the unit's hash ([`trellis_lattice::names::unit_hash`]).
+pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return None };
+    let id = route::RouteId {
+        kind: *kind,
+        cluster: cluster.clone(),
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    Some(naming::service(&id, None, None))
+}
+
+/// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.
+pub fn admission_warnings(kind: Kind, object: &Value) -> Vec<String> {
+    admission::warnings(kind, object)
+}

@@ -1,0 +1,134 @@
+//! Names and tags of what a unit wants. Names depend on nothing that can change in place.
+
+use crate::api::Meta;
+use crate::backend::Pool;
+use crate::route::RouteId;
+use crate::snapshot::ClusterFacts;
+use trellis_lattice::names::{label, short_hash, unit_hash};
+use trellis_lattice::{ListenerProtocol, ProtocolVersion, RuleMatch, TAG_MANAGED_BY, TAG_PREFIX, Tags};
+
+/// Characters of a service's name (API model, ServiceName).
+const SERVICE_NAME_CHARS: usize = 40;
+/// Characters of a custom domain's hash in a service's name: 24 bits among the few domains of one route.
+const DOMAIN_HASH_CHARS: usize = 6;
+/// Characters of the hash that a target group's name ends with: with the unit's hash 72 bits.
+const CONFIG_HASH_CHARS: usize = 8;
+/// Characters of a rule's name after `r-`: 64 bits among the rules of one listener.
+const RULE_HASH_CHARS: usize = 16;
+/// Characters for the namespace in a target group's name; with all other parts the name stays within 128.
+const GROUP_NAMESPACE_CHARS: usize = 43;
+/// Characters for the Service in a target group's name.
+const GROUP_SERVICE_CHARS: usize = 55;
+/// Tags that one resource bears (User Guide, tagging), our own among them.
+const TAGS_MAX: usize = 50;
+/// Characters of a tag's key and value (API model, TagKey and TagValue).
+const TAG_KEY_CHARS: usize = 128;
+const TAG_VALUE_CHARS: usize = 256;
+
+/// A Lattice service's name: `<route>-<namespace>`, as the AWS Gateway API Controller names it, where that fits and the
+/// service has no custom domain. A custom domain cannot be changed (UpdateService), so its hash is in the name: another
+/// domain is another service. Every name but the plain one holds the unit's hash, by which leftovers are found.
+pub(crate) fn service(id: &RouteId, name_override: Option<&str>, hostname: Option<&str>) -> String {
+    let plain = match name_override {
+        Some(name) => name.to_owned(),
+        None => format!("{}-{}", id.name, id.namespace),
+    };
+    let suffix = match hostname {
+        None if is_service_name(&plain) => return plain,
+        None => unit_hash(&id.unit().to_string()),
+        Some(hostname) => {
+            let domain = short_hash(&[hostname], DOMAIN_HASH_CHARS);
+            format!("{}-{domain}", unit_hash(&id.unit().to_string()))
+        }
+    };
+    let readable = label(plain.trim_start_matches("svc-"), SERVICE_NAME_CHARS - suffix.len() - 1);
+    // A name of hexadecimal digits only could be mistaken for an id.
+    if readable.is_empty() { format!("r-{suffix}") } else { format!("{readable}-{suffix}") }
+}
+
+/// Whether an override can be a service's name as it is.
+pub(crate) fn is_service_name(name: &str) -> bool {
+    (3..=SERVICE_NAME_CHARS).contains(&name.len())
+        && label(name, SERVICE_NAME_CHARS) == name
+        && !name.starts_with("svc-")
+}
+
+/// A listener's name, unique in its service by the port.
+pub(crate) fn listener(service: &str, port: u16, protocol: ListenerProtocol) -> String {
+    let protocol = match protocol {
+        ListenerProtocol::Http => "http",
+        ListenerProtocol::Https => "https",
+        ListenerProtocol::TlsPassthrough => "tls",
+    };
+    let service = service.trim_start_matches("listener-");
+    format!("{service}-{port}-{protocol}")
+}
+
+/// A rule's name: a hash of its match, which is its identity.
+pub(crate) fn rule(matches: &RuleMatch) -> String {
+    let text = serde_json::to_string(matches).unwrap_or_default();
+    format!("r-{}", short_hash(&[&text], RULE_HASH_CHARS))
+}
+
+/// A target group's name. Another configuration, another Service or another Lattice service is another group, since
+/// the first cannot be changed and one group serves one service only. `scope` names that service within the unit.
+pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
+    let config = serde_json::to_string(&pool.config).unwrap_or_default();
+    let parts =
+        [scope, &pool.cluster, &pool.namespace, &pool.service, config.as_str()];
+    let readable = [label(&pool.namespace, GROUP_NAMESPACE_CHARS), label(&pool.service, GROUP_SERVICE_CHARS)];
+    let readable: String = readable.iter().filter(|part| !part.is_empty()).map(|part| format!("{part}-")).collect();
+    format!("k8s-{readable}{}-{}", unit_hash(unit), short_hash(&parts, CONFIG_HASH_CHARS))
+}
+
+/// `<account>/<cluster>/<VPC>`.
+pub(crate) fn managed_by(facts: &ClusterFacts) -> (String, String) {
+    (TAG_MANAGED_BY.to_owned(), format!("{}/{}/{}", facts.account, facts.name, facts.vpc))
+}
+
+/// A tag with the prefix that this project shares with the AWS Gateway API Controller.
+pub(crate) fn tag(name: &str, value: &str) -> (String, String) {
+    (format!("{TAG_PREFIX}{name}"), value.chars().take(TAG_VALUE_CHARS).collect())
+}
+
+/// The value of the ProtocolVersion tag; empty for TCP.
+pub(crate) fn protocol_version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::Http1) => "HTTP1",
+        Some(ProtocolVersion::Http2) => "HTTP2",
+        Some(ProtocolVersion::Grpc) => "GRPC",
+        None => "",
+    }
+}
+
+/// The tags that a user asks for by annotation, `key=value` with commas between. Those that VPC Lattice would refuse,
+/// and those with a prefix of ours or of AWS, are left out.
+pub(crate) fn user_tags(meta: &Meta) -> Tags {
+    let mut tags = Tags::new();
+    for pair in meta.annotation("tags").unwrap_or_default().split(',') {
+        let Some((key, value)) = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
+            continue;
+        };
+        let is_plain = |text: &str| {
+            text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+        };
+        let is_reserved = ["aws:", TAG_PREFIX, "trellis:"].iter().any(|prefix| key.starts_with(prefix));
+        let fits = (1..=TAG_KEY_CHARS).contains(&key.chars().count())
+            && (1..=TAG_VALUE_CHARS).contains(&value.chars().count());
+        if fits && is_plain(key) && is_plain(value) && !is_reserved {
+            tags.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    tags
+}
+
+/// Our own tags, and as many of the user's as a resource can bear beside them.
+pub(crate) fn tags(own: impl IntoIterator<Item = (String, String)>, user: &Tags) -> Tags {
+    let mut tags: Tags = own.into_iter().collect();
+    for (key, value) in user {
+        if tags.len() < TAGS_MAX {
+            tags.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    tags
+}

@@ -1,0 +1,49 @@
+//! What is wrong with a user's object: never an error of the program, always a condition or a warning.
+
+use std::fmt;
+
+/// Problems that one message lists; the rest is counted. A condition's message is read by a person.
+pub(crate) const PROBLEMS_SHOWN_MAX: usize = 5;
+
+/// Characters of a quoted value in a message, so that no object can blow a message up.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// A field, what is wrong with it, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Problem {
+    /// The field's path, such as `spec.rules[0].matches[0].queryParams`.
+    pub(crate) path: String,
+    /// One sentence without its full stop: what is wrong, and after a semicolon what helps.
+    pub(crate) text: String,
+}
+
+impl Problem {
+    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}.", self.path, self.text)
+    }
+}
+
+/// The problems as one message, in their order, bounded.
+pub(crate) fn message<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> String {
+    let all: Vec<String> = problems.into_iter().map(ToString::to_string).collect();
+    let shown = all.iter().take(PROBLEMS_SHOWN_MAX).cloned().collect::<Vec<_>>().join(" ");
+    match all.len().saturating_sub(PROBLEMS_SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} And {more} more."),
+    }
+}
+
+/// A user's text as it may stand in a message: in quotes, without control characters, not too long.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(VALUE_CHARS_MAX).collect();
+    if text.chars().count() > VALUE_CHARS_MAX {
+        shown.push('…');
+    }
+    format!("\"{shown}\"")
+}

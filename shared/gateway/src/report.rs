@@ -1,0 +1,163 @@
+//! What is to be said of an object, before it is known how the apply went.
+
+use crate::snapshot::ObjectKey;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A condition without its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Such as `Accepted`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `True`, `False` or `Unknown`.
+    pub status: &'static str,
+    /// One word in CamelCase.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Condition {
+    pub(crate) fn yes(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, status: "True", reason, message: message.into() }
+    }
+
+    pub(crate) fn no(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, status: "False", reason, message: message.into() }
+    }
+
+    pub(crate) fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+}
+
+/// Names the object that a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// The cluster.
+    pub cluster: String,
+    /// Kind, namespace and name in it.
+    #[serde(flatten)]
+    pub object: ObjectKey,
+    /// The generation that was translated.
+    pub generation: i64,
+}
+
+/// What is to be said of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "report", rename_all = "camelCase")]
+pub enum Report {
+    /// Of a route.
+    Route(RouteReport),
+    /// Of a Gateway.
+    Gateway(GatewayReport),
+    /// Of a GatewayClass.
+    Class(ClassReport),
+    /// Of a ServiceExport.
+    Export(ExportReport),
+    /// Of a ServiceImport.
+    Import(ImportReport),
+}
+
+/// A route's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteReport {
+    /// The route.
+    pub subject: Subject,
+    /// Its parents that are ours, in the order of `spec.parentRefs`.
+    pub parents: Vec<ParentReport>,
+    /// The names of the Lattice services that serve it, in the order of its hostnames.
+    pub services: Vec<String>,
+}
+
+/// A report on a route's relation to one parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentReport {
+    /// The entry of `spec.parentRefs`, as it stands there.
+    pub parent_ref: Value,
+    /// The Gateway's name, which is its service network's.
+    pub gateway: String,
+    /// Whether the Gateway takes the route.
+    pub accepted: Condition,
+    /// Whether all references lead somewhere.
+    pub resolved_refs: Condition,
+    /// Present when rules were dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partially_invalid: Option<Condition>,
+    /// What else a person should know: fields that cost no rule and are not honoured.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+}
+
+/// A Gateway's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayReport {
+    /// The Gateway.
+    pub subject: Subject,
+    /// Whether it is accepted.
+    pub accepted: Condition,
+    /// Its listeners, in order.
+    pub listeners: Vec<ListenerReport>,
+    /// The VPC of its cluster.
+    pub vpc: String,
+    /// Domain names of the attached routes' services.
+    pub addresses: Vec<String>,
+}
+
+/// A listener's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerReport {
+    /// Its name.
+    pub name: String,
+    /// Route kinds that it takes.
+    pub supported_kinds: BTreeSet<&'static str>,
+    /// Routes that it takes.
+    pub attached_routes: usize,
+    /// Whether it is accepted.
+    pub accepted: Condition,
+    /// Whether its references and kinds are good.
+    pub resolved_refs: Condition,
+    /// Present when it is in conflict with another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflicted: Option<Condition>,
+}
+
+/// A GatewayClass's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassReport {
+    /// The class.
+    pub subject: Subject,
+    /// Whether it is accepted.
+    pub accepted: Condition,
+}
+
+/// A ServiceExport's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportReport {
+    /// The export.
+    pub subject: Subject,
+    /// Whether it can be imported.
+    pub valid: Condition,
+    /// Its target groups.
+    pub target_groups: Vec<String>,
+}
+
+/// A ServiceImport's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportReport {
+    /// The import.
+    pub subject: Subject,
+    /// The clusters that export it; none when that is not known.
+    pub clusters: Option<BTreeSet<String>>,
+}

@@ -1,0 +1,53 @@
+//! Members of a route that nothing here reads: each is something that a user asked for and will not get.
+
+use crate::api::Rest;
+use crate::problem::{Problem, quoted};
+use serde_json::Value;
+
+/// A problem for each member that asks for something. Empty lists and objects ask for nothing.
+pub(crate) fn leftovers(path: &str, rest: &Rest) -> Vec<Problem> {
+    rest.iter()
+        .filter(|(_, value)| !is_empty(value))
+        .flat_map(|(member, value)| match (member.as_str(), value) {
+            ("filters", Value::Array(filters)) => filters
+                .iter()
+                .enumerate()
+                .map(|(at, filter)| filter_problem(format!("{path}.filters[{at}]"), filter))
+                .collect(),
+            _ => vec![Problem::new(format!("{path}.{member}"), remedy(member))],
+        })
+        .collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn filter_problem(path: String, filter: &Value) -> Problem {
+    let kind = filter.get("type").and_then(Value::as_str).unwrap_or("unknown");
+    let what = match kind {
+        "RequestRedirect" => "cannot redirect",
+        "URLRewrite" => "cannot rewrite URLs",
+        "RequestMirror" => "cannot mirror requests",
+        "RequestHeaderModifier" | "ResponseHeaderModifier" => "cannot change headers",
+        _ => "knows no such filter",
+    };
+    Problem::new(path, format!("VPC Lattice {what}; remove the filter {}", quoted(kind)))
+}
+
+fn remedy(member: &str) -> &'static str {
+    match member {
+        "queryParams" => {
+            "VPC Lattice cannot match query parameters; match the path, the method or headers instead"
+        }
+        "timeouts" => "VPC Lattice has no time-outs of a rule; remove the field and set them in client and server",
+        "retry" => "VPC Lattice does not retry requests; remove the field and retry in the client",
+        "sessionPersistence" => "VPC Lattice has no session persistence; remove the field",
+        _ => "This version does not know the field and cannot honour it; remove it",
+    }
+}

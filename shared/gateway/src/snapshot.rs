@@ -1,0 +1,175 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::Kind;
+
+/// One request to a cluster's API server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Read {
+    /// One object.
+    Get {
+        /// The cluster's name.
+        cluster: String,
+        /// The kind.
+        kind: Kind,
+        /// Empty for a cluster-scoped kind.
+        namespace: String,
+        /// The object's name.
+        name: String,
+    },
+    /// All objects of a kind that fit.
+    List {
+        /// The cluster's name.
+        cluster: String,
+        /// The kind.
+        kind: Kind,
+        /// Only in this namespace.
+        namespace: Option<String>,
+        /// Only of this name (field selector `metadata.name`), in any namespace.
+        name: Option<String>,
+        /// Only EndpointSlices of this Service (label `kubernetes.io/service-name`).
+        service: Option<String>,
+    },
+}
+
+impl Read {
+    /// The cluster that is asked.
+    pub fn cluster(&self) -> &str {
+        match self {
+            Self::Get { cluster, .. } | Self::List { cluster, .. } => cluster,
+        }
+    }
+}
+
+/// What an API server said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReadResult {
+    /// The objects; for a Get one, or none when the server said that this very object is missing.
+    Objects(Vec<Value>),
+    /// The server does not know the kind. No proof that an object of it was deleted.
+    KindMissing,
+    /// The cluster could not be read: unreachable, not authorised, not registered. No proof of anything.
+    Unreadable(String),
+}
+
+/// What is known of a registered cluster without asking its API server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// The EKS cluster's name.
+    pub name: String,
+    /// The AWS account's 12 digits.
+    pub account: String,
+    /// The Region.
+    pub region: String,
+    /// The VPC's id.
+    pub vpc: String,
+}
+
+/// Names an object within a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// The kind.
+    pub kind: Kind,
+    /// Empty for a cluster-scoped kind.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// What was read of the clusters, and what was asked: an object that is not here is missing only if it was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// All registered clusters.
+    pub facts: BTreeMap<String, ClusterFacts>,
+    /// Objects as the API servers gave them, by cluster.
+    pub objects: BTreeMap<String, BTreeMap<ObjectKey, Value>>,
+    /// Everything that was asked and answered.
+    pub answered: BTreeSet<Read>,
+    /// Reads that found the whole kind missing.
+    pub kinds_missing: BTreeSet<(String, Kind)>,
+    /// Clusters that could not be read, and why.
+    pub unreadable: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// A snapshot of these registered clusters in which nothing was read yet.
+    pub fn of(facts: impl IntoIterator<Item = ClusterFacts>) -> Self {
+        Self {
+            facts: facts.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in an answer.
+    pub fn insert(&mut self, read: Read, result: ReadResult) {
+        let cluster = read.cluster().to_owned();
+        let kind = match &read {
+            Read::Get { kind, .. } | Read::List { kind, .. } => *kind,
+        };
+        match result {
+            ReadResult::Objects(objects) => {
+                let all = self.objects.entry(cluster).or_default();
+                for object in objects {
+                    let text = |pointer: &str| {
+                        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+                    };
+                    let key = ObjectKey {
+                        kind,
+                        namespace: text("/metadata/namespace"),
+                        name: text("/metadata/name"),
+                    };
+                    all.insert(key, object);
+                }
+            }
+            ReadResult::KindMissing => {
+                self.kinds_missing.insert((cluster, kind));
+            }
+            ReadResult::Unreadable(why) => {
+                self.unreadable.entry(cluster).or_insert(why);
+            }
+        }
+        self.answered.insert(read);
+    }
+
+    /// One object as it was read.
+    pub fn get(&self, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
+        let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
+        self.objects.get(cluster)?.get(&key)
+    }
+
+    /// All objects of a kind in a cluster, in order of namespace and name.
+    pub fn all(&self, cluster: &str, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Value)> {
+        let from = ObjectKey { kind, namespace: String::new(), name: String::new() };
+        let objects = self.objects.get(cluster).into_iter();
+        objects.flat_map(move |all| all.range(from.clone()..).take_while(move |(key, _)| key.kind == kind))
+    }
+
+    /// Whether this read's answer is here already, by itself or as part of a wider list.
+    pub fn has_answer(&self, read: &Read) -> bool {
+        let list = |namespace: Option<&str>, name: Option<&str>, service: Option<&str>| {
+            let (Read::Get { cluster, kind, .. } | Read::List { cluster, kind, .. }) = read;
+            self.answered.contains(&Read::List {
+                cluster: cluster.clone(),
+                kind: *kind,
+                namespace: namespace.map(Into::into),
+                name: name.map(Into::into),
+                service: service.map(Into::into),
+            })
+        };
+        if self.unreadable.contains_key(read.cluster())
+            || self.answered.contains(read)
+            || list(None, None, None)
+        {
+            return true;
+        }
+        match read {
+            Read::Get { namespace, name, .. } => {
+                list(Some(namespace), None, None) || list(None, Some(name), None)
+            }
+            Read::List { namespace, name, service, .. } => {
+                (name.is_some() || service.is_some()) && list(namespace.as_deref(), None, None)
+            }
+        }
+    }
+}

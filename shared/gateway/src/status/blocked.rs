@@ -1,0 +1,61 @@
+use trellis_lattice::{Blocked, Quota};
+
+/// A wish that cannot be met, for people: what is in the way and what helps.
+pub(super) fn text(blocked: &Blocked) -> String {
+    match blocked {
+        Blocked::ServiceNameTaken { service, arn, unit } => {
+            let whose = unit.as_ref().map_or_else(String::new, |unit| format!(" of {unit}"));
+            format!(
+                "The service name {service} is taken by {arn}{whose}; give this route another name with the \
+                 annotation application-networking.k8s.aws/service-name-override."
+            )
+        }
+        Blocked::TargetGroupNameTaken { target_group, arn } => {
+            format!("The target group name {target_group} is taken by {arn}, which is not ours; delete that one.")
+        }
+        Blocked::NetworkMissing { network } => {
+            format!("The service network {network} does not exist yet; see the status of Gateway {network}.")
+        }
+        Blocked::VpcAssociatedElsewhere { vpc, network } => format!(
+            "The VPC {vpc} is associated with the service network {network} already, and a VPC can have one only; \
+             delete that association or name the Gateway {network}."
+        ),
+        Blocked::NetworkAmbiguous { network } => {
+            format!("Several service networks bear the name {network}; rename the Gateway or leave one of them.")
+        }
+        Blocked::ListenerPortTaken { service, port } => format!(
+            "Port {port} of the service {service} is taken by a listener that is not ours; delete that one."
+        ),
+        Blocked::NoPriorityLeft { service, port } => format!(
+            "Rules that are not ours leave too few priorities on port {port} of the service {service}; delete some."
+        ),
+        Blocked::QuotaExceeded { service, quota, limit } => format!(
+            "The service {service} would exceed the quota {} of {limit}; ask for less or raise the quota.",
+            quota_name(*quota)
+        ),
+        Blocked::TargetGroupMissing { service, port, target_group } => format!(
+            "The listener on port {port} of the service {service} leads to the target group {target_group}, which is \
+             not usable; see the other causes named here."
+        ),
+        Blocked::TargetGroupInUse { target_group, service } => format!(
+            "The target group {target_group} is used by the service {service} and can be used by one only; take it \
+             out of that one."
+        ),
+        Blocked::ServiceInUse { service, network } => format!(
+            "The service {service} cannot be deleted while an association that is not ours holds it in the service \
+             network {network}; delete that association."
+        ),
+        Blocked::SecurityGroupsKept { network, vpc } => format!(
+            "The last security group of the association of {vpc} with the service network {network} cannot be \
+             removed; delete the association to be rid of it."
+        ),
+    }
+}
+
+fn quota_name(quota: Quota) -> &'static str {
+    match quota {
+        Quota::RulesPerListener => "\"Rules per listener\" (L-CF78395E)",
+        Quota::ListenersPerService => "\"Listeners per service\" (L-D64E952E)",
+        Quota::TargetGroupsPerService => "\"Target groups per service\" (L-3DEC3B9F)",
+    }
+}

@@ -1,0 +1,11 @@
+/// What a GatewayClass of ours reports as `supportedFeatures`, sorted: names of the Gateway API's features.
+pub(crate) const SUPPORTED: [&str; 8] = [
+    "GRPCRoute",
+    "Gateway",
+    "GatewayPort8080",
+    "HTTPRoute",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteParentRefPort",
+    "ReferenceGrant",
+    "TLSRoute",
+];

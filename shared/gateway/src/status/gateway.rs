@@ -1,0 +1,111 @@
+use super::conditions::Merge;
+use super::{Context, Members, outcome_problem};
+use crate::gateway::NETWORK_MESSAGE;
+use crate::report::{Condition, GatewayReport, ListenerReport};
+use serde_json::{Value, json};
+use trellis_lattice::Blocked;
+
+/// Says whether the cluster's own VPC reaches the Gateway: the specification has no condition for it.
+const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
+
+/// A Gateway's status.
+pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
+    let generation = report.subject.generation;
+    let programmed = programmed(context, report);
+    let mut conditions = vec![report.accepted.clone(), programmed.clone()];
+    if context.outcome.networks.contains_key(&report.subject.object.name) {
+        conditions.push(vpc_associated(context, report));
+    }
+    let listeners = report
+        .listeners
+        .iter()
+        .map(|listener| listener_status(context, listener, &programmed, generation, old.get("listeners")))
+        .collect();
+    let addresses = report.addresses.iter().map(|name| json!({ "type": "Hostname", "value": name }));
+    let mut members = vec![
+        (
+            "conditions".into(),
+            Merge::new(old.get("conditions"), generation, context.now).conditions(conditions),
+        ),
+        ("listeners".into(), Value::Array(listeners)),
+    ];
+    let addresses: Vec<Value> = addresses.collect();
+    if !addresses.is_empty() || old.get("addresses").is_some() {
+        members.push(("addresses".into(), Value::Array(addresses)));
+    }
+    members
+}
+
+/// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
+/// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
+fn programmed(context: &Context, report: &GatewayReport) -> Condition {
+    let network = &report.subject.object.name;
+    if !report.accepted.is_true() {
+        return Condition::no("Programmed", "Invalid", "The Gateway is not accepted; see condition Accepted.");
+    }
+    let Some(arn) = context.outcome.networks.get(network) else {
+        let problem = outcome_problem(context.outcome, |_| true);
+        let text = "The service network does not exist yet.";
+        return problem.unwrap_or_else(|| Condition::no("Programmed", "Pending", text));
+    };
+    let counts = |blocked: &Blocked| !matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
+    match outcome_problem(context.outcome, counts) {
+        None => Condition::yes("Programmed", "Programmed", format!("{NETWORK_MESSAGE}{arn}")),
+        // The ARN stays in the message: it marks the Gateway as one that we have programmed.
+        Some(problem) => {
+            Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
+        }
+    }
+}
+
+fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
+    let elsewhere = context.outcome.blocked.iter().find_map(|blocked| match blocked {
+        Blocked::VpcAssociatedElsewhere { vpc, network } if *vpc == report.vpc => Some(network),
+        _ => None,
+    });
+    if let Some(network) = elsewhere {
+        let text = format!(
+            "The VPC {} is associated with the service network {network}, and a VPC can be associated with one only: \
+             its Pods do not reach this Gateway. Use Gateway {network} or delete that association.",
+            report.vpc
+        );
+        return Condition::no(VPC_ASSOCIATED, "AssociatedElsewhere", text);
+    }
+    if context.outcome.waiting.is_some() || context.outcome.failure.is_some() {
+        let text = format!("The VPC {} is not associated yet.", report.vpc);
+        return Condition::no(VPC_ASSOCIATED, "Pending", text);
+    }
+    Condition::yes(VPC_ASSOCIATED, "Associated", format!("The VPC {} is associated.", report.vpc))
+}
+
+fn listener_status(
+    context: &Context,
+    listener: &ListenerReport,
+    gateway_programmed: &Condition,
+    generation: i64,
+    old: Option<&Value>,
+) -> Value {
+    let old = old.and_then(Value::as_array).into_iter().flatten();
+    let old = old.into_iter().find(|old| old.get("name").and_then(Value::as_str) == Some(&listener.name));
+    let programmed = if !listener.accepted.is_true() || !listener.resolved_refs.is_true() {
+        Condition::no("Programmed", "Invalid", "The listener is not valid; see its other conditions.")
+    } else if gateway_programmed.is_true() {
+        Condition::yes("Programmed", "Programmed", "")
+    } else {
+        Condition { message: "See the Gateway's condition Programmed.".into(), ..gateway_programmed.clone() }
+    };
+    let mut conditions = vec![listener.accepted.clone(), programmed, listener.resolved_refs.clone()];
+    conditions.extend(listener.conflicted.clone());
+    let kinds: Vec<Value> = listener
+        .supported_kinds
+        .iter()
+        .map(|kind| json!({ "group": "gateway.networking.k8s.io", "kind": kind }))
+        .collect();
+    let merge = Merge::new(old.and_then(|old| old.get("conditions")), generation, context.now);
+    json!({
+        "name": listener.name,
+        "supportedKinds": kinds,
+        "attachedRoutes": listener.attached_routes,
+        "conditions": merge.conditions(conditions),
+    })
+}

@@ -1,0 +1,165 @@
+//! From reports and the outcome of an apply to status patches.
+//!
+//! Only what is ours is written: of a route's `parents`, which is one atomic list, the entries of other controllers are
+//! copied as they are. A condition's transition time changes with its status only, and an object whose status says the
+//! same already gets no patch.
+
+mod blocked;
+mod conditions;
+mod features;
+mod gateway;
+mod route;
+
+pub(crate) use route::{dns_names as dns_names_of_route, is_foreign_only, is_ours, is_same_parent};
+
+use crate::StatusPatch;
+use crate::Translation;
+use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report, Subject};
+use crate::snapshot::Snapshot;
+use conditions::Merge;
+use serde_json::{Value, json};
+use trellis_lattice::{Blocked, Outcome};
+
+/// What all status builders need.
+pub(crate) struct Context<'a> {
+    pub(crate) translation: &'a Translation,
+    pub(crate) outcome: &'a Outcome,
+    /// RFC 3339.
+    pub(crate) now: &'a str,
+}
+
+/// The patches that are due.
+pub(crate) fn patches(snapshot: &Snapshot, context: &Context) -> Vec<StatusPatch> {
+    let reports = context.translation.reports.iter();
+    reports.filter_map(|report| patch(snapshot, context, report)).collect()
+}
+
+fn patch(snapshot: &Snapshot, context: &Context, report: &Report) -> Option<StatusPatch> {
+    let subject = subject(report);
+    let key = &subject.object;
+    let object = snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name)?;
+    let old = object.get("status").cloned().unwrap_or(Value::Null);
+    let (new, notify) = match report {
+        Report::Route(report) => route::status(context, report, &old),
+        Report::Gateway(report) => (gateway::status(context, report, &old), vec![]),
+        Report::Class(report) => (class(context, report, &old), vec![]),
+        Report::Export(report) => (export(context, report, &old), vec![]),
+        Report::Import(report) => (import(report, &old)?, vec![]),
+    };
+    // Only the members that differ are sent: a merge patch leaves the others alone.
+    let changed: serde_json::Map<String, Value> = new
+        .into_iter()
+        .filter(|(member, value)| old.get(member).unwrap_or(&Value::Null) != value)
+        .collect();
+    if changed.is_empty() {
+        return None;
+    }
+    Some(StatusPatch {
+        cluster: subject.cluster.clone(),
+        kind: key.kind,
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        resource_version: crate::api::meta(object).resource_version,
+        summary: summary(report, &changed),
+        status: Value::Object(changed),
+        notify,
+    })
+}
+
+/// Members of a new `.status`.
+pub(crate) type Members = Vec<(String, Value)>;
+
+fn subject(report: &Report) -> &Subject {
+    match report {
+        Report::Route(report) => &report.subject,
+        Report::Gateway(report) => &report.subject,
+        Report::Class(report) => &report.subject,
+        Report::Export(report) => &report.subject,
+        Report::Import(report) => &report.subject,
+    }
+}
+
+/// The conditions after the patch, in a line for logs.
+fn summary(report: &Report, changed: &serde_json::Map<String, Value>) -> String {
+    let lists: Vec<&Value> = match report {
+        Report::Route(_) => {
+            let parents = changed.get("parents").and_then(Value::as_array);
+            parents.into_iter().flatten().filter_map(|parent| parent.get("conditions")).collect()
+        }
+        _ => changed.get("conditions").into_iter().collect(),
+    };
+    let conditions = lists.into_iter().filter_map(Value::as_array).flatten();
+    let mut words: Vec<String> = conditions
+        .map(|condition| {
+            let text = |member: &str| condition.get(member).and_then(Value::as_str).unwrap_or_default();
+            format!("{}={}/{}", text("type"), text("status"), text("reason"))
+        })
+        .collect();
+    if words.is_empty() {
+        words = changed.keys().cloned().collect();
+    }
+    words.join(" ")
+}
+
+fn class(context: &Context, report: &ClassReport, old: &Value) -> Members {
+    let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now)
+        .conditions([report.accepted.clone()]);
+    let features: Vec<Value> = features::SUPPORTED.iter().map(|name| json!({ "name": name })).collect();
+    vec![("conditions".into(), conditions), ("supportedFeatures".into(), Value::Array(features))]
+}
+
+fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
+    let done = format!("Target groups: {}.", report.target_groups.join(", "));
+    let programmed = if report.valid.is_true() {
+        programmed(context, done)
+    } else {
+        Condition::no("Programmed", "Invalid", "The export is not valid; see condition Valid.")
+    };
+    let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now)
+        .conditions([report.valid.clone(), programmed]);
+    vec![("conditions".into(), conditions)]
+}
+
+fn import(report: &ImportReport, old: &Value) -> Option<Members> {
+    let clusters = report.clusters.as_ref()?;
+    if clusters.is_empty() && old.get("clusters").is_none() {
+        return None;
+    }
+    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster })).collect();
+    Some(vec![("clusters".into(), Value::Array(clusters))])
+}
+
+/// The Programmed condition of something that was accepted, by how the apply went.
+pub(crate) fn programmed(context: &Context, done: String) -> Condition {
+    if context.translation.desired.is_none() {
+        let text = format!("{} VPC Lattice keeps what it has.", sentences(&context.translation.held));
+        return Condition::no("Programmed", "Pending", text);
+    }
+    outcome_problem(context.outcome, |_| true)
+        .unwrap_or_else(|| Condition::yes("Programmed", "Programmed", done))
+}
+
+/// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count.
+pub(crate) fn outcome_problem(outcome: &Outcome, counts: impl Fn(&Blocked) -> bool) -> Option<Condition> {
+    let blocked: Vec<String> = outcome.blocked.iter().filter(|one| counts(one)).map(blocked::text).collect();
+    if let Some(failure) = &outcome.failure {
+        let reason = if failure.retryable { "Pending" } else { "Invalid" };
+        return Some(Condition::no("Programmed", reason, sentences(std::slice::from_ref(&failure.message))));
+    }
+    if !blocked.is_empty() {
+        return Some(Condition::no("Programmed", "Conflicted", blocked.join(" ")));
+    }
+    let waiting = outcome.waiting.as_ref()?;
+    Some(Condition::no("Programmed", "Pending", sentences(std::slice::from_ref(waiting))))
+}
+
+/// Texts as sentences: a capital first letter and a full stop.
+fn sentences(texts: &[String]) -> String {
+    let sentence = |text: &String| {
+        let text = text.trim().trim_end_matches('.');
+        let mut chars = text.chars();
+        let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", chars.as_str())
+    };
+    texts.iter().map(sentence).collect::<Vec<_>>().join(" ")
+}

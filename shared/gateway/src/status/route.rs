@@ -1,0 +1,168 @@
+use super::conditions::Merge;
+use super::{Context, Members, programmed};
+use crate::gateway::CONTROLLER;
+use crate::report::{Condition, ParentReport, RouteReport};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use trellis_hint::UnitKey;
+
+/// How an Accepted message of ours begins once a service exists.
+const DNS_MESSAGE: &str = "DNS Name: ";
+
+/// Entries that `status.parents` can hold (CRD).
+const PARENTS_MAX: usize = 32;
+
+/// A route's status, and the Gateways whose status depends on what changes.
+pub(super) fn status(context: &Context, report: &RouteReport, old: &Value) -> (Members, Vec<UnitKey>) {
+    let namespace = &report.subject.object.namespace;
+    let entries = old.get("parents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut wanted: Vec<Option<&ParentReport>> = report.parents.iter().map(Some).collect();
+    let mut parents = vec![];
+    let mut notify = BTreeSet::new();
+    for entry in entries {
+        if !is_ours(entry) {
+            parents.push(entry.clone());
+            continue;
+        }
+        let reference = entry.get("parentRef").unwrap_or(&Value::Null);
+        let same = wanted.iter_mut().find(|one| {
+            one.is_some_and(|one| identity(&one.parent_ref, namespace) == identity(reference, namespace))
+        });
+        // An entry of ours for which the route names no parent of ours any more is left out.
+        let Some(parent) = same.and_then(Option::take) else {
+            notify.extend(gateway_of(reference));
+            continue;
+        };
+        let new = render(context, report, parent, Some(entry));
+        if accepted(&new) != accepted(entry) {
+            notify.insert(UnitKey::Gateway { name: parent.gateway.clone() });
+        }
+        parents.push(new);
+    }
+    for parent in wanted.into_iter().flatten() {
+        if parents.len() < PARENTS_MAX {
+            parents.push(render(context, report, parent, None));
+            notify.insert(UnitKey::Gateway { name: parent.gateway.clone() });
+        }
+    }
+    if parents.is_empty() && entries.is_empty() {
+        return (vec![], vec![]);
+    }
+    (vec![("parents".into(), Value::Array(parents))], notify.into_iter().collect())
+}
+
+/// The domain names in a route's status that we wrote there.
+pub(crate) fn dns_names(route: &Value) -> Vec<String> {
+    let entries = route.pointer("/status/parents").and_then(Value::as_array);
+    let mut names: Vec<String> = vec![];
+    for entry in entries.into_iter().flatten().filter(|entry| is_ours(entry)) {
+        let message = message_of(entry, "Accepted").and_then(|message| message.strip_prefix(DNS_MESSAGE));
+        for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// Whether two references of a route's status or spec mean the same parent: defaults may stand or be left out.
+pub(crate) fn is_same_parent(one: &Value, other: &Value, namespace: &str) -> bool {
+    identity(one, namespace) == identity(other, namespace)
+}
+
+/// Whether an entry of `status.parents` is ours.
+pub(crate) fn is_ours(entry: &Value) -> bool {
+    entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
+}
+
+fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: Option<&Value>) -> Value {
+    let old_message = old.and_then(|old| message_of(old, "Accepted"));
+    let accepted = Condition {
+        message: accepted_message(context, report, parent, old_message),
+        ..parent.accepted.clone()
+    };
+    let mut conditions = vec![accepted, parent.resolved_refs.clone(), programmed_of(context, parent)];
+    conditions.extend(parent.partially_invalid.clone());
+    let merge =
+        Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
+    json!({
+        "parentRef": parent.parent_ref,
+        "controllerName": CONTROLLER,
+        "conditions": merge.conditions(conditions),
+    })
+}
+
+fn accepted_message(
+    context: &Context,
+    report: &RouteReport,
+    parent: &ParentReport,
+    old: Option<&str>,
+) -> String {
+    if !parent.accepted.is_true() {
+        return parent.accepted.message.clone();
+    }
+    let names: Vec<&str> = report
+        .services
+        .iter()
+        .filter_map(|service| context.outcome.services.get(service)?.dns_name.as_deref())
+        .collect();
+    if !names.is_empty() {
+        return format!("{DNS_MESSAGE}{}", names.join(", "));
+    }
+    // While nothing is changed in VPC Lattice the names stay what they were.
+    let kept = old.filter(|old| old.starts_with(DNS_MESSAGE) && context.translation.desired.is_none());
+    kept.unwrap_or(&parent.accepted.message).to_owned()
+}
+
+fn programmed_of(context: &Context, parent: &ParentReport) -> Condition {
+    if !parent.accepted.is_true() {
+        let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
+        let text = format!("The route is not accepted; see condition Accepted.{kept}");
+        return Condition::no("Programmed", "Invalid", text);
+    }
+    let done = match parent.notes.as_str() {
+        "" => "VPC Lattice has all rules and targets.".to_owned(),
+        notes => format!("VPC Lattice has all rules and targets. Not honoured: {notes}"),
+    };
+    programmed(context, done)
+}
+
+/// What a Gateway's status takes from an entry.
+fn accepted(entry: &Value) -> Option<(&Value, &Value)> {
+    let condition = find(entry, "Accepted")?;
+    Some((condition.get("status")?, condition.get("message")?))
+}
+
+fn find<'a>(entry: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = entry.get("conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+fn message_of<'a>(entry: &'a Value, kind: &str) -> Option<&'a str> {
+    find(entry, kind)?.get("message")?.as_str()
+}
+
+fn gateway_of(reference: &Value) -> Option<UnitKey> {
+    Some(UnitKey::Gateway { name: reference.get("name")?.as_str()?.to_owned() })
+}
+
+fn identity<'a>(reference: &'a Value, namespace: &'a str) -> [String; 6] {
+    let text = |member: &str, default: &str| {
+        reference.get(member).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
+    [
+        text("group", "gateway.networking.k8s.io"),
+        text("kind", "Gateway"),
+        text("namespace", namespace),
+        text("name", ""),
+        text("sectionName", ""),
+        reference.get("port").map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
+/// Whether a status has entries of parents and none of them is ours: then another controller has the route.
+pub(crate) fn is_foreign_only(object: &Value) -> bool {
+    let entries = object.pointer("/status/parents").and_then(Value::as_array);
+    entries.is_some_and(|entries| !entries.is_empty() && !entries.iter().any(is_ours))
+}

@@ -1,0 +1,223 @@
+//! Who refers to an object, so that its change becomes work for them; and the statuses that no other unit writes.
+
+use super::gateway::routes;
+use super::{export, subject};
+use crate::api::{self, Meta};
+use crate::backend::{exporters_of, referent_kind};
+use crate::gateway::is_our_class;
+use crate::problem::Problem;
+use crate::report::{ClassReport, Condition, ImportReport, Report};
+use crate::route::Route;
+use crate::view::{Found, View};
+use crate::{Settings, Translation};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::{Kind, ObjectRef, UnitKey};
+
+/// Units and the objects that give the hint, each unit once.
+pub(crate) type Hints = BTreeMap<UnitKey, ObjectRef>;
+
+/// What a Dependents unit names.
+pub(crate) struct Changed<'u> {
+    pub(crate) kind: Kind,
+    pub(crate) cluster: &'u str,
+    pub(crate) namespace: &'u str,
+    pub(crate) name: &'u str,
+}
+
+/// A Dependents unit owns nothing in VPC Lattice; it writes the status of classes and imports.
+pub(crate) fn translate(view: &View, changed: &Changed) -> Translation {
+    let reports = match changed.kind {
+        Kind::GatewayClass => class_report(view, changed).into_iter().collect(),
+        Kind::ServiceImport => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name) {
+            Found::Object(import) => vec![import_report(view, changed.cluster, import)],
+            _ => vec![],
+        },
+        Kind::ServiceExport => imports_of(view, changed)
+            .into_iter()
+            .map(|(cluster, import)| import_report(view, &cluster, import))
+            .collect(),
+        _ => vec![],
+    };
+    Translation::held(vec![], reports)
+}
+
+fn class_report(view: &View, changed: &Changed) -> Option<Report> {
+    // Listed as everyone lists classes, so that one answer serves all.
+    let classes = view.list(changed.cluster, Kind::GatewayClass, None).ok()?;
+    let (_, class) = classes.into_iter().find(|(key, _)| key.name == changed.name)?;
+    if !is_our_class(class) {
+        return None;
+    }
+    let notes = class.pointer("/spec/parametersRef").filter(|parameters| !parameters.is_null()).map(|_| {
+        Problem::new("spec.parametersRef", "The class takes no parameters; remove the field").to_string()
+    });
+    Some(Report::Class(ClassReport {
+        subject: subject(changed.cluster, Kind::GatewayClass, class),
+        accepted: Condition::yes("Accepted", "Accepted", notes.unwrap_or_default()),
+    }))
+}
+
+fn import_report(view: &View, cluster: &str, import: &Value) -> Report {
+    let clusters = exporters_of(view, cluster, &api::meta(import)).ok();
+    Report::Import(ImportReport { subject: subject(cluster, Kind::ServiceImport, import), clusters })
+}
+
+/// The imports, in all clusters, that an export is meant by, with their clusters.
+fn imports_of<'a>(view: &View<'a>, changed: &Changed) -> Vec<(String, &'a Value)> {
+    let mut imports = vec![];
+    for cluster in view.snapshot.facts.keys() {
+        let listed = view.list(cluster, Kind::ServiceImport, Some(changed.namespace)).unwrap_or_default();
+        imports.extend(
+            listed
+                .into_values()
+                .filter(|import| is_import_of(&api::meta(import), cluster, changed))
+                .map(|import| (cluster.clone(), import)),
+        );
+    }
+    imports
+}
+
+fn is_import_of(import: &Meta, cluster: &str, export: &Changed) -> bool {
+    let name = import.annotation("export-name").unwrap_or(&import.name);
+    let is_meant = match import.annotation("aws-eks-cluster-name") {
+        Some(only) => only == export.cluster,
+        None => cluster != export.cluster,
+    };
+    name == export.name && import.namespace == export.namespace && is_meant
+}
+
+/// Who refers to the object.
+pub(crate) fn dependents(view: &View, changed: &Changed, settings: &Settings) -> Hints {
+    match changed.kind {
+        Kind::GatewayClass => gateways_of_class(view, changed),
+        Kind::Namespace => in_namespace(view, changed, settings),
+        Kind::ReferenceGrant => {
+            let refers_across = |route: &Route| {
+                route.id.namespace != changed.namespace
+                    && backend_namespaces(route).contains(changed.namespace)
+            };
+            routes_where(view, changed.cluster, settings, refers_across)
+        }
+        Kind::ServiceImport => {
+            routes_where(view, changed.cluster, settings, |route| {
+                refers_to(route, Kind::ServiceImport, changed.namespace, changed.name)
+            })
+        }
+        Kind::ServiceExport => importing_routes(view, changed, settings),
+        Kind::Service => service_users(view, changed, settings),
+        _ => Hints::new(),
+    }
+}
+
+fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
+    let mut hints = routes_where(view, changed.cluster, settings, |route| {
+        refers_to(route, Kind::Service, changed.namespace, changed.name)
+    });
+    let exports = export::exports_of(view, changed.cluster, changed.namespace, changed.name);
+    for object in exports.unwrap_or_default() {
+        let meta = api::meta(object);
+        let unit = UnitKey::Export {
+            cluster: changed.cluster.to_owned(),
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        };
+        hints.insert(unit, object_ref(changed.cluster, Kind::ServiceExport, object));
+        let export = Changed {
+            kind: Kind::ServiceExport,
+            cluster: changed.cluster,
+            namespace: &meta.namespace,
+            name: &meta.name,
+        };
+        hints.extend(importing_routes(view, &export, settings));
+    }
+    hints
+}
+
+fn importing_routes(view: &View, export: &Changed, settings: &Settings) -> Hints {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (cluster, import) in imports_of(view, export) {
+        imports.entry(cluster).or_default().insert(api::meta(import).name);
+    }
+    // An import that was deleted a moment ago may still be what a route names: its own change hints at that route.
+    let mut hints = Hints::new();
+    for (cluster, names) in imports {
+        hints.extend(routes_where(view, &cluster, settings, |route| {
+            names.iter().any(|name| refers_to(route, Kind::ServiceImport, export.namespace, name))
+        }));
+    }
+    hints
+}
+
+fn gateways_of_class(view: &View, changed: &Changed) -> Hints {
+    let gateways = view.list(changed.cluster, Kind::Gateway, None).unwrap_or_default();
+    let of_class = gateways.into_values().filter(|gateway| {
+        gateway.pointer("/spec/gatewayClassName").and_then(Value::as_str) == Some(changed.name)
+    });
+    of_class.map(|gateway| gateway_hint(changed.cluster, gateway)).collect()
+}
+
+fn in_namespace(view: &View, changed: &Changed, settings: &Settings) -> Hints {
+    let gateways = view.list(changed.cluster, Kind::Gateway, None).unwrap_or_default();
+    let selects = |gateway: &&Value| {
+        let listeners = gateway.pointer("/spec/listeners").and_then(Value::as_array);
+        listeners.into_iter().flatten().any(|listener| {
+            listener.pointer("/allowedRoutes/namespaces/from").and_then(Value::as_str) == Some("Selector")
+        })
+    };
+    let selecting: Vec<&Value> = gateways.into_values().filter(selects).collect();
+    if selecting.is_empty() {
+        return Hints::new();
+    }
+    let mut hints = routes_where(view, changed.cluster, settings, |route| route.id.namespace == changed.name);
+    hints.extend(selecting.into_iter().map(|gateway| gateway_hint(changed.cluster, gateway)));
+    hints
+}
+
+fn gateway_hint(cluster: &str, gateway: &Value) -> (UnitKey, ObjectRef) {
+    let object = object_ref(cluster, Kind::Gateway, gateway);
+    (UnitKey::Gateway { name: object.name.clone() }, object)
+}
+
+/// The routes of the Gateways of a name, in all clusters.
+pub(crate) fn routes_of_gateway(view: &View, name: &str, settings: &Settings) -> Hints {
+    let mut hints = Hints::new();
+    for cluster in view.snapshot.facts.keys() {
+        hints.extend(routes_where(view, cluster, settings, |route| {
+            route.parents.iter().any(|parent| parent.is_gateway && parent.name == name)
+        }));
+    }
+    hints
+}
+
+fn routes_where(view: &View, cluster: &str, settings: &Settings, fits: impl Fn(&Route) -> bool) -> Hints {
+    let routes = routes(view, cluster, settings, &mut vec![]);
+    let fitting = routes.into_iter().filter(|(route, _)| fits(route));
+    fitting.map(|(route, object)| (route.id.unit(), object_ref(cluster, route.id.kind, object))).collect()
+}
+
+fn refers_to(route: &Route, kind: Kind, namespace: &str, name: &str) -> bool {
+    route.rules.iter().flat_map(|rule| &rule.backends).any(|backend| {
+        referent_kind(backend) == Ok(kind)
+            && backend.name == name
+            && backend.namespace.as_deref().unwrap_or(&route.id.namespace) == namespace
+    })
+}
+
+fn backend_namespaces(route: &Route) -> BTreeSet<&str> {
+    let backends = route.rules.iter().flat_map(|rule| &rule.backends);
+    backends.filter_map(|backend| backend.namespace.as_deref()).collect()
+}
+
+/// An object as hints name it.
+pub(crate) fn object_ref(cluster: &str, kind: Kind, object: &Value) -> ObjectRef {
+    let meta = api::meta(object);
+    ObjectRef {
+        cluster: cluster.to_owned(),
+        kind,
+        namespace: meta.namespace,
+        name: meta.name,
+        uid: meta.uid,
+        generation: meta.generation,
+    }
+}

@@ -1,0 +1,40 @@
+//! One translation for each kind of unit.
+
+pub(crate) mod dependents;
+pub(crate) mod export;
+pub(crate) mod gateway;
+pub(crate) mod route;
+pub(crate) mod services;
+
+use crate::report::Subject;
+use crate::snapshot::ObjectKey;
+use crate::{Report, Translation};
+use serde_json::Value;
+use trellis_hint::Kind;
+use trellis_lattice::{Desired, Owner};
+
+impl Translation {
+    /// Change nothing, since something is not known.
+    pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
+        Self { desired: None, deletes_allowed: false, held: why, reports }
+    }
+
+    /// What the unit owns is to go.
+    pub(crate) fn nothing(owner: Owner, reports: Vec<Report>) -> Self {
+        Self::wanting(Desired::nothing(owner), reports)
+    }
+
+    /// This is wanted, and nothing else.
+    pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
+        Self { desired: Some(desired), deletes_allowed: true, held: vec![], reports }
+    }
+}
+
+pub(crate) fn subject(cluster: &str, kind: Kind, object: &Value) -> Subject {
+    let meta = crate::api::meta(object);
+    Subject {
+        cluster: cluster.to_owned(),
+        object: ObjectKey { kind, namespace: meta.namespace, name: meta.name },
+        generation: meta.generation,
+    }
+}

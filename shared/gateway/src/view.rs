@@ -1,0 +1,138 @@
+//! The snapshot as translation sees it: every question that was not answered yet is noted down.
+//!
+//! This is how [`crate::wants`] and [`crate::translate`] cannot disagree: what is wanted is what translation asked for
+//! and did not find.
+
+use crate::snapshot::{ObjectKey, Read, Snapshot};
+use crate::api;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::Kind;
+
+/// What is known of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// It stands.
+    Object(&'a Value),
+    /// The API server said that it is missing, or it is on its way out.
+    Missing,
+    /// Nothing is known, for this reason.
+    Unknown(String),
+}
+
+/// A snapshot and the reads that it did not answer.
+pub(crate) struct View<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    unanswered: RefCell<BTreeSet<Read>>,
+}
+
+/// Objects by cluster-wide key.
+pub(crate) type Listed<'a> = BTreeMap<&'a ObjectKey, &'a Value>;
+
+impl<'a> View<'a> {
+    pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, unanswered: RefCell::default() }
+    }
+
+    /// The reads that were asked for and not answered.
+    pub(crate) fn unanswered(&self) -> Vec<Read> {
+        self.unanswered.borrow().iter().cloned().collect()
+    }
+
+    /// Whether the cluster does not serve the kind.
+    pub(crate) fn is_kind_missing(&self, cluster: &str, kind: Kind) -> bool {
+        self.snapshot.kinds_missing.contains(&(cluster.to_owned(), kind))
+    }
+
+    /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
+    pub(crate) fn get(&self, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
+        let read = Read::Get {
+            cluster: cluster.into(),
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        };
+        if let Some(why) = self.unknown(&read, cluster, kind) {
+            return Found::Unknown(why);
+        }
+        match self.snapshot.get(cluster, kind, namespace, name) {
+            Some(object) if !api::is_terminating(object) => Found::Object(object),
+            _ => Found::Missing,
+        }
+    }
+
+    /// All objects of a kind in a cluster, or in one namespace of it.
+    pub(crate) fn list(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> Result<Listed<'a>, String> {
+        self.list_read(Read::List {
+            cluster: cluster.into(),
+            kind,
+            namespace: namespace.map(Into::into),
+            name: None,
+            service: None,
+        })
+    }
+
+    /// All objects of a kind and name in a cluster, whatever their namespace.
+    pub(crate) fn list_named(&self, cluster: &str, kind: Kind, name: &str) -> Result<Listed<'a>, String> {
+        self.list_read(Read::List {
+            cluster: cluster.into(),
+            kind,
+            namespace: None,
+            name: Some(name.into()),
+            service: None,
+        })
+    }
+
+    /// The EndpointSlices of a Service.
+    pub(crate) fn slices(&self, cluster: &str, namespace: &str, service: &str) -> Result<Listed<'a>, String> {
+        self.list_read(Read::List {
+            cluster: cluster.into(),
+            kind: Kind::EndpointSlice,
+            namespace: Some(namespace.into()),
+            name: None,
+            service: Some(service.into()),
+        })
+    }
+
+    fn list_read(&self, read: Read) -> Result<Listed<'a>, String> {
+        let Read::List { cluster, kind, namespace, name, service } = &read else {
+            return Ok(Listed::new());
+        };
+        if let Some(why) = self.unknown(&read, cluster, *kind) {
+            return Err(why);
+        }
+        let fits = |key: &ObjectKey, object: &Value| {
+            namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
+                && name.as_ref().is_none_or(|name| *name == key.name)
+                && service
+                    .as_ref()
+                    .is_none_or(|service| api::service_of_slice(object) == Some(service.as_str()))
+                && !api::is_terminating(object)
+        };
+        Ok(self.snapshot.all(cluster, *kind).filter(|(key, object)| fits(key, object)).collect())
+    }
+
+    /// Why the answer to a read is not known; notes the read down if nobody has asked yet.
+    fn unknown(&self, read: &Read, cluster: &str, kind: Kind) -> Option<String> {
+        if !self.snapshot.facts.contains_key(cluster) {
+            return Some(format!("Cluster {cluster} is not registered"));
+        }
+        if let Some(why) = self.snapshot.unreadable.get(cluster) {
+            return Some(format!("Cluster {cluster} cannot be read: {why}"));
+        }
+        if self.is_kind_missing(cluster, kind) {
+            return Some(format!("Cluster {cluster} does not serve the kind {kind}"));
+        }
+        if self.snapshot.has_answer(read) {
+            return None;
+        }
+        self.unanswered.borrow_mut().insert(read.clone());
+        Some(format!("{kind} of cluster {cluster} was not read yet"))
+    }
+}

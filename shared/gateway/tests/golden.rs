@@ -1,0 +1,61 @@
+//! Golden pairs: `tests/golden/<case>.in.yaml` holds objects, `<case>.out.yaml` what becomes of them.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p trellis-gateway --test golden` writes the outputs anew.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use support::case::{Case, outcome_of};
+use support::world::World;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
+}
+
+fn names(folder: &PathBuf, ending: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    entries.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+}
+
+fn read_case(name: &str) -> Case {
+    let text = fs::read_to_string(folder().join(format!("{name}.in.yaml"))).unwrap();
+    Case::parse(&text).unwrap_or_else(|error| panic!("{name}.in.yaml: {error}"))
+}
+
+#[test]
+fn every_case_comes_out_as_its_golden_file_says() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut differing = vec![];
+    for name in names(&folder(), ".in.yaml") {
+        let case = read_case(&name);
+        let world = World::of(&case, &folder().join("base"));
+        let output = outcome_of(&case, &world);
+        let file = folder().join(format!("{name}.out.yaml"));
+        if update {
+            fs::write(&file, &output).unwrap();
+        } else if fs::read_to_string(&file).unwrap_or_default() != output {
+            differing.push((name, output));
+        }
+    }
+    let shown: Vec<String> =
+        differing.iter().take(3).map(|(name, output)| format!("--- {name}\n{output}")).collect();
+    assert!(
+        differing.is_empty(),
+        "{} cases differ from their golden files; look at them, then write them with UPDATE_GOLDEN=1\n{}",
+        differing.len(),
+        shown.join("\n")
+    );
+}
+
+#[test]
+fn no_golden_file_is_without_its_case_and_no_base_is_unused() {
+    let cases = names(&folder(), ".in.yaml");
+    let known: BTreeSet<String> =
+        cases.iter().flat_map(|case| [format!("{case}.in.yaml"), format!("{case}.out.yaml")]).collect();
+    let all: BTreeSet<String> = names(&folder(), "").into_iter().filter(|name| name != "base").collect();
+    assert_eq!(all, known, "files that belong to no case, or cases without output");
+    let used: BTreeSet<String> = cases.iter().flat_map(|case| read_case(case).base).collect();
+    assert_eq!(names(&folder().join("base"), ".yaml"), used, "bases that no case uses");
+}

@@ -1,0 +1,196 @@
+//! One case: what is read of a golden input, and how its output is written.
+
+use super::world::World;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use trellis_gateway::{
+    Settings, Snapshot, StatusPatch, Translation, dependents, statuses, translate, wants_dependents, wants_everything,
+};
+use trellis_hint::UnitKey;
+use trellis_lattice::{Actual, Blocked, Desired, Failure, Limits, Outcome, ServiceOutcome, plan};
+
+/// The time of every patch.
+const NOW: &str = "2026-02-03T04:05:06Z";
+
+/// A golden input.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Case {
+    /// What the case shows, in a sentence.
+    pub about: String,
+    /// Files of `base/` whose objects stand too.
+    #[serde(default)]
+    pub base: Vec<String>,
+    /// The units to translate.
+    pub units: Vec<UnitKey>,
+    /// Objects by cluster; they replace those of `base` with the same name.
+    #[serde(default)]
+    pub clusters: BTreeMap<String, Vec<Value>>,
+    /// Clusters that cannot be read, and why.
+    #[serde(default)]
+    pub unreadable: BTreeMap<String, String>,
+    /// Kinds that a cluster does not serve.
+    #[serde(default)]
+    pub kinds_missing: BTreeMap<String, Vec<String>>,
+    /// VPCs of clusters, where they are not the usual ones.
+    #[serde(default)]
+    pub vpcs: BTreeMap<String, String>,
+    /// Other limits than AWS's defaults.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How the apply went.
+    #[serde(default)]
+    pub apply: Apply,
+}
+
+/// How an apply went: everything that is desired is there, except for this.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Apply {
+    /// Nothing exists yet.
+    pub nothing: bool,
+    pub waiting: Option<String>,
+    pub failure: Option<Failure>,
+    pub blocked: Vec<Blocked>,
+}
+
+impl Case {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output<'a> {
+    unit: &'a UnitKey,
+    reads: usize,
+    rounds: usize,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    held: &'a [String],
+    deletes_allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desired: &'a Option<Desired>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plan: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statuses: Vec<Patch>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependents: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Patch {
+    object: String,
+    summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<String>,
+    status: Value,
+}
+
+/// The golden output of a case. On the way it checks what holds for all cases.
+pub fn outcome_of(case: &Case, world: &World) -> String {
+    let settings = Settings { installation: "trellis".into(), limits: case.limits.clone() };
+    let mut text = format!("# {}\n", case.about);
+    for unit in &case.units {
+        let (mut snapshot, reads, rounds) = world.observe(unit);
+        let translation = translate(unit, &snapshot, &settings);
+        let everything = everything(world);
+        assert_eq!(translation, translate(unit, &everything, &settings), "{unit}: full lists change the result");
+        let outcome = applied(&case.apply, &translation);
+        let patches = statuses(&snapshot, &translation, &outcome, NOW);
+        if matches!(unit, UnitKey::Gateway { .. }) {
+            for read in wants_dependents(unit, &snapshot) {
+                let answer = world.answer(&read);
+                snapshot.insert(read, answer);
+            }
+        }
+        let output = Output {
+            unit,
+            reads,
+            rounds,
+            held: &translation.held,
+            deletes_allowed: translation.deletes_allowed,
+            plan: translation.desired.as_ref().map(|desired| steps(desired, &settings.limits)).unwrap_or_default(),
+            desired: &translation.desired,
+            statuses: patches.iter().map(shown).collect(),
+            dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unit.to_string()).collect(),
+        };
+        let document = serde_json::to_value(&output).unwrap();
+        text.push_str("---\n");
+        text.push_str(&serde_saphyr::to_string(&document).unwrap());
+        assert_settled(&translation, &snapshot, &outcome, &patches);
+    }
+    text
+}
+
+/// A snapshot of everything, as a drift pass reads it.
+fn everything(world: &World) -> Snapshot {
+    let mut snapshot = world.start();
+    for read in wants_everything(&snapshot) {
+        let answer = world.answer(&read);
+        snapshot.insert(read, answer);
+    }
+    snapshot
+}
+
+/// Once the patches are stored nothing more is due, whatever the time.
+fn assert_settled(translation: &Translation, snapshot: &Snapshot, outcome: &Outcome, patches: &[StatusPatch]) {
+    let mut snapshot = snapshot.clone();
+    for patch in patches {
+        let objects = snapshot.objects.get_mut(&patch.cluster).unwrap();
+        let key = objects.keys().find(|key| {
+            key.kind == patch.kind && key.namespace == patch.namespace && key.name == patch.name
+        });
+        let object = objects.get_mut(&key.unwrap().clone()).unwrap().as_object_mut().unwrap();
+        let status = object.entry("status").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        for (member, value) in patch.status.as_object().unwrap() {
+            status.as_object_mut().unwrap().insert(member.clone(), value.clone());
+        }
+    }
+    let again = statuses(&snapshot, translation, outcome, "2027-01-01T00:00:00Z");
+    assert!(again.is_empty(), "statuses do not settle: {again:#?}");
+}
+
+fn applied(apply: &Apply, translation: &Translation) -> Outcome {
+    let mut outcome = Outcome {
+        blocked: apply.blocked.clone(),
+        waiting: apply.waiting.clone(),
+        failure: apply.failure.clone(),
+        ..Outcome::default()
+    };
+    let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };
+    let arn = |kind: &str, id: &str, name: &str| {
+        let digits = trellis_lattice::names::short_hash(&[name], 16);
+        format!("arn:aws:vpc-lattice:us-west-2:123456789012:{kind}/{id}-0{digits}")
+    };
+    for network in &desired.network {
+        outcome.networks.insert(network.name.clone(), arn("servicenetwork", "sn", &network.name));
+    }
+    for service in &desired.services {
+        let digits = trellis_lattice::names::short_hash(&[&service.name], 16);
+        let dns_name = format!("{}-0{digits}.7d67968.vpc-lattice-svcs.us-west-2.on.aws", service.name);
+        let there = ServiceOutcome { arn: arn("service", "svc", &service.name), dns_name: Some(dns_name) };
+        outcome.services.insert(service.name.clone(), there);
+    }
+    for group in &desired.target_groups {
+        outcome.target_groups.insert(group.name.clone(), arn("targetgroup", "tg", &group.name));
+    }
+    outcome
+}
+
+/// The plan from nothing, one step a line.
+fn steps(desired: &Desired, limits: &Limits) -> Vec<String> {
+    let plan = plan(desired, &Actual::default(), limits);
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+fn shown(patch: &StatusPatch) -> Patch {
+    Patch {
+        object: format!("{}/{}/{}/{}", patch.kind, patch.cluster, patch.namespace, patch.name),
+        summary: patch.summary.clone(),
+        notify: patch.notify.iter().map(ToString::to_string).collect(),
+        status: patch.status.clone(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Clusters as an API server would show them.
+
+use super::case::Case;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use trellis_gateway::{ClusterFacts, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
+use trellis_hint::{Kind, UnitKey};
+
+/// The registered clusters.
+pub struct World {
+    pub objects: BTreeMap<String, Vec<Value>>,
+    pub facts: Vec<ClusterFacts>,
+    pub unreadable: BTreeMap<String, String>,
+    pub kinds_missing: BTreeSet<(String, Kind)>,
+}
+
+/// A file of `base/`: objects by cluster.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Base(BTreeMap<String, Vec<Value>>);
+
+impl World {
+    pub fn of(case: &Case, base: &Path) -> Self {
+        let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for name in &case.base {
+            let text = fs::read_to_string(base.join(format!("{name}.yaml"))).unwrap();
+            let Base(all) = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            for (cluster, some) in all {
+                objects.entry(cluster).or_default().extend(some);
+            }
+        }
+        for (cluster, some) in &case.clusters {
+            let all = objects.entry(cluster.clone()).or_default();
+            for object in some {
+                all.retain(|other| identity(other) != identity(object));
+                all.push(object.clone());
+            }
+        }
+        for object in objects.values_mut().flatten() {
+            complete(object);
+        }
+        let kinds_missing = case.kinds_missing.iter().flat_map(|(cluster, kinds)| {
+            kinds.iter().map(|kind| (cluster.clone(), Kind::parse(kind).unwrap()))
+        });
+        let kinds_missing: BTreeSet<_> = kinds_missing.collect();
+        let names: BTreeSet<&String> = objects
+            .keys()
+            .chain(case.unreadable.keys())
+            .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
+            .collect();
+        let facts = names.into_iter().map(|name| facts(name, case.vpcs.get(name))).collect();
+        Self { facts, objects, unreadable: case.unreadable.clone(), kinds_missing }
+    }
+
+    /// What an API server answers.
+    pub fn answer(&self, read: &Read) -> ReadResult {
+        if let Some(why) = self.unreadable.get(read.cluster()) {
+            return ReadResult::Unreadable(why.clone());
+        }
+        let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
+        if self.kinds_missing.contains(&(read.cluster().to_owned(), *kind)) {
+            return ReadResult::KindMissing;
+        }
+        let text = |object: &Value, pointer: &str| {
+            object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let fits = |object: &Value| {
+            if text(object, "/kind") != kind.as_str() {
+                return false;
+            }
+            let (at, called) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+            match read {
+                Read::Get { namespace, name, .. } => at == *namespace && called == *name,
+                Read::List { namespace, name, service, .. } => {
+                    let owner = text(object, "/metadata/labels/kubernetes.io~1service-name");
+                    namespace.as_ref().is_none_or(|one| *one == at)
+                        && name.as_ref().is_none_or(|one| *one == called)
+                        && service.as_ref().is_none_or(|one| *one == owner)
+                }
+            }
+        };
+        let objects = self.objects.get(read.cluster()).into_iter().flatten();
+        ReadResult::Objects(objects.filter(|object| fits(object)).cloned().collect())
+    }
+
+    /// A snapshot with nothing read yet.
+    pub fn start(&self) -> Snapshot {
+        Snapshot::of(self.facts.iter().cloned())
+    }
+
+    /// A snapshot with all that a unit wants, the reads it took, and the rounds.
+    pub fn observe(&self, unit: &UnitKey) -> (Snapshot, usize, usize) {
+        let mut snapshot = self.start();
+        let mut reads = 0;
+        for round in 0..=ROUNDS_MAX {
+            let wanted = wants(unit, &snapshot);
+            if wanted.is_empty() {
+                return (snapshot, reads, round);
+            }
+            reads += wanted.len();
+            for read in wanted {
+                let answer = self.answer(&read);
+                snapshot.insert(read, answer);
+            }
+        }
+        panic!("{unit} wants more after {ROUNDS_MAX} rounds: {:?}", wants(unit, &snapshot));
+    }
+}
+
+fn identity(object: &Value) -> [&str; 3] {
+    let text = |pointer: &str, default| object.pointer(pointer).and_then(Value::as_str).unwrap_or(default);
+    [text("/kind", ""), text("/metadata/namespace", "default"), text("/metadata/name", "")]
+}
+
+/// Fills in what an API server fills in.
+fn complete(object: &mut Value) {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let is_cluster_scoped = matches!(kind, "GatewayClass" | "Namespace");
+    let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let mut default = |member: &str, value: Value| _ = meta.entry(member).or_insert(value);
+    if !is_cluster_scoped {
+        default("namespace", json!("default"));
+    }
+    default("generation", json!(1));
+    default("resourceVersion", json!("100"));
+    default("creationTimestamp", json!("2026-01-01T00:00:00Z"));
+}
+
+/// Cluster `one` is in the VPC that ends in 1, and so on.
+fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
+    let digit = match name {
+        "one" => 1,
+        "two" => 2,
+        "three" => 3,
+        _ => 9,
+    };
+    ClusterFacts {
+        name: name.to_owned(),
+        account: "123456789012".into(),
+        region: "us-west-2".into(),
+        vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
+    }
+}

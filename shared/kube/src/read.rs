@@ -1,0 +1,177 @@
+use crate::{
+    ClusterClient, KubeError,
+    error::Asked,
+    observe::Reader,
+    resource::{can_be_a_name, collection, is_namespaced},
+};
+use kube::api::{GetParams, ListParams};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use trellis_gateway::{Read, ReadResult};
+use trellis_hint::Kind;
+
+/// Objects in a page of a list: what the API server's own clients use. It bounds an answer, not the list.
+pub const PAGE_OBJECTS: u32 = 500;
+
+/// The most pages of one list: 20,000 objects, far more than VPC Lattice's quotas let one account use. A list beyond it
+/// is not cut but refused, because a missing object would count as deleted.
+pub const PAGES_MAX: usize = 40;
+
+/// How often a list is begun anew after its continue token expired (410; etcd forgets old revisions after 5 minutes).
+const RESTARTS_MAX: usize = 1;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    metadata: PageMetadata,
+    /// May be null, but an answer without it is no list: taking it for an empty one would delete what is there.
+    #[serde(deserialize_with = "Option::deserialize")]
+    items: Option<Vec<Map<String, Value>>>,
+}
+
+#[derive(Deserialize, Default)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+/// What of a kind is listed.
+#[derive(Debug, Clone, Copy)]
+struct Selection<'a> {
+    kind: Kind,
+    namespace: Option<&'a str>,
+    name: Option<&'a str>,
+    service: Option<&'a str>,
+}
+
+impl ClusterClient {
+    /// Answers a read, or says why the cluster could not be read. Never stale: the API server reads what is stored.
+    ///
+    /// Objects come as the server gave them, without `metadata.managedFields` (half of an object's bytes, of no use here).
+    pub async fn read(&self, read: &Read) -> ReadResult {
+        match self.try_read(read).await {
+            Ok(objects) => ReadResult::Objects(objects),
+            Err(KubeError::KindMissing(_)) => ReadResult::KindMissing,
+            Err(error) => {
+                let (Read::Get { cluster, kind, .. } | Read::List { cluster, kind, .. }) = read;
+                tracing::warn!(cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
+                ReadResult::Unreadable(format!("{kind} objects of cluster {cluster} cannot be read: {error}"))
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), with the error as a value. A missing object is no error.
+    pub async fn try_read(&self, read: &Read) -> Result<Vec<Value>, KubeError> {
+        match read {
+            Read::Get { kind, namespace, name, .. } => {
+                Ok(self.get(*kind, namespace, name).await?.into_iter().collect())
+            }
+            Read::List { kind, namespace, name, service, .. } => {
+                let selection = Selection {
+                    kind: *kind,
+                    namespace: namespace.as_deref().filter(|_| is_namespaced(*kind)),
+                    name: name.as_deref(),
+                    service: service.as_deref(),
+                };
+                self.list(selection).await
+            }
+        }
+    }
+
+    async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Value>, KubeError> {
+        let namespace = is_namespaced(kind).then_some(namespace);
+        if !can_be_a_name(name) || !namespace.is_none_or(can_be_a_name) {
+            // No object can have that name, so none has it.
+            return Ok(None);
+        }
+        let build = |resource: &kube::core::ApiResource| {
+            collection(resource, namespace).get(name, &GetParams::default())
+        };
+        match self.ask(Asked::new("get", kind), Some(name), &build).await {
+            Ok(body) => Ok(Some(without_managed_fields(object_named(name, &body)?))),
+            Err(KubeError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list(&self, selection: Selection<'_>) -> Result<Vec<Value>, KubeError> {
+        let Selection { namespace, name, service, .. } = selection;
+        if ![namespace, name, service].into_iter().flatten().all(can_be_a_name) {
+            return Ok(Vec::new());
+        }
+        let mut restarts = 0;
+        loop {
+            match self.list_once(selection).await {
+                Err(KubeError::Refused { code: 410, .. }) if restarts < RESTARTS_MAX => restarts += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn list_once(&self, selection: Selection<'_>) -> Result<Vec<Value>, KubeError> {
+        let asked = Asked::new("list", selection.kind);
+        let mut parameters = list_parameters(selection);
+        let mut objects = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let build = |resource: &kube::core::ApiResource| {
+                collection(resource, selection.namespace).list(&parameters)
+            };
+            let body = self.ask(asked, None, &build).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(KubeError::Answer)?;
+            let items = page.items.unwrap_or_default().into_iter();
+            objects.extend(items.map(|item| with_type(item, &page.api_version, selection.kind)));
+            match page.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => parameters = parameters.continue_token(&next),
+                None => return Ok(objects),
+            }
+        }
+        let objects_max = PAGES_MAX * PAGE_OBJECTS as usize;
+        Err(KubeError::TooMany { objects_max, resource: asked.rbac_resource() })
+    }
+}
+
+impl Reader for ClusterClient {
+    fn read(&self, read: &Read) -> impl Future<Output = ReadResult> + Send {
+        Self::read(self, read)
+    }
+}
+
+/// The object in an answer. An object of another name would leave the one that was asked for as missing, and so deleted.
+fn object_named(name: &str, body: &[u8]) -> Result<Value, KubeError> {
+    let object: Value = serde_json::from_slice(body).map_err(KubeError::Answer)?;
+    let got = object.pointer("/metadata/name").and_then(Value::as_str);
+    if got == Some(name) {
+        return Ok(object);
+    }
+    let wrong = format!("asked for {name:?}, got {got:?}");
+    Err(KubeError::Answer(serde::de::Error::custom(wrong)))
+}
+
+/// No resourceVersion is asked for, which makes the list consistent: it shows everything stored before the request.
+fn list_parameters(selection: Selection<'_>) -> ListParams {
+    let mut parameters = ListParams::default().limit(PAGE_OBJECTS);
+    if let Some(name) = selection.name {
+        parameters = parameters.fields(&format!("metadata.name={name}"));
+    }
+    if let Some(service) = selection.service {
+        parameters = parameters.labels(&format!("kubernetes.io/service-name={service}"));
+    }
+    parameters
+}
+
+/// Items of built-in kinds come without `apiVersion` and `kind`, which the list has once for all.
+fn with_type(mut item: Map<String, Value>, api_version: &str, kind: Kind) -> Value {
+    item.entry("apiVersion").or_insert_with(|| api_version.into());
+    item.entry("kind").or_insert_with(|| kind.as_str().into());
+    without_managed_fields(Value::Object(item))
+}
+
+fn without_managed_fields(mut object: Value) -> Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("managedFields");
+    }
+    object
+}

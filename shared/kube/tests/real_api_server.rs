@@ -1,0 +1,194 @@
+//! The client against a real kube-apiserver, with the project's own RBAC file and custom resource definitions.
+//!
+//! `TRELLIS_TESTCLUSTER` names the binary of `tests/cluster`; the end-to-end run sets it. Without it there is no API
+//! server to test against and the test says so.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test by a panic")]
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+use trellis_gateway::{Read, ReadResult};
+use trellis_hint::Kind;
+use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenError, TokenSource};
+
+/// A cluster of the test's own; it ends with the value.
+struct Cluster {
+    process: Child,
+    dir: PathBuf,
+    url: String,
+    kubeconfig: String,
+}
+
+impl Cluster {
+    fn start(binary: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("trellis-kube-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let tokens = dir.join("tokens.csv");
+        std::fs::write(&tokens, "reconciler,reconciler,1,trellis-reconcilers\nstranger,stranger,2,\n")
+            .unwrap();
+        let mut process = Command::new(binary)
+            .args(["--exit-on-stdin-eof", "--data-dir"])
+            .arg(dir.join("data"))
+            .arg("--")
+            .arg(format!("--token-auth-file={}", tokens.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(dir.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        let words: Vec<&str> = ready.split_whitespace().collect();
+        let ["READY", url, kubeconfig] = words[..] else { panic!("the cluster did not start: {ready:?}") };
+        let (url, kubeconfig) = (url.to_owned(), kubeconfig.to_owned());
+        Self { process, dir, url, kubeconfig }
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("kubectl")
+            .args(["--kubeconfig", &self.kubeconfig])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn client(&self, token: TokenSource) -> ClusterClient {
+        let ca = std::fs::read(self.dir.join("data/pki/ca.crt")).unwrap();
+        ClusterClient::connect(&self.url, &ca, token).unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn deploy(file: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    root.join(file).display().to_string()
+}
+
+fn export(name: &str) -> Read {
+    Read::Get {
+        cluster: "one".into(),
+        kind: Kind::ServiceExport,
+        namespace: "default".into(),
+        name: name.into(),
+    }
+}
+
+fn list(kind: Kind) -> Read {
+    Read::List { cluster: "one".into(), kind, namespace: None, name: None, service: None }
+}
+
+fn only(result: ReadResult) -> Value {
+    let ReadResult::Objects(mut objects) = result else { panic!("{result:?}") };
+    assert_eq!(objects.len(), 1, "{objects:?}");
+    objects.remove(0)
+}
+
+/// Reads until the cluster answers so: RBAC rules and definitions take a moment to be in force.
+async fn eventually(client: &ClusterClient, read: &Read, good: impl Fn(&ReadResult) -> bool) -> ReadResult {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let result = client.read(read).await;
+        if good(&result) {
+            return result;
+        }
+        assert!(Instant::now() < deadline, "{read:?} still gives {result:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
+    let Ok(binary) = std::env::var("TRELLIS_TESTCLUSTER") else {
+        eprintln!("TRELLIS_TESTCLUSTER is not set: nothing was tested against a real API server");
+        return;
+    };
+    let cluster = Cluster::start(&binary);
+    cluster.kubectl(&["apply", "-f", &deploy("reconciler-rbac.yaml"), "-f", &deploy("crds")]);
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"]);
+
+    // The first token is refused, the second is the reconciler's.
+    let made = AtomicU32::new(0);
+    let client = cluster.client(TokenSource::new(move || {
+        let token = if made.fetch_add(1, Ordering::SeqCst) == 0 { "expired" } else { "reconciler" };
+        async move { Ok::<_, TokenError>(token.to_owned()) }
+    }));
+    let exports = list(Kind::ServiceExport);
+    eventually(&client, &exports, |result| *result == ReadResult::Objects(vec![])).await;
+    assert_eq!(client.read(&export("inventory-ver2")).await, ReadResult::Objects(vec![]));
+    assert_eq!(client.read(&list(Kind::HTTPRoute)).await, ReadResult::KindMissing);
+    assert_eq!(client.read(&list(Kind::ReferenceGrant)).await, ReadResult::KindMissing);
+    let service = only(
+        client
+            .read(&Read::Get {
+                cluster: "one".into(),
+                kind: Kind::Service,
+                namespace: "default".into(),
+                name: "kubernetes".into(),
+            })
+            .await,
+    );
+    assert_eq!(service["kind"], "Service");
+
+    let stranger = cluster.client(TokenSource::fixed("stranger"));
+    let error = stranger.try_read(&exports).await.unwrap_err();
+    assert!(matches!(error, KubeError::Forbidden { verb: "list", .. }), "{error:?}");
+
+    write_status(&cluster, &client).await;
+}
+
+async fn write_status(cluster: &Cluster, client: &ClusterClient) {
+    let file = cluster.dir.join("export.json");
+    let manifest = json!({
+        "apiVersion": "application-networking.k8s.aws/v1alpha1", "kind": "ServiceExport",
+        "metadata": {"namespace": "default", "name": "inventory-ver2"},
+    });
+    std::fs::write(&file, manifest.to_string()).unwrap();
+    cluster.kubectl(&["create", "-f", &file.display().to_string()]);
+    let awaited = Awaited::Stored { uid: String::new(), generation: 1, created: true };
+    let stored = only(client.read_at_least(&export("inventory-ver2"), Some(&awaited)).await);
+    let version = stored["metadata"]["resourceVersion"].as_str().unwrap();
+    assert!(stored["metadata"].get("managedFields").is_none());
+
+    let status = json!({"conditions": [{
+        "type": "Valid", "status": "True", "reason": "Valid", "message": "As it should be.",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]});
+    let change = StatusChange {
+        kind: Kind::ServiceExport,
+        namespace: "default",
+        name: "inventory-ver2",
+        resource_version: version,
+        status: &status,
+    };
+    assert_eq!(client.patch_status(&change).await.unwrap(), PatchOutcome::Patched);
+    let written = only(client.read(&export("inventory-ver2")).await);
+    assert_eq!(written.pointer("/status/conditions/0/message"), Some(&json!("As it should be.")));
+
+    let other = json!({"conditions": []});
+    let late = StatusChange { status: &other, ..change };
+    assert_eq!(client.patch_status(&late).await.unwrap(), PatchOutcome::Conflict);
+    let gone = StatusChange { name: "never-was", ..change };
+    assert_eq!(client.patch_status(&gone).await.unwrap(), PatchOutcome::Gone);
+
+    cluster.kubectl(&["delete", "serviceexport", "inventory-ver2"]);
+    let removed = Awaited::Removed { uid: stored["metadata"]["uid"].as_str().unwrap().to_owned() };
+    assert_eq!(
+        client.read_at_least(&export("inventory-ver2"), Some(&removed)).await,
+        ReadResult::Objects(vec![])
+    );
+}

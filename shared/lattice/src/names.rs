@@ -1,0 +1,58 @@
+//! Deterministic names: a create that was cut off is found again, and two owners never want one name.
+
+use sha2::{Digest, Sha256};
+
+/// Hexadecimal characters of a unit's hash in names: 40 bits, so that 10,000 units share one with probability 5e-5.
+const UNIT_HASH_CHARS: usize = 10;
+
+/// The hash of a unit key's text that every target group name of the unit contains, and its service names beyond the
+/// plain one. It finds candidates; ownership is told by tags alone.
+pub fn unit_hash(unit: &str) -> String {
+    short_hash(&[unit], UNIT_HASH_CHARS)
+}
+
+/// `chars` lower-case hexadecimal characters (at most 64) that depend on every part and on where one part ends.
+pub fn short_hash(parts: &[&str], chars: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let text = hash.finalize().iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"));
+    text.chars().take(chars).collect()
+}
+
+/// `text` as VPC Lattice takes it in names: lower-case letters, digits and single hyphens, none at the ends, at most
+/// `chars_max` of them. Different texts may give one name; whoever needs uniqueness adds a hash.
+pub fn label(text: &str, chars_max: usize) -> String {
+    let mut label = String::new();
+    for c in text.chars() {
+        let c = if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        if c != '-' || !(label.is_empty() || label.ends_with('-')) {
+            label.push(c);
+        }
+        if label.len() == chars_max {
+            break;
+        }
+    }
+    label.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_hold_only_what_vpc_lattice_takes() {
+        assert_eq!(label("api.example--v1_X", 40), "api-example-v1-x");
+        assert_eq!(label("-.-a", 40), "a");
+        assert_eq!(label("abc-def", 4), "abc");
+        assert_eq!(label("ä", 4), "");
+    }
+
+    #[test]
+    fn hashes_tell_where_a_part_ends() {
+        assert_ne!(short_hash(&["ab", "c"], 10), short_hash(&["a", "bc"], 10));
+        assert_eq!(unit_hash("gateway/a").len(), UNIT_HASH_CHARS);
+    }
+}

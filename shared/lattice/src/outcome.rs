@@ -1,0 +1,47 @@
+use crate::Blocked;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far a unit's wishes have become true in VPC Lattice: what the status builder needs to know of an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outcome {
+    /// ARNs of the service networks that exist, by name.
+    pub networks: BTreeMap<String, String>,
+    /// The services that exist, by name.
+    pub services: BTreeMap<String, ServiceOutcome>,
+    /// ARNs of the target groups that exist, by name.
+    pub target_groups: BTreeMap<String, String>,
+    /// What the plan had to leave out.
+    pub blocked: Vec<Blocked>,
+    /// What is under way and being waited for, in words for a condition's message.
+    pub waiting: Option<String>,
+    /// What failed.
+    pub failure: Option<Failure>,
+}
+
+/// A service that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceOutcome {
+    /// ARN.
+    pub arn: String,
+    /// The generated domain name.
+    pub dns_name: Option<String>,
+}
+
+/// A failed call, in words for a condition's message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The operation and what AWS said; stable text without request ids.
+    pub message: String,
+    /// Whether trying again without any change can help.
+    pub retryable: bool,
+}
+
+impl Outcome {
+    /// Whether everything that was wished for is there and in use.
+    pub fn is_complete(&self) -> bool {
+        self.blocked.is_empty() && self.waiting.is_none() && self.failure.is_none()
+    }
+}

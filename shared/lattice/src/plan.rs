@@ -1,0 +1,79 @@
+//! What is to be done, so exact that whoever applies it has nothing left to choose.
+//!
+//! [`plan`] walks the stages below in order. Each stage looks at a model of VPC Lattice in which all earlier steps are
+//! already done (`model`), so that "made a moment ago" and "was there before" are one case, and adds its steps.
+//!
+//! | # | steps | why here |
+//! |---|---|---|
+//! | 1 | CreateNetwork, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
+//! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
+//! | 3 | CreateService, CreateTargetGroup, Tag | quick calls whose effects take a second each and so overlap |
+//! | 4 | AwaitService, UpdateCertificate, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest |
+//! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet |
+//! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
+//! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
+//! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
+//! | 9 | AwaitAssociation, AwaitVpcAssociation | last of what is wanted: if the time is up here, all else is done |
+//! | 10 | DeleteAssociation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic; draining overlaps with the service's end |
+//!
+//! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
+//! for its own sake.
+//!
+//! Two gaps in traffic cannot be avoided, since VPC Lattice cannot change these in place: a listener whose protocol
+//! changes, and a service whose custom domain changes under the same name. A third is chosen over never getting there:
+//! when old and new target groups together exceed the quota per service, rules that lose theirs answer 500 in between.
+//!
+//! What is not this unit's (`Ownership` other than `Ours`) is never changed. It is used where it fits: a service network,
+//! a VPC association, a listener or a rule that already says what is wanted.
+
+mod display;
+mod draft;
+mod groups;
+mod listeners;
+mod networks;
+mod priorities;
+mod rules;
+mod services;
+mod step;
+mod targets;
+
+pub use step::{Blocked, Plan, Quota, RuleUpdate, Step};
+
+use crate::{Actual, Desired, Limits};
+use draft::Draft;
+
+/// The steps from what is there to what is wanted. Total and deterministic: the same plan for any order of the input.
+///
+/// ```
+/// use trellis_lattice::{plan, Actual, Desired, DesiredNetwork, Limits, Owner};
+///
+/// let owner = Owner { installation: "trellis".into(), unit: "gateway/my-hotel".into() };
+/// let network = DesiredNetwork { name: "my-hotel".into(), tags: Default::default() };
+/// let desired = Desired { network: Some(network), ..Desired::nothing(owner) };
+/// let plan = plan(&desired, &Actual::default(), &Limits::default());
+/// assert_eq!(plan.to_string(), "+ service network my-hotel\n");
+/// ```
+pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
+    let mut draft = Draft::new(desired, actual, limits);
+    networks::create(&mut draft);
+    services::clear(&mut draft);
+    groups::clear(&mut draft);
+    services::create(&mut draft);
+    groups::create(&mut draft);
+    draft.tag();
+    services::associate(&mut draft);
+    groups::prepare(&mut draft);
+    services::release_target_groups(&mut draft);
+    listeners::update(&mut draft);
+    targets::deregister_surplus(&mut draft);
+    services::associate_again(&mut draft);
+    networks::associate_again(&mut draft);
+    services::await_associations(&mut draft);
+    networks::await_associations(&mut draft);
+    services::disassociate(&mut draft);
+    groups::empty_stale(&mut draft);
+    services::delete(&mut draft);
+    groups::delete(&mut draft);
+    networks::delete(&mut draft);
+    draft.finish()
+}

@@ -1,0 +1,192 @@
+//! A plan in the making, and the model that its steps have been done on.
+
+use super::{Blocked, Plan, Step};
+use crate::actual::{ActualListener, ActualService, ActualTargetGroup, Status};
+use crate::desired::{DesiredRule, DesiredService, DesiredTargetGroup};
+use crate::model::apply_step;
+use crate::{Actual, Desired, Limits, Ownership, TAG_OWNER, TAG_UNIT, Tags};
+use std::collections::BTreeSet;
+
+/// A plan in the making.
+#[derive(Clone)]
+pub(super) struct Draft<'a> {
+    /// Sorted, each name once.
+    pub(super) desired: Desired,
+    pub(super) limits: &'a Limits,
+    /// What is there after the steps so far; sorted at first.
+    pub(super) model: Actual,
+    pub(super) steps: Vec<Step>,
+    blocked: BTreeSet<Blocked>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(desired: &Desired, actual: &Actual, limits: &'a Limits) -> Self {
+        Self {
+            desired: sorted_desired(desired),
+            limits,
+            model: sorted_actual(actual),
+            steps: vec![],
+            blocked: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Plan {
+        Plan { owner: self.desired.owner, steps: self.steps, blocked: self.blocked.into_iter().collect() }
+    }
+
+    /// Plans the step and does it on the model.
+    pub(super) fn push(&mut self, step: Step) {
+        apply_step(&mut self.model, &self.desired.owner, &step);
+        self.steps.push(step);
+    }
+
+    pub(super) fn block(&mut self, blocked: Blocked) {
+        self.blocked.insert(blocked);
+    }
+
+    /// The tags of a new resource: what is wished for and, whatever that says, the owner's.
+    pub(super) fn tags(&self, wished: &Tags) -> Tags {
+        let mut tags = wished.clone();
+        tags.extend(self.desired.owner.tags());
+        tags
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<&ActualService> {
+        self.model.services.iter().find(|s| s.name == name)
+    }
+
+    /// The service, if it is ours to build on.
+    pub(super) fn our_service(&self, name: &str) -> Option<&ActualService> {
+        self.service(name).filter(|s| s.ownership == Ownership::Ours && s.status != Status::DeleteInProgress)
+    }
+
+    pub(super) fn listener(&self, service: &str, port: u16) -> Option<&ActualListener> {
+        self.service(service)?.listeners.iter().find(|l| l.port == port)
+    }
+
+    pub(super) fn group(&self, name: &str) -> Option<&ActualTargetGroup> {
+        self.model.target_groups.iter().find(|g| g.name == name)
+    }
+
+    pub(super) fn wanted_service(&self, name: &str) -> Option<&DesiredService> {
+        self.desired.services.iter().find(|s| s.name == name)
+    }
+
+    pub(super) fn wanted_group(&self, name: &str) -> Option<&DesiredTargetGroup> {
+        self.desired.target_groups.iter().find(|g| g.name == name)
+    }
+
+    /// Services of ours that are not wanted.
+    pub(super) fn stale_services(&self) -> Vec<ActualService> {
+        let ours = self.model.services.iter().filter(|s| s.ownership == Ownership::Ours);
+        ours.filter(|s| self.wanted_service(&s.name).is_none()).cloned().collect()
+    }
+
+    /// Target groups of ours that are not wanted and not yet being deleted.
+    pub(super) fn stale_groups(&self) -> Vec<ActualTargetGroup> {
+        let ours = self.model.target_groups.iter().filter(|g| g.ownership == Ownership::Ours);
+        let stale = ours.filter(|g| g.status != Status::DeleteInProgress);
+        stale.filter(|g| self.wanted_group(&g.name).is_none()).cloned().collect()
+    }
+
+    /// Who uses a target group: names of services that were read, ARNs of those that were not.
+    pub(super) fn users(&self, group: &ActualTargetGroup) -> BTreeSet<String> {
+        let read: Vec<&ActualService> =
+            self.model.services.iter().filter(|s| s.ownership == Ownership::Ours).collect();
+        let known = |arn: &&String| !read.iter().any(|s| s.arn == **arn);
+        let users = read.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
+        users.map(|s| s.name.clone()).chain(group.service_arns.iter().filter(known).cloned()).collect()
+    }
+
+    /// Sets tags that are wished for and missing on what is ours. Tags of others and the owner's stay as they are.
+    pub(super) fn tag(&mut self) {
+        let services = self.desired.services.iter().filter_map(|wanted| {
+            self.our_service(&wanted.name).map(|s| (&s.arn, missing_tags(&wanted.tags, &s.tags)))
+        });
+        let groups = self.desired.target_groups.iter().filter_map(|wanted| {
+            let group = self.group(&wanted.name).filter(|g| g.ownership == Ownership::Ours)?;
+            Some((&group.arn, missing_tags(&wanted.tags, &group.tags)))
+        });
+        let network = self.desired.network.iter().flat_map(|wanted| {
+            let named = self.model.networks.iter().filter(|n| n.name == wanted.name);
+            let ours = named.filter(|n| n.ownership == Ownership::Ours);
+            ours.map(|n| (&n.arn, missing_tags(&wanted.tags, &n.tags)))
+        });
+        let all = network.chain(services).chain(groups).filter(|(_, tags)| !tags.is_empty());
+        let steps: Vec<Step> = all.map(|(arn, tags)| Step::Tag { arn: arn.clone(), tags }).collect();
+        for step in steps {
+            self.push(step);
+        }
+    }
+}
+
+fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
+    let missing = wished.iter().filter(|(key, value)| held.get(*key) != Some(*value));
+    let missing = missing.filter(|(key, _)| *key != TAG_OWNER && *key != TAG_UNIT);
+    missing.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Each name once and in order, so that the order of the input leaves no trace in the plan.
+fn sorted_desired(desired: &Desired) -> Desired {
+    let mut desired = desired.clone();
+    desired.vpc_associations.sort_by(|a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
+    desired.vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
+    desired.services.sort_by(|a, b| a.name.cmp(&b.name));
+    desired.services.dedup_by(|a, b| a.name == b.name);
+    desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    desired.target_groups.dedup_by(|a, b| a.name == b.name);
+    for service in &mut desired.services {
+        service.listeners.sort_by(|a, b| (a.port, &a.name).cmp(&(b.port, &b.name)));
+        service.listeners.dedup_by(|a, b| a.port == b.port);
+        for listener in &mut service.listeners {
+            listener.default_action = listener.default_action.normalised();
+            listener
+                .rules
+                .iter_mut()
+                .for_each(|rule: &mut DesiredRule| rule.action = rule.action.normalised());
+            listener
+                .rules
+                .sort_by(|a, b| (a.priority, &a.name, &a.matches).cmp(&(b.priority, &b.name, &b.matches)));
+        }
+    }
+    desired
+}
+
+fn sorted_actual(actual: &Actual) -> Actual {
+    let mut actual = actual.clone();
+    actual.networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    actual.vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
+    // Of two of one name, ours first: the other one can only be the remainder of an earlier life or a shared one.
+    actual.services.sort_by_key(|s| (s.name.clone(), s.ownership != Ownership::Ours, s.id.clone()));
+    actual.target_groups.sort_by_key(|g| (g.name.clone(), g.ownership != Ownership::Ours, g.id.clone()));
+    for group in &mut actual.target_groups {
+        group.targets.sort();
+    }
+    for service in &mut actual.services {
+        service.associations.sort_by(|a, b| (&a.network, &a.id).cmp(&(&b.network, &b.id)));
+        service.listeners.sort_by(|a, b| (a.port, &a.id).cmp(&(b.port, &b.id)));
+        for listener in &mut service.listeners {
+            listener.rules.sort_by(|a, b| (a.priority, &a.id).cmp(&(b.priority, &b.id)));
+        }
+    }
+    actual
+}
+
+/// Whether a status means that the resource must be deleted and made anew.
+pub(super) fn is_broken(status: Status) -> bool {
+    matches!(status, Status::CreateFailed | Status::DeleteFailed)
+}
+
+/// The first of `name`, `name-2`, `name-3` … that is not taken, cut to `chars_max`.
+pub(super) fn free_name(name: &str, taken: &BTreeSet<&str>, chars_max: usize) -> String {
+    let candidates = (2..).map(|n: usize| {
+        let suffix = format!("-{n}");
+        let stem: String = name.chars().take(chars_max.saturating_sub(suffix.len())).collect();
+        format!("{}{suffix}", stem.trim_end_matches('-'))
+    });
+    // `taken` is finite, so one candidate is free.
+    std::iter::once(name.to_owned())
+        .chain(candidates)
+        .find(|c| !taken.contains(c.as_str()))
+        .unwrap_or_default()
+}

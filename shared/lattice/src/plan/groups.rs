@@ -1,0 +1,141 @@
+//! Target groups, without the question of which targets.
+
+use super::draft::{Draft, is_broken};
+use super::{Blocked, Step, targets};
+use crate::Ownership;
+use crate::actual::{ActualTargetGroup, Status};
+use crate::desired::DesiredTargetGroup;
+
+/// Removes what bears a wanted name and must be made anew.
+pub(super) fn clear(draft: &mut Draft) {
+    let mut going = vec![];
+    for wanted in draft.desired.target_groups.clone() {
+        let Some(group) = draft.group(&wanted.name).cloned() else { continue };
+        // A group that a rule uses works, whatever its status says, and could not be deleted.
+        let broken = group.ownership == Ownership::Ours && is_broken(group.status);
+        if broken && draft.users(&group).is_empty() {
+            targets::deregister_all(draft, &group);
+            going.push(group);
+        } else if group.status == Status::DeleteInProgress {
+            going.push(group);
+        }
+    }
+    for group in &going {
+        delete_group(draft, group);
+    }
+    for ActualTargetGroup { name, id, .. } in going {
+        draft.push(Step::AwaitTargetGroupGone { target_group: name, id });
+    }
+}
+
+/// Creates what is missing.
+pub(super) fn create(draft: &mut Draft) {
+    for wanted in draft.desired.target_groups.clone() {
+        match draft.group(&wanted.name) {
+            Some(group) if fits(group, &wanted) => {}
+            Some(group) => {
+                let (target_group, arn) = (group.name.clone(), group.arn.clone());
+                draft.block(Blocked::TargetGroupNameTaken { target_group, arn });
+            }
+            None => {
+                let tags = draft.tags(&wanted.tags);
+                let DesiredTargetGroup { name, config, health_check, .. } = wanted;
+                draft.push(Step::CreateTargetGroup { target_group: name, config, health_check, tags });
+            }
+        }
+    }
+}
+
+/// Awaits what is being made, then sets health checks and registers targets.
+pub(super) fn prepare(draft: &mut Draft) {
+    let wanted = draft.desired.target_groups.clone();
+    let ours = |draft: &Draft, wanted: &DesiredTargetGroup| {
+        draft.group(&wanted.name).filter(|g| fits(g, wanted) && g.status != Status::CreateFailed).cloned()
+    };
+    for wanted in &wanted {
+        if ours(draft, wanted).is_some_and(|g| g.status == Status::CreateInProgress) {
+            draft.push(Step::AwaitTargetGroup { target_group: wanted.name.clone() });
+        }
+    }
+    for wanted in &wanted {
+        if let Some(group) = ours(draft, wanted) {
+            if group.health_check.as_ref() != Some(&wanted.health_check) {
+                let health_check = wanted.health_check.clone();
+                draft.push(Step::UpdateHealthCheck { target_group: group.name.clone(), health_check });
+            }
+            targets::register_missing(draft, &group, &wanted.targets);
+        }
+    }
+}
+
+/// Why a service may not forward to the target group, if so.
+pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &str) -> Option<Blocked> {
+    let group = draft.group(target_group).filter(|g| {
+        let as_wanted = draft.wanted_group(target_group).is_none_or(|wanted| fits(g, wanted));
+        let there = !matches!(g.status, Status::CreateFailed | Status::DeleteInProgress);
+        g.ownership == Ownership::Ours && as_wanted && there
+    });
+    let (service, target_group) = (service.to_owned(), target_group.to_owned());
+    let Some(group) = group else {
+        return Some(Blocked::TargetGroupMissing { service, port, target_group });
+    };
+    let other = draft.users(group).into_iter().find(|user| *user != service);
+    other.map(|service| Blocked::TargetGroupInUse { target_group, service })
+}
+
+/// Deregisters the targets of groups that are to go, so that they drain while other things end.
+pub(super) fn empty_stale(draft: &mut Draft) {
+    for group in draft.stale_groups() {
+        // A listener that had to stay as it is still sends requests there.
+        let kept = draft.users(&group).iter().any(|user| draft.wanted_service(user).is_some());
+        if !kept {
+            targets::deregister_all(draft, &group);
+        }
+    }
+}
+
+/// Deletes what is not wanted and used by nobody who stays.
+pub(super) fn delete(draft: &mut Draft) {
+    let stale = draft.stale_groups();
+    for group in &stale {
+        let users = draft.users(group);
+        let going = draft.model.services.iter().filter(|s| s.status == Status::DeleteInProgress);
+        let going: Vec<_> =
+            going.filter(|s| users.contains(&s.name) || users.contains(&s.arn)).cloned().collect();
+        for service in going {
+            draft.push(Step::AwaitServiceGone { service: service.name, id: service.id });
+        }
+    }
+    for group in &stale {
+        match draft.users(group).into_iter().next() {
+            None => delete_group(draft, group),
+            // Its listener is blocked for a reason of its own.
+            Some(user) if draft.wanted_service(&user).is_some() => {}
+            Some(service) => {
+                let target_group = group.name.clone();
+                draft.block(Blocked::TargetGroupInUse { target_group, service });
+            }
+        }
+    }
+}
+
+/// A target group cannot be deleted while it is being made or a target drains.
+fn delete_group(draft: &mut Draft, group: &ActualTargetGroup) {
+    let (target_group, id) = (group.name.clone(), group.id.clone());
+    if group.status == Status::DeleteInProgress {
+        return;
+    }
+    if group.status == Status::CreateInProgress {
+        draft.push(Step::AwaitTargetGroup { target_group: target_group.clone() });
+    }
+    if !group.targets.is_empty() {
+        draft.push(Step::AwaitDrained { target_group: target_group.clone(), id: id.clone() });
+    }
+    draft.push(Step::DeleteTargetGroup { target_group, id });
+}
+
+/// Whether the group is ours and made as wanted. Its name is a hash of its settings, so that another setting under the
+/// same name is somebody's doing, and no update can mend it.
+fn fits(group: &ActualTargetGroup, wanted: &DesiredTargetGroup) -> bool {
+    group.ownership == Ownership::Ours && group.config.as_ref() == Some(&wanted.config)
+}

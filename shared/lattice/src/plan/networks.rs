@@ -1,0 +1,170 @@
+//! Service networks and VPC associations: what a Gateway unit owns.
+
+use super::draft::{Draft, is_broken};
+use super::{Blocked, Step};
+use crate::actual::{ActualVpcAssociation, Status};
+use crate::desired::DesiredVpcAssociation;
+use crate::{Actual, Ownership};
+
+/// Creates the network, and the VPC associations that nothing stands in the way of.
+pub(super) fn create(draft: &mut Draft) {
+    if let Some(wanted) = draft.desired.network.clone() {
+        match draft.model.networks.iter().filter(|n| n.name == wanted.name).count() {
+            0 => draft.push(Step::CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) }),
+            1 => {}
+            _ => draft.block(Blocked::NetworkAmbiguous { network: wanted.name }),
+        }
+    }
+    for wanted in draft.desired.vpc_associations.clone() {
+        if !network_usable(draft, &wanted.network) {
+            continue;
+        }
+        match held(&draft.model, &wanted) {
+            None => create_association(draft, &wanted),
+            Some(held) if held.network != wanted.network => {
+                if !gives_way(draft, &held) {
+                    let (vpc, network) = (held.vpc, held.network);
+                    draft.block(Blocked::VpcAssociatedElsewhere { vpc, network });
+                }
+            }
+            Some(held) => update_security_groups(draft, &held, &wanted),
+        }
+    }
+}
+
+/// Makes anew the VPC associations that are broken, being deleted, or with a network that is no longer wanted.
+pub(super) fn associate_again(draft: &mut Draft) {
+    let mut going = vec![];
+    for wanted in draft.desired.vpc_associations.clone() {
+        let Some(held) = held(&draft.model, &wanted) else { continue };
+        let goes = if held.network == wanted.network {
+            held.status == Status::DeleteInProgress || (is_ours(&held) && is_broken(held.status))
+        } else {
+            gives_way(draft, &held)
+        };
+        if goes && network_usable(draft, &wanted.network) {
+            delete_association(draft, &held);
+            going.push((held, wanted));
+        }
+    }
+    for (held, wanted) in going {
+        await_gone(draft, held);
+        create_association(draft, &wanted);
+    }
+}
+
+/// Waits for what is wanted, and sets the security groups that could not be set while a change was under way.
+pub(super) fn await_associations(draft: &mut Draft) {
+    for wanted in draft.desired.vpc_associations.clone() {
+        let Some(held) = held(&draft.model, &wanted).filter(|a| a.network == wanted.network) else {
+            continue;
+        };
+        // One that failed and is not ours is awaited too: the wait reports what nobody here may repair.
+        if in_progress(held.status) || is_broken(held.status) {
+            let (network, vpc) = (wanted.network.clone(), wanted.vpc.clone());
+            draft.push(Step::AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
+            let held = ActualVpcAssociation { status: Status::Active, ..held };
+            let steps = draft.steps.len();
+            update_security_groups(draft, &held, &wanted);
+            if draft.steps.len() > steps {
+                draft.push(Step::AwaitVpcAssociation { network, vpc });
+            }
+        }
+    }
+}
+
+/// Deletes what is not wanted. Others' associations with our network make its deletion fail until they are gone;
+/// whoever applies the plan tries again then.
+pub(super) fn delete(draft: &mut Draft) {
+    let ours = draft.model.vpc_associations.iter().filter(|a| is_ours(a));
+    let stale: Vec<_> = ours.filter(|a| !is_wanted(draft, a)).cloned().collect();
+    for association in &stale {
+        delete_association(draft, association);
+    }
+    let wanted = draft.desired.network.as_ref().map(|n| n.name.clone());
+    let ours = draft.model.networks.iter().filter(|n| n.ownership == Ownership::Ours);
+    let stale: Vec<_> = ours.filter(|n| Some(&n.name) != wanted.as_ref()).cloned().collect();
+    for network in stale {
+        let going = draft.model.vpc_associations.iter().filter(|a| a.network == network.name);
+        let going: Vec<_> = going.filter(|a| a.status == Status::DeleteInProgress).cloned().collect();
+        for association in going {
+            await_gone(draft, association);
+        }
+        draft.push(Step::DeleteNetwork { network: network.name, id: network.id });
+    }
+}
+
+/// Whether exactly one network bears the name. If not, says why.
+pub(super) fn network_usable(draft: &mut Draft, network: &str) -> bool {
+    let network = network.to_owned();
+    match draft.model.networks.iter().filter(|n| n.name == network).count() {
+        0 => draft.block(Blocked::NetworkMissing { network }),
+        1 => return true,
+        _ => draft.block(Blocked::NetworkAmbiguous { network }),
+    }
+    false
+}
+
+/// The association that the VPC has: with the wanted network rather than with another.
+fn held(model: &Actual, wanted: &DesiredVpcAssociation) -> Option<ActualVpcAssociation> {
+    let of_vpc = || model.vpc_associations.iter().filter(|a| a.vpc == wanted.vpc);
+    let with_network = || of_vpc().filter(|a| a.network == wanted.network);
+    let lasting = with_network().find(|a| a.status != Status::DeleteInProgress);
+    lasting.or_else(|| with_network().next()).or_else(|| of_vpc().next()).cloned()
+}
+
+/// Whether an association with another network ends: it is ours and no longer wanted, or it is ending already.
+fn gives_way(draft: &Draft, held: &ActualVpcAssociation) -> bool {
+    held.status == Status::DeleteInProgress || (is_ours(held) && !is_wanted(draft, held))
+}
+
+fn is_ours(association: &ActualVpcAssociation) -> bool {
+    association.ownership == Ownership::Ours
+}
+
+fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bool {
+    let mut wanted = draft.desired.vpc_associations.iter();
+    wanted.any(|w| w.vpc == association.vpc && w.network == association.network)
+}
+
+fn in_progress(status: Status) -> bool {
+    matches!(status, Status::CreateInProgress | Status::UpdateInProgress)
+}
+
+fn create_association(draft: &mut Draft, wanted: &DesiredVpcAssociation) {
+    let tags = draft.tags(&wanted.tags);
+    let DesiredVpcAssociation { network, vpc, security_groups, .. } = wanted.clone();
+    draft.push(Step::CreateVpcAssociation { network, vpc, security_groups, tags });
+}
+
+/// Brings security groups in line where the API allows it: not while another change is under way (conflict), and never
+/// to none.
+fn update_security_groups(draft: &mut Draft, held: &ActualVpcAssociation, wanted: &DesiredVpcAssociation) {
+    let changeable = is_ours(held) && !is_broken(held.status) && held.status != Status::DeleteInProgress;
+    if !changeable || held.security_groups == wanted.security_groups {
+        return;
+    }
+    let (id, network, vpc) = (held.id.clone(), held.network.clone(), held.vpc.clone());
+    if wanted.security_groups.is_empty() {
+        draft.block(Blocked::SecurityGroupsKept { network, vpc });
+    } else if !in_progress(held.status) {
+        let security_groups = wanted.security_groups.clone();
+        draft.push(Step::UpdateVpcAssociation { id, vpc, security_groups });
+    }
+}
+
+/// A deletion during a creation or an update is a conflict, so that one is awaited first.
+fn delete_association(draft: &mut Draft, held: &ActualVpcAssociation) {
+    let (network, vpc, id) = (held.network.clone(), held.vpc.clone(), held.id.clone());
+    if in_progress(held.status) {
+        draft.push(Step::AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
+    }
+    if held.status != Status::DeleteInProgress {
+        draft.push(Step::DeleteVpcAssociation { network, vpc, id });
+    }
+}
+
+fn await_gone(draft: &mut Draft, held: ActualVpcAssociation) {
+    let ActualVpcAssociation { network, vpc, id, .. } = held;
+    draft.push(Step::AwaitVpcAssociationGone { network, vpc, id });
+}

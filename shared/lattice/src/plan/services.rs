@@ -1,0 +1,227 @@
+//! Services and their associations with service networks.
+
+use super::draft::{Draft, is_broken};
+use super::networks::network_usable;
+use super::{Blocked, Step};
+use crate::actual::{ActualAssociation, ActualService, Status};
+use crate::desired::DesiredService;
+use crate::{Ownership, Tags};
+use std::collections::BTreeSet;
+
+/// Removes what bears a wanted name and must be made anew.
+pub(super) fn clear(draft: &mut Draft) {
+    let named = |wanted: &DesiredService| draft.service(&wanted.name).map(|s| (s.clone(), wanted.clone()));
+    let named: Vec<_> = draft.desired.services.iter().filter_map(named).collect();
+    let broken: Vec<_> = named
+        .iter()
+        .filter(|(held, wanted)| must_be_replaced(held, wanted))
+        .map(|(held, _)| held.clone())
+        .collect();
+    for service in &broken {
+        delete_associations(draft, service, |_| true);
+    }
+    for service in &broken {
+        delete_service(draft, service);
+    }
+    for (held, _) in named {
+        let status = draft.service(&held.name).map(|s| s.status);
+        if status == Some(Status::DeleteInProgress) {
+            draft.push(Step::AwaitServiceGone { service: held.name, id: held.id });
+        }
+    }
+}
+
+/// Creates what is missing.
+pub(super) fn create(draft: &mut Draft) {
+    for wanted in draft.desired.services.clone() {
+        match draft.service(&wanted.name) {
+            Some(held) if held.ownership == Ownership::Ours => {}
+            Some(held) => {
+                let unit = match &held.ownership {
+                    Ownership::OtherUnit(unit) => Some(unit.clone()),
+                    _ => None,
+                };
+                let blocked = Blocked::ServiceNameTaken { service: wanted.name, arn: held.arn.clone(), unit };
+                draft.block(blocked);
+            }
+            None => {
+                let tags = draft.tags(&wanted.tags);
+                let DesiredService { name, custom_domain, certificate_arn, .. } = wanted;
+                draft.push(Step::CreateService { service: name, custom_domain, certificate_arn, tags });
+            }
+        }
+    }
+}
+
+/// Awaits what is being made, then sets certificates and associates.
+pub(super) fn associate(draft: &mut Draft) {
+    for (wanted, held) in ours(draft) {
+        if held.status == Status::CreateInProgress {
+            draft.push(Step::AwaitService { service: wanted.name });
+        }
+    }
+    for (wanted, held) in ours(draft) {
+        // A certificate that is no longer wanted stays: without a custom domain it serves nobody.
+        if let Some(certificate_arn) =
+            wanted.certificate_arn.filter(|c| held.certificate_arn.as_ref() != Some(c))
+        {
+            draft.push(Step::UpdateCertificate { service: wanted.name, certificate_arn });
+        }
+    }
+    for (wanted, held) in ours(draft) {
+        for network in &wanted.networks {
+            if association(&held, network).is_none() && network_usable(draft, network) {
+                create_association(draft, &wanted.name, network, &wanted.tags);
+            }
+        }
+    }
+}
+
+/// Deletes listeners of services that are to go where they use a target group that a wanted service waits for, since a
+/// target group serves one service only.
+pub(super) fn release_target_groups(draft: &mut Draft) {
+    let listeners = draft.desired.services.iter().flat_map(|s| &s.listeners);
+    let wanted: BTreeSet<String> =
+        listeners.flat_map(super::listeners::target_groups).map(str::to_owned).collect();
+    for service in draft.stale_services() {
+        let uses = |names: BTreeSet<&str>| names.iter().any(|name| wanted.contains(*name));
+        if service.status == Status::DeleteInProgress && uses(service.target_groups()) {
+            draft.push(Step::AwaitServiceGone { service: service.name, id: service.id });
+            continue;
+        }
+        let ours = service.listeners.iter().filter(|l| l.ownership == Ownership::Ours);
+        for listener in ours.filter(|l| uses(l.target_groups())) {
+            let (service, id) = (service.name.clone(), listener.id.clone());
+            draft.push(Step::DeleteListener { service, port: listener.port, id });
+        }
+    }
+}
+
+/// Makes anew the associations that are broken or being deleted.
+pub(super) fn associate_again(draft: &mut Draft) {
+    let mut going = vec![];
+    for (wanted, held) in ours(draft) {
+        for network in &wanted.networks {
+            let Some(association) = association(&held, network).cloned() else { continue };
+            let broken = association.ownership == Ownership::Ours && is_broken(association.status);
+            if (broken || association.status == Status::DeleteInProgress) && network_usable(draft, network) {
+                delete_association(draft, &held.name, &association);
+                going.push((wanted.clone(), association));
+            }
+        }
+    }
+    for (wanted, association) in going {
+        await_gone(draft, &wanted.name, &association);
+        create_association(draft, &wanted.name, &association.network, &wanted.tags);
+    }
+}
+
+/// Waits for what is wanted.
+pub(super) fn await_associations(draft: &mut Draft) {
+    for (wanted, held) in ours(draft) {
+        for network in wanted.networks {
+            // One that failed and is not ours is awaited too: the wait reports what nobody here may repair.
+            let awaited = association(&held, &network)
+                .is_some_and(|a| a.status == Status::CreateInProgress || is_broken(a.status));
+            if awaited {
+                draft.push(Step::AwaitAssociation { service: wanted.name.clone(), network });
+            }
+        }
+    }
+}
+
+/// Deletes associations that are not wanted.
+pub(super) fn disassociate(draft: &mut Draft) {
+    for (wanted, held) in ours(draft) {
+        delete_associations(draft, &held, |a| !wanted.networks.contains(&a.network));
+    }
+    for held in draft.stale_services() {
+        delete_associations(draft, &held, |_| true);
+    }
+}
+
+/// Deletes services that are not wanted.
+pub(super) fn delete(draft: &mut Draft) {
+    for service in draft.stale_services() {
+        delete_service(draft, &service);
+    }
+}
+
+/// The wanted services that are there and ours.
+pub(super) fn ours(draft: &Draft) -> Vec<(DesiredService, ActualService)> {
+    let wanted = draft.desired.services.iter();
+    let there = wanted.filter_map(|w| draft.our_service(&w.name).map(|held| (w.clone(), held.clone())));
+    // One that could not be replaced is left alone.
+    there.filter(|(wanted, held)| !must_be_replaced(held, wanted)).collect()
+}
+
+/// A failed service must be deleted (API reference, `status`), and a custom domain cannot be changed.
+fn must_be_replaced(held: &ActualService, wanted: &DesiredService) -> bool {
+    held.ownership == Ownership::Ours
+        && (is_broken(held.status)
+            || domain(held.custom_domain.as_ref()) != domain(wanted.custom_domain.as_ref()))
+}
+
+/// Domain names are compared without regard to case and the root's dot, lest a service be replaced for its spelling.
+fn domain(name: Option<&String>) -> Option<String> {
+    name.map(|name| name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn association<'a>(service: &'a ActualService, network: &str) -> Option<&'a ActualAssociation> {
+    let with_network = || service.associations.iter().filter(|a| a.network == network);
+    with_network().find(|a| a.status != Status::DeleteInProgress).or_else(|| with_network().next())
+}
+
+fn create_association(draft: &mut Draft, service: &str, network: &str, tags: &Tags) {
+    let (service, network, tags) = (service.to_owned(), network.to_owned(), draft.tags(tags));
+    draft.push(Step::CreateAssociation { service, network, tags });
+}
+
+fn delete_associations(
+    draft: &mut Draft,
+    service: &ActualService,
+    stale: impl Fn(&ActualAssociation) -> bool,
+) {
+    let ours = service.associations.iter().filter(|a| a.ownership == Ownership::Ours);
+    for association in ours.filter(|a| stale(a)) {
+        delete_association(draft, &service.name, association);
+    }
+}
+
+/// A deletion during the creation is a conflict, so that one is awaited first.
+fn delete_association(draft: &mut Draft, service: &str, association: &ActualAssociation) {
+    let (service, network, id) = (service.to_owned(), association.network.clone(), association.id.clone());
+    if association.status == Status::CreateInProgress {
+        draft.push(Step::AwaitAssociation { service: service.clone(), network: network.clone() });
+    }
+    if association.status != Status::DeleteInProgress {
+        draft.push(Step::DeleteAssociation { service, network, id });
+    }
+}
+
+fn await_gone(draft: &mut Draft, service: &str, association: &ActualAssociation) {
+    let (service, network, id) = (service.to_owned(), association.network.clone(), association.id.clone());
+    draft.push(Step::AwaitAssociationGone { service, network, id });
+}
+
+/// A service cannot be deleted while it is associated. Where an association is not ours, at least the listeners go, so
+/// that nothing is served that nobody wants any more.
+fn delete_service(draft: &mut Draft, service: &ActualService) {
+    let Some(held) = draft.our_service(&service.name).filter(|s| s.id == service.id).cloned() else { return };
+    if let Some(other) = held.associations.iter().find(|a| a.status != Status::DeleteInProgress) {
+        let (service, network) = (held.name.clone(), other.network.clone());
+        draft.block(Blocked::ServiceInUse { service, network });
+        for listener in held.listeners.iter().filter(|l| l.ownership == Ownership::Ours) {
+            let (service, id) = (held.name.clone(), listener.id.clone());
+            draft.push(Step::DeleteListener { service, port: listener.port, id });
+        }
+        return;
+    }
+    for association in &held.associations {
+        await_gone(draft, &held.name, association);
+    }
+    if held.status == Status::CreateInProgress {
+        draft.push(Step::AwaitService { service: held.name.clone() });
+    }
+    draft.push(Step::DeleteService { service: held.name, id: held.id });
+}

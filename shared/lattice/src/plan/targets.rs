@@ -1,0 +1,59 @@
+//! Targets of target groups.
+
+use super::Step;
+use super::draft::Draft;
+use crate::Ownership;
+use crate::actual::{ActualTargetGroup, TargetHealth};
+use crate::desired::Target;
+use std::collections::BTreeSet;
+
+/// Registers what is missing; a target that drains and is wanted again counts as missing.
+///
+/// New targets come before old ones go, so that the group is never empty in between. Where both together exceed the
+/// quota, half of the surplus gives way for as many new ones, as often as needed.
+pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wanted: &BTreeSet<Target>) {
+    let mut registered = registered(group);
+    let mut missing: Vec<Target> = wanted.difference(&registered).cloned().collect();
+    while !missing.is_empty() {
+        let surplus: Vec<Target> = registered.difference(wanted).cloned().collect();
+        let room = draft.limits.targets_per_target_group.saturating_sub(registered.len());
+        let target_group = group.name.clone();
+        if room == 0 && !surplus.is_empty() {
+            let targets: BTreeSet<Target> = surplus.iter().take(surplus.len().div_ceil(2)).cloned().collect();
+            registered.retain(|t| !targets.contains(t));
+            draft.push(Step::DeregisterTargets { target_group, targets });
+            continue;
+        }
+        // With neither room nor surplus the wish itself exceeds the quota, and VPC Lattice shall say so.
+        let batch = if room == 0 { missing.len() } else { room.min(missing.len()) };
+        let targets: BTreeSet<Target> = missing.drain(..batch).collect();
+        registered.extend(targets.iter().cloned());
+        draft.push(Step::RegisterTargets { target_group, targets });
+    }
+}
+
+/// Deregisters what is not wanted in groups that stay.
+pub(super) fn deregister_surplus(draft: &mut Draft) {
+    for wanted in draft.desired.target_groups.clone() {
+        let group = draft.group(&wanted.name).filter(|g| g.ownership == Ownership::Ours);
+        let fitting = group.filter(|g| g.config.as_ref() == Some(&wanted.config));
+        let surplus = fitting.map(|g| registered(g).difference(&wanted.targets).cloned().collect());
+        deregister(draft, wanted.name, surplus.unwrap_or_default());
+    }
+}
+
+/// Deregisters all targets that are not draining yet.
+pub(super) fn deregister_all(draft: &mut Draft, group: &ActualTargetGroup) {
+    deregister(draft, group.name.clone(), registered(group));
+}
+
+fn deregister(draft: &mut Draft, target_group: String, targets: BTreeSet<Target>) {
+    if !targets.is_empty() {
+        draft.push(Step::DeregisterTargets { target_group, targets });
+    }
+}
+
+fn registered(group: &ActualTargetGroup) -> BTreeSet<Target> {
+    let staying = group.targets.iter().filter(|t| t.health != TargetHealth::Draining);
+    staying.map(|t| t.target.clone()).collect()
+}

@@ -1,0 +1,158 @@
+use crate::Metric;
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The CloudWatch namespace of all metrics.
+pub const EMF_NAMESPACE: &str = "Trellis";
+
+/// The one dimension: which program counted.
+const DIMENSION: &str = "Service";
+
+/// One line of the embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format"):
+/// CloudWatch Logs turns it into metrics by itself.
+///
+/// `unix_ms` is the time in milliseconds since 1970. `properties` stand beside the metrics and can be searched for, but
+/// make no metric (and no cost): names that change with the input, such as calls by operation, belong there. A property
+/// never hides a metric.
+pub fn emf_line(
+    service: &str,
+    unix_ms: u64,
+    values: &BTreeMap<Metric, f64>,
+    properties: &Map<String, Value>,
+) -> String {
+    let declared: Vec<Value> =
+        values.keys().map(|metric| json!({"Name": metric.name(), "Unit": metric.unit().as_str()})).collect();
+    let mut line = properties.clone();
+    line.insert(DIMENSION.into(), service.into());
+    for (metric, value) in values {
+        line.insert(metric.name().into(), json!(value));
+    }
+    line.insert(
+        "_aws".into(),
+        json!({
+            "Timestamp": unix_ms,
+            "CloudWatchMetrics": [
+                {"Namespace": EMF_NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": declared}
+            ],
+        }),
+    );
+    Value::Object(line).to_string()
+}
+
+/// Counters of one invocation. Add to it on the way, [`emit`](Self::emit) it at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    values: BTreeMap<Metric, f64>,
+    properties: Map<String, Value>,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds to a counter.
+    pub fn add(&mut self, metric: Metric, count: usize) {
+        // A count beyond 2^53 would lose its last digits; no invocation counts so far.
+        #[allow(clippy::cast_precision_loss)]
+        let count = count as f64;
+        *self.values.entry(metric).or_default() += count;
+    }
+
+    /// Sets a measured value, such as a duration in the metric's unit.
+    pub fn set(&mut self, metric: Metric, value: f64) {
+        self.values.insert(metric, value);
+    }
+
+    /// What was counted under this name so far.
+    pub fn get(&self, metric: Metric) -> f64 {
+        self.values.get(&metric).copied().unwrap_or_default()
+    }
+
+    /// Puts a searchable value beside the metrics, such as calls by operation.
+    pub fn property(&mut self, name: &str, value: impl Into<Value>) {
+        self.properties.insert(name.to_owned(), value.into());
+    }
+
+    /// The line that [`emit`](Self::emit) writes at that time; `None` if nothing was counted.
+    pub fn line(&self, service: &str, unix_ms: u64) -> Option<String> {
+        (!self.values.is_empty()).then(|| emf_line(service, unix_ms, &self.values, &self.properties))
+    }
+
+    /// Writes the line to standard output, where CloudWatch Logs takes it up. A log that cannot be written is no
+    /// reason to fail the work that it tells of.
+    pub fn emit(&self, service: &str) {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        if let Some(line) = self.line(service, unix_ms) {
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Value {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn every_metric_of_the_table_is_declared_with_its_unit_and_has_its_value() {
+        let mut metrics = Metrics::new();
+        for (index, metric) in Metric::ALL.iter().enumerate() {
+            metrics.add(*metric, index + 1);
+        }
+        let line = parsed(&metrics.line("reconcile", 1_700_000_000_000).unwrap());
+        let declared = line.pointer("/_aws/CloudWatchMetrics/0/Metrics").unwrap().as_array().unwrap();
+        assert_eq!(declared.len(), Metric::ALL.len());
+        for (index, metric) in Metric::ALL.iter().enumerate() {
+            assert_eq!(declared[index], json!({"Name": metric.name(), "Unit": metric.unit().as_str()}));
+            #[allow(clippy::cast_precision_loss)]
+            let expected = (index + 1) as f64;
+            assert_eq!(line[metric.name()].as_f64(), Some(expected), "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn a_line_names_its_dimension_and_time_and_has_no_line_break() {
+        let mut metrics = Metrics::new();
+        metrics.add(Metric::LatticeCalls, 2);
+        metrics.property("calls", json!({"ListRules": 2, "text": "a\nb"}));
+        let text = metrics.line("drift", 12).unwrap();
+        assert!(!text.contains('\n'));
+        let line = parsed(&text);
+        assert_eq!(line.pointer("/_aws/Timestamp"), Some(&json!(12)));
+        assert_eq!(line.pointer("/_aws/CloudWatchMetrics/0/Dimensions"), Some(&json!([["Service"]])));
+        assert_eq!(line["Service"], "drift");
+        assert_eq!(line["calls"]["ListRules"], 2);
+    }
+
+    #[test]
+    fn a_property_never_hides_a_metric() {
+        let mut metrics = Metrics::new();
+        metrics.add(Metric::Orphans, 1);
+        metrics.property("Orphans", "many");
+        metrics.property("_aws", "none");
+        let line = parsed(&metrics.line("drift", 1).unwrap());
+        assert_eq!(line["Orphans"], 1.0);
+        assert!(line["_aws"].is_object());
+    }
+
+    #[test]
+    fn counts_add_up_and_nothing_counted_gives_no_line() {
+        let mut metrics = Metrics::new();
+        assert_eq!(metrics.line("drift", 1), None);
+        metrics.add(Metric::HintsSent, 1);
+        metrics.add(Metric::HintsSent, 2);
+        metrics.set(Metric::UnitDuration, 12.5);
+        assert!((metrics.get(Metric::HintsSent) - 3.0).abs() < f64::EPSILON);
+        assert!((metrics.get(Metric::UnitDuration) - 12.5).abs() < f64::EPSILON);
+    }
+}

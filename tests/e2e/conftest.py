@@ -1,0 +1,56 @@
+"""One stack for the whole run; a namespace in both clusters for each test."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from world import World  # noqa: E402
+
+from stack.settings import LatticeDelays, Settings  # noqa: E402
+from stack.stack import Stack, running  # noqa: E402
+
+#: Short, so that the tests wait for what they test; the budget test sets the delays that its figures are given for.
+DELAYS = LatticeDelays("5ms", {
+    "service": "300ms", "service-delete": "300ms", "target-group": "300ms", "target-group-delete": "300ms", "association": "1s",
+    "association-delete": "500ms", "vpc-association": "1s", "vpc-association-delete": "2s", "drain": "1s", "propagation": "200ms",
+})
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with running(Settings(name="e2e", delays=DELAYS)) as started:
+        # One Gateway for the whole run: a VPC has one service network, and deleting it takes a while.
+        keeper = World(started, "keeper")
+        keeper.create()
+        started.clusters[0].kubectl("apply", "-f", "examples/gatewayclass.yaml")
+        keeper.gateway()
+        yield started
+
+
+@pytest.fixture
+def world(stack: Stack, request: pytest.FixtureRequest) -> Iterator[World]:
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    # A namespace's name is a part of the VPC Lattice service's, which has 40 characters; the hash tells tests apart.
+    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()
+    made = World(stack, f"{name[:18].strip('-')}-{digest[:5]}")
+    made.create()
+    yield made
+    made.delete()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and stack is not None:
+        stack.save_function_logs()
+        report.sections.append(("stack", f"logs: {stack.logs}"))

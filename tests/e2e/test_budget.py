@@ -1,0 +1,40 @@
+"""What one route may cost: the figures of the AWS controller for the same are 40 calls and 12.5 s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from world import PROGRAMMED_SECONDS, World
+
+from stack.objects import Observer, path
+from stack.stack import Stack
+from stack.waiting import wait_for
+
+CALLS_MAX = 20
+DNS_NAME_SECONDS_MAX = 7.0
+
+
+@pytest.fixture
+def real_delays(stack: Stack) -> Iterator[None]:
+    """50 ms a call and an association that takes 5 s; no scheduled pass, whose calls would be counted with the route's."""
+    with stack.delays(latency="50ms", association="5s"), stack.no_schedule():
+        yield
+
+
+@pytest.mark.usefixtures("real_delays")
+def test_a_route_needs_at_most_20_calls_and_has_its_dns_name_within_7_seconds(world: World) -> None:
+    world.gateway()
+    world.roll_out("inventory-ver1")
+    world.quiet()
+    before = world.stack.emulator.mark()
+    with Observer(world.one, path("httproutes", "inventory", world.namespace)) as seen:
+        world.apply("inventory-route")
+        wait_for("the route to be Programmed", lambda: seen.times.programmed, within=PROGRAMMED_SECONDS)
+    world.quiet()
+    calls = world.stack.emulator.operations(before)
+    assert seen.times.dns_name is not None
+    print(f"{calls.total()} calls: {dict(sorted(calls.items()))}; DNS name after {seen.times.dns_name:.1f} s,"
+          f" Programmed after {seen.times.programmed:.1f} s")
+    assert calls.total() <= CALLS_MAX, dict(calls)
+    assert seen.times.dns_name <= DNS_NAME_SECONDS_MAX

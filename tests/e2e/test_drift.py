@@ -1,0 +1,95 @@
+"""What somebody changed behind Trellis's back: the drift pass finds it, repairs it and reports it."""
+
+from __future__ import annotations
+
+from world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
+
+from stack.objects import dns_name
+from stack.waiting import wait_for
+
+
+def test_a_deleted_rule_comes_back(world: World) -> None:
+    name = world.rates()
+    lattice = world.stack.aws("vpc-lattice")
+    service, listener, rule = world.rules("rates")[0]
+    lattice.delete_rule(serviceIdentifier=service, listenerIdentifier=listener, ruleIdentifier=rule["id"])
+    assert len(world.rules("rates")) == 1
+    began = now_ms()
+    world.drift_pass()
+    wait_for("both rules", lambda: len(world.rules("rates")) == 2, within=PROGRAMMED_SECONDS)
+    world.answers(f"{name}/parking", "parking handler pod")
+    world.answers(f"{name}/review", "review handler pod")
+    world.log_has(world.stack.outputs.drift_function, "the route's unit", lambda line: f"/{world.namespace}/rates" in str(line),
+                  began, within=PROGRAMMED_SECONDS)
+
+
+def test_a_deregistered_target_is_registered_again(world: World) -> None:
+    world.inventory()
+    lattice = world.stack.aws("vpc-lattice")
+    (group,) = world.target_groups("inventory")
+    found = lattice.list_targets(targetGroupIdentifier=group["id"])["items"]
+    gone = {"id": found[0]["id"], "port": found[0]["port"]}
+    lattice.deregister_targets(targetGroupIdentifier=group["id"], targets=[gone])
+    world.drift_pass()
+
+    def registered() -> bool:
+        items = lattice.list_targets(targetGroupIdentifier=group["id"])["items"]
+        return any(item["id"] == gone["id"] and item["status"] not in ("DRAINING", "UNUSED") for item in items)
+
+    wait_for(f"target {gone} to be registered", registered, within=PROGRAMMED_SECONDS)
+
+
+def test_an_orphan_with_our_tags_is_deleted_and_a_foreign_service_is_left_alone(world: World) -> None:
+    world.gateway()
+    lattice = world.stack.aws("vpc-lattice")
+    unit = f"route/HTTPRoute/trellis-one/{world.namespace}/forgotten"
+    orphan = lattice.create_service(name=f"forgotten-{world.namespace}", tags={"trellis:owner": "trellis", "trellis:unit": unit})
+    foreign = lattice.create_service(name=f"foreign-{world.namespace}", tags={"team": "somebody"})
+    wait_for("both services to be active", lambda: all(
+        lattice.get_service(serviceIdentifier=made["id"])["status"] == "ACTIVE" for made in (orphan, foreign)), within=PROGRAMMED_SECONDS)
+    began = now_ms()
+    world.drift_pass()
+
+    def ids() -> list[str]:
+        return [item["id"] for item in lattice.list_services()["items"]]
+
+    wait_for("the orphan to be gone", ids, within=PROGRAMMED_SECONDS, until=lambda found: orphan["id"] not in found)
+    assert foreign["id"] in ids()
+    assert lattice.list_tags_for_resource(resourceArn=foreign["arn"])["tags"] == {"team": "somebody"}
+    world.log_has(world.stack.outputs.drift_function, "the orphan's unit", lambda line: unit in str(line), began, within=PROGRAMMED_SECONDS)
+    lattice.delete_service(serviceIdentifier=foreign["id"])
+
+
+def test_a_route_under_a_foreign_services_name_says_so_and_touches_nothing(world: World) -> None:
+    world.gateway()
+    world.roll_out("inventory-ver1")
+    lattice = world.stack.aws("vpc-lattice")
+    foreign = lattice.create_service(name=f"inventory-{world.namespace}", tags={"team": "somebody"})
+    world.apply("inventory-route")
+
+    def told() -> str:
+        status = str(world.get("httproutes", "inventory").get("status", ""))
+        return status if f"inventory-{world.namespace}" in status and "'False'" in status else ""
+
+    wait_for("a condition that names the service", told, within=PROGRAMMED_SECONDS)
+    world.quiet()
+    assert lattice.list_listeners(serviceIdentifier=foreign["id"])["items"] == []
+    assert lattice.list_tags_for_resource(resourceArn=foreign["arn"])["tags"] == {"team": "somebody"}
+    lattice.delete_service(serviceIdentifier=foreign["id"])
+    # With the name free, the next pass gives it to the route.
+    wait_for("the foreign service to be gone", lambda: foreign["id"] not in [
+        item["id"] for item in lattice.list_services()["items"]], within=PROGRAMMED_SECONDS)
+    world.drift_pass()
+    assert dns_name(world.programmed("httproutes", "inventory", within=SCHEDULED_SECONDS))
+
+
+def test_a_pass_without_drift_writes_nothing(world: World) -> None:
+    world.rates()
+    world.quiet()
+    # What the route's own reconciliation left to do is done by the first pass, if there is any.
+    world.drift_pass()
+    before = world.stack.emulator.mark()
+    version = world.get("httproutes", "rates")["metadata"]["resourceVersion"]
+    world.drift_pass()
+    assert mutations(world.stack.emulator.operations(before)) == {}
+    assert world.get("httproutes", "rates")["metadata"]["resourceVersion"] == version

@@ -1,0 +1,193 @@
+"""What a test needs of the stack: a namespace, the guide's objects in it, and looks at what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from urllib.error import HTTPError
+
+from stack import deploy
+from stack.cluster import Cluster
+from stack.objects import describe, dns_name, is_true, path
+from stack.settings import ROOT
+from stack.stack import Stack
+from stack.waiting import wait_for
+
+EXAMPLES = ROOT / "examples"
+#: Creation, association and a health check of everything that a route needs, and the queue before it.
+PROGRAMMED_SECONDS = 40.0
+#: A minute to the next scheduled pass, the pass, and the repair.
+SCHEDULED_SECONDS = 100.0
+#: VPC Lattice operations that change something begin with these.
+MUTATING = ("Create", "Update", "Delete", "Register", "Deregister", "Batch", "Tag", "Untag", "Put")
+
+
+class World:
+    """A namespace of the same name in both clusters."""
+
+    def __init__(self, stack: Stack, namespace: str) -> None:
+        self.stack = stack
+        self.namespace = namespace
+        self.one, self.two = stack.clusters
+
+    def create(self) -> None:
+        """Makes the namespace in both clusters."""
+        for cluster in self.stack.clusters:
+            cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}])
+
+    def delete(self) -> None:
+        """Deletes the namespace in both clusters and waits until VPC Lattice holds nothing that was made for it."""
+        for cluster in self.stack.clusters:
+            cluster.kubectl("delete", "namespace", self.namespace, "--timeout=60s")
+        wait_for(f"nothing of {self.namespace} in VPC Lattice", self.remains, within=SCHEDULED_SECONDS, until=lambda left: not left)
+
+    def remains(self) -> list[str]:
+        """Names of services and target groups whose unit is of this namespace."""
+        lattice = self.stack.aws("vpc-lattice")
+        left = []
+        for kind in ("services", "target_groups"):
+            for item in getattr(lattice, f"list_{kind}")()["items"]:
+                tags = lattice.list_tags_for_resource(resourceArn=item["arn"])["tags"]
+                if f"/{self.namespace}/" in tags.get("trellis:unit", ""):
+                    left.append(item["name"])
+        return left
+
+    def kubectl(self, *arguments: str, cluster: Cluster | None = None, stdin: str | None = None) -> str:
+        """kubectl in the namespace, in the first cluster unless told."""
+        return (cluster or self.one).kubectl("--namespace", self.namespace, *arguments, stdin=stdin)
+
+    def apply(self, *examples: str, cluster: Cluster | None = None) -> None:
+        """Applies files of `examples/`."""
+        for name in examples:
+            self.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"), cluster=cluster)
+
+    def roll_out(self, *deployments: str, cluster: Cluster | None = None) -> None:
+        """Applies Deployments with their Services and waits for their Pods."""
+        self.apply(*deployments, cluster=cluster)
+        for name in deployments:
+            self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s", cluster=cluster)
+
+    def gateway(self) -> dict[str, Any]:
+        """Applies the Gateway and waits for it."""
+        self.apply("my-hotel-gateway")
+        return self.programmed("gateways", "my-hotel")
+
+    def get(self, kind: str, name: str, cluster: Cluster | None = None) -> dict[str, Any]:
+        """Reads an object; an empty dictionary if it is not there."""
+        try:
+            found: dict[str, Any] = (cluster or self.one).get(path(kind, name, self.namespace))
+        except HTTPError as error:
+            if error.code != 404:
+                raise
+            return {}
+        return found
+
+    def programmed(self, kind: str, name: str, *, within: float = PROGRAMMED_SECONDS, generation: int = 1) -> dict[str, Any]:
+        """Waits until an object of at least this generation is Programmed, and returns it."""
+        last: dict[str, Any] = {}
+
+        def look() -> str:
+            last.clear()
+            last.update(self.get(kind, name))
+            done = bool(last) and last["metadata"].get("generation", 0) >= generation and is_true(last, "Programmed")
+            return "" if done else describe(last) if last else "not there"
+
+        wait_for(f"{kind}/{name} in {self.namespace} to be Programmed", look, within=within, until=lambda missing: not missing)
+        return last
+
+    def inventory(self) -> str:
+        """The route inventory with its Pods, programmed; its DNS name."""
+        self.gateway()
+        self.roll_out("inventory-ver1")
+        self.apply("inventory-route")
+        return dns_name(self.programmed("httproutes", "inventory"))
+
+    def rates(self) -> str:
+        """The route rates with parking and review, programmed; its DNS name."""
+        self.gateway()
+        self.roll_out("parking", "review")
+        self.apply("rate-route-path")
+        return dns_name(self.programmed("httproutes", "rates"))
+
+    def answers(self, url: str, text: str, *, within: float = PROGRAMMED_SECONDS) -> None:
+        """Waits until a client in the first cluster's VPC gets an answer with this text."""
+        wait_for(f"`{text}` from {url}", lambda: self.stack.fetch(f"http://{url}"), within=within, until=lambda body: text in body)
+
+    def tally(self, url: str, requests: int) -> Counter[str]:
+        """Counts the answers' texts without the Pods' names, in lower case."""
+        return Counter(self.stack.fetch(f"http://{url}").rpartition("): ")[2].strip().lower() for _ in range(requests))
+
+    # VPC Lattice
+
+    def service(self, route: str) -> dict[str, Any]:
+        """The VPC Lattice service of a route, as listed."""
+        items: list[dict[str, Any]] = self.stack.aws("vpc-lattice").list_services()["items"]
+        return next(item for item in items if item["name"] == f"{route}-{self.namespace}")
+
+    def rules(self, route: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """Service id, listener id and summary of every rule of a route but the default ones."""
+        lattice = self.stack.aws("vpc-lattice")
+        service = self.service(route)["id"]
+        return [(service, listener["id"], rule)
+                for listener in lattice.list_listeners(serviceIdentifier=service)["items"]
+                for rule in lattice.list_rules(serviceIdentifier=service, listenerIdentifier=listener["id"])["items"]
+                if not rule.get("isDefault")]
+
+    def target_groups(self, route: str) -> list[dict[str, Any]]:
+        """The target groups that a route's service uses."""
+        arn = self.service(route)["arn"]
+        return [group for group in self.stack.aws("vpc-lattice").list_target_groups()["items"] if arn in group.get("serviceArns", [])]
+
+    # The queue and the functions
+
+    def queue_length(self, url: str | None = None) -> int:
+        """Messages that wait or are being worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.stack.aws("sqs").get_queue_attributes(QueueUrl=url or self.stack.outputs.queue_url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def quiet(self) -> None:
+        """Waits until all hints are worked off."""
+        wait_for("an empty queue", self.queue_length, within=PROGRAMMED_SECONDS, until=lambda length: length == 0)
+
+    def log_has(self, function: str, what: str, holds: Callable[[dict[str, Any]], bool], since_ms: int, *, within: float) -> dict[str, Any]:
+        """Waits for a JSON line of a function's log that fulfils `holds`, and returns it."""
+
+        def look() -> list[dict[str, Any]]:
+            lines = deploy.json_lines(deploy.function_log(self.stack.ministack.url, function, since_ms))
+            return [line for line in lines if holds(line)]
+
+        return wait_for(f"{what} in the log of {function}", look, within=within)[0]
+
+    def all_lines(self, function: str) -> list[str]:
+        """The whole log of a function."""
+        return deploy.function_log(self.stack.ministack.url, function)
+
+    def drift_pass(self) -> None:
+        """Invokes the drift function with the event that the schedule sends, then waits until its hints are worked off."""
+        answer = self.stack.aws("lambda").invoke(FunctionName=self.stack.outputs.drift_function,
+                                                 Payload=(ROOT / "events" / "schedule.json").read_bytes())
+        payload = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, payload
+        self.quiet()
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return int(time.time() * 1000)
+
+
+def event(name: str) -> dict[str, Any]:
+    """A file of `events/`."""
+    loaded: dict[str, Any] = json.loads((ROOT / "events" / name).read_text())
+    return loaded
+
+
+def mutations(calls: Counter[str]) -> Counter[str]:
+    """Those calls that change something."""
+    return Counter({name: count for name, count in calls.items() if name.startswith(MUTATING)})
+
+

@@ -1,0 +1,93 @@
+//! Health checks of targets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::Emulator;
+use crate::state::Check;
+
+/// How often due checks are looked for. A new target waits this long at most for its first check.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Checks under way at one time.
+const MAX_CHECKS: usize = 64;
+
+/// How the checks call themselves.
+const AGENT: &str = "lattice-emulator-health-check";
+
+/// Checks targets for ever. Each check waits for a permit before its time begins, so that a crowd of targets
+/// makes checks late and never makes them fail.
+pub async fn watch(emulator: Arc<Emulator>) {
+    let permits = Arc::new(Semaphore::new(MAX_CHECKS));
+    let checker = Checker { http1: client(false), http2: client(true) };
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let due = {
+            let now = emulator.clock.now();
+            emulator.state().due_checks(now)
+        };
+        for check in due {
+            let (emulator, permits, checker) = (Arc::clone(&emulator), Arc::clone(&permits), checker.clone());
+            tokio::spawn(async move {
+                let Ok(_permit) = permits.acquire().await else { return };
+                let success = checker.probe(&check).await;
+                emulator.state().checked(&check.group, &check.target, success);
+            });
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Checker {
+    http1: Client<HttpConnector, Empty<Bytes>>,
+    http2: Client<HttpConnector, Empty<Bytes>>,
+}
+
+impl Checker {
+    /// Whether a target answers as it should within its time.
+    async fn probe(&self, check: &Check) -> bool {
+        let Some(address) = place(check) else { return false };
+        let limit = Duration::from_secs(check.check.timeout);
+        let answer = async {
+            if check.check.protocol == "TCP" {
+                return TcpStream::connect(address).await.is_ok();
+            }
+            self.status(check, address).await.is_some_and(|status| check.check.accepts(status))
+        };
+        tokio::time::timeout(limit, answer).await.unwrap_or(false)
+    }
+
+    async fn status(&self, check: &Check, address: SocketAddr) -> Option<u16> {
+        let request = Request::builder()
+            .uri(format!("http://{address}{}", check.check.path))
+            .header(header::HOST, format!("{}:{}", check.target.id, check.port))
+            .header(header::USER_AGENT, AGENT)
+            .header(header::CONNECTION, "close")
+            .body(Empty::new())
+            .ok()?;
+        let client = if check.check.protocol_version == "HTTP2" { &self.http2 } else { &self.http1 };
+        client.request(request).await.ok().map(|response| response.status().as_u16())
+    }
+}
+
+fn place(check: &Check) -> Option<SocketAddr> {
+    Some(SocketAddr::from((check.prefix?.place(check.target.ipv4()?), check.port)))
+}
+
+/// Connections are not kept: a check must find out whether the target can be connected to now.
+fn client(http2: bool) -> Client<HttpConnector, Empty<Bytes>> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.http2_only(http2).pool_max_idle_per_host(0).set_host(false).build(HttpConnector::new())
+}

@@ -1,0 +1,263 @@
+//! What the data plane sees: compiled services, published after a delay, and the choice of a target.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::kind::{Kind, Status};
+use super::resources::{Action, Conditions, Health, Share, Target, TargetGroup, TargetKey};
+use super::settings::PrefixMode;
+use super::vpc::Prefix;
+use super::{Moment, State};
+use crate::matching::{Request, matches};
+
+/// A service as requests meet it.
+#[derive(Debug)]
+pub struct ServicePlan {
+    /// Listeners by port.
+    pub listeners: BTreeMap<u16, ListenerPlan>,
+}
+
+/// A listener as requests meet it.
+#[derive(Debug)]
+pub struct ListenerPlan {
+    /// `HTTP`, `HTTPS` or `TLS_PASSTHROUGH`.
+    pub protocol: String,
+    /// Conditions and actions in the order of evaluation; the last one is the default.
+    pub rules: Vec<(Conditions, Action)>,
+}
+
+/// Plans of one service by the moment from which they hold.
+#[derive(Debug, Default)]
+pub(super) struct Published(VecDeque<(Moment, Arc<ServicePlan>)>);
+
+/// Plans that wait for their moment. With more changes than this within one propagation delay the newest waiting
+/// one is replaced, which no client can tell from a slower propagation.
+const MAX_WAITING: usize = 256;
+
+impl Published {
+    fn push(&mut self, at: Moment, plan: Arc<ServicePlan>) {
+        if self.0.len() >= MAX_WAITING {
+            self.0.pop_back();
+        }
+        self.0.push_back((at, plan));
+    }
+
+    fn current(&mut self, now: Moment) -> Option<Arc<ServicePlan>> {
+        while self.0.get(1).is_some_and(|(at, _)| *at <= now) {
+            self.0.pop_front();
+        }
+        self.0.front().filter(|(at, _)| *at <= now).map(|(_, plan)| Arc::clone(plan))
+    }
+}
+
+/// A request on its way to a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// VPC that the client is in.
+    pub vpc: &'a str,
+    /// Host without port, in lower case.
+    pub host: &'a str,
+    /// Port of the listener.
+    pub port: u16,
+    /// Method.
+    pub method: &'a str,
+    /// Path without the query string, as it is on the wire.
+    pub path: &'a str,
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// Random number from 0 to below 1 that decides the weighted choice.
+    pub roll: f64,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// No service with this name is reachable from the VPC.
+    UnknownService,
+    /// The service has no listener on the port.
+    NoListener,
+    /// A fixed response.
+    Fixed(Via, u16),
+    /// A forward without a target to go to; the status comes from the settings.
+    NoTarget(Via, u16),
+    /// To a target.
+    Forward(Via, Box<Destination>),
+}
+
+/// The way that a request takes, for headers and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// Id of the service.
+    pub service: String,
+    /// ARN of the service.
+    pub service_arn: String,
+    /// Id of the service network.
+    pub network: String,
+    /// ARN of the service network.
+    pub network_arn: String,
+    /// Protocol of the listener.
+    pub protocol: String,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// ARN of the target group.
+    pub group_arn: String,
+    /// Type of the target group: `IP`, `LAMBDA`, `INSTANCE` or `ALB`.
+    pub kind: String,
+    /// Protocol towards the target: `HTTP`, `HTTPS` or `TCP`.
+    pub protocol: String,
+    /// `HTTP1`, `HTTP2` or `GRPC`.
+    pub protocol_version: String,
+    /// VPC of the target.
+    pub vpc: String,
+    /// Loopback prefix of that VPC.
+    pub prefix: Option<Prefix>,
+    /// The target.
+    pub target: TargetKey,
+    /// Event format for functions: `V1` or `V2`.
+    pub lambda_version: String,
+}
+
+impl State {
+    /// Compiles a service and publishes it from `at` on.
+    pub(super) fn publish_at(&mut self, at: Moment, service: &str) {
+        let Some(it) = self.store.services.get(service) else { return };
+        let listeners = it
+            .listeners
+            .iter()
+            .filter_map(|id| self.store.listeners.get(id))
+            .map(|listener| {
+                let mut rules: Vec<_> =
+                    listener.rules.iter().filter_map(|rule| self.store.rules.get(rule)).collect();
+                rules.sort_by_key(|rule| rule.priority.unwrap_or(u32::MAX));
+                let rules =
+                    rules.into_iter().map(|rule| (rule.conditions.clone(), rule.action.clone())).collect();
+                (listener.port, ListenerPlan { protocol: listener.protocol.clone(), rules })
+            })
+            .collect();
+        let plan = Arc::new(ServicePlan { listeners });
+        self.plans.entry(service.to_owned()).or_default().push(at, plan);
+    }
+
+    /// The service that a host name means for clients of a VPC, and the service network between them.
+    pub fn reach(&self, vpc: &str, host: &str) -> Option<(String, String)> {
+        let network = self
+            .store
+            .vpc_associations
+            .values()
+            .find(|link| {
+                link.vpc == vpc
+                    && !matches!(link.life.status, Status::CreateInProgress | Status::CreateFailed)
+            })
+            .map(|link| link.network.as_str())?;
+        let service = self.domains.get(host)?.iter().find(|id| {
+            self.store.services.get(*id).is_some_and(|service| {
+                service.associations.iter().any(|link| {
+                    self.store
+                        .service_associations
+                        .get(link)
+                        .is_some_and(|link| link.network == network && link.life.status == Status::Active)
+                })
+            })
+        })?;
+        Some((service.clone(), network.to_owned()))
+    }
+
+    /// Decides what becomes of a request.
+    pub fn decide(&mut self, now: Moment, arrival: Arrival<'_>) -> Decision {
+        self.advance(now);
+        let Some((service, network)) = self.reach(arrival.vpc, arrival.host) else {
+            return Decision::UnknownService;
+        };
+        let plan = self.plans.get_mut(&service).and_then(|published| published.current(now));
+        let Some((plan, port)) = plan.map(|plan| (plan, arrival.port)) else { return Decision::NoListener };
+        let Some(listener) = plan.listeners.get(&port) else { return Decision::NoListener };
+        let arn = |kind, id: &str| self.meta(kind, id).map(|meta| meta.arn.clone()).unwrap_or_default();
+        let via = Via {
+            service_arn: arn(Kind::Service, &service),
+            network_arn: arn(Kind::ServiceNetwork, &network),
+            service,
+            network,
+            protocol: listener.protocol.clone(),
+        };
+        let switches = &self.settings.switches;
+        let (mode, raw) = (switches.prefix_mode, switches.match_raw_path);
+        match listener.action(mode, raw, arrival) {
+            None => Decision::NoListener,
+            Some(Action::Fixed(status)) => Decision::Fixed(via, *status),
+            Some(Action::Forward(shares)) => match self.destination(shares, arrival.roll) {
+                Some(destination) => Decision::Forward(via, Box::new(destination)),
+                None => Decision::NoTarget(via, self.settings.switches.no_target_status),
+            },
+        }
+    }
+
+    /// A target of the group that the weights choose. It never moves on to another group.
+    fn destination(&mut self, shares: &[Share], roll: f64) -> Option<Destination> {
+        let share = choose(shares, roll)?;
+        let prefixes = &self.store.vpcs;
+        let group = self.store.groups.get_mut(&share.group)?;
+        let target = group.next_target()?;
+        let config = &group.config;
+        let vpc = config.vpc.clone().unwrap_or_default();
+        Some(Destination {
+            group_arn: group.meta.arn.clone(),
+            kind: group.kind.clone(),
+            protocol: config.protocol.clone().unwrap_or_default(),
+            protocol_version: config.protocol_version.clone().unwrap_or_default(),
+            prefix: prefixes.get(&vpc).copied(),
+            vpc,
+            target,
+            lambda_version: config.lambda_version.clone().unwrap_or_else(|| "V1".to_owned()),
+        })
+    }
+}
+
+impl ListenerPlan {
+    /// Action of the first rule whose conditions hold.
+    fn action(&self, mode: PrefixMode, raw: bool, arrival: Arrival<'_>) -> Option<&Action> {
+        let decoded;
+        let path = if raw {
+            arrival.path
+        } else {
+            decoded = percent_encoding::percent_decode_str(arrival.path).decode_utf8_lossy();
+            &decoded
+        };
+        let request = Request { method: arrival.method, path, headers: arrival.headers };
+        let rule = self.rules.iter().find(|(conditions, _)| matches(conditions, request, mode));
+        rule.map(|(_, action)| action)
+    }
+}
+
+impl TargetGroup {
+    /// The next target in turn among the healthy ones, or among all when none is healthy.
+    pub(super) fn next_target(&mut self) -> Option<TargetKey> {
+        let checked = self.checked();
+        let good = |target: &Target| !checked || target.health == Health::Healthy;
+        let registered = || self.targets.iter().filter(|(_, target)| target.draining.is_none());
+        let healthy: Vec<&TargetKey> =
+            registered().filter(|(_, target)| good(target)).map(|(key, _)| key).collect();
+        let pool = if healthy.is_empty() { registered().map(|(key, _)| key).collect() } else { healthy };
+        let chosen = pool.get(self.turn % pool.len().max(1)).map(|key| (*key).clone());
+        self.turn = self.turn.wrapping_add(1);
+        chosen
+    }
+}
+
+/// The share on which the roll falls; none when all weights are zero.
+fn choose(shares: &[Share], roll: f64) -> Option<&Share> {
+    let sum: u32 = shares.iter().map(|share| share.weight).sum();
+    let mut left = roll * f64::from(sum);
+    let positive = || shares.iter().filter(|share| share.weight > 0);
+    for share in positive() {
+        left -= f64::from(share.weight);
+        if left < 0.0 {
+            return Some(share);
+        }
+    }
+    positive().next_back()
+}

@@ -1,0 +1,126 @@
+//! Tags: of each resource, and as the Resource Groups Tagging API shows them with its lag.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::document::{Input, Output};
+use super::{Document, Moment, Refusal, State};
+
+/// Tags of a resource.
+pub(super) type Tags = BTreeMap<String, String>;
+
+/// Prefix of keys that only AWS may set.
+const RESERVED: &str = "aws:";
+
+/// Tags as the tagging API shows them: changes become visible after a lag. `None` stands for a resource that is
+/// gone.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    waiting: Vec<(Moment, String, Option<Tags>)>,
+    shown: BTreeMap<String, Tags>,
+}
+
+impl Index {
+    fn settle(&mut self, now: Moment) {
+        let (due, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(at, _, _)| *at <= now);
+        self.waiting = waiting;
+        let due: Vec<(Moment, String, Option<Tags>)> = due;
+        for (_, arn, tags) in due {
+            match tags {
+                Some(tags) => self.shown.insert(arn, tags),
+                None => self.shown.remove(&arn),
+            };
+        }
+    }
+}
+
+impl State {
+    /// Tags of the request, checked.
+    pub(super) fn checked_tags(&self, input: Input<'_>) -> Result<Tags, Refusal> {
+        let tags: Tags = input
+            .object("tags")
+            .map(|tags| {
+                tags.0.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+            })
+            .unwrap_or_default();
+        for (key, value) in &tags {
+            if key.to_ascii_lowercase().starts_with(RESERVED) {
+                return Err(Refusal::field("tags", format!("has the key {key}, which is reserved")));
+            }
+            if !key.chars().chain(value.chars()).all(allowed) {
+                return Err(Refusal::field("tags", format!("has a character that is not allowed at {key}")));
+            }
+        }
+        self.check_tag_count(tags.len())?;
+        Ok(tags)
+    }
+
+    fn check_tag_count(&self, count: usize) -> Result<(), Refusal> {
+        let max = self.settings.switches.max_tags;
+        if count > max {
+            return Err(Refusal::field("tags", format!("would make more than {max} tags")));
+        }
+        Ok(())
+    }
+
+    /// Notes the tags of a new resource.
+    pub(super) fn store_tags(&mut self, now: Moment, arn: &str, tags: Tags) {
+        self.store.tags.insert(arn.to_owned(), tags);
+        self.index_tags(now, arn);
+    }
+
+    /// Forgets the tags of a resource that is gone.
+    pub(super) fn forget_tags(&mut self, now: Moment, arn: &str) {
+        self.store.tags.remove(arn);
+        self.index_tags(now, arn);
+    }
+
+    /// Lets the tagging API see the tags of a resource after the lag.
+    pub(super) fn index_tags(&mut self, now: Moment, arn: &str) {
+        let at = now.after(self.settings.delays.tag_index);
+        self.tag_index.waiting.push((at, arn.to_owned(), self.store.tags.get(arn).cloned()));
+        self.tag_index.settle(now);
+    }
+
+    /// All resources with their tags as the tagging API shows them.
+    pub fn indexed_tags(&mut self, now: Moment) -> &BTreeMap<String, Tags> {
+        self.advance(now);
+        self.tag_index.settle(now);
+        &self.tag_index.shown
+    }
+
+    fn tags_of(&mut self, input: Input<'_>) -> Result<&mut Tags, Refusal> {
+        let arn = input.text("resourceArn");
+        self.store.tags.get_mut(arn).ok_or_else(|| Refusal::not_found("RESOURCE", arn))
+    }
+
+    pub(super) fn tag_resource(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
+        let new = self.checked_tags(input)?;
+        let mut merged = self.tags_of(input)?.clone();
+        merged.extend(new);
+        self.check_tag_count(merged.len())?;
+        self.store_tags(now, input.text("resourceArn"), merged);
+        Ok(Self::nothing())
+    }
+
+    pub(super) fn untag_resource(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
+        let keys = input.texts("tagKeys").unwrap_or_default();
+        let tags = self.tags_of(input)?;
+        tags.retain(|key, _| !keys.contains(key));
+        self.index_tags(now, input.text("resourceArn"));
+        Ok(Self::nothing())
+    }
+
+    pub(super) fn list_tags(&mut self, input: Input<'_>) -> Result<Document, Refusal> {
+        let tags = self.tags_of(input)?;
+        let tags: Document =
+            tags.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()))).collect();
+        Ok(Output::new().with("tags", tags).done())
+    }
+}
+
+/// Characters of keys and values: letters and digits of any script, spaces, and `_.:/=+-@`.
+fn allowed(c: char) -> bool {
+    c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c)
+}

@@ -1,0 +1,180 @@
+//! Statuses in time, failures of transitions, tokens, tags, snapshots.
+
+use serde_json::json;
+
+use super::{World, quick, slow, text};
+use crate::state::tests::VPC;
+
+#[test]
+fn a_service_is_created_and_deleted_in_time() {
+    let mut world = World::new(slow());
+    let made = world.ok("CreateService", json!({"name": "svc"}));
+    assert_eq!(text(&made, "status"), "CREATE_IN_PROGRESS");
+    let domain = made["dnsEntry"]["domainName"].as_str().unwrap().to_owned();
+    let id = text(&made, "id");
+    assert!(domain.starts_with(&format!("svc-{}.", id.strip_prefix("svc-").unwrap())), "{domain}");
+    let get = json!({"serviceIdentifier": id});
+    world.pass(1);
+    assert_eq!(text(&world.ok("GetService", get.clone()), "status"), "CREATE_IN_PROGRESS");
+    world.pass(1);
+    assert_eq!(text(&world.ok("GetService", get.clone()), "status"), "ACTIVE");
+    assert_eq!(text(&world.ok("DeleteService", get.clone()), "status"), "DELETE_IN_PROGRESS");
+    assert_eq!(text(&world.ok("DeleteService", get.clone()), "status"), "DELETE_IN_PROGRESS");
+    world.pass(2);
+    assert_eq!(world.refused("GetService", get.clone()).0, "ResourceNotFoundException");
+    assert_eq!(world.refused("DeleteService", get).0, "ResourceNotFoundException");
+}
+
+#[test]
+fn without_delays_the_first_look_after_a_create_sees_it_active() {
+    let mut world = World::quick();
+    let made = world.ok("CreateService", json!({"name": "svc"}));
+    assert_eq!(text(&made, "status"), "CREATE_IN_PROGRESS");
+    let read = world.ok("GetService", json!({"serviceIdentifier": made["arn"]}));
+    assert_eq!(text(&read, "status"), "ACTIVE");
+}
+
+#[test]
+fn the_second_creation_fails_when_the_settings_say_so_and_shows_why() {
+    let failures = json!([{"transition": "create", "resource": "service", "skip": 1, "code": "Broken"}]);
+    let mut world = World::with(&json!({"failures": failures}));
+    let ids = [world.service("one"), world.service("two"), world.service("three")];
+    let statuses: Vec<String> = ids
+        .iter()
+        .map(|id| text(&world.ok("GetService", json!({"serviceIdentifier": id})), "status"))
+        .collect();
+    assert_eq!(statuses, ["ACTIVE", "CREATE_FAILED", "ACTIVE"]);
+    let failed = world.ok("GetService", json!({"serviceIdentifier": ids[1]}));
+    assert_eq!(text(&failed, "failureCode"), "Broken");
+    world.ok("DeleteService", json!({"serviceIdentifier": ids[1]}));
+    world.service("two");
+}
+
+#[test]
+fn a_failed_deletion_can_be_tried_again() {
+    let failures = json!([{"transition": "delete", "resource": "target-group"}]);
+    let mut world = World::with(&json!({"failures": failures}));
+    let group = world.group("tgroup");
+    let delete = json!({"targetGroupIdentifier": group});
+    world.ok("DeleteTargetGroup", delete.clone());
+    let left = world.ok("GetTargetGroup", delete.clone());
+    assert_eq!(text(&left, "status"), "DELETE_FAILED");
+    world.ok("DeleteTargetGroup", delete.clone());
+    assert_eq!(world.refused("GetTargetGroup", delete).0, "ResourceNotFoundException");
+}
+
+#[test]
+fn a_client_token_repeats_the_first_answer_and_refuses_other_parameters() {
+    for (switch, code) in [("conflict", "ConflictException"), ("validation", "ValidationException")] {
+        let mut world = World::with(&json!({"switches": {"token-error": switch}}));
+        let input = json!({"name": "svc", "clientToken": "t-1"});
+        let first = world.ok("CreateService", input.clone());
+        assert_eq!(world.ok("CreateService", input.clone()), first);
+        let other = json!({"name": "svc", "authType": "AWS_IAM", "clientToken": "t-1"});
+        assert_eq!(world.refused("CreateService", other).0, code);
+        let another = json!({"name": "svc", "clientToken": "t-2"});
+        assert_eq!(world.refused("CreateService", another).0, "ConflictException");
+        world.ok("DeleteService", json!({"serviceIdentifier": first["id"]}));
+        assert_ne!(world.ok("CreateService", input)["id"], first["id"], "the token ends with its resource");
+    }
+}
+
+#[test]
+fn a_client_token_ends_when_the_switch_says_so() {
+    let mut world = World::with(&json!({"switches": {"token-ttl": "1m"}}));
+    let input = json!({"name": "svc", "clientToken": "t-1"});
+    world.ok("CreateService", input.clone());
+    world.pass(59);
+    world.ok("CreateService", input.clone());
+    world.pass(1);
+    assert_eq!(world.refused("CreateService", input).0, "ConflictException");
+}
+
+#[test]
+fn tags_are_set_merged_removed_and_bounded() {
+    let mut world = World::quick();
+    let made = world.ok("CreateService", json!({"name": "svc", "tags": {"a": "1", "b": "2"}}));
+    let arn = made["arn"].clone();
+    world.ok("TagResource", json!({"resourceArn": arn, "tags": {"b": "3", "c": ""}}));
+    world.ok("UntagResource", json!({"resourceArn": arn, "tagKeys": ["a", "none"]}));
+    let listed = world.ok("ListTagsForResource", json!({"resourceArn": arn}));
+    assert_eq!(listed["tags"], json!({"b": "3", "c": ""}));
+    let reserved = json!({"resourceArn": arn, "tags": {"aws:x": "1"}});
+    assert_eq!(world.refused("TagResource", reserved).0, "ValidationException");
+    let many: std::collections::BTreeMap<String, &str> = (0..49).map(|n| (format!("k{n}"), "")).collect();
+    assert_eq!(
+        world.refused("TagResource", json!({"resourceArn": arn, "tags": many})).0,
+        "ValidationException"
+    );
+    let unknown = "arn:aws:vpc-lattice:us-west-2:000000000000:service/svc-00000000000000000";
+    assert_eq!(
+        world.refused("ListTagsForResource", json!({"resourceArn": unknown})).0,
+        "ResourceNotFoundException"
+    );
+}
+
+#[test]
+fn the_tagging_index_follows_with_its_lag() {
+    let mut world = World::with(&json!({"delays": {"tag-index": "5s"}}));
+    let made = world.ok("CreateService", json!({"name": "svc", "tags": {"a": "1"}}));
+    let arn = text(&made, "arn");
+    let now = world.now;
+    assert!(!world.state.indexed_tags(now).contains_key(&arn));
+    world.pass(5);
+    let now = world.now;
+    assert_eq!(world.state.indexed_tags(now)[&arn]["a"], "1");
+    world.ok("DeleteService", json!({"serviceIdentifier": arn}));
+    assert!(world.state.indexed_tags(now).contains_key(&arn));
+    world.pass(5);
+    let now = world.now;
+    assert!(!world.state.indexed_tags(now).contains_key(&arn));
+}
+
+#[test]
+fn a_snapshot_brings_everything_back_with_what_is_under_way() {
+    let mut world = World::new(slow());
+    let (service, network) = (world.service("svc"), world.network("net"));
+    world.pass(2);
+    let link = world.link(&service, &network);
+    world.group("tgroup");
+    world.link_vpc(&network, VPC);
+    let snapshot = world.state.snapshot().unwrap();
+    let mut other = World::new(slow());
+    other.now = world.now;
+    other.state.restore(other.now, snapshot).unwrap();
+    let get = json!({"serviceNetworkServiceAssociationIdentifier": link});
+    let status =
+        |world: &mut World| text(&world.ok("GetServiceNetworkServiceAssociation", get.clone()), "status");
+    assert_eq!(status(&mut other), "CREATE_IN_PROGRESS");
+    other.pass(3);
+    assert_eq!(status(&mut other), "ACTIVE");
+    world.pass(3);
+    let now = world.now;
+    assert_eq!(world.state.report(now), other.state.report(now));
+}
+
+#[test]
+fn a_reset_forgets_resources_and_never_repeats_an_id() {
+    let mut world = World::new(quick());
+    let first = world.service("svc");
+    world.state.reset();
+    assert_eq!(world.state.count(), 0);
+    assert_ne!(world.service("svc"), first);
+}
+
+#[test]
+fn ids_and_arns_of_others_are_not_found() {
+    let mut world = World::quick();
+    let service = world.service("svc");
+    for given in [
+        format!("arn:aws:vpc-lattice:us-west-2:999999999999:service/{service}"),
+        format!("arn:aws:vpc-lattice:eu-west-1:000000000000:service/{service}"),
+        "svc-00000000000000000".to_owned(),
+    ] {
+        let refusal = world.refused("GetService", json!({"serviceIdentifier": given}));
+        assert_eq!(refusal.0, "ResourceNotFoundException", "{given}");
+    }
+    let (other, listener) = (world.service("other"), world.listener(&service, "http", 80));
+    let input = json!({"serviceIdentifier": other, "listenerIdentifier": listener});
+    assert_eq!(world.refused("GetListener", input).0, "ResourceNotFoundException");
+}

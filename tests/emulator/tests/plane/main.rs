@@ -1,0 +1,5 @@
+//! Tests of the data plane with real sockets.
+
+mod forwarding;
+mod load;
+mod site;

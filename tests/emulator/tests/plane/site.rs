@@ -1,0 +1,237 @@
+//! An emulator inside the test process, with targets that answer HTTP.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use lattice_emulator::model::Model;
+use lattice_emulator::plane::{self, Plane};
+use lattice_emulator::state::{Document, Home, Prefix, Settings, State};
+use lattice_emulator::{Emulator, protocol};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
+const PREFIX: &str = "127.64";
+
+/// How long a condition may take to come true.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A running emulator with one service `svc` in the VPC's network and a listener at port 80.
+pub(crate) struct Site {
+    pub(crate) emulator: Arc<Emulator>,
+    pub(crate) service: String,
+    pub(crate) listener: String,
+    pub(crate) domain: String,
+    front: SocketAddr,
+    http1: Client<HttpConnector, Full<Bytes>>,
+    http2: Client<HttpConnector, Full<Bytes>>,
+    prefix: Prefix,
+}
+
+pub(crate) fn no_delays() -> Settings {
+    let Value::Object(delays) = serde_json::to_value(Settings::default().delays).unwrap() else { panic!() };
+    let zero: BTreeMap<String, &str> = delays.into_iter().map(|(name, _)| (name, "0")).collect();
+    Settings::default().patched(&json!({"delays": zero})).unwrap()
+}
+
+impl Site {
+    pub(crate) async fn new(patch: Value) -> Self {
+        let settings = no_delays().patched(&patch).unwrap();
+        let home = Home { region: "us-west-2".to_owned(), account: "000000000000".to_owned() };
+        let prefix: Prefix = PREFIX.parse().unwrap();
+        let state = State::new(settings, home, BTreeMap::from([(VPC.to_owned(), prefix)]), 1);
+        let emulator = Arc::new(Emulator::new(Model::built_in().unwrap(), state));
+        let plane = Plane::open(Arc::clone(&emulator), 0).await.unwrap();
+        tokio::spawn(plane::watch(Arc::clone(&emulator)));
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.set_host(false);
+        let mut site = Self {
+            emulator,
+            service: String::new(),
+            listener: String::new(),
+            domain: String::new(),
+            front: SocketAddr::from((prefix.front(), plane.port())),
+            http1: builder.build(HttpConnector::new()),
+            http2: builder.http2_only(true).build(HttpConnector::new()),
+            prefix,
+        };
+        let network = site.id("CreateServiceNetwork", json!({"name": "net"})).await;
+        let made = site.call("CreateService", json!({"name": "svc"})).await;
+        site.service = text(&made["id"]);
+        site.domain = text(&made["dnsEntry"]["domainName"]);
+        let not_found = json!({"fixedResponse": {"statusCode": 404}});
+        let input = json!({"serviceIdentifier": site.service, "name": "http", "protocol": "HTTP", "port": 80,
+                           "defaultAction": not_found});
+        site.listener = site.id("CreateListener", input).await;
+        let both = json!({"serviceIdentifier": site.service, "serviceNetworkIdentifier": network});
+        site.call("CreateServiceNetworkServiceAssociation", both).await;
+        let both = json!({"vpcIdentifier": VPC, "serviceNetworkIdentifier": network});
+        site.call("CreateServiceNetworkVpcAssociation", both).await;
+        site
+    }
+
+    /// Calls an operation through the protocol layer.
+    pub(crate) async fn call(&self, operation: &str, input: Value) -> Document {
+        let described = self.emulator.model.operation(operation).unwrap();
+        let path: String = described
+            .path
+            .iter()
+            .map(|segment| match segment {
+                lattice_emulator::model::Segment::Literal(text) => format!("/{text}"),
+                lattice_emulator::model::Segment::Member(name) => format!("/{}", text(&input[name])),
+            })
+            .collect();
+        let request = Request::builder().method(described.method.as_str()).uri(path).body(()).unwrap();
+        let (parts, ()) = request.into_parts();
+        let answer = protocol::handle(&self.emulator, &parts, input.to_string().as_bytes()).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(status.is_success(), "{operation}: {status} {body:?}");
+        if body.is_empty() { Document::new() } else { serde_json::from_slice(&body).unwrap() }
+    }
+
+    pub(crate) async fn id(&self, operation: &str, input: Value) -> String {
+        text(&self.call(operation, input).await["id"])
+    }
+
+    /// A target group of the VPC with a fast health check, holding these targets.
+    pub(crate) async fn group(&self, name: &str, targets: &[SocketAddr], config: Value) -> String {
+        let mut whole = json!({"port": 80, "protocol": "HTTP", "vpcIdentifier": VPC,
+                               "healthCheck": {"healthCheckIntervalSeconds": 5, "healthCheckTimeoutSeconds": 1}});
+        whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+        let input = json!({"name": name, "type": "IP", "config": whole});
+        let group = self.id("CreateTargetGroup", input).await;
+        if !targets.is_empty() {
+            let input = json!({"targetGroupIdentifier": group, "targets": keys(targets)});
+            self.call("RegisterTargets", input).await;
+        }
+        group
+    }
+
+    /// A rule that forwards a path prefix by weight.
+    pub(crate) async fn rule(&self, path: &str, priority: u32, groups: &[(&str, u32)]) -> String {
+        let input = json!({"serviceIdentifier": self.service, "listenerIdentifier": self.listener,
+            "name": format!("r-{priority}"), "priority": priority,
+            "match": {"httpMatch": {"pathMatch": {"match": {"prefix": path}}}}, "action": forward(groups)});
+        self.id("CreateRule", input).await
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.front))
+            .header("host", &self.domain)
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
+        self.send_with(&self.http1, request).await
+    }
+
+    pub(crate) async fn send_http2(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
+        self.send_with(&self.http2, request).await
+    }
+
+    async fn send_with(
+        &self,
+        client: &Client<HttpConnector, Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
+        let response = client.request(request).await.map_err(|error| format!("{error:?}"))?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
+        Ok((parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
+        let request = self.request(Method::GET, path).body(Full::default()).unwrap();
+        let (status, _, body) = self.send(request).await.unwrap();
+        (status, body)
+    }
+
+    /// Waits until a target of the group has the status.
+    pub(crate) async fn until_target(&self, group: &str, status: &str) {
+        let wait = async {
+            loop {
+                let listed = self.call("ListTargets", json!({"targetGroupIdentifier": group})).await;
+                let items = listed["items"].as_array().unwrap();
+                if items.iter().any(|item| item["status"] == status) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("no target became {status}"));
+    }
+
+    /// The last two octets of a target are those of its address on this machine.
+    pub(crate) async fn target<F, R>(&self, octet: u8, answer: F) -> SocketAddr
+    where
+        F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+        R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let place = self.prefix.place(Ipv4Addr::new(10, 0, 0, octet));
+        let listener = TcpListener::bind((place, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(serve(listener, Arc::new(answer)));
+        SocketAddr::from((Ipv4Addr::new(10, 0, 0, octet), port))
+    }
+
+    /// A target that answers with its name.
+    pub(crate) async fn named(&self, octet: u8, name: &'static str) -> SocketAddr {
+        self.target(octet, move |_| async move { Response::new(Full::from(name)) }).await
+    }
+}
+
+async fn serve<F, R>(listener: TcpListener, answer: Arc<F>)
+where
+    F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let answer = Arc::clone(&answer);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let answered = answer(request);
+                async move { Ok::<_, Infallible>(answered.await) }
+            });
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+pub(crate) fn forward(groups: &[(&str, u32)]) -> Value {
+    let groups: Vec<Value> =
+        groups.iter().map(|(id, weight)| json!({"targetGroupIdentifier": id, "weight": weight})).collect();
+    json!({"forward": {"targetGroups": groups}})
+}
+
+pub(crate) fn keys(targets: &[SocketAddr]) -> Vec<Value> {
+    targets.iter().map(|target| json!({"id": target.ip(), "port": target.port()})).collect()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
