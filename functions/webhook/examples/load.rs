@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 use trellis_webhook::app::serve_tls;
 use trellis_webhook::metrics::Metrics;
 use trellis_webhook::queue::{Entry, PACE, QUEUE_LENGTH_MAX, Refusal, SendBatch, SendError, hint_queue};
@@ -142,10 +142,14 @@ async fn phase(
 ) -> anyhow::Result<(Vec<Client>, Vec<Duration>)> {
     let tasks: Vec<_> = clients
         .into_iter()
-        .map(|mut client| {
+        .zip(0..)
+        .map(|(mut client, index)| {
             let review = review.clone();
             tokio::spawn(async move {
-                let mut ticks = per_second.map(|rate| interval(Duration::from_secs(1) * CONNECTIONS / rate));
+                // The connections take turns.
+                let mut ticks = per_second
+                    .map(|rate| Duration::from_secs(1) / rate)
+                    .map(|gap| interval_at(Instant::now() + gap * index, gap * CONNECTIONS));
                 let (end, mut latencies) = (Instant::now() + PHASE, Vec::new());
                 while Instant::now() < end {
                     // Measured from the moment it was due, so that a stall counts for all that it delays.

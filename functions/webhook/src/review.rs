@@ -19,10 +19,8 @@
 use crate::interest::Interest;
 use crate::queue::Entry;
 use serde_json::{Map, Value};
+use trellis_gateway::CONTROLLER;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey, deduplication_id, units_of};
-
-/// The `spec.controllerName` of the GatewayClasses that are ours (the user's guide).
-pub const CONTROLLER_NAME: &str = "application-networking.k8s.aws/gateway-api-controller";
 
 /// What a write changes by itself: equal objects differ in these.
 const BOOKKEEPING: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
@@ -192,7 +190,7 @@ fn equal_but_for(one: &Map<String, Value>, other: &Map<String, Value>, ignored: 
 fn is_of_another_controller(new: Option<&Value>, old: Option<&Value>) -> bool {
     let mut named =
         [new, old].into_iter().flatten().filter_map(|class| text(class, "/spec/controllerName")).peekable();
-    named.peek().is_some() && named.all(|controller| controller != CONTROLLER_NAME)
+    named.peek().is_some() && named.all(|controller| controller != CONTROLLER)
 }
 
 fn is_terminating(object: &Value) -> bool {

@@ -215,7 +215,7 @@ fn a_gateway_class_of_another_controller_is_dropped() {
         })
     };
     assert_dropped(&class("example.com/other"), DropReason::OtherController);
-    assert_eq!(hinted(&class(CONTROLLER_NAME)), unit(Operation::Create, "dependents/GatewayClass/one//n", 2));
+    assert_eq!(hinted(&class(CONTROLLER)), unit(Operation::Create, "dependents/GatewayClass/one//n", 2));
 }
 
 #[test]

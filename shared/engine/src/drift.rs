@@ -11,7 +11,7 @@ use trellis_aws::OutgoingHint;
 use trellis_gateway::{Snapshot, statuses, translate, units, wants_everything};
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_kube::observe;
-use trellis_lattice::{Desired, Owner, plan};
+use trellis_lattice::{Outcome, plan};
 
 /// Units inspected at once; the client bounds its reads in flight by itself.
 const UNITS_AT_ONCE: usize = 8;
@@ -126,24 +126,26 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// The unit's plan and due statuses; none if everything is as it should be.
     async fn look_at(&self, unit: &UnitKey, snapshot: &Snapshot) -> Result<Option<Drifted>, UnitError> {
         let translation = translate(unit, snapshot, &self.settings);
-        let owner = Owner { installation: self.settings.installation.clone(), unit: unit.to_string() };
-        // An orphan's object was not asked for by name here: its unit is hinted at, and the reconciler asks for proof.
-        let desired = translation.desired.clone().unwrap_or_else(|| Desired::nothing(owner));
-        let held = translation.desired.is_none() && !translation.held.is_empty();
-        if held || matches!(unit, UnitKey::Dependents { .. }) && translation.reports.is_empty() {
+        if !translation.held.is_empty() && translation.desired.is_none() {
             return Ok(None);
         }
-        let actual = self.lattice.inspect(&desired, &names::candidates(unit), self.began()).await?;
-        let mut plan = plan(&desired, &actual, &self.settings.limits);
-        if !(translation.deletes_allowed && owners_known(unit, &actual, snapshot)) {
-            plan = partial::without_deletes(plan);
-        }
-        let mut outcome = outcome::of(&actual, &plan);
-        outcome.waiting = partial::waiting_for(&plan);
-        let steps: Vec<String> = plan.steps.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
+        let (plan, outcome) = match &translation.desired {
+            None => (None, Outcome::default()),
+            Some(desired) => {
+                let actual = self.lattice.inspect(desired, &names::candidates(unit), self.began()).await?;
+                let mut plan = plan(desired, &actual, &self.settings.limits);
+                if !(translation.deletes_allowed && owners_known(unit, &actual, snapshot)) {
+                    plan = partial::without_deletes(plan);
+                }
+                let outcome = outcome::of(&actual, &plan);
+                (Some(plan), outcome)
+            }
+        };
+        let planned = plan.map(|plan| plan.steps).unwrap_or_default();
+        let steps: Vec<String> = planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
         let due = statuses(snapshot, &translation, &outcome, "1970-01-01T00:00:00Z");
         // What is under way belongs to the reconciler that is at it: its status is not drift.
-        let due = if plan.steps.is_empty() { due } else { vec![] };
+        let due = if planned.is_empty() { due } else { vec![] };
         let statuses: Vec<String> = due
             .iter()
             .map(|patch| format!("{} {}/{}/{}: {}", patch.kind, patch.cluster, patch.namespace, patch.name, patch.summary))

@@ -39,7 +39,8 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
 
 fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     let meta = api::meta(object);
-    let id = RouteId { kind, cluster: String::new(), namespace: meta.namespace.clone(), name: meta.name.clone() };
+    let id =
+        RouteId { kind, cluster: String::new(), namespace: meta.namespace.clone(), name: meta.name.clone() };
     let route = match convert(id, object, &Limits::default()) {
         Ok(route) => route,
         Err(problem) => return vec![problem],
@@ -48,14 +49,18 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     for rule in route.rules {
         problems.extend(rule.problems);
         for backend in &rule.backends {
-            if let Err(crate::backend::BackendError::Broken(_, problem)) = crate::backend::referent_kind(backend) {
+            if let Err(crate::backend::BackendError::Broken(_, problem)) =
+                crate::backend::referent_kind(backend)
+            {
                 problems.push(problem);
             }
         }
     }
     for hostname in route.hostnames.iter().filter(|hostname| crate::hostname::is_wildcard(hostname)) {
-        let text =
-            format!("VPC Lattice serves no wildcard such as {}; name the hostnames one by one", quoted(hostname));
+        let text = format!(
+            "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",
+            quoted(hostname)
+        );
         problems.push(Problem::new("spec.hostnames", text));
     }
     if kind == Kind::TLSRoute && route.hostnames.is_empty() {
@@ -70,16 +75,17 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
 }
 
 fn gateway_problems(object: &Value) -> Vec<Problem> {
-    let gateway = match judge(object) {
+    let gateway = match judge(None, object) {
         Ok(gateway) => gateway,
         Err(problem) => return vec![problem],
     };
     let listeners = gateway.listeners.iter().flat_map(|listener| {
         let name = format!("Listener {}", quoted(&listener.wire.name));
         let messages = [&listener.accepted.message, &listener.resolved_refs.message];
-        messages.into_iter().filter(|text| !text.is_empty()).map(move |text| {
-            Problem::new(name.clone(), text.trim_end_matches('.'))
-        })
+        messages
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .map(move |text| Problem::new(name.clone(), text.trim_end_matches('.')))
     });
     let own = gateway.accepted.message.trim_end_matches('.');
     let own = (gateway.accepted.reason != "ListenersNotValid" && !own.is_empty())

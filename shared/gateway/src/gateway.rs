@@ -1,6 +1,7 @@
 //! Gateways and their listeners: whose they are, and what of them holds.
 
 use crate::api::{self, Gateway, Listener};
+use crate::grant::{From, To, is_granted};
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
@@ -92,7 +93,12 @@ pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
 }
 
 /// A Gateway of ours in the namespace; `Others` also when there is none.
-pub(crate) fn find<'a>(view: &View<'a>, cluster: &str, namespace: &str, name: &str) -> (Whose, Option<&'a Value>) {
+pub(crate) fn find<'a>(
+    view: &View<'a>,
+    cluster: &str,
+    namespace: &str,
+    name: &str,
+) -> (Whose, Option<&'a Value>) {
     match view.get(cluster, Kind::Gateway, namespace, name) {
         Found::Unknown(why) => (Whose::Unknown(why), None),
         Found::Missing => (Whose::Others, None),
@@ -100,16 +106,26 @@ pub(crate) fn find<'a>(view: &View<'a>, cluster: &str, namespace: &str, name: &s
     }
 }
 
-/// Judges a Gateway's listeners.
-pub(crate) fn judge(object: &Value) -> Result<JudgedGateway, Problem> {
+/// Judges a Gateway's listeners. Without a view of its cluster, grants are taken for given.
+pub(crate) fn judge(view: Option<(&View, &str)>, object: &Value) -> Result<JudgedGateway, Problem> {
     let gateway: Gateway = api::parse(object)?;
+    let namespace = gateway.metadata.namespace.as_str();
     let conflicts = conflicts(&gateway.spec.listeners);
     let listeners: Vec<JudgedListener> = gateway
         .spec
         .listeners
         .iter()
         .enumerate()
-        .map(|(index, listener)| judge_listener(index, listener, conflicts.get(&index)))
+        .map(|(index, listener)| {
+            let is_granted = |to: &To| {
+                let from = From { kind: Kind::Gateway.as_str(), namespace };
+                view.is_none_or(|(view, cluster)| {
+                    to.namespace == namespace || is_granted(view, cluster, &from, to).unwrap_or(false)
+                })
+            };
+            let ungranted = ungranted_certificate(index, listener, namespace, is_granted);
+            judge_listener(index, listener, conflicts.get(&index), ungranted)
+        })
         .collect();
     Ok(JudgedGateway {
         namespace: gateway.metadata.namespace.clone(),
@@ -126,7 +142,10 @@ fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
     if none.as_ref().and_then(Value::as_str) == Some("None") {
         rest.remove("allowedListeners");
     }
-    if rest.remove("addresses").is_some_and(|addresses| addresses.as_array().is_some_and(|all| !all.is_empty())) {
+    if rest
+        .remove("addresses")
+        .is_some_and(|addresses| addresses.as_array().is_some_and(|all| !all.is_empty()))
+    {
         let problem = Problem::new(
             "spec.addresses",
             "VPC Lattice gives each service a name of its own and takes no addresses; remove the field",
@@ -160,7 +179,8 @@ fn conflicts(listeners: &[Listener]) -> BTreeMap<usize, (&'static str, String)> 
             if index == other_index || listener.port != other.port {
                 continue;
             }
-            let hostname = |listener: &Listener| listener.hostname.clone().unwrap_or_default().to_ascii_lowercase();
+            let hostname =
+                |listener: &Listener| listener.hostname.clone().unwrap_or_default().to_ascii_lowercase();
             let is_plain = |listener: &Listener| listener.protocol == "HTTP";
             let conflict = if is_plain(listener) != is_plain(other) {
                 Some(("ProtocolConflict", format!("another protocol on port {}", listener.port)))
@@ -184,6 +204,7 @@ fn judge_listener(
     index: usize,
     listener: &Listener,
     conflict: Option<&(&'static str, String)>,
+    ungranted: Option<Problem>,
 ) -> JudgedListener {
     let path = format!("spec.listeners[{index}]");
     let certificate_arn = listener
@@ -195,7 +216,7 @@ fn judge_listener(
     let port = u16::try_from(listener.port).ok().filter(|port| *port > 0);
     let all_kinds = protocol.as_ref().map(|protocol| kinds_of(*protocol)).unwrap_or_default();
     let (kinds, kinds_problem) = allowed_kinds(&path, listener, &all_kinds);
-    let resolved_refs = resolved_refs(&path, listener, certificate_arn.as_deref(), kinds_problem);
+    let resolved_refs = resolved_refs(&path, listener, certificate_arn.as_deref(), kinds_problem, ungranted);
     let accepted = match (&protocol, port, conflict) {
         (Err(problem), ..) => Condition::no("Accepted", "UnsupportedProtocol", problem.to_string()),
         (_, None, _) => Condition::no(
@@ -252,7 +273,8 @@ fn kinds_of(protocol: ListenerProtocol) -> BTreeSet<Kind> {
 }
 
 fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTreeSet<Kind>, Option<Problem>) {
-    let wanted = listener.allowed_routes.as_ref().and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
+    let wanted =
+        listener.allowed_routes.as_ref().and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
     if wanted.is_empty() {
         return (all.clone(), None);
     }
@@ -286,12 +308,15 @@ fn resolved_refs(
     listener: &Listener,
     certificate_arn: Option<&str>,
     kinds_problem: Option<Problem>,
+    ungranted: Option<Problem>,
 ) -> Condition {
     if let Some(problem) = kinds_problem {
         return Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string());
     }
-    let references = listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_ref());
-    if certificate_arn.is_none() && references.is_some_and(|references| !references.is_empty()) {
+    if let Some(problem) = ungranted {
+        return Condition::no("ResolvedRefs", "RefNotPermitted", problem.to_string());
+    }
+    if certificate_arn.is_none() && !certificate_refs(listener).is_empty() {
         let problem = Problem::new(
             format!("{path}.tls.certificateRefs"),
             format!(
@@ -301,6 +326,39 @@ fn resolved_refs(
         return Condition::no("ResolvedRefs", "InvalidCertificateRef", problem.to_string());
     }
     Condition::yes("ResolvedRefs", "ResolvedRefs", "")
+}
+
+fn certificate_refs(listener: &Listener) -> &[Value] {
+    listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_deref()).unwrap_or_default()
+}
+
+/// The first reference to a certificate of another namespace that no grant allows.
+fn ungranted_certificate(
+    index: usize,
+    listener: &Listener,
+    namespace: &str,
+    is_granted: impl Fn(&To) -> bool,
+) -> Option<Problem> {
+    let text = |reference: &'_ Value, member: &str, default: &str| -> String {
+        reference.get(member).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
+    certificate_refs(listener).iter().enumerate().find_map(|(at, reference)| {
+        let (group, kind) = (text(reference, "group", ""), text(reference, "kind", "Secret"));
+        let (there, name) = (text(reference, "namespace", namespace), text(reference, "name", ""));
+        let to = To { group: &group, kind: &kind, namespace: &there, name: &name };
+        (!is_granted(&to)).then(|| {
+            Problem::new(
+                format!("spec.listeners[{index}].tls.certificateRefs[{at}]"),
+                format!(
+                    "No ReferenceGrant in namespace {} lets a Gateway of namespace {} refer to {kind} {}; create one \
+                     there",
+                    quoted(&there),
+                    quoted(namespace),
+                    quoted(&name)
+                ),
+            )
+        })
+    })
 }
 
 fn listener_notes(path: &str, listener: &Listener) -> String {

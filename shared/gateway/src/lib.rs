@@ -9,6 +9,7 @@ mod api;
 mod attach;
 mod backend;
 mod gateway;
+mod grant;
 mod hostname;
 mod naming;
 mod priority;
@@ -24,7 +25,7 @@ mod weights;
 pub use gateway::CONTROLLER;
 pub use report::{
     ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
-    RouteReport, Subject,
+    RouteReport, Serving, Subject,
 };
 pub use snapshot::{ClusterFacts, ObjectKey, Read, ReadResult, Snapshot};
 
@@ -79,9 +80,9 @@ pub struct StatusPatch {
     pub notify: Vec<UnitKey>,
 }
 
-/// The rounds of [`wants`] that any unit needs at most: the object, what it names, what an import leads to, the
-/// exported Service, and one to spare.
-pub const ROUNDS_MAX: usize = 5;
+/// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with
+/// it, what those name, what an import among that leads to, the exported Service, and one to spare.
+pub const ROUNDS_MAX: usize = 7;
 
 /// What has to be read next for a unit. To be called again with the answers, until it returns nothing.
 ///
@@ -90,10 +91,16 @@ pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let view = View::new(snapshot);
     let settings = Settings { installation: String::new(), limits: Limits::default() };
     translate_in(&view, unit, &settings);
-    if matches!(unit, UnitKey::Dependents { .. }) {
+    if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
         dependents_in(&view, unit, &settings);
     }
     view.unanswered()
+}
+
+/// Whether a route unit's object is known to be missing: then those who shared a service with it are concerned.
+fn is_gone(view: &View, unit: &UnitKey) -> bool {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return false };
+    view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
 /// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
@@ -152,11 +159,11 @@ pub fn statuses(
     outcome: &Outcome,
     now: &str,
 ) -> Vec<StatusPatch> {
-    status::patches(snapshot, &status::Context { translation, outcome, now })
+    status::patches(&status::Context { snapshot, translation, outcome, now })
 }
 
-/// The units to hint at after this one: who refers to a Dependents unit's object, and the routes of a Gateway unit.
-/// Each with the object that the hint is to name.
+/// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
+/// routes that shared a service with one that is gone. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings { installation: String::new(), limits: Limits::default() };
     dependents_in(&View::new(snapshot), unit, &settings).into_iter().collect()
@@ -167,6 +174,9 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
         UnitKey::Gateway { name } => units::dependents::routes_of_gateway(view, name, settings),
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
+        }
+        UnitKey::Route { cluster, .. } if is_gone(view, unit) => {
+            units::dependents::left_behind(view, cluster, unit)
         }
         UnitKey::Route { .. } | UnitKey::Export { .. } => units::dependents::Hints::new(),
     }

@@ -74,11 +74,12 @@ pub(crate) fn rule(matches: &RuleMatch) -> String {
 /// the first cannot be changed and one group serves one service only. `scope` names that service within the unit.
 pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let config = serde_json::to_string(&pool.config).unwrap_or_default();
-    let parts =
-        [scope, &pool.cluster, &pool.namespace, &pool.service, config.as_str()];
-    let readable = [label(&pool.namespace, GROUP_NAMESPACE_CHARS), label(&pool.service, GROUP_SERVICE_CHARS)];
-    let readable: String = readable.iter().filter(|part| !part.is_empty()).map(|part| format!("{part}-")).collect();
-    format!("k8s-{readable}{}-{}", unit_hash(unit), short_hash(&parts, CONFIG_HASH_CHARS))
+    let parts = [scope, &pool.cluster, &pool.namespace, &pool.service, config.as_str()];
+    let namespace = label(&pool.namespace, GROUP_NAMESPACE_CHARS);
+    let service = label(&pool.service, GROUP_SERVICE_CHARS);
+    let hash = short_hash(&parts, CONFIG_HASH_CHARS);
+    let parts = ["k8s", &namespace, &service, &unit_hash(unit), &hash];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// `<account>/<cluster>/<VPC>`.
@@ -109,9 +110,8 @@ pub(crate) fn user_tags(meta: &Meta) -> Tags {
         let Some((key, value)) = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
             continue;
         };
-        let is_plain = |text: &str| {
-            text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
-        };
+        let is_plain =
+            |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c));
         let is_reserved = ["aws:", TAG_PREFIX, "trellis:"].iter().any(|prefix| key.starts_with(prefix));
         let fits = (1..=TAG_KEY_CHARS).contains(&key.chars().count())
             && (1..=TAG_VALUE_CHARS).contains(&value.chars().count());

@@ -63,6 +63,19 @@ pub enum Report {
     Import(ImportReport),
 }
 
+impl Report {
+    /// The object that the report is about.
+    pub fn subject(&self) -> &Subject {
+        match self {
+            Self::Route(report) => &report.subject,
+            Self::Gateway(report) => &report.subject,
+            Self::Class(report) => &report.subject,
+            Self::Export(report) => &report.subject,
+            Self::Import(report) => &report.subject,
+        }
+    }
+}
+
 /// A route's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,8 +84,25 @@ pub struct RouteReport {
     pub subject: Subject,
     /// Its parents that are ours, in the order of `spec.parentRefs`.
     pub parents: Vec<ParentReport>,
-    /// The names of the Lattice services that serve it, in the order of its hostnames.
-    pub services: Vec<String>,
+    /// The Lattice services that serve it, in the order of its hostnames.
+    pub services: Vec<Serving>,
+}
+
+/// A Lattice service that serves a route, of its own or of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serving {
+    /// The service's name.
+    pub service: String,
+    /// The hostname; none for the generated name alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The route of the same cluster whose unit owns the service; none for the reported route itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<ObjectKey>,
+    /// Other routes whose rules the service has too, with their generations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followers: Vec<(ObjectKey, i64)>,
 }
 
 /// A report on a route's relation to one parent.

@@ -3,8 +3,8 @@
 //! This is how [`crate::wants`] and [`crate::translate`] cannot disagree: what is wanted is what translation asked for
 //! and did not find.
 
-use crate::snapshot::{ObjectKey, Read, Snapshot};
 use crate::api;
+use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,12 +47,8 @@ impl<'a> View<'a> {
 
     /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
     pub(crate) fn get(&self, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
-        let read = Read::Get {
-            cluster: cluster.into(),
-            kind,
-            namespace: namespace.into(),
-            name: name.into(),
-        };
+        let read =
+            Read::Get { cluster: cluster.into(), kind, namespace: namespace.into(), name: name.into() };
         if let Some(why) = self.unknown(&read, cluster, kind) {
             return Found::Unknown(why);
         }
@@ -69,7 +65,7 @@ impl<'a> View<'a> {
         kind: Kind,
         namespace: Option<&str>,
     ) -> Result<Listed<'a>, String> {
-        self.list_read(Read::List {
+        self.list_read(&Read::List {
             cluster: cluster.into(),
             kind,
             namespace: namespace.map(Into::into),
@@ -80,7 +76,7 @@ impl<'a> View<'a> {
 
     /// All objects of a kind and name in a cluster, whatever their namespace.
     pub(crate) fn list_named(&self, cluster: &str, kind: Kind, name: &str) -> Result<Listed<'a>, String> {
-        self.list_read(Read::List {
+        self.list_read(&Read::List {
             cluster: cluster.into(),
             kind,
             namespace: None,
@@ -91,7 +87,7 @@ impl<'a> View<'a> {
 
     /// The EndpointSlices of a Service.
     pub(crate) fn slices(&self, cluster: &str, namespace: &str, service: &str) -> Result<Listed<'a>, String> {
-        self.list_read(Read::List {
+        self.list_read(&Read::List {
             cluster: cluster.into(),
             kind: Kind::EndpointSlice,
             namespace: Some(namespace.into()),
@@ -100,11 +96,11 @@ impl<'a> View<'a> {
         })
     }
 
-    fn list_read(&self, read: Read) -> Result<Listed<'a>, String> {
-        let Read::List { cluster, kind, namespace, name, service } = &read else {
+    fn list_read(&self, read: &Read) -> Result<Listed<'a>, String> {
+        let Read::List { cluster, kind, namespace, name, service } = read else {
             return Ok(Listed::new());
         };
-        if let Some(why) = self.unknown(&read, cluster, *kind) {
+        if let Some(why) = self.unknown(read, cluster, *kind) {
             return Err(why);
         }
         let fits = |key: &ObjectKey, object: &Value| {

@@ -22,7 +22,9 @@ pub(crate) fn shares(backends: &[(u32, usize)]) -> Vec<u16> {
     // Weights that fit are the user's own wherever that is possible: they are what he will look for in the console.
     let own: Option<Vec<u16>> = backends
         .iter()
-        .map(|(weight, pools)| (*pools == 1 && u128::from(*weight) <= WEIGHT_MAX).then(|| u16::try_from(*weight).ok())?)
+        .map(|(weight, pools)| {
+            (*pools == 1 && u128::from(*weight) <= WEIGHT_MAX).then(|| u16::try_from(*weight).ok())?
+        })
         .collect();
     if let Some(own) = own {
         return own;

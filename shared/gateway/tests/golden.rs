@@ -15,7 +15,8 @@ fn folder() -> PathBuf {
 }
 
 fn names(folder: &PathBuf, ending: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     entries.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
 }
 

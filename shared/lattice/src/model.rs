@@ -28,7 +28,7 @@ pub fn settle(actual: &Actual) -> Actual {
     let mut state = actual.clone();
     let lasting = |status: Status| status != Status::DeleteInProgress;
     state.vpc_associations.retain(|a| lasting(a.status));
-    state.services.retain(|s| lasting(s.status));
+    forget_services(&mut state, |s| !lasting(s.status));
     state.target_groups.retain(|g| lasting(g.status));
     state.vpc_associations.iter_mut().for_each(|a| finish(&mut a.status));
     for service in &mut state.services {
@@ -242,7 +242,7 @@ fn service_step(state: &mut Actual, owner: &Owner, step: &Step) {
             deleted.for_each(|s| s.status = Status::DeleteInProgress);
         }
         Step::AwaitServiceGone { id, .. } => {
-            state.services.retain(|s| s.id != *id || s.status != Status::DeleteInProgress);
+            forget_services(state, |s| s.id == *id && s.status == Status::DeleteInProgress);
         }
         Step::UpdateCertificate { service, certificate_arn } => {
             if let Some(service) = service_mut(state, service) {
@@ -344,6 +344,15 @@ fn made_rule(listener: &str, rule: &DesiredRule, ownership: Ownership) -> Actual
         matches: rule.matches.clone(),
         action: rule.action.clone(),
         ownership,
+    }
+}
+
+/// Services that are gone use no target group.
+fn forget_services(state: &mut Actual, gone: impl Fn(&ActualService) -> bool) {
+    for service in state.services.extract_if(.., |s| gone(s)) {
+        for group in &mut state.target_groups {
+            group.service_arns.remove(&service.arn);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Flags of the binary.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
@@ -23,7 +24,7 @@ Switches (with --switch NAME=VALUE; the first value is the default):
   unknown-operation-501=false|true  scramble-messages=false|true
 
 Admin paths under /_emulator/ of the control port: GET / (page), GET calls[?since=N], POST calls/reset,
-POST reset, GET state, GET|PUT config, GET|PUT snapshot, GET|POST clock, GET model.
+POST reset, GET state, GET|PUT config, GET|PUT snapshot, GET|POST clock, GET model, GET ca.pem.
 
 When it is ready it prints one line:
   READY control=http://ADDRESS:PORT data-port=PORT";
@@ -72,6 +73,9 @@ pub(crate) struct Flags {
     /// Number that decides ids and drawn faults; drawn itself when absent.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Write the certificate of the authority that signs the data plane's certificates here, as PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Stop when standard input ends.
     #[arg(long)]
     pub(crate) exit_on_stdin_eof: bool,

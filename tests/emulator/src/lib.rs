@@ -3,12 +3,14 @@
 //! * [`model`]: the API model as a table, and checks of documents against it.
 //! * [`state`]: behaviour. Pure: time and settings go in, documents and refusals come out.
 //! * [`matching`]: whether a rule's conditions hold for a request.
+//! * [`iam`]: signatures and policies of requests to services.
 //! * [`protocol`]: REST-JSON around the state: routes, decoding, rendering.
 //! * [`plane`]: the data plane: requests on their way to targets, and health checks.
 //! * [`admin`]: what only people and tests use: counts, reset, settings, clock, snapshots.
 
 pub mod admin;
 mod emulator;
+pub mod iam;
 pub mod matching;
 pub mod model;
 pub mod plane;

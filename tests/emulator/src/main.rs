@@ -43,7 +43,12 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    tokio::spawn(plane::watch(Arc::clone(&emulator)));
+    let checks = plane::watch(Arc::clone(&emulator));
+    if let Some(place) = &flags.ca_file {
+        let place_text = place.display();
+        std::fs::write(place, plane.authority())
+            .with_context(|| format!("{place_text} cannot be written"))?;
+    }
     let mut out = std::io::stdout();
     writeln!(out, "READY control=http://{address} data-port={}", plane.port())?;
     out.flush()?;
@@ -54,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = stdin_ends => {}
+        ended = checks => match ended.context("health checks cannot run")? {},
     }
     Ok(())
 }

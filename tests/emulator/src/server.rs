@@ -56,6 +56,9 @@ async fn answer(
         Err(_) => return Ok(too_large()),
     };
     if let Some(path) = parts.uri.path().strip_prefix(admin::PREFIX) {
+        if path == "/ca.pem" {
+            return Ok(Answer::new(Full::new(Bytes::from(plane.authority()))));
+        }
         let answer = admin::handle(&emulator, &parts.method, path, parts.uri.query(), &body);
         plane.ensure().await;
         return Ok(answer);

@@ -56,14 +56,15 @@ impl LatticeClient {
         not_before: SystemTime,
     ) -> Result<Actual, AwsError> {
         let hash = names::unit_hash(&desired.owner.unit);
-        let group_index = self.target_groups(not_before).await?;
+        let services =
+            async { if with_services { self.services(not_before).await.map(Some) } else { Ok(None) } };
+        let (group_index, service_index) = futures::try_join!(self.target_groups(not_before), services)?;
         let wanted: BTreeSet<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
         let groups: Vec<&TargetGroupEntry> = group_index
             .values()
             .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(&hash))
             .collect();
 
-        let service_index = if with_services { Some(self.services(not_before).await?) } else { None };
         let used_by: BTreeSet<&String> = groups.iter().flat_map(|group| &group.service_arns).collect();
         let wanted_groups = groups.iter().filter(|entry| wanted.contains(entry.name.as_str()));
         let wanted_groups_users: BTreeSet<&String> =

@@ -35,6 +35,8 @@ pub(super) struct Resource {
     pub(super) dns_name: Option<String>,
     /// When this plan made it; none for what was there before.
     pub(super) made: Option<Instant>,
+    /// Whether the create call's own answer said that it is ACTIVE, so that nobody needs to look.
+    pub(super) active: bool,
     /// Whether it bears the unit's tags.
     pub(super) ours: bool,
 }
@@ -42,12 +44,19 @@ pub(super) struct Resource {
 impl Resource {
     fn read(id: &str, arn: &str, ownership: &Ownership) -> Self {
         let ours = *ownership == Ownership::Ours;
-        Self { id: id.to_owned(), arn: arn.to_owned(), dns_name: None, made: None, ours }
+        Self { id: id.to_owned(), arn: arn.to_owned(), dns_name: None, made: None, active: false, ours }
     }
 
     /// What a create call has just answered; none if it left out the id or the ARN.
     pub(super) fn made(id: Option<String>, arn: Option<String>) -> Option<Self> {
-        Some(Self { id: id?, arn: arn?, dns_name: None, made: Some(Instant::now()), ours: true })
+        Some(Self {
+            id: id?,
+            arn: arn?,
+            dns_name: None,
+            made: Some(Instant::now()),
+            active: false,
+            ours: true,
+        })
     }
 }
 

@@ -109,7 +109,8 @@ impl LatticeClient {
                     .set_tags(Some(sdk_tags(tags)))
                     .send();
                 let output = self.write(CREATE, request).await?;
-                let made = self.made(CREATE, output.id, output.arn, tags)?;
+                let mut made = self.made(CREATE, output.id, output.arn, tags)?;
+                made.active = output.status == Some(sdk::ServiceNetworkVpcAssociationStatus::Active);
                 names.lock().vpc_associations.insert((network.clone(), vpc.clone()), made);
             }
             Step::UpdateVpcAssociation { id, security_groups, .. } => {
@@ -140,12 +141,13 @@ impl LatticeClient {
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let output = self.write(OPERATION, request).await?;
-        let made = self.made(OPERATION, output.id, output.arn, tags)?;
+        let mut made = self.made(OPERATION, output.id, output.arn, tags)?;
+        made.active = output.status == Some(sdk::TargetGroupStatus::Active);
         let entry = TargetGroupEntry {
             id: made.id.clone(),
             arn: made.arn.clone(),
             name: target_group.clone(),
-            status: Status::CreateInProgress,
+            status: if made.active { Status::Active } else { Status::CreateInProgress },
             service_arns: BTreeSet::new(),
         };
         names.lock().target_groups.insert(target_group.clone(), made);
@@ -183,12 +185,13 @@ impl LatticeClient {
             .send();
         let output = self.write(OPERATION, request).await?;
         let mut made = self.made(OPERATION, output.id, output.arn, tags)?;
+        made.active = output.status == Some(sdk::ServiceStatus::Active);
         made.dns_name = output.dns_entry.and_then(|entry| entry.domain_name);
         let entry = ServiceEntry {
             id: made.id.clone(),
             arn: made.arn.clone(),
             name: service.clone(),
-            status: Status::CreateInProgress,
+            status: if made.active { Status::Active } else { Status::CreateInProgress },
             dns_name: made.dns_name.clone(),
             custom_domain: custom_domain.clone(),
         };
@@ -269,7 +272,8 @@ impl LatticeClient {
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let output = self.write(OPERATION, request).await?;
-        let made = self.made(OPERATION, output.id, output.arn, tags)?;
+        let mut made = self.made(OPERATION, output.id, output.arn, tags)?;
+        made.active = output.status == Some(sdk::ServiceNetworkServiceAssociationStatus::Active);
         names.lock().associations.insert((service.to_owned(), network.to_owned()), made);
         Ok(())
     }

@@ -25,14 +25,14 @@ struct Schedule {
 
 /// Services and target groups: usable after about one second.
 const RESOURCE: Schedule = Schedule {
-    first_ms: &[600, 500, 700, 1_000, 1_500],
+    first_ms: &[500, 460, 500, 800, 1_200, 1_500],
     then_ms: 2_000,
     patience: None,
     retry_after: Duration::from_secs(2),
 };
 /// Associations with a service network: usable after about five seconds.
 const ASSOCIATION: Schedule = Schedule {
-    first_ms: &[1_200, 1_500, 1_300, 1_100, 1_000, 1_500],
+    first_ms: &[1_500, 1_600, 1_000, 800, 500, 500, 1_000, 1_500],
     then_ms: 2_000,
     patience: None,
     retry_after: Duration::from_secs(2),
@@ -71,53 +71,43 @@ pub(super) enum StepEnd {
 impl LatticeClient {
     /// Waits as a step asks, no longer than `until`. Any other step is no wait and is done at once.
     pub(super) async fn wait(&self, names: &Names, step: &Step, until: Instant) -> Result<StepEnd, AwsError> {
-        match step {
+        let waited = match step {
             Step::AwaitTargetGroup { target_group } => {
                 let known = names.lock().target_groups.get(target_group).cloned();
                 let group = known.ok_or_else(|| unknown("GetTargetGroup", step))?;
-                let end = poll(&RESOURCE, group.made, until, || self.target_group_is_active(&group)).await?;
-                Ok(end.named(step))
+                poll_made(&RESOURCE, &group, until, || self.target_group_is_active(&group)).await?
             }
             Step::AwaitService { service } => {
                 let known = names.lock().services.get(service).cloned();
                 let service = known.ok_or_else(|| unknown("GetService", step))?;
-                let end = poll(&RESOURCE, service.made, until, || self.service_is_active(&service)).await?;
-                Ok(end.named(step))
+                poll_made(&RESOURCE, &service, until, || self.service_is_active(&service)).await?
             }
             Step::AwaitAssociation { service, network } => {
                 let known = names.lock().associations.get(&(service.clone(), network.clone())).cloned();
                 let one = known.ok_or_else(|| unknown("GetServiceNetworkServiceAssociation", step))?;
-                let end = poll(&ASSOCIATION, one.made, until, || self.association_is_active(&one)).await?;
-                Ok(end.named(step))
+                poll_made(&ASSOCIATION, &one, until, || self.association_is_active(&one)).await?
             }
             Step::AwaitVpcAssociation { network, vpc } => {
                 let known = names.lock().vpc_associations.get(&(network.clone(), vpc.clone())).cloned();
                 let one = known.ok_or_else(|| unknown("GetServiceNetworkVpcAssociation", step))?;
-                let end =
-                    poll(&ASSOCIATION, one.made, until, || self.vpc_association_is_active(&one)).await?;
-                Ok(end.named(step))
+                poll_made(&ASSOCIATION, &one, until, || self.vpc_association_is_active(&one)).await?
             }
             Step::AwaitAssociationGone { id, .. } => {
-                Ok(poll(&GONE, Some(Instant::now()), until, || self.association_is_gone(id))
-                    .await?
-                    .named(step))
+                poll(&GONE, Some(Instant::now()), until, || self.association_is_gone(id)).await?
             }
             Step::AwaitServiceGone { id, .. } => {
-                Ok(poll(&GONE, Some(Instant::now()), until, || self.service_is_gone(id)).await?.named(step))
+                poll(&GONE, Some(Instant::now()), until, || self.service_is_gone(id)).await?
             }
             Step::AwaitTargetGroupGone { id, .. } => {
-                Ok(poll(&GONE, Some(Instant::now()), until, || self.target_group_is_gone(id))
-                    .await?
-                    .named(step))
+                poll(&GONE, Some(Instant::now()), until, || self.target_group_is_gone(id)).await?
             }
             Step::AwaitVpcAssociationGone { id, .. } => {
-                Ok(poll(&VPC_GONE, None, until, || self.vpc_association_is_gone(id)).await?.named(step))
+                poll(&VPC_GONE, None, until, || self.vpc_association_is_gone(id)).await?
             }
-            Step::AwaitDrained { id, .. } => {
-                Ok(poll(&DRAINED, None, until, || self.is_drained(id)).await?.named(step))
-            }
-            _ => Ok(StepEnd::Done),
-        }
+            Step::AwaitDrained { id, .. } => poll(&DRAINED, None, until, || self.is_drained(id)).await?,
+            _ => Waited::Ready,
+        };
+        Ok(waited.named(step))
     }
 
     async fn target_group_is_active(&self, group: &Resource) -> Result<Look, AwsError> {
@@ -125,6 +115,14 @@ impl LatticeClient {
         let request = self.api().get_target_group().target_group_identifier(&group.id).send();
         let read = self.read(OPERATION, request).await?;
         let status = status(read.status.as_ref().map(sdk::TargetGroupStatus::as_str));
+        self.inner
+            .target_groups
+            .change(|index| {
+                if let Some(entry) = index.get_mut(&group.arn) {
+                    entry.status = status;
+                }
+            })
+            .await;
         active(OPERATION, status, read.failure_code, read.failure_message)
     }
 
@@ -133,6 +131,14 @@ impl LatticeClient {
         let request = self.api().get_service().service_identifier(&service.id).send();
         let read = self.read(OPERATION, request).await?;
         let status = status(read.status.as_ref().map(sdk::ServiceStatus::as_str));
+        self.inner
+            .services
+            .change(|index| {
+                if let Some(entry) = index.get_mut(&service.arn) {
+                    entry.status = status;
+                }
+            })
+            .await;
         active(OPERATION, status, read.failure_code, read.failure_message)
     }
 
@@ -278,6 +284,20 @@ impl Waited {
             }
         }
     }
+}
+
+/// As [`poll`], counted from the creation; a resource whose creation was over at once needs no look.
+async fn poll_made<F, L>(
+    schedule: &Schedule,
+    resource: &Resource,
+    until: Instant,
+    look: F,
+) -> Result<Waited, AwsError>
+where
+    F: Fn() -> L,
+    L: Future<Output = Result<Look, AwsError>> + Send,
+{
+    if resource.active { Ok(Waited::Ready) } else { poll(schedule, resource.made, until, look).await }
 }
 
 /// Looks by the schedule, counted from `since` (none: the first look is now), until ready or until the next look would

@@ -12,16 +12,16 @@ use trellis_aws::{Applied, Aws, AwsOptions, End, LatticeClient};
 use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan, check, plan};
 
 /// How long one pass may take; a function's time.
-const PASS: Duration = Duration::from_secs(60);
+const PASS: Duration = Duration::from_mins(1);
 
-pub struct Emulator {
+pub(crate) struct Emulator {
     process: Child,
     address: String,
 }
 
 impl Emulator {
     /// Starts the built emulator: `LATTICE_EMULATOR`, or the one beside this test.
-    pub fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let path = std::env::var_os("LATTICE_EMULATOR").map_or_else(
             || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../debug/lattice-emulator"),
             PathBuf::from,
@@ -44,12 +44,12 @@ impl Emulator {
     }
 
     /// One with all delays zero.
-    pub fn instant() -> Self {
+    pub(crate) fn instant() -> Self {
         Self::start(&["--delay", "all=0", "--quota", "rules-per-listener=100"])
     }
 
     /// A new client, which knows nothing yet.
-    pub async fn aws(&self) -> Aws {
+    pub(crate) async fn aws(&self) -> Aws {
         Aws::with(AwsOptions {
             region: Some("us-west-2".into()),
             endpoint_url: Some(format!("http://{}", self.address)),
@@ -59,7 +59,7 @@ impl Emulator {
     }
 
     /// The raw SDK client of somebody else in the account.
-    pub async fn stranger(&self) -> aws_sdk_vpclattice::Client {
+    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
         let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
         let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .region(aws_config::Region::new("us-west-2"))
@@ -70,25 +70,25 @@ impl Emulator {
         aws_sdk_vpclattice::Client::new(&config)
     }
 
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         self.admin("GET", "state", None)
     }
 
     /// Calls by operation since the last reset.
-    pub fn calls(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         let calls = self.admin("GET", "calls", None);
         serde_json::from_value(calls["operations"].clone()).unwrap()
     }
 
-    pub fn reset_calls(&self) {
+    pub(crate) fn reset_calls(&self) {
         self.admin("POST", "calls/reset", None);
     }
 
-    pub fn configure(&self, patch: &Value) {
+    pub(crate) fn configure(&self, patch: &Value) {
         self.admin("PUT", "config", Some(patch));
     }
 
-    pub fn advance(&self, time: &str) {
+    pub(crate) fn advance(&self, time: &str) {
         self.admin("POST", "clock", Some(&json!({ "advance": time })));
     }
 
@@ -118,23 +118,23 @@ impl Drop for Emulator {
 }
 
 /// One pass of a reconciler.
-pub struct Pass {
-    pub actual: Actual,
-    pub plan: Plan,
-    pub applied: Applied,
+pub(crate) struct Pass {
+    pub(crate) actual: Actual,
+    pub(crate) plan: Plan,
+    pub(crate) applied: Applied,
     /// The last that was told before a wait.
-    pub progress: Outcome,
+    pub(crate) progress: Outcome,
 }
 
-pub fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits { rules_per_listener: 100, ..Limits::default() }
 }
 
-pub async fn pass(lattice: &LatticeClient, desired: &Desired) -> Pass {
+pub(crate) async fn pass(lattice: &LatticeClient, desired: &Desired) -> Pass {
     pass_until(lattice, desired, Instant::now() + PASS).await
 }
 
-pub async fn pass_until(lattice: &LatticeClient, desired: &Desired, deadline: Instant) -> Pass {
+pub(crate) async fn pass_until(lattice: &LatticeClient, desired: &Desired, deadline: Instant) -> Pass {
     let actual = inspect(lattice, desired).await;
     let plan = plan(desired, &actual, &limits());
     let violations = check(&plan, desired, &actual, &limits());
@@ -145,13 +145,13 @@ pub async fn pass_until(lattice: &LatticeClient, desired: &Desired, deadline: In
     Pass { actual, plan, applied, progress }
 }
 
-pub async fn inspect(lattice: &LatticeClient, desired: &Desired) -> Actual {
+pub(crate) async fn inspect(lattice: &LatticeClient, desired: &Desired) -> Actual {
     lattice.inspect(desired, &["inventory-default".to_owned()], SystemTime::now()).await.unwrap()
 }
 
 /// One pass that must reach its end, and after which nothing is left to do; for a client that remembers and for one
 /// that does not.
-pub async fn converge(emulator: &Emulator, lattice: &LatticeClient, desired: &Desired) -> Pass {
+pub(crate) async fn converge(emulator: &Emulator, lattice: &LatticeClient, desired: &Desired) -> Pass {
     let pass = pass(lattice, desired).await;
     assert!(matches!(pass.applied.end, End::Complete), "{:?}\n{}", pass.applied.end, pass.plan);
     assert_eq!(pass.applied.done, pass.plan.steps.len());

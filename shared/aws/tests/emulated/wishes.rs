@@ -6,13 +6,13 @@ use trellis_lattice::{
     RuleMatch, Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, names,
 };
 
-pub const VPC: &str = "vpc-0a1b2c3d4e5f60001";
+pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
 
 fn owner(unit: &str) -> Owner {
     Owner { installation: "trellis".into(), unit: unit.into() }
 }
 
-pub fn gateway(vpcs: &[&str]) -> Desired {
+pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
     let owner = owner("gateway/my-hotel");
     let association = |vpc: &&str| DesiredVpcAssociation {
         network: "my-hotel".into(),
@@ -27,12 +27,12 @@ pub fn gateway(vpcs: &[&str]) -> Desired {
     }
 }
 
-pub fn no_gateway() -> Desired {
+pub(crate) fn no_gateway() -> Desired {
     Desired::nothing(owner("gateway/my-hotel"))
 }
 
 /// The route `inventory` with a rule for each path, all to one target group with these targets.
-pub fn route(paths: &[&str], targets: usize) -> Desired {
+pub(crate) fn route(paths: &[&str], targets: usize) -> Desired {
     let owner = owner("route/HTTPRoute/one/default/inventory");
     let group = target_group(&owner, 8090, targets);
     let rules = paths.iter().enumerate().map(|(index, path)| DesiredRule {
@@ -58,16 +58,16 @@ pub fn route(paths: &[&str], targets: usize) -> Desired {
     Desired { services: vec![service], target_groups: vec![group], ..Desired::nothing(owner) }
 }
 
-pub fn no_route() -> Desired {
+pub(crate) fn no_route() -> Desired {
     Desired::nothing(owner("route/HTTPRoute/one/default/inventory"))
 }
 
-pub fn forward(group: &str) -> Action {
+pub(crate) fn forward(group: &str) -> Action {
     Action::Forward(vec![WeightedTargetGroup { target_group: group.into(), weight: 1 }])
 }
 
 /// The export `inventory` with these targets.
-pub fn export(targets: usize) -> Desired {
+pub(crate) fn export(targets: usize) -> Desired {
     let owner = owner("export/one/default/inventory");
     let group = target_group(&owner, 8090, targets);
     Desired { target_groups: vec![group], ..Desired::nothing(owner) }

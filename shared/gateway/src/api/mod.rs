@@ -12,7 +12,9 @@ mod sharing;
 
 pub(crate) use core::{EndpointSlice, Service, ServicePort, service_of_slice};
 pub(crate) use gateway::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
-pub(crate) use route::{BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire};
+pub(crate) use route::{
+    BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire,
+};
 pub(crate) use sharing::{ServiceExport, ServiceImport};
 
 use crate::problem::Problem;

@@ -26,10 +26,8 @@ pub(super) fn targets<'a>(
             one.name.as_deref().unwrap_or_default() == wanted
                 && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
         });
-        let numbers: Vec<u16> = ports
-            .filter_map(|one| u16::try_from(one.port?).ok())
-            .filter(|port| *port > 0)
-            .collect();
+        let numbers: Vec<u16> =
+            ports.filter_map(|one| u16::try_from(one.port?).ok()).filter(|port| *port > 0).collect();
         let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| {
             endpoint.conditions.ready != Some(false) && endpoint.conditions.terminating != Some(true)
         });

@@ -1,12 +1,11 @@
 use super::BackendError;
-use crate::api::{self, ReferenceGrant};
+use crate::grant::{From, To, is_granted};
 use crate::problem::quoted;
 use crate::route::{BackendRef, Route};
 use crate::view::View;
 use trellis_hint::Kind;
 
-/// Whether a ReferenceGrant in the backend's namespace lets the route refer to it. A grant that cannot be read grants
-/// nothing.
+/// Whether a ReferenceGrant in the backend's namespace lets the route refer to it.
 pub(super) fn permits(
     view: &View,
     route: &Route,
@@ -14,25 +13,9 @@ pub(super) fn permits(
     kind: Kind,
     namespace: &str,
 ) -> Result<(), BackendError> {
-    let grants = view
-        .list(&route.id.cluster, Kind::ReferenceGrant, Some(namespace))
-        .map_err(BackendError::Unknown)?;
-    let is_permitted = grants.values().any(|grant| {
-        api::parse::<ReferenceGrant>(grant).is_ok_and(|grant| {
-            let from = grant.spec.from.iter().any(|from| {
-                from.group == route.id.kind.group()
-                    && from.kind == route.id.kind.as_str()
-                    && from.namespace == route.id.namespace
-            });
-            let to = grant.spec.to.iter().any(|to| {
-                to.group == kind.group()
-                    && to.kind == kind.as_str()
-                    && to.name.as_deref().is_none_or(|name| name.is_empty() || name == backend.name)
-            });
-            from && to
-        })
-    });
-    if is_permitted {
+    let from = From { kind: route.id.kind.as_str(), namespace: &route.id.namespace };
+    let to = To { group: kind.group(), kind: kind.as_str(), namespace, name: &backend.name };
+    if is_granted(view, &route.id.cluster, &from, &to).map_err(BackendError::Unknown)? {
         return Ok(());
     }
     Err(BackendError::broken(

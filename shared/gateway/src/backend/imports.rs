@@ -1,9 +1,9 @@
 //! From a ServiceImport to the Services of other clusters.
 
-use super::service::{Asked, Pool, pool};
 use super::BackendError;
-use crate::problem::quoted;
+use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
+use crate::problem::quoted;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::Kind;
@@ -58,7 +58,8 @@ pub(super) fn pools(
         ));
     }
     let export_name = import.metadata.annotation("export-name").unwrap_or(name);
-    let port = asked.port.or_else(|| import.spec.ports.as_deref().and_then(|ports| Some(ports.first()?.port)));
+    let port =
+        asked.port.or_else(|| import.spec.ports.as_deref().and_then(|ports| Some(ports.first()?.port)));
     let asked = Asked { port, ..*asked };
     let (mut pools, mut broken) = (vec![], None);
     for exporter in exporters {

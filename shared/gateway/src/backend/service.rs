@@ -1,9 +1,9 @@
 //! One port of one Service, as VPC Lattice sees it.
 
-use super::endpoints::targets;
 use super::BackendError;
-use crate::problem::{Problem, quoted};
+use super::endpoints::targets;
 use crate::api::{self, Service, ServicePort};
+use crate::problem::{Problem, quoted};
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::Kind;
@@ -64,8 +64,10 @@ pub(crate) fn pool(
         BackendError::broken("BackendNotFound", asked.path, text)
     })?;
     if service.spec.kind.as_deref() == Some("ExternalName") {
-        let text =
-            format!("Service {} is of type ExternalName and has no endpoints; use another type", quoted(name));
+        let text = format!(
+            "Service {} is of type ExternalName and has no endpoints; use another type",
+            quoted(name)
+        );
         return Err(BackendError::broken("BackendNotFound", asked.path, text));
     }
     let (port, number) = find_port(name, &service, asked)?;
@@ -112,7 +114,9 @@ fn find_port<'s>(
     let found = match (asked.port, ports) {
         (Some(wanted), _) => ports
             .iter()
-            .find(|port| port.port == wanted && port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"))
+            .find(|port| {
+                port.port == wanted && port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")
+            })
             .or_else(|| ports.iter().find(|port| port.port == wanted)),
         (None, [only]) => Some(only),
         (None, _) => {
@@ -120,14 +124,11 @@ fn find_port<'s>(
             return Err(BackendError::broken("BackendNotFound", path, text));
         }
     };
-    match found.map(|port| (port, port.number())) {
-        Some((port, Some(number))) => Ok((port, number)),
-        _ => {
-            let wanted = asked.port.unwrap_or_default();
-            let text = format!("Service {} has no port {wanted}; its ports: {has}", quoted(name));
-            Err(BackendError::broken("BackendNotFound", path, text))
-        }
-    }
+    found.and_then(|port| Some((port, port.number()?))).ok_or_else(|| {
+        let wanted = asked.port.unwrap_or_default();
+        let text = format!("Service {} has no port {wanted}; its ports: {has}", quoted(name));
+        BackendError::broken("BackendNotFound", path, text)
+    })
 }
 
 /// The protocol to the Pods: by the route's kind, then by `appProtocol`.
@@ -142,7 +143,9 @@ fn protocol(
     };
     match port.protocol.as_deref().unwrap_or("TCP") {
         "TCP" => {}
-        other => return unsupported(&format!("of protocol {}", quoted(other)), "VPC Lattice routes need TCP"),
+        other => {
+            return unsupported(&format!("of protocol {}", quoted(other)), "VPC Lattice routes need TCP");
+        }
     }
     match (asked.route_kind, port.app_protocol.as_deref().unwrap_or_default()) {
         (Kind::TLSRoute, _) => Ok((TargetProtocol::Tcp, None)),

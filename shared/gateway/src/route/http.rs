@@ -17,10 +17,8 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
         "Exact" => (true, vec![PathMatch::Exact(value.to_owned())]),
         "PathPrefix" => (false, element_prefix(value)),
         other => {
-            let text = format!(
-                "VPC Lattice cannot match a path by {}; use Exact or PathPrefix",
-                quoted(other)
-            );
+            let text =
+                format!("VPC Lattice cannot match a path by {}; use Exact or PathPrefix", quoted(other));
             problems.push(Problem::new(format!("{path}.path.type"), text));
             (false, vec![])
         }

@@ -125,8 +125,11 @@ pub(crate) fn convert(id: RouteId, object: &Value, limits: &Limits) -> Result<Ro
         }
     }
     let rules = spec.rules.unwrap_or_default();
-    let mut rules: Vec<Rule> =
-        rules.into_iter().enumerate().map(|(index, rule)| convert_rule(id.kind, index, rule, limits)).collect();
+    let mut rules: Vec<Rule> = rules
+        .into_iter()
+        .enumerate()
+        .map(|(index, rule)| convert_rule(id.kind, index, rule, limits))
+        .collect();
     if id.kind == Kind::TLSRoute {
         tls::only_one_rule(&mut rules);
     }
@@ -245,7 +248,9 @@ fn header_problem(path: &str, wire: &HeaderWire) -> Option<Problem> {
     (!(1..=HEADER_VALUE_CHARS_MAX).contains(&wire.value.chars().count())).then(|| {
         Problem::new(
             format!("{path}.value"),
-            format!("A header's value has 1 to {HEADER_VALUE_CHARS_MAX} characters in VPC Lattice; shorten it"),
+            format!(
+                "A header's value has 1 to {HEADER_VALUE_CHARS_MAX} characters in VPC Lattice; shorten it"
+            ),
         )
     })
 }

@@ -45,7 +45,9 @@ fn remedy(member: &str) -> &'static str {
         "queryParams" => {
             "VPC Lattice cannot match query parameters; match the path, the method or headers instead"
         }
-        "timeouts" => "VPC Lattice has no time-outs of a rule; remove the field and set them in client and server",
+        "timeouts" => {
+            "VPC Lattice has no time-outs of a rule; remove the field and set them in client and server"
+        }
         "retry" => "VPC Lattice does not retry requests; remove the field and retry in the client",
         "sessionPersistence" => "VPC Lattice has no session persistence; remove the field",
         _ => "This version does not know the field and cannot honour it; remove it",

@@ -11,7 +11,9 @@ pub(super) fn text(blocked: &Blocked) -> String {
             )
         }
         Blocked::TargetGroupNameTaken { target_group, arn } => {
-            format!("The target group name {target_group} is taken by {arn}, which is not ours; delete that one.")
+            format!(
+                "The target group name {target_group} is taken by {arn}, which is not ours; delete that one."
+            )
         }
         Blocked::NetworkMissing { network } => {
             format!("The service network {network} does not exist yet; see the status of Gateway {network}.")
@@ -21,7 +23,9 @@ pub(super) fn text(blocked: &Blocked) -> String {
              delete that association or name the Gateway {network}."
         ),
         Blocked::NetworkAmbiguous { network } => {
-            format!("Several service networks bear the name {network}; rename the Gateway or leave one of them.")
+            format!(
+                "Several service networks bear the name {network}; rename the Gateway or leave one of them."
+            )
         }
         Blocked::ListenerPortTaken { service, port } => format!(
             "Port {port} of the service {service} is taken by a listener that is not ours; delete that one."
@@ -29,8 +33,8 @@ pub(super) fn text(blocked: &Blocked) -> String {
         Blocked::NoPriorityLeft { service, port } => format!(
             "Rules that are not ours leave too few priorities on port {port} of the service {service}; delete some."
         ),
-        Blocked::QuotaExceeded { service, quota, limit } => format!(
-            "The service {service} would exceed the quota {} of {limit}; ask for less or raise the quota.",
+        Blocked::QuotaExceeded { resource, quota, limit } => format!(
+            "{resource} would exceed the quota {} of {limit}; ask for less or raise the quota.",
             quota_name(*quota)
         ),
         Blocked::TargetGroupMissing { service, port, target_group } => format!(
@@ -57,5 +61,6 @@ fn quota_name(quota: Quota) -> &'static str {
         Quota::RulesPerListener => "\"Rules per listener\" (L-CF78395E)",
         Quota::ListenersPerService => "\"Listeners per service\" (L-D64E952E)",
         Quota::TargetGroupsPerService => "\"Target groups per service\" (L-3DEC3B9F)",
+        Quota::TargetsPerTargetGroup => "\"Targets per target group\" (L-D71303F3)",
     }
 }

@@ -1,5 +1,6 @@
 //! Merging of condition lists.
 
+use super::shared::SHARED;
 use crate::report::Condition;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const NEGATIVE: [&str; 2] = ["PartiallyInvalid", "Conflicted"];
+const PASSING: [&str; 3] = ["PartiallyInvalid", "Conflicted", SHARED];
 
 /// What new conditions are merged into.
 pub(crate) struct Merge<'a> {
@@ -31,7 +32,7 @@ impl<'a> Merge<'a> {
             let new = wanted.iter_mut().find(|one| one.as_ref().is_some_and(|one| one.kind == kind));
             match new.and_then(Option::take) {
                 Some(new) => merged.push(self.render(&new, Some(old))),
-                None if NEGATIVE.contains(&kind) => {}
+                None if PASSING.contains(&kind) => {}
                 None => merged.push(old.clone()),
             }
         }
@@ -40,8 +41,7 @@ impl<'a> Merge<'a> {
     }
 
     fn render(&self, new: &Condition, old: Option<&Value>) -> Value {
-        let same_status =
-            old.filter(|old| old.get("status").and_then(Value::as_str) == Some(new.status));
+        let same_status = old.filter(|old| old.get("status").and_then(Value::as_str) == Some(new.status));
         let time = same_status
             .and_then(|old| old.get("lastTransitionTime"))
             .and_then(Value::as_str)
@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn negative_conditions_of_ours_go_when_they_are_no_longer_true() {
         let old = old();
-        let merged = Merge::new(Some(&old), 2, NOW).conditions([Condition::yes("Programmed", "Programmed", "")]);
+        let merged =
+            Merge::new(Some(&old), 2, NOW).conditions([Condition::yes("Programmed", "Programmed", "")]);
         let kinds: Vec<&str> =
             merged.as_array().unwrap().iter().filter_map(|one| one.get("type")?.as_str()).collect();
         assert_eq!(kinds, ["Other", "Accepted", "Programmed"]);

@@ -41,7 +41,11 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
 fn programmed(context: &Context, report: &GatewayReport) -> Condition {
     let network = &report.subject.object.name;
     if !report.accepted.is_true() {
-        return Condition::no("Programmed", "Invalid", "The Gateway is not accepted; see condition Accepted.");
+        return Condition::no(
+            "Programmed",
+            "Invalid",
+            "The Gateway is not accepted; see condition Accepted.",
+        );
     }
     let Some(arn) = context.outcome.networks.get(network) else {
         let problem = outcome_problem(context.outcome, |_| true);

@@ -9,12 +9,14 @@ mod conditions;
 mod features;
 mod gateway;
 mod route;
+mod shared;
 
 pub(crate) use route::{dns_names as dns_names_of_route, is_foreign_only, is_ours, is_same_parent};
+pub(crate) use shared::mentioned;
 
 use crate::StatusPatch;
 use crate::Translation;
-use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report, Subject};
+use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report};
 use crate::snapshot::Snapshot;
 use conditions::Merge;
 use serde_json::{Value, json};
@@ -22,6 +24,7 @@ use trellis_lattice::{Blocked, Outcome};
 
 /// What all status builders need.
 pub(crate) struct Context<'a> {
+    pub(crate) snapshot: &'a Snapshot,
     pub(crate) translation: &'a Translation,
     pub(crate) outcome: &'a Outcome,
     /// RFC 3339.
@@ -29,28 +32,25 @@ pub(crate) struct Context<'a> {
 }
 
 /// The patches that are due.
-pub(crate) fn patches(snapshot: &Snapshot, context: &Context) -> Vec<StatusPatch> {
-    let reports = context.translation.reports.iter();
-    reports.filter_map(|report| patch(snapshot, context, report)).collect()
+pub(crate) fn patches(context: &Context) -> Vec<StatusPatch> {
+    context.translation.reports.iter().filter_map(|report| patch(context, report)).collect()
 }
 
-fn patch(snapshot: &Snapshot, context: &Context, report: &Report) -> Option<StatusPatch> {
-    let subject = subject(report);
+fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
+    let subject = report.subject();
     let key = &subject.object;
-    let object = snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name)?;
+    let object = context.snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name)?;
     let old = object.get("status").cloned().unwrap_or(Value::Null);
     let (new, notify) = match report {
-        Report::Route(report) => route::status(context, report, &old),
+        Report::Route(report) => route::status(context, report, object),
         Report::Gateway(report) => (gateway::status(context, report, &old), vec![]),
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(report, &old)?, vec![]),
     };
     // Only the members that differ are sent: a merge patch leaves the others alone.
-    let changed: serde_json::Map<String, Value> = new
-        .into_iter()
-        .filter(|(member, value)| old.get(member).unwrap_or(&Value::Null) != value)
-        .collect();
+    let changed: serde_json::Map<String, Value> =
+        new.into_iter().filter(|(member, value)| old.get(member).unwrap_or(&Value::Null) != value).collect();
     if changed.is_empty() {
         return None;
     }
@@ -68,16 +68,6 @@ fn patch(snapshot: &Snapshot, context: &Context, report: &Report) -> Option<Stat
 
 /// Members of a new `.status`.
 pub(crate) type Members = Vec<(String, Value)>;
-
-fn subject(report: &Report) -> &Subject {
-    match report {
-        Report::Route(report) => &report.subject,
-        Report::Gateway(report) => &report.subject,
-        Report::Class(report) => &report.subject,
-        Report::Export(report) => &report.subject,
-        Report::Import(report) => &report.subject,
-    }
-}
 
 /// The conditions after the patch, in a line for logs.
 fn summary(report: &Report, changed: &serde_json::Map<String, Value>) -> String {

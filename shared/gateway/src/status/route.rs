@@ -1,4 +1,5 @@
 use super::conditions::Merge;
+use super::shared::{self, Leader, mentioned, named};
 use super::{Context, Members, programmed};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport};
@@ -12,13 +13,15 @@ const DNS_MESSAGE: &str = "DNS Name: ";
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
 
-/// A route's status, and the Gateways whose status depends on what changes.
-pub(super) fn status(context: &Context, report: &RouteReport, old: &Value) -> (Members, Vec<UnitKey>) {
+/// A route's status, and the units that read it and are to be hinted at: Gateways whose addresses and counts depend on
+/// it, and routes that share a service with it.
+pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) -> (Members, Vec<UnitKey>) {
     let namespace = &report.subject.object.namespace;
-    let entries = old.get("parents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let entries = object.pointer("/status/parents").and_then(Value::as_array);
+    let entries = entries.map(Vec::as_slice).unwrap_or_default();
     let mut wanted: Vec<Option<&ParentReport>> = report.parents.iter().map(Some).collect();
     let mut parents = vec![];
-    let mut notify = BTreeSet::new();
+    let mut notify = sharing_units(context, report, object);
     for entry in entries {
         if !is_ours(entry) {
             parents.push(entry.clone());
@@ -51,12 +54,37 @@ pub(super) fn status(context: &Context, report: &RouteReport, old: &Value) -> (M
     (vec![("parents".into(), Value::Array(parents))], notify.into_iter().collect())
 }
 
+/// Routes that share a service with this one and do not know of its present state: the followers of its services, a
+/// leader that has not its rules yet, and those that its old status names and the new one does not.
+fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTreeSet<UnitKey> {
+    let subject = &report.subject;
+    let cluster = &subject.cluster;
+    let mut units = mentioned(cluster, object);
+    for serving in &report.services {
+        if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {
+            if leader.lists(&subject.object, subject.generation) {
+                units.remove(&leader.unit(cluster));
+            } else {
+                units.insert(leader.unit(cluster));
+            }
+        }
+        units.extend(serving.followers.iter().map(|(follower, _)| UnitKey::Route {
+            kind: follower.kind,
+            cluster: cluster.clone(),
+            namespace: follower.namespace.clone(),
+            name: follower.name.clone(),
+        }));
+    }
+    units
+}
+
 /// The domain names in a route's status that we wrote there.
 pub(crate) fn dns_names(route: &Value) -> Vec<String> {
-    let entries = route.pointer("/status/parents").and_then(Value::as_array);
     let mut names: Vec<String> = vec![];
-    for entry in entries.into_iter().flatten().filter(|entry| is_ours(entry)) {
-        let message = message_of(entry, "Accepted").and_then(|message| message.strip_prefix(DNS_MESSAGE));
+    let accepted =
+        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some("Accepted"));
+    for message in accepted.filter_map(|one| one.get("message").and_then(Value::as_str)) {
+        let message = message.strip_prefix(DNS_MESSAGE);
         for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
@@ -64,6 +92,13 @@ pub(crate) fn dns_names(route: &Value) -> Vec<String> {
         }
     }
     names
+}
+
+/// The conditions of a route's entries that are ours.
+pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
+    let entries = route.pointer("/status/parents").and_then(Value::as_array);
+    let ours = entries.into_iter().flatten().filter(|entry| is_ours(entry));
+    ours.filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
 }
 
 /// Whether two references of a route's status or spec mean the same parent: defaults may stand or be left out.
@@ -82,10 +117,10 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
         message: accepted_message(context, report, parent, old_message),
         ..parent.accepted.clone()
     };
-    let mut conditions = vec![accepted, parent.resolved_refs.clone(), programmed_of(context, parent)];
+    let mut conditions = vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent)];
     conditions.extend(parent.partially_invalid.clone());
-    let merge =
-        Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
+    conditions.extend(shared::condition(report).filter(|_| parent.accepted.is_true()));
+    let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
     json!({
         "parentRef": parent.parent_ref,
         "controllerName": CONTROLLER,
@@ -102,10 +137,13 @@ fn accepted_message(
     if !parent.accepted.is_true() {
         return parent.accepted.message.clone();
     }
-    let names: Vec<&str> = report
+    let names: Vec<String> = report
         .services
         .iter()
-        .filter_map(|service| context.outcome.services.get(service)?.dns_name.as_deref())
+        .filter_map(|serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
+            Some(leader) => leader.dns_name(&serving.service),
+            None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
+        })
         .collect();
     if !names.is_empty() {
         return format!("{DNS_MESSAGE}{}", names.join(", "));
@@ -115,7 +153,7 @@ fn accepted_message(
     kept.unwrap_or(&parent.accepted.message).to_owned()
 }
 
-fn programmed_of(context: &Context, parent: &ParentReport) -> Condition {
+fn programmed_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Condition {
     if !parent.accepted.is_true() {
         let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
         let text = format!("The route is not accepted; see condition Accepted.{kept}");
@@ -125,7 +163,23 @@ fn programmed_of(context: &Context, parent: &ParentReport) -> Condition {
         "" => "VPC Lattice has all rules and targets.".to_owned(),
         notes => format!("VPC Lattice has all rules and targets. Not honoured: {notes}"),
     };
-    programmed(context, done)
+    let own = programmed(context, done);
+    let subject = &report.subject;
+    let waits_for = report.services.iter().find_map(|serving| {
+        let leader = Leader::of(context.snapshot, &subject.cluster, serving)?;
+        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_programmed();
+        (!has_it).then(|| (named(leader.key), serving.hostname.clone().unwrap_or_default()))
+    });
+    match waits_for {
+        Some((leader, hostname)) if own.is_true() => {
+            let text = format!(
+                "The service of {leader} serves {hostname} and does not have these rules yet; if that lasts, see \
+                 that route's status."
+            );
+            Condition::no("Programmed", "Pending", text)
+        }
+        _ => own,
+    }
 }
 
 /// What a Gateway's status takes from an entry.

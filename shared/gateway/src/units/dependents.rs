@@ -1,6 +1,6 @@
 //! Who refers to an object, so that its change becomes work for them; and the statuses that no other unit writes.
 
-use super::gateway::routes;
+use super::gateway::{ROUTE_KINDS, routes};
 use super::{export, subject};
 use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
 use crate::view::{Found, View};
-use crate::{Settings, Translation};
+use crate::{Settings, Translation, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{Kind, ObjectRef, UnitKey};
@@ -29,7 +29,8 @@ pub(crate) struct Changed<'u> {
 pub(crate) fn translate(view: &View, changed: &Changed) -> Translation {
     let reports = match changed.kind {
         Kind::GatewayClass => class_report(view, changed).into_iter().collect(),
-        Kind::ServiceImport => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name) {
+        Kind::ServiceImport => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name)
+        {
             Found::Object(import) => vec![import_report(view, changed.cluster, import)],
             _ => vec![],
         },
@@ -99,11 +100,9 @@ pub(crate) fn dependents(view: &View, changed: &Changed, settings: &Settings) ->
             };
             routes_where(view, changed.cluster, settings, refers_across)
         }
-        Kind::ServiceImport => {
-            routes_where(view, changed.cluster, settings, |route| {
-                refers_to(route, Kind::ServiceImport, changed.namespace, changed.name)
-            })
-        }
+        Kind::ServiceImport => routes_where(view, changed.cluster, settings, |route| {
+            refers_to(route, Kind::ServiceImport, changed.namespace, changed.name)
+        }),
         Kind::ServiceExport => importing_routes(view, changed, settings),
         Kind::Service => service_users(view, changed, settings),
         _ => Hints::new(),
@@ -190,10 +189,39 @@ pub(crate) fn routes_of_gateway(view: &View, name: &str, settings: &Settings) ->
     hints
 }
 
+/// The routes that fit, and those whose service has the rules of one that does.
 fn routes_where(view: &View, cluster: &str, settings: &Settings, fits: impl Fn(&Route) -> bool) -> Hints {
-    let routes = routes(view, cluster, settings, &mut vec![]);
-    let fitting = routes.into_iter().filter(|(route, _)| fits(route));
-    fitting.map(|(route, object)| (route.id.unit(), object_ref(cluster, route.id.kind, object))).collect()
+    let mut hints = Hints::new();
+    for (route, object) in
+        routes(view, cluster, settings, &mut vec![]).into_iter().filter(|(route, _)| fits(route))
+    {
+        let named = object_ref(cluster, route.id.kind, object);
+        for other in status::mentioned(cluster, object) {
+            hints.entry(other).or_insert_with(|| named.clone());
+        }
+        hints.insert(route.id.unit(), named);
+    }
+    hints
+}
+
+/// The routes whose status says that they share a service with a route that is gone.
+pub(crate) fn left_behind(view: &View, cluster: &str, gone: &UnitKey) -> Hints {
+    let mut hints = Hints::new();
+    for kind in ROUTE_KINDS {
+        for object in view.list(cluster, kind, None).unwrap_or_default().into_values() {
+            if status::mentioned(cluster, object).contains(gone) {
+                let named = object_ref(cluster, kind, object);
+                let unit = UnitKey::Route {
+                    kind,
+                    cluster: cluster.to_owned(),
+                    namespace: named.namespace.clone(),
+                    name: named.name.clone(),
+                };
+                hints.insert(unit, named);
+            }
+        }
+    }
+    hints
 }
 
 fn refers_to(route: &Route, kind: Kind, namespace: &str, name: &str) -> bool {

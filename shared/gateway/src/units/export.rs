@@ -29,7 +29,9 @@ pub(crate) fn translate(
     let object = match view.get(cluster, Kind::ServiceExport, namespace, name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
         Found::Missing => return Translation::nothing(owner, vec![]),
-        Found::Object(object) if is_of_other_federation(object) => return Translation::nothing(owner, vec![]),
+        Found::Object(object) if is_of_other_federation(object) => {
+            return Translation::nothing(owner, vec![]);
+        }
         Found::Object(object) => object,
     };
     let report = |valid: Condition, target_groups: Vec<String>| {
@@ -40,7 +42,7 @@ pub(crate) fn translate(
         Ok(export) => export,
         Err(problem) => {
             let valid = Condition::no("Valid", "Invalid", problem.to_string());
-            return Translation::held(vec![problem.to_string()], report(valid, vec![]));
+            return Translation::refused(report(valid, vec![]));
         }
     };
     let service = service_of_export(&export.metadata);
@@ -146,7 +148,12 @@ fn ports(
     }
 }
 
-fn target_group(view: &View, export: &ServiceExport, pool: &crate::backend::Pool, owner: &Owner) -> DesiredTargetGroup {
+fn target_group(
+    view: &View,
+    export: &ServiceExport,
+    pool: &crate::backend::Pool,
+    owner: &Owner,
+) -> DesiredTargetGroup {
     let named = crate::backend::Pool { service: export.metadata.name.clone(), ..pool.clone() };
     let own = [
         naming::tag("ClusterName", &pool.cluster),

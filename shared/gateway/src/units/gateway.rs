@@ -35,6 +35,8 @@ pub(crate) fn translate(view: &View, name: &str, settings: &Settings) -> Transla
     let mut vpcs: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
     let mut network_tags = None;
     for (cluster, facts) in &view.snapshot.facts {
+        // Asked for together with the Gateways, which saves a round.
+        let _ = view.list(cluster, Kind::GatewayClass, None);
         let gateways = match view.list_named(cluster, Kind::Gateway, name) {
             Ok(gateways) => gateways,
             Err(why) => {
@@ -84,7 +86,7 @@ fn report(
 ) -> GatewayReport {
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     let subject = subject(cluster, Kind::Gateway, object);
-    let judged = match gateway::judge(object) {
+    let judged = match gateway::judge(Some((view, cluster)), object) {
         Ok(judged) => judged,
         Err(problem) => {
             let accepted = Condition::no("Accepted", "Invalid", problem.to_string());

@@ -1,10 +1,14 @@
 //! One translation for each kind of unit.
 
 pub(crate) mod dependents;
+mod drafts;
 pub(crate) mod export;
 pub(crate) mod gateway;
+mod parents;
 pub(crate) mod route;
-pub(crate) mod services;
+mod rules;
+mod services;
+mod sharing;
 
 use crate::report::Subject;
 use crate::snapshot::ObjectKey;
@@ -17,6 +21,11 @@ impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
         Self { desired: None, deletes_allowed: false, held: why, reports }
+    }
+
+    /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
+    pub(crate) fn refused(reports: Vec<Report>) -> Self {
+        Self::held(vec![], reports)
     }
 
     /// What the unit owns is to go.

@@ -1,14 +1,18 @@
 //! One case: what is read of a golden input, and how its output is written.
 
+use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trellis_gateway::{
-    Settings, Snapshot, StatusPatch, Translation, dependents, statuses, translate, wants_dependents, wants_everything,
+    Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, dependents, statuses,
+    translate, wants_dependents, wants_everything,
 };
 use trellis_hint::UnitKey;
-use trellis_lattice::{Actual, Blocked, Desired, Failure, Limits, Outcome, ServiceOutcome, plan};
+use trellis_lattice::{
+    Actual, ActualNetwork, Blocked, Desired, Failure, Limits, Outcome, Ownership, ServiceOutcome, Tags, plan,
+};
 
 /// The time of every patch.
 const NOW: &str = "2026-02-03T04:05:06Z";
@@ -16,47 +20,50 @@ const NOW: &str = "2026-02-03T04:05:06Z";
 /// A golden input.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Case {
+pub(crate) struct Case {
     /// What the case shows, in a sentence.
-    pub about: String,
+    pub(crate) about: String,
     /// Files of `base/` whose objects stand too.
     #[serde(default)]
-    pub base: Vec<String>,
+    pub(crate) base: Vec<String>,
     /// The units to translate.
-    pub units: Vec<UnitKey>,
+    pub(crate) units: Vec<UnitKey>,
     /// Objects by cluster; they replace those of `base` with the same name.
     #[serde(default)]
-    pub clusters: BTreeMap<String, Vec<Value>>,
+    pub(crate) clusters: BTreeMap<String, Vec<Value>>,
     /// Clusters that cannot be read, and why.
     #[serde(default)]
-    pub unreadable: BTreeMap<String, String>,
+    pub(crate) unreadable: BTreeMap<String, String>,
     /// Kinds that a cluster does not serve.
     #[serde(default)]
-    pub kinds_missing: BTreeMap<String, Vec<String>>,
+    pub(crate) kinds_missing: BTreeMap<String, Vec<String>>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
-    pub vpcs: BTreeMap<String, String>,
+    pub(crate) vpcs: BTreeMap<String, String>,
     /// Other limits than AWS's defaults.
     #[serde(default)]
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// How the apply went.
     #[serde(default)]
-    pub apply: Apply,
+    pub(crate) apply: Apply,
+    /// Whether the output has everything, also tags, health checks and times. One that has not is read more easily.
+    #[serde(default)]
+    pub(crate) full: bool,
 }
 
 /// How an apply went: everything that is desired is there, except for this.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// Nothing exists yet.
-    pub nothing: bool,
-    pub waiting: Option<String>,
-    pub failure: Option<Failure>,
-    pub blocked: Vec<Blocked>,
+    pub(crate) nothing: bool,
+    pub(crate) waiting: Option<String>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) blocked: Vec<Blocked>,
 }
 
 impl Case {
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         serde_saphyr::from_str(text).map_err(|error| error.to_string())
     }
 }
@@ -78,6 +85,8 @@ struct Output<'a> {
     statuses: Vec<Patch>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dependents: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -90,14 +99,18 @@ struct Patch {
 }
 
 /// The golden output of a case. On the way it checks what holds for all cases.
-pub fn outcome_of(case: &Case, world: &World) -> String {
+pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
     let settings = Settings { installation: "trellis".into(), limits: case.limits.clone() };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
         let (mut snapshot, reads, rounds) = world.observe(unit);
         let translation = translate(unit, &snapshot, &settings);
         let everything = everything(world);
-        assert_eq!(translation, translate(unit, &everything, &settings), "{unit}: full lists change the result");
+        assert_eq!(
+            translation,
+            translate(unit, &everything, &settings),
+            "{unit}: full lists change the result"
+        );
         let outcome = applied(&case.apply, &translation);
         let patches = statuses(&snapshot, &translation, &outcome, NOW);
         if matches!(unit, UnitKey::Gateway { .. }) {
@@ -112,14 +125,26 @@ pub fn outcome_of(case: &Case, world: &World) -> String {
             rounds,
             held: &translation.held,
             deletes_allowed: translation.deletes_allowed,
-            plan: translation.desired.as_ref().map(|desired| steps(desired, &settings.limits)).unwrap_or_default(),
+            plan: translation
+                .desired
+                .as_ref()
+                .map(|desired| steps(desired, &settings.limits))
+                .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
             dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unit.to_string()).collect(),
+            warnings: translation
+                .reports
+                .iter()
+                .flat_map(|report| warnings(report.subject(), &everything))
+                .collect(),
         };
-        let document = serde_json::to_value(&output).unwrap();
+        let mut document = serde_json::to_value(&output).unwrap();
+        if !case.full {
+            brief::shorten(&mut document);
+        }
         text.push_str("---\n");
-        text.push_str(&serde_saphyr::to_string(&document).unwrap());
+        text.push_str(&brief::yaml(&document));
         assert_settled(&translation, &snapshot, &outcome, &patches);
     }
     text
@@ -135,14 +160,26 @@ fn everything(world: &World) -> Snapshot {
     snapshot
 }
 
+/// What `kubectl apply` prints of an object that the unit reports on.
+fn warnings(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
+    let key = &subject.object;
+    let object = snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name).unwrap();
+    admission_warnings(key.kind, object)
+}
+
 /// Once the patches are stored nothing more is due, whatever the time.
-fn assert_settled(translation: &Translation, snapshot: &Snapshot, outcome: &Outcome, patches: &[StatusPatch]) {
+fn assert_settled(
+    translation: &Translation,
+    snapshot: &Snapshot,
+    outcome: &Outcome,
+    patches: &[StatusPatch],
+) {
     let mut snapshot = snapshot.clone();
     for patch in patches {
         let objects = snapshot.objects.get_mut(&patch.cluster).unwrap();
-        let key = objects.keys().find(|key| {
-            key.kind == patch.kind && key.namespace == patch.namespace && key.name == patch.name
-        });
+        let key = objects
+            .keys()
+            .find(|key| key.kind == patch.kind && key.namespace == patch.namespace && key.name == patch.name);
         let object = objects.get_mut(&key.unwrap().clone()).unwrap().as_object_mut().unwrap();
         let status = object.entry("status").or_insert_with(|| Value::Object(serde_json::Map::new()));
         for (member, value) in patch.status.as_object().unwrap() {
@@ -165,7 +202,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         let digits = trellis_lattice::names::short_hash(&[name], 16);
         format!("arn:aws:vpc-lattice:us-west-2:123456789012:{kind}/{id}-0{digits}")
     };
-    for network in &desired.network {
+    if let Some(network) = &desired.network {
         outcome.networks.insert(network.name.clone(), arn("servicenetwork", "sn", &network.name));
     }
     for service in &desired.services {
@@ -180,9 +217,18 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     outcome
 }
 
-/// The plan from nothing, one step a line.
+/// The plan from nothing but the networks, one step a line.
 fn steps(desired: &Desired, limits: &Limits) -> Vec<String> {
-    let plan = plan(desired, &Actual::default(), limits);
+    let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
+        id: "sn-01234567890abcdef".into(),
+        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-01234567890abcdef".into(),
+        name: name.clone(),
+        ownership: Ownership::OtherUnit(format!("gateway/{name}")),
+        tags: Tags::new(),
+    });
+    let networks: BTreeMap<String, ActualNetwork> = networks.map(|one| (one.name.clone(), one)).collect();
+    let actual = Actual { networks: networks.into_values().collect(), ..Actual::default() };
+    let plan = plan(desired, &actual, limits);
     plan.to_string().lines().map(str::to_owned).collect()
 }
 

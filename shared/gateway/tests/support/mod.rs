@@ -1,4 +1,5 @@
 //! What the tests share: clusters made of YAML, and an API server that answers from them.
 
-pub mod case;
-pub mod world;
+pub(crate) mod brief;
+pub(crate) mod case;
+pub(crate) mod world;

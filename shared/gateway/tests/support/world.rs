@@ -10,11 +10,11 @@ use trellis_gateway::{ClusterFacts, ROUNDS_MAX, Read, ReadResult, Snapshot, want
 use trellis_hint::{Kind, UnitKey};
 
 /// The registered clusters.
-pub struct World {
-    pub objects: BTreeMap<String, Vec<Value>>,
-    pub facts: Vec<ClusterFacts>,
-    pub unreadable: BTreeMap<String, String>,
-    pub kinds_missing: BTreeSet<(String, Kind)>,
+pub(crate) struct World {
+    pub(crate) objects: BTreeMap<String, Vec<Value>>,
+    pub(crate) facts: Vec<ClusterFacts>,
+    pub(crate) unreadable: BTreeMap<String, String>,
+    pub(crate) kinds_missing: BTreeSet<(String, Kind)>,
 }
 
 /// A file of `base/`: objects by cluster.
@@ -23,7 +23,7 @@ pub struct World {
 struct Base(BTreeMap<String, Vec<Value>>);
 
 impl World {
-    pub fn of(case: &Case, base: &Path) -> Self {
+    pub(crate) fn of(case: &Case, base: &Path) -> Self {
         let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for name in &case.base {
             let text = fs::read_to_string(base.join(format!("{name}.yaml"))).unwrap();
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// What an API server answers.
-    pub fn answer(&self, read: &Read) -> ReadResult {
+    pub(crate) fn answer(&self, read: &Read) -> ReadResult {
         if let Some(why) = self.unreadable.get(read.cluster()) {
             return ReadResult::Unreadable(why.clone());
         }
@@ -87,12 +87,12 @@ impl World {
     }
 
     /// A snapshot with nothing read yet.
-    pub fn start(&self) -> Snapshot {
+    pub(crate) fn start(&self) -> Snapshot {
         Snapshot::of(self.facts.iter().cloned())
     }
 
     /// A snapshot with all that a unit wants, the reads it took, and the rounds.
-    pub fn observe(&self, unit: &UnitKey) -> (Snapshot, usize, usize) {
+    pub(crate) fn observe(&self, unit: &UnitKey) -> (Snapshot, usize, usize) {
         let mut snapshot = self.start();
         let mut reads = 0;
         for round in 0..=ROUNDS_MAX {

@@ -33,7 +33,7 @@ pub(super) fn judge(view: &View, step: &Step) -> Result<(), String> {
             bears_owner(view, tags)?;
             let held = view.our_service(service)?;
             view.network(network)?;
-            require(held.status == Status::Active || held.status == Status::Unknown, || {
+            require(is_ready(held.status), || {
                 format!("service {service} is associated while {:?}", held.status)
             })?;
             let associated = view.association(service, network).is_ok();
@@ -44,7 +44,7 @@ pub(super) fn judge(view: &View, step: &Step) -> Result<(), String> {
         Step::RegisterTargets { target_group, targets } => judge_targets(view, target_group, targets),
         Step::UpdateHealthCheck { target_group, .. } => {
             let group = view.our_group(target_group)?;
-            require(group.status != Status::CreateInProgress, || format!("{target_group} is not ready yet"))
+            require(is_ready(group.status), || format!("{target_group} is not ready yet"))
         }
         Step::UpdateCertificate { service, .. } => view.our_service(service).map(|_| ()),
         Step::UpdateVpcAssociation { id, security_groups, .. } => {
@@ -68,9 +68,7 @@ fn judge_listener(view: &View, step: &Step) -> Result<(), String> {
         Step::CreateListener { service, listener, port, default_action, tags, .. } => {
             bears_owner(view, tags)?;
             let held = view.our_service(service)?;
-            require(held.status != Status::CreateInProgress, || {
-                format!("service {service} is not ready yet")
-            })?;
+            require(is_ready(held.status), || format!("service {service} is not ready yet"))?;
             let port_taken = held.listeners.iter().any(|l| l.port == *port);
             require(!port_taken, || format!("port {port} of {service} is taken"))?;
             let name_taken = held.listeners.iter().any(|l| l.name == *listener);
@@ -135,15 +133,19 @@ fn judge_priority(view: &View, priority: u16) -> Result<(), String> {
     require((1..=max).contains(&priority), || format!("priority {priority} is not within 1 to {max}"))
 }
 
+/// Whether others can build on it: not one that is being made or deleted, or failed to be made.
+fn is_ready(status: Status) -> bool {
+    !matches!(
+        status,
+        Status::CreateInProgress | Status::UpdateInProgress | Status::CreateFailed | Status::DeleteInProgress
+    )
+}
+
 /// An action may name only target groups that are ours and ready.
 fn judge_action(view: &View, service: &str, action: &Action) -> Result<(), String> {
     for name in action.target_groups() {
         let group = view.our_group(name)?;
-        let ready = !matches!(
-            group.status,
-            Status::CreateInProgress | Status::CreateFailed | Status::DeleteInProgress
-        );
-        require(ready, || format!("target group {name} is used while {:?}", group.status))?;
+        require(is_ready(group.status), || format!("target group {name} is used while {:?}", group.status))?;
         let users = view.state.services.iter().filter(|s| s.name == service).map(|s| &s.arn);
         let users: BTreeSet<&String> = users.collect();
         let foreign = group.service_arns.iter().find(|arn| !users.contains(arn));
@@ -154,8 +156,9 @@ fn judge_action(view: &View, service: &str, action: &Action) -> Result<(), Strin
 
 fn judge_targets(view: &View, target_group: &str, targets: &BTreeSet<Target>) -> Result<(), String> {
     let group = view.our_group(target_group)?;
-    let ready = !matches!(group.status, Status::CreateInProgress | Status::DeleteInProgress);
-    require(ready, || format!("targets of {target_group} are registered while {:?}", group.status))?;
+    require(is_ready(group.status), || {
+        format!("targets of {target_group} are registered while {:?}", group.status)
+    })?;
     let staying = group.targets.iter().filter(|t| t.health != TargetHealth::Draining).map(|t| &t.target);
     let all: BTreeSet<&Target> = staying.chain(targets).collect();
     let max = view.limits.targets_per_target_group;

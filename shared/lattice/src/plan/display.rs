@@ -236,6 +236,7 @@ impl Display for Quota {
             Self::RulesPerListener => "Rules per listener (L-CF78395E)",
             Self::ListenersPerService => "Listeners per service (L-D64E952E)",
             Self::TargetGroupsPerService => "Target groups per service (L-3DEC3B9F)",
+            Self::TargetsPerTargetGroup => "Targets per target group (L-D71303F3)",
         })
     }
 }
@@ -276,10 +277,10 @@ impl Display for Blocked {
                     "rules at {service}:{port} that this installation does not own leave too few priorities"
                 )
             }
-            Self::QuotaExceeded { service, quota, limit } => {
+            Self::QuotaExceeded { resource, quota, limit } => {
                 write!(
                     f,
-                    "service {service} would exceed the quota {quota} of {limit}; it can be raised in Service Quotas"
+                    "{resource} would exceed the quota {quota} of {limit}; it can be raised in Service Quotas"
                 )
             }
             Self::TargetGroupMissing { service, port, target_group } => {

@@ -2,10 +2,12 @@
 
 use super::{Blocked, Plan, Step};
 use crate::actual::{ActualListener, ActualService, ActualTargetGroup, Status};
-use crate::desired::{DesiredRule, DesiredService, DesiredTargetGroup};
+use crate::desired::{DesiredService, DesiredTargetGroup};
 use crate::model::apply_step;
 use crate::{Actual, Desired, Limits, Ownership, TAG_OWNER, TAG_UNIT, Tags};
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 /// A plan in the making.
 #[derive(Clone)]
@@ -21,12 +23,28 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(desired: &Desired, actual: &Actual, limits: &'a Limits) -> Self {
-        Self {
+        let mut draft = Self {
             desired: sorted_desired(desired),
             limits,
             model: sorted_actual(actual),
             steps: vec![],
             blocked: BTreeSet::new(),
+        };
+        draft.drop_contradictions();
+        draft
+    }
+
+    /// A VPC can be with one network only: of a wish for several, the first holds.
+    fn drop_contradictions(&mut self) {
+        let mut network_of: BTreeMap<String, String> = BTreeMap::new();
+        for wanted in std::mem::take(&mut self.desired.vpc_associations) {
+            let network =
+                network_of.entry(wanted.vpc.clone()).or_insert_with(|| wanted.network.clone()).clone();
+            if network == wanted.network {
+                self.desired.vpc_associations.push(wanted);
+            } else {
+                self.block(Blocked::VpcAssociatedElsewhere { vpc: wanted.vpc, network });
+            }
         }
     }
 
@@ -129,27 +147,29 @@ fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
 /// Each name once and in order, so that the order of the input leaves no trace in the plan.
 fn sorted_desired(desired: &Desired) -> Desired {
     let mut desired = desired.clone();
-    desired.vpc_associations.sort_by(|a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
-    desired.vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
-    desired.services.sort_by(|a, b| a.name.cmp(&b.name));
-    desired.services.dedup_by(|a, b| a.name == b.name);
-    desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
-    desired.target_groups.dedup_by(|a, b| a.name == b.name);
     for service in &mut desired.services {
-        service.listeners.sort_by(|a, b| (a.port, &a.name).cmp(&(b.port, &b.name)));
-        service.listeners.dedup_by(|a, b| a.port == b.port);
         for listener in &mut service.listeners {
             listener.default_action = listener.default_action.normalised();
-            listener
-                .rules
-                .iter_mut()
-                .for_each(|rule: &mut DesiredRule| rule.action = rule.action.normalised());
-            listener
-                .rules
-                .sort_by(|a, b| (a.priority, &a.name, &a.matches).cmp(&(b.priority, &b.name, &b.matches)));
+            for rule in &mut listener.rules {
+                rule.action = rule.action.normalised();
+            }
+            sort(&mut listener.rules, |a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         }
+        sort(&mut service.listeners, |a, b| a.port.cmp(&b.port));
+        service.listeners.dedup_by(|a, b| a.port == b.port);
     }
+    sort(&mut desired.vpc_associations, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
+    desired.vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
+    sort(&mut desired.services, |a, b| a.name.cmp(&b.name));
+    desired.services.dedup_by(|a, b| a.name == b.name);
+    sort(&mut desired.target_groups, |a, b| a.name.cmp(&b.name));
+    desired.target_groups.dedup_by(|a, b| a.name == b.name);
     desired
+}
+
+/// Sorts; of two that are equal in that order, the one whose text is less comes first.
+fn sort<T: Debug>(values: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
+    values.sort_by(|a, b| order(a, b).then_with(|| format!("{a:?}").cmp(&format!("{b:?}"))));
 }
 
 fn sorted_actual(actual: &Actual) -> Actual {
@@ -175,6 +195,11 @@ fn sorted_actual(actual: &Actual) -> Actual {
 /// Whether a status means that the resource must be deleted and made anew.
 pub(super) fn is_broken(status: Status) -> bool {
     matches!(status, Status::CreateFailed | Status::DeleteFailed)
+}
+
+/// Whether something is being made or changed, during which a deletion is a conflict.
+pub(super) fn in_progress(status: Status) -> bool {
+    matches!(status, Status::CreateInProgress | Status::UpdateInProgress)
 }
 
 /// The first of `name`, `name-2`, `name-3` … that is not taken, cut to `chars_max`.

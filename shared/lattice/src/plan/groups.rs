@@ -1,6 +1,6 @@
 //! Target groups, without the question of which targets.
 
-use super::draft::{Draft, is_broken};
+use super::draft::{Draft, in_progress, is_broken};
 use super::{Blocked, Step, targets};
 use crate::Ownership;
 use crate::actual::{ActualTargetGroup, Status};
@@ -53,7 +53,7 @@ pub(super) fn prepare(draft: &mut Draft) {
         draft.group(&wanted.name).filter(|g| fits(g, wanted) && g.status != Status::CreateFailed).cloned()
     };
     for wanted in &wanted {
-        if ours(draft, wanted).is_some_and(|g| g.status == Status::CreateInProgress) {
+        if ours(draft, wanted).is_some_and(|g| in_progress(g.status)) {
             draft.push(Step::AwaitTargetGroup { target_group: wanted.name.clone() });
         }
     }
@@ -71,9 +71,8 @@ pub(super) fn prepare(draft: &mut Draft) {
 /// Why a service may not forward to the target group, if so.
 pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &str) -> Option<Blocked> {
     let group = draft.group(target_group).filter(|g| {
-        let as_wanted = draft.wanted_group(target_group).is_none_or(|wanted| fits(g, wanted));
-        let there = !matches!(g.status, Status::CreateFailed | Status::DeleteInProgress);
-        g.ownership == Ownership::Ours && as_wanted && there
+        let as_wanted = draft.wanted_group(target_group).is_some_and(|wanted| fits(g, wanted));
+        as_wanted && !matches!(g.status, Status::CreateFailed | Status::DeleteInProgress)
     });
     let (service, target_group) = (service.to_owned(), target_group.to_owned());
     let Some(group) = group else {
@@ -96,8 +95,7 @@ pub(super) fn empty_stale(draft: &mut Draft) {
 
 /// Deletes what is not wanted and used by nobody who stays.
 pub(super) fn delete(draft: &mut Draft) {
-    let stale = draft.stale_groups();
-    for group in &stale {
+    for group in &draft.stale_groups() {
         let users = draft.users(group);
         let going = draft.model.services.iter().filter(|s| s.status == Status::DeleteInProgress);
         let going: Vec<_> =
@@ -106,7 +104,7 @@ pub(super) fn delete(draft: &mut Draft) {
             draft.push(Step::AwaitServiceGone { service: service.name, id: service.id });
         }
     }
-    for group in &stale {
+    for group in &draft.stale_groups() {
         match draft.users(group).into_iter().next() {
             None => delete_group(draft, group),
             // Its listener is blocked for a reason of its own.
@@ -125,7 +123,7 @@ fn delete_group(draft: &mut Draft, group: &ActualTargetGroup) {
     if group.status == Status::DeleteInProgress {
         return;
     }
-    if group.status == Status::CreateInProgress {
+    if in_progress(group.status) {
         draft.push(Step::AwaitTargetGroup { target_group: target_group.clone() });
     }
     if !group.targets.is_empty() {

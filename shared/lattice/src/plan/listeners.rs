@@ -2,10 +2,10 @@
 
 use super::draft::{Draft, free_name};
 use super::{Blocked, Quota, RuleUpdate, Step, groups, rules, services};
+use crate::Ownership;
 use crate::actual::{ActualListener, ActualService};
 use crate::desired::{Action, DesiredListener, DesiredService, ListenerProtocol};
 use crate::model::apply_step;
-use crate::{Actual, Ownership};
 use std::collections::BTreeSet;
 
 /// Characters of a listener's name (API reference, CreateListener).
@@ -32,19 +32,16 @@ fn update_service(draft: &mut Draft, wanted: &DesiredService, held: &ActualServi
     let limit = draft.limits.target_groups_per_service;
     let last = last_target_groups(&possible, wanted, held);
     if last.len() > limit && last.iter().any(|group| !held.target_groups().contains(group.as_str())) {
-        let (service, quota) = (wanted.name.clone(), Quota::TargetGroupsPerService);
-        return draft.block(Blocked::QuotaExceeded { service, quota, limit });
+        let (resource, quota) = (wanted.name.clone(), Quota::TargetGroupsPerService);
+        return draft.block(Blocked::QuotaExceeded { resource, quota, limit });
     }
 
-    let mut trial = draft.clone();
-    update_listeners(&mut trial, wanted, &possible);
-    let steps = trial.steps.get(draft.steps.len()..).unwrap_or_default();
-    if peak_target_groups(draft, steps, &wanted.name) > limit.max(held.target_groups().len()) {
+    let now = held.target_groups();
+    let together = now.iter().filter(|group| !last.contains(**group)).count() + last.len();
+    if together > limit && peaks_above(draft, wanted, &possible, limit.max(now.len())) {
         detach(draft, wanted, &possible, &last);
-        update_listeners(draft, wanted, &possible);
-    } else {
-        *draft = trial;
     }
+    update_listeners(draft, wanted, &possible);
 }
 
 /// Whether the listener can be had: every target group is usable, and what holds the port is ours or as wanted.
@@ -114,9 +111,9 @@ fn update_listener(draft: &mut Draft, wanted: &DesiredService, listener: &Desire
             return true;
         }
         // Its protocol cannot be changed: the port answers nobody until the rules are back.
-        Some(held) => delete_listener(draft, &service, &held),
-        None if !make_room(draft, wanted) => return false,
-        None => {}
+        Some(held) if make_room(draft, wanted, 1) => delete_listener(draft, &service, &held),
+        None if make_room(draft, wanted, 0) => {}
+        _ => return false,
     }
     let names = draft.service(&service).map(|s| s.listeners.iter().map(|l| l.name.as_str()).collect());
     let name = free_name(&listener.name, &names.unwrap_or_default(), LISTENER_NAME_CHARS_MAX);
@@ -131,13 +128,13 @@ fn update_listener(draft: &mut Draft, wanted: &DesiredService, listener: &Desire
     true
 }
 
-/// Where the quota leaves no room for one more listener, a stale one goes first.
-fn make_room(draft: &mut Draft, wanted: &DesiredService) -> bool {
+/// Where the quota leaves no room for one more listener, a stale one goes first; `going` of those there go anyway.
+fn make_room(draft: &mut Draft, wanted: &DesiredService, going: usize) -> bool {
     let limit = draft.limits.listeners_per_service;
-    while draft.service(&wanted.name).is_some_and(|s| s.listeners.len() >= limit) {
+    while draft.service(&wanted.name).is_some_and(|s| s.listeners.len() >= limit + going) {
         let Some(stale) = stale_listeners(draft, wanted).into_iter().next() else {
-            let (service, quota) = (wanted.name.clone(), Quota::ListenersPerService);
-            draft.block(Blocked::QuotaExceeded { service, quota, limit });
+            let (resource, quota) = (wanted.name.clone(), Quota::ListenersPerService);
+            draft.block(Blocked::QuotaExceeded { resource, quota, limit });
             return false;
         };
         delete_listener(draft, &wanted.name, &stale);
@@ -156,17 +153,16 @@ fn delete_listener(draft: &mut Draft, service: &str, listener: &ActualListener) 
     draft.push(Step::DeleteListener { service, port, id });
 }
 
-/// The most target groups that the service uses at any moment of the steps.
-fn peak_target_groups(draft: &Draft, steps: &[Step], service: &str) -> usize {
-    let used = |state: &Actual| {
-        state.services.iter().find(|s| s.name == service).map_or(0, |s| s.target_groups().len())
-    };
+/// Whether the service would use more target groups than that at some moment of the update; found by trying.
+fn peaks_above(draft: &Draft, wanted: &DesiredService, possible: &[&DesiredListener], limit: usize) -> bool {
+    let mut trial = draft.clone();
+    update_listeners(&mut trial, wanted, possible);
     let mut state = draft.model.clone();
-    let after = steps.iter().map(|step| {
+    trial.steps.iter().skip(draft.steps.len()).any(|step| {
         apply_step(&mut state, &draft.desired.owner, step);
-        used(&state)
-    });
-    after.max().unwrap_or_default()
+        let service = state.services.iter().find(|s| s.name == wanted.name);
+        service.is_some_and(|s| s.target_groups().len() > limit)
+    })
 }
 
 /// Takes target groups that nobody wants in the end out of our rules, so that the quota has room for their successors.

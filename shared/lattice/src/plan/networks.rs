@@ -1,10 +1,11 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
-use super::draft::{Draft, is_broken};
+use super::draft::{Draft, in_progress, is_broken};
 use super::{Blocked, Step};
 use crate::actual::{ActualVpcAssociation, Status};
 use crate::desired::DesiredVpcAssociation;
 use crate::{Actual, Ownership};
+use std::collections::BTreeSet;
 
 /// Creates the network, and the VPC associations that nothing stands in the way of.
 pub(super) fn create(draft: &mut Draft) {
@@ -16,18 +17,15 @@ pub(super) fn create(draft: &mut Draft) {
         }
     }
     for wanted in draft.desired.vpc_associations.clone() {
-        if !network_usable(draft, &wanted.network) {
-            continue;
-        }
         match held(&draft.model, &wanted) {
-            None => create_association(draft, &wanted),
-            Some(held) if held.network != wanted.network => {
-                if !gives_way(draft, &held) {
-                    let (vpc, network) = (held.vpc, held.network);
-                    draft.block(Blocked::VpcAssociatedElsewhere { vpc, network });
-                }
+            None if network_usable(draft, &wanted.network) => create_association(draft, &wanted),
+            None => {}
+            Some(held) if held.network == wanted.network => update_security_groups(draft, &held, &wanted),
+            Some(held) if gives_way(&held) => {}
+            Some(held) => {
+                let (vpc, network) = (held.vpc, held.network);
+                draft.block(Blocked::VpcAssociatedElsewhere { vpc, network });
             }
-            Some(held) => update_security_groups(draft, &held, &wanted),
         }
     }
 }
@@ -40,7 +38,7 @@ pub(super) fn associate_again(draft: &mut Draft) {
         let goes = if held.network == wanted.network {
             held.status == Status::DeleteInProgress || (is_ours(&held) && is_broken(held.status))
         } else {
-            gives_way(draft, &held)
+            gives_way(&held)
         };
         if goes && network_usable(draft, &wanted.network) {
             delete_association(draft, &held);
@@ -81,9 +79,12 @@ pub(super) fn delete(draft: &mut Draft) {
     for association in &stale {
         delete_association(draft, association);
     }
-    let wanted = draft.desired.network.as_ref().map(|n| n.name.clone());
+    let named = draft.desired.network.iter().map(|n| &n.name);
+    let used = draft.desired.vpc_associations.iter().map(|a| &a.network);
+    let used = used.chain(draft.desired.services.iter().flat_map(|s| &s.networks));
+    let wanted: BTreeSet<&String> = named.chain(used).collect();
     let ours = draft.model.networks.iter().filter(|n| n.ownership == Ownership::Ours);
-    let stale: Vec<_> = ours.filter(|n| Some(&n.name) != wanted.as_ref()).cloned().collect();
+    let stale: Vec<_> = ours.filter(|n| !wanted.contains(&n.name)).cloned().collect();
     for network in stale {
         let going = draft.model.vpc_associations.iter().filter(|a| a.network == network.name);
         let going: Vec<_> = going.filter(|a| a.status == Status::DeleteInProgress).cloned().collect();
@@ -113,9 +114,9 @@ fn held(model: &Actual, wanted: &DesiredVpcAssociation) -> Option<ActualVpcAssoc
     lasting.or_else(|| with_network().next()).or_else(|| of_vpc().next()).cloned()
 }
 
-/// Whether an association with another network ends: it is ours and no longer wanted, or it is ending already.
-fn gives_way(draft: &Draft, held: &ActualVpcAssociation) -> bool {
-    held.status == Status::DeleteInProgress || (is_ours(held) && !is_wanted(draft, held))
+/// Whether an association with another network than the VPC's wanted one ends: it is ours, or ending already.
+fn gives_way(held: &ActualVpcAssociation) -> bool {
+    held.status == Status::DeleteInProgress || is_ours(held)
 }
 
 fn is_ours(association: &ActualVpcAssociation) -> bool {
@@ -125,10 +126,6 @@ fn is_ours(association: &ActualVpcAssociation) -> bool {
 fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bool {
     let mut wanted = draft.desired.vpc_associations.iter();
     wanted.any(|w| w.vpc == association.vpc && w.network == association.network)
-}
-
-fn in_progress(status: Status) -> bool {
-    matches!(status, Status::CreateInProgress | Status::UpdateInProgress)
 }
 
 fn create_association(draft: &mut Draft, wanted: &DesiredVpcAssociation) {

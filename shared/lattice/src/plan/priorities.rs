@@ -22,18 +22,18 @@ pub(super) struct Wish {
 pub(super) fn assign(wishes: &[Wish], taken: &BTreeSet<u16>, max: u16) -> Option<Vec<u16>> {
     let ceilings = ceilings(wishes, taken, max)?;
     let mut given = Vec::with_capacity(wishes.len());
-    let mut next = 1;
+    let mut last = 0_u16;
     for (wish, ceiling) in wishes.iter().zip(ceilings) {
         let priority = if wish.fixed {
             wish.priority
         } else {
             // The ceiling is free itself, so that the search ends there at the latest.
-            (next.max(wish.priority).min(ceiling)..=ceiling).find(|p| !taken.contains(p))?
+            (last.saturating_add(1).max(wish.priority).min(ceiling)..=ceiling).find(|p| !taken.contains(p))?
         };
-        if priority < next {
+        if priority <= last {
             return None;
         }
-        next = priority.checked_add(1)?;
+        last = priority;
         given.push(priority);
     }
     Some(given)

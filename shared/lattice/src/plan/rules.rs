@@ -48,7 +48,11 @@ pub(super) fn update(draft: &mut Draft, service: &str, wanted: &DesiredListener,
     let made = sources.iter().filter(|s| matches!(s, Source::New)).count();
     if made > 0 && listener.rules.len() + made > draft.limits.rules_per_listener {
         let limit = draft.limits.rules_per_listener;
-        return draft.block(Blocked::QuotaExceeded { service, quota: Quota::RulesPerListener, limit });
+        return draft.block(Blocked::QuotaExceeded {
+            resource: service,
+            quota: Quota::RulesPerListener,
+            limit,
+        });
     }
     let wish = |(rule, source): (&DesiredRule, &Source)| Wish {
         priority: rule.priority,

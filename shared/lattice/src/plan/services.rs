@@ -1,6 +1,6 @@
 //! Services and their associations with service networks.
 
-use super::draft::{Draft, is_broken};
+use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
 use super::{Blocked, Step};
 use crate::actual::{ActualAssociation, ActualService, Status};
@@ -56,7 +56,7 @@ pub(super) fn create(draft: &mut Draft) {
 /// Awaits what is being made, then sets certificates and associates.
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
-        if held.status == Status::CreateInProgress {
+        if in_progress(held.status) {
             draft.push(Step::AwaitService { service: wanted.name });
         }
     }
@@ -121,8 +121,8 @@ pub(super) fn await_associations(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         for network in wanted.networks {
             // One that failed and is not ours is awaited too: the wait reports what nobody here may repair.
-            let awaited = association(&held, &network)
-                .is_some_and(|a| a.status == Status::CreateInProgress || is_broken(a.status));
+            let awaited =
+                association(&held, &network).is_some_and(|a| in_progress(a.status) || is_broken(a.status));
             if awaited {
                 draft.push(Step::AwaitAssociation { service: wanted.name.clone(), network });
             }
@@ -191,7 +191,7 @@ fn delete_associations(
 /// A deletion during the creation is a conflict, so that one is awaited first.
 fn delete_association(draft: &mut Draft, service: &str, association: &ActualAssociation) {
     let (service, network, id) = (service.to_owned(), association.network.clone(), association.id.clone());
-    if association.status == Status::CreateInProgress {
+    if in_progress(association.status) {
         draft.push(Step::AwaitAssociation { service: service.clone(), network: network.clone() });
     }
     if association.status != Status::DeleteInProgress {
@@ -220,7 +220,7 @@ fn delete_service(draft: &mut Draft, service: &ActualService) {
     for association in &held.associations {
         await_gone(draft, &held.name, association);
     }
-    if held.status == Status::CreateInProgress {
+    if in_progress(held.status) {
         draft.push(Step::AwaitService { service: held.name.clone() });
     }
     draft.push(Step::DeleteService { service: held.name, id: held.id });

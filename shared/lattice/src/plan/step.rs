@@ -77,10 +77,11 @@ pub enum Blocked {
         /// The listener's port.
         port: u16,
     },
-    /// What is wanted together with what others put there exceeds a quota. What is there stays as it is.
+    /// What is wanted, together with what others put there, exceeds a quota. Of targets as many are registered as fit;
+    /// otherwise what is there stays as it is.
     QuotaExceeded {
-        /// The service's name.
-        service: String,
+        /// The name of the service or target group.
+        resource: String,
         /// Which quota.
         quota: Quota,
         /// Its value.
@@ -129,6 +130,8 @@ pub enum Quota {
     ListenersPerService,
     /// Target groups per service.
     TargetGroupsPerService,
+    /// Targets per target group.
+    TargetsPerTargetGroup,
 }
 
 /// One step. A name refers to what `Actual` holds or to what an earlier step makes. Each step is safe to repeat and

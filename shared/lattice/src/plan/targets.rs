@@ -1,7 +1,7 @@
 //! Targets of target groups.
 
-use super::Step;
 use super::draft::Draft;
+use super::{Blocked, Quota, Step};
 use crate::Ownership;
 use crate::actual::{ActualTargetGroup, TargetHealth};
 use crate::desired::Target;
@@ -12,21 +12,30 @@ use std::collections::BTreeSet;
 /// New targets come before old ones go, so that the group is never empty in between. Where both together exceed the
 /// quota, half of the surplus gives way for as many new ones, as often as needed.
 pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wanted: &BTreeSet<Target>) {
+    let limit = draft.limits.targets_per_target_group;
     let mut registered = registered(group);
     let mut missing: Vec<Target> = wanted.difference(&registered).cloned().collect();
+    if wanted.len() > limit {
+        let (resource, quota) = (group.name.clone(), Quota::TargetsPerTargetGroup);
+        draft.block(Blocked::QuotaExceeded { resource, quota, limit });
+        let kept = wanted.intersection(&registered).count();
+        missing.truncate(limit.saturating_sub(kept));
+    }
     while !missing.is_empty() {
-        let surplus: Vec<Target> = registered.difference(wanted).cloned().collect();
-        let room = draft.limits.targets_per_target_group.saturating_sub(registered.len());
+        let room = limit.saturating_sub(registered.len());
         let target_group = group.name.clone();
-        if room == 0 && !surplus.is_empty() {
+        if room == 0 {
+            // The wish fits, so what is in its way is surplus.
+            let surplus: Vec<Target> = registered.difference(wanted).cloned().collect();
             let targets: BTreeSet<Target> = surplus.iter().take(surplus.len().div_ceil(2)).cloned().collect();
+            if targets.is_empty() {
+                return;
+            }
             registered.retain(|t| !targets.contains(t));
             draft.push(Step::DeregisterTargets { target_group, targets });
             continue;
         }
-        // With neither room nor surplus the wish itself exceeds the quota, and VPC Lattice shall say so.
-        let batch = if room == 0 { missing.len() } else { room.min(missing.len()) };
-        let targets: BTreeSet<Target> = missing.drain(..batch).collect();
+        let targets: BTreeSet<Target> = missing.drain(..room.min(missing.len())).collect();
         registered.extend(targets.iter().cloned());
         draft.push(Step::RegisterTargets { target_group, targets });
     }

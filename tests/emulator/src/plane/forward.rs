@@ -1,16 +1,15 @@
 //! One request: what becomes of it, and the way to its target and back.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 use super::headers::{REQUEST_ID, Way, mark, request_id, strip_hop, within_limits};
-use super::{Body, Plane, host};
+use super::{Body, Caller, Plane, host, place};
 use crate::state::plan::{Arrival, Decision, Destination, Via};
 
 /// How long a target may take until its headers arrive: the service's idle timeout of one minute.
@@ -22,15 +21,14 @@ const TARGET_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) struct NoListener;
 
 impl Plane {
-    /// Answers one request of a client in `vpc`.
+    /// Answers one request of a client.
     pub(super) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
-        vpc: &str,
-        peer: SocketAddr,
+        caller: &Caller,
     ) -> Result<Response<Body>, NoListener> {
         let id = request_id(request.headers());
-        let mut response = self.respond(request, vpc, peer, &id).await?;
+        let mut response = self.respond(request, caller, &id).await?;
         response.headers_mut().insert(REQUEST_ID, id);
         Ok(response)
     }
@@ -38,23 +36,25 @@ impl Plane {
     async fn respond(
         &self,
         request: Request<Incoming>,
-        vpc: &str,
-        peer: SocketAddr,
+        caller: &Caller,
         id: &HeaderValue,
     ) -> Result<Response<Body>, NoListener> {
         if !within_limits(request.headers()) {
             return Ok(text(StatusCode::BAD_REQUEST, "Bad Request"));
         }
-        let Some((host, port)) = host::of(&request) else {
+        let Some((named, host, port)) = host::of(&request, caller.tls) else {
             return Ok(text(StatusCode::BAD_REQUEST, "Bad Request"));
         };
         let decision = {
             let arrival = Arrival {
-                vpc,
+                vpc: &caller.vpc,
                 host: &host,
+                authority: &named,
                 port,
+                tls: caller.tls,
                 method: request.method().as_str(),
                 path: request.uri().path(),
+                query: request.uri().query().unwrap_or_default(),
                 headers: request.headers(),
                 roll: rand::random(),
             };
@@ -64,12 +64,13 @@ impl Plane {
         match decision {
             Decision::UnknownService => Ok(text(StatusCode::NOT_FOUND, "Non Existent Service")),
             Decision::NoListener => Err(NoListener),
+            Decision::Denied(_, denial) => Ok(text(StatusCode::FORBIDDEN, denial.message)),
             Decision::Fixed(_, status) | Decision::NoTarget(_, status) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 Ok(text(status, status.canonical_reason().unwrap_or("")))
             }
             Decision::Forward(via, destination) => {
-                Ok(self.forward(request, &via, &destination, vpc, peer, id).await)
+                Ok(self.forward(request, &via, &destination, caller, id).await)
             }
         }
     }
@@ -79,8 +80,7 @@ impl Plane {
         request: Request<Incoming>,
         via: &Via,
         destination: &Destination,
-        vpc: &str,
-        peer: SocketAddr,
+        caller: &Caller,
         id: &HeaderValue,
     ) -> Response<Body> {
         if let Err(status) = fits(&request, &destination.protocol_version) {
@@ -95,17 +95,21 @@ impl Plane {
         let home = self.emulator.state().home().clone();
         let way = Way {
             home: &home,
-            vpc,
-            peer,
-            proto: if via.protocol == "HTTPS" { "https" } else { "http" },
+            vpc: &caller.vpc,
+            peer: caller.peer,
+            proto: if caller.tls { "https" } else { "http" },
             service_arn: &via.service_arn,
             network_arn: &via.network_arn,
             group_arn: &destination.group_arn,
+            caller: via.caller.as_ref(),
         };
         mark(&mut parts.headers, &way);
         parts.headers.insert(REQUEST_ID, id.clone());
         let multiplexed = destination.protocol_version != "HTTP1";
-        let outgoing = outgoing(parts.method, &parts.uri, parts.headers, authority, address, multiplexed);
+        let scheme = if destination.protocol == "HTTPS" { "https" } else { "http" };
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = format!("{scheme}://{address}{path}");
+        let outgoing = outgoing(parts.method, uri, parts.headers, authority, multiplexed);
         let Ok(outgoing) = outgoing.map(|request| request.map(|()| body.boxed())) else {
             return text(StatusCode::BAD_REQUEST, "Bad Request");
         };
@@ -129,13 +133,6 @@ impl Plane {
     }
 }
 
-/// Where a target is reached on this machine.
-fn place(destination: &Destination) -> Option<SocketAddr> {
-    let address: Ipv4Addr = destination.target.ipv4()?;
-    let port = destination.target.port?;
-    Some(SocketAddr::from((destination.prefix?.place(address), port)))
-}
-
 /// Whether a target group of this protocol version takes the request.
 fn fits<B>(request: &Request<B>, version: &str) -> Result<(), StatusCode> {
     let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -153,26 +150,24 @@ fn fits<B>(request: &Request<B>, version: &str) -> Result<(), StatusCode> {
 /// in a Host header too, because the authority has to be the place on this machine.
 fn outgoing(
     method: Method,
-    uri: &Uri,
+    uri: String,
     mut headers: HeaderMap,
     authority: Option<String>,
-    address: SocketAddr,
     multiplexed: bool,
 ) -> http::Result<Request<()>> {
     if let Some(value) = authority.and_then(|authority| HeaderValue::from_str(&authority).ok()) {
         headers.entry(header::HOST).or_insert(value);
     }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let version = if multiplexed { Version::HTTP_2 } else { Version::HTTP_11 };
-    let request = Request::builder().method(method).uri(format!("http://{address}{path}")).version(version);
+    let request = Request::builder().method(method).uri(uri).version(version);
     let mut request = request.body(())?;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
 /// An answer of the data plane itself.
-fn text(status: StatusCode, body: &'static str) -> Response<Body> {
-    let body = Full::new(Bytes::from_static(body.as_bytes())).map_err(|never| match never {}).boxed();
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    let body = Full::new(body.into()).map_err(|never| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::state::Home;
+use crate::state::plan::Caller;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -76,6 +77,7 @@ pub(super) struct Way<'a> {
     pub(super) service_arn: &'a str,
     pub(super) network_arn: &'a str,
     pub(super) group_arn: &'a str,
+    pub(super) caller: Option<&'a Caller>,
 }
 
 /// Puts the data plane's own headers in place.
@@ -94,6 +96,13 @@ pub(super) fn mark(headers: &mut HeaderMap, way: &Way<'_>) {
         way.service_arn, way.network_arn, way.group_arn
     );
     let port = way.peer.port().to_string();
+    if let Some(caller) = way.caller {
+        put(headers, "x-amzn-lattice-identity", &identity(caller));
+        if !caller.tags.is_empty() {
+            let tags: Vec<String> = caller.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            put(headers, "x-amzn-lattice-identity-tags", &tags.join(";"));
+        }
+    }
     for (name, value) in [
         ("x-forwarded-for", forwarded.as_str()),
         ("x-forwarded-for-port", &port),
@@ -102,10 +111,24 @@ pub(super) fn mark(headers: &mut HeaderMap, way: &Way<'_>) {
         ("x-amzn-lattice-target", &target),
         ("x-amzn-source-vpc", way.vpc),
     ] {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
+        put(headers, name, value);
     }
+}
+
+/// Sets a header; a value that no header can carry is left out.
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The caller as targets learn it.
+fn identity(caller: &Caller) -> String {
+    let org = caller.org_id.as_ref().map(|org| format!("PrincipalOrgID={org}"));
+    let session = caller.session.as_ref().map(|session| format!("SessionName={session}"));
+    let principal = format!("Principal={}", caller.principal);
+    let parts = [Some(principal), org, session, Some("Type=AWS_IAM".to_owned())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(";")
 }
 
 /// ARN of a VPC of this account and Region.

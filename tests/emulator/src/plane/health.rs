@@ -1,5 +1,6 @@
 //! Health checks of targets.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Empty;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use super::client::{TargetClient, client};
+use super::tls::TlsError;
 use crate::Emulator;
 use crate::state::Check;
 
@@ -27,9 +27,12 @@ const AGENT: &str = "lattice-emulator-health-check";
 
 /// Checks targets for ever. Each check waits for a permit before its time begins, so that a crowd of targets
 /// makes checks late and never makes them fail.
-pub async fn watch(emulator: Arc<Emulator>) {
+///
+/// # Errors
+/// When the clients for the checks cannot be made; no check has run then.
+pub async fn watch(emulator: Arc<Emulator>) -> Result<Infallible, TlsError> {
     let permits = Arc::new(Semaphore::new(MAX_CHECKS));
-    let checker = Checker { http1: client(false), http2: client(true) };
+    let checker = Checker { http1: client(false, false)?, http2: client(true, false)? };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -49,10 +52,11 @@ pub async fn watch(emulator: Arc<Emulator>) {
     }
 }
 
+/// Its connections are not kept: a check must find out whether the target can be connected to now.
 #[derive(Debug, Clone)]
 struct Checker {
-    http1: Client<HttpConnector, Empty<Bytes>>,
-    http2: Client<HttpConnector, Empty<Bytes>>,
+    http1: TargetClient<Empty<Bytes>>,
+    http2: TargetClient<Empty<Bytes>>,
 }
 
 impl Checker {
@@ -70,11 +74,11 @@ impl Checker {
     }
 
     async fn status(&self, check: &Check, address: SocketAddr) -> Option<u16> {
+        let scheme = if check.check.protocol == "HTTPS" { "https" } else { "http" };
         let request = Request::builder()
-            .uri(format!("http://{address}{}", check.check.path))
+            .uri(format!("{scheme}://{address}{}", check.check.path))
             .header(header::HOST, format!("{}:{}", check.target.id, check.port))
             .header(header::USER_AGENT, AGENT)
-            .header(header::CONNECTION, "close")
             .body(Empty::new())
             .ok()?;
         let client = if check.check.protocol_version == "HTTP2" { &self.http2 } else { &self.http1 };
@@ -84,10 +88,4 @@ impl Checker {
 
 fn place(check: &Check) -> Option<SocketAddr> {
     Some(SocketAddr::from((check.prefix?.place(check.target.ipv4()?), check.port)))
-}
-
-/// Connections are not kept: a check must find out whether the target can be connected to now.
-fn client(http2: bool) -> Client<HttpConnector, Empty<Bytes>> {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder.http2_only(http2).pool_max_idle_per_host(0).set_host(false).build(HttpConnector::new())
 }

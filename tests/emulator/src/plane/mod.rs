@@ -1,9 +1,11 @@
 //! The data plane: one place a VPC for its clients, requests on their way to targets, health checks.
 
+mod client;
 mod forward;
 mod headers;
 mod health;
 mod host;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,31 +14,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
+use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tokio_rustls::TlsAcceptor;
 
 use crate::Emulator;
 use crate::state::Prefix;
+use crate::state::plan::{Decision, Destination};
+use client::{TargetClient, client};
 
 pub use health::watch;
+pub use tls::{Authority, TlsError};
 
 /// Body of a request or response on its way through.
 pub(crate) type Body = BoxBody<bytes::Bytes, hyper::Error>;
 
-/// How long a connection to a target may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long a client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Longest life of a connection that is passed through.
+const PASSTHROUGH_LIFE: Duration = Duration::from_mins(10);
 
 /// Header lines that are read before a request is refused by the parser itself; the service's own limit of 100,
 /// with its own status, comes first.
 const MAX_HEADER_LINES: usize = 256;
+
+/// Why the data plane cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// A place cannot be listened at.
+    #[error("the data plane cannot listen")]
+    Listen(#[from] io::Error),
+    /// The clients of targets, or the authority, cannot be made.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+}
+
+/// A client of the data plane: where it is and how it came.
+#[derive(Debug, Clone)]
+struct Caller {
+    vpc: Arc<str>,
+    peer: SocketAddr,
+    tls: bool,
+}
 
 /// The data plane.
 #[derive(Debug)]
@@ -45,8 +69,9 @@ pub struct Plane {
     port: u16,
     /// Prefixes whose place for clients is open.
     open: Mutex<BTreeSet<Prefix>>,
-    http1: Client<HttpConnector, Body>,
-    http2: Client<HttpConnector, Body>,
+    http1: TargetClient<Body>,
+    http2: TargetClient<Body>,
+    authority: Authority,
 }
 
 impl Plane {
@@ -54,7 +79,7 @@ impl Plane {
     ///
     /// # Errors
     /// When a place cannot be opened.
-    pub async fn open(emulator: Arc<Emulator>, port: u16) -> io::Result<Arc<Self>> {
+    pub async fn open(emulator: Arc<Emulator>, port: u16) -> Result<Arc<Self>, PlaneError> {
         let first = emulator.state().vpcs().iter().next().map(|(vpc, prefix)| (vpc.clone(), *prefix));
         let address = first.as_ref().map_or(Ipv4Addr::LOCALHOST, |(_, prefix)| prefix.front());
         let listener = TcpListener::bind((address, port)).await?;
@@ -63,8 +88,9 @@ impl Plane {
             emulator,
             port,
             open: Mutex::new(BTreeSet::new()),
-            http1: client(false),
-            http2: client(true),
+            http1: client(false, true)?,
+            http2: client(true, true)?,
+            authority: Authority::new()?,
         });
         if let Some((vpc, prefix)) = first {
             plane.open.lock().await.insert(prefix);
@@ -72,6 +98,11 @@ impl Plane {
         }
         plane.open_all().await?;
         Ok(plane)
+    }
+
+    /// The certificate of the authority that signs the data plane's certificates, as PEM.
+    pub fn authority(&self) -> String {
+        self.authority.pem()
     }
 
     /// The port of all places.
@@ -115,9 +146,47 @@ impl Plane {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was not set");
         }
+        let mut first = [0_u8; 1];
+        let peeked = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut first)).await;
+        if !matches!(peeked, Ok(Ok(1))) {
+            return;
+        }
+        if first == [tls::HANDSHAKE] {
+            let caller = Caller { vpc, peer, tls: true };
+            if let Err(error) = self.encrypted(stream, caller).await {
+                tracing::debug!(%error, "an encrypted connection ended early");
+            }
+        } else {
+            self.http(TokioIo::new(stream), Caller { vpc, peer, tls: false }).await;
+        }
+    }
+
+    /// An encrypted connection: passed through to a target, or ended here.
+    async fn encrypted(self: Arc<Self>, stream: TcpStream, caller: Caller) -> io::Result<()> {
+        let name = tls::server_name(&stream).await?.unwrap_or_default();
+        let (passed, certified) = {
+            let now = self.emulator.clock.now();
+            let mut state = self.emulator.state();
+            let passed = state.pass_through(now, &caller.vpc, &name, rand::random());
+            (passed, state.certificate_name(&caller.vpc, &name))
+        };
+        match passed {
+            Some(Decision::Forward(_, destination)) => pass(stream, &destination).await,
+            // There is nobody to talk to, and nothing can be said inside a connection that is not ours.
+            Some(_) => Ok(()),
+            None => {
+                let config = self.authority.server_config(&certified).map_err(io::Error::other)?;
+                let stream = TlsAcceptor::from(config).accept(stream).await?;
+                self.http(TokioIo::new(stream), caller).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn http<S: Read + Write + Unpin + Send + 'static>(self: Arc<Self>, stream: S, caller: Caller) {
         let service = service_fn(move |request| {
-            let (plane, vpc) = (Arc::clone(&self), Arc::clone(&vpc));
-            async move { plane.serve(request, &vpc, peer).await }
+            let (plane, caller) = (Arc::clone(&self), caller.clone());
+            async move { plane.serve(request, &caller).await }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -126,15 +195,24 @@ impl Plane {
             .header_read_timeout(HEADER_TIMEOUT)
             .max_headers(MAX_HEADER_LINES);
         builder.http2().timer(TokioTimer::new());
-        if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        if let Err(error) = builder.serve_connection(stream, service).await {
             tracing::debug!(%error, "a data-plane connection ended early");
         }
     }
 }
 
-fn client(http2: bool) -> Client<HttpConnector, Body> {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).http2_only(http2).set_host(false).build(connector)
+/// Where a target is reached on this machine.
+fn place(destination: &Destination) -> Option<SocketAddr> {
+    let address: Ipv4Addr = destination.target.ipv4()?;
+    let port = destination.target.port?;
+    Some(SocketAddr::from((destination.prefix?.place(address), port)))
+}
+
+/// Carries bytes both ways until both sides have ended or the connection is too old.
+async fn pass(mut stream: TcpStream, destination: &Destination) -> io::Result<()> {
+    let address = place(destination).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+    let mut target = TcpStream::connect(address).await?;
+    let copied = tokio::io::copy_bidirectional(&mut stream, &mut target);
+    tokio::time::timeout(PASSTHROUGH_LIFE, copied).await.map_err(io::Error::from)??;
+    Ok(())
 }

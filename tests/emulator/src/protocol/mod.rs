@@ -2,6 +2,7 @@
 
 mod answer;
 mod decode;
+mod neighbour;
 mod project;
 mod route;
 
@@ -33,6 +34,16 @@ pub struct Lost;
 pub async fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Lost> {
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent = agent.map(str::to_owned);
+    if let Some((operation, answer)) = neighbour::handle(emulator, parts, body) {
+        let latency = emulator.state().settings.latency;
+        if latency.0 > 0 {
+            tokio::time::sleep(latency.std()).await;
+        }
+        let status = answer.status();
+        let error = (!status.is_success()).then_some("BadRequest");
+        emulator.calls().note(emulator.clock.now(), &operation, status.as_u16(), error, agent);
+        return Ok(answer);
+    }
     let path = parts.uri.path();
     let routed = route::find(&emulator.model, &parts.method, path);
     let (name, outcome) = match &routed {

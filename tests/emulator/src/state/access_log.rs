@@ -12,7 +12,7 @@ use super::{Document, Moment, Refusal, State};
 const SUBSCRIPTION: &str = "ACCESS_LOG_SUBSCRIPTION";
 
 impl State {
-    fn logged(&self, given: &str) -> Result<(Kind, String), Refusal> {
+    fn loggable(&self, given: &str) -> Result<(Kind, String), Refusal> {
         let kinds = [Kind::Service, Kind::ServiceNetwork, Kind::ResourceConfiguration];
         let found = kinds.into_iter().find_map(|kind| Some((kind, self.find(kind, given).ok()?)));
         found.ok_or_else(|| {
@@ -22,7 +22,7 @@ impl State {
     }
 
     pub(super) fn create_access_log(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
-        let (kind, resource) = self.logged(input.text("resourceIdentifier"))?;
+        let (kind, resource) = self.loggable(input.text("resourceIdentifier"))?;
         let destination = input.text("destinationArn");
         let kind_of_log = destination_type(destination)
             .ok_or_else(|| Refusal::field("destinationArn", "must name a log group, a bucket or a stream"))?;
@@ -72,7 +72,7 @@ impl State {
 
     pub(super) fn list_access_logs(&self, input: Input<'_>) -> Result<Document, Refusal> {
         let given = input.text("resourceIdentifier");
-        let found = match self.logged(given) {
+        let found = match self.loggable(given) {
             Ok((_, resource)) => {
                 self.subscriptions_of(&resource).map(|(id, it)| Found::by_seq(it.meta.seq, id)).collect()
             }
@@ -101,6 +101,11 @@ impl State {
         let id = self.find(Kind::AccessLogSubscription, input.text("accessLogSubscriptionIdentifier"))?;
         self.remove(now, Kind::AccessLogSubscription, &id);
         Ok(Self::nothing())
+    }
+
+    /// Whether a service or its network has an access log.
+    pub(super) fn logged(&self, service: &str, network: &str) -> bool {
+        self.subscriptions_of(service).chain(self.subscriptions_of(network)).next().is_some()
     }
 
     /// Destinations of the access logs of a service and its network.

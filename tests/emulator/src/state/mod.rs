@@ -3,6 +3,7 @@
 //! Every entry takes the moment at which it happens. Transitions that take time wait in a queue of due events,
 //! which [`State::advance`] works off up to the given moment, so a test can let hours pass in no time.
 
+mod access;
 mod access_log;
 mod action;
 mod batch;

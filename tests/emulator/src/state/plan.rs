@@ -10,6 +10,7 @@ use super::resources::{Action, Conditions, Health, Share, Target, TargetGroup, T
 use super::settings::PrefixMode;
 use super::vpc::Prefix;
 use super::{Moment, State};
+use crate::iam::Denial;
 use crate::matching::{Request, matches};
 
 /// A service as requests meet it.
@@ -28,9 +29,12 @@ pub struct ListenerPlan {
     pub rules: Vec<(Conditions, Action)>,
 }
 
-/// Plans of one service by the moment from which they hold.
+/// Plans of one service: the one that holds, and those that will.
 #[derive(Debug, Default)]
-pub(super) struct Published(VecDeque<(Moment, Arc<ServicePlan>)>);
+pub(super) struct Published {
+    current: Option<Arc<ServicePlan>>,
+    waiting: VecDeque<(Moment, Arc<ServicePlan>)>,
+}
 
 /// Plans that wait for their moment. With more changes than this within one propagation delay the newest waiting
 /// one is replaced, which no client can tell from a slower propagation.
@@ -38,17 +42,19 @@ const MAX_WAITING: usize = 256;
 
 impl Published {
     fn push(&mut self, at: Moment, plan: Arc<ServicePlan>) {
-        if self.0.len() >= MAX_WAITING {
-            self.0.pop_back();
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.pop_back();
         }
-        self.0.push_back((at, plan));
+        self.waiting.push_back((at, plan));
     }
 
+    /// The plan that holds. It is kept apart from the waiting ones because requests take their moment before
+    /// they get here: one that comes a little late must not see a state in which nothing holds yet.
     fn current(&mut self, now: Moment) -> Option<Arc<ServicePlan>> {
-        while self.0.get(1).is_some_and(|(at, _)| *at <= now) {
-            self.0.pop_front();
+        while self.waiting.front().is_some_and(|(at, _)| *at <= now) {
+            self.current = self.waiting.pop_front().map(|(_, plan)| plan);
         }
-        self.0.front().filter(|(at, _)| *at <= now).map(|(_, plan)| Arc::clone(plan))
+        self.current.clone()
     }
 }
 
@@ -59,12 +65,18 @@ pub struct Arrival<'a> {
     pub vpc: &'a str,
     /// Host without port, in lower case.
     pub host: &'a str,
+    /// Host as the client named it, which is what it signed.
+    pub authority: &'a str,
     /// Port of the listener.
     pub port: u16,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
     /// Method.
     pub method: &'a str,
     /// Path without the query string, as it is on the wire.
     pub path: &'a str,
+    /// Query string, empty when there is none.
+    pub query: &'a str,
     /// Headers.
     pub headers: &'a HeaderMap,
     /// Random number from 0 to below 1 that decides the weighted choice.
@@ -78,6 +90,8 @@ pub enum Decision {
     UnknownService,
     /// The service has no listener on the port.
     NoListener,
+    /// The caller may not.
+    Denied(Via, Denial),
     /// A fixed response.
     Fixed(Via, u16),
     /// A forward without a target to go to; the status comes from the settings.
@@ -99,6 +113,23 @@ pub struct Via {
     pub network_arn: String,
     /// Protocol of the listener.
     pub protocol: String,
+    /// Who calls, if it is known.
+    pub caller: Option<Caller>,
+    /// Whether an access log wants to know of it.
+    pub logged: bool,
+}
+
+/// Who calls, as targets and logs learn it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// ARN.
+    pub principal: String,
+    /// Organisation.
+    pub org_id: Option<String>,
+    /// Session name of an assumed role.
+    pub session: Option<String>,
+    /// Tags of the principal.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Where a request goes.
@@ -175,15 +206,21 @@ impl State {
         };
         let plan = self.plans.get_mut(&service).and_then(|published| published.current(now));
         let Some((plan, port)) = plan.map(|plan| (plan, arrival.port)) else { return Decision::NoListener };
-        let Some(listener) = plan.listeners.get(&port) else { return Decision::NoListener };
-        let arn = |kind, id: &str| self.meta(kind, id).map(|meta| meta.arn.clone()).unwrap_or_default();
-        let via = Via {
-            service_arn: arn(Kind::Service, &service),
-            network_arn: arn(Kind::ServiceNetwork, &network),
-            service,
-            network,
-            protocol: listener.protocol.clone(),
-        };
+        let wanted = if arrival.tls { "HTTPS" } else { "HTTP" };
+        let listener = plan.listeners.get(&port).filter(|listener| listener.protocol == wanted);
+        let Some(listener) = listener else { return Decision::NoListener };
+        let mut via = self.via(service, network, &listener.protocol);
+        match self.permit(now, &via, arrival) {
+            Err(denial) => return Decision::Denied(via, denial),
+            Ok(caller) => {
+                via.caller = caller.map(|caller| Caller {
+                    principal: caller.principal.clone(),
+                    org_id: caller.org_id.clone(),
+                    session: caller.session().map(str::to_owned),
+                    tags: caller.tags.clone(),
+                });
+            }
+        }
         let switches = &self.settings.switches;
         let (mode, raw) = (switches.prefix_mode, switches.match_raw_path);
         match listener.action(mode, raw, arrival) {
@@ -193,6 +230,49 @@ impl State {
                 Some(destination) => Decision::Forward(via, Box::new(destination)),
                 None => Decision::NoTarget(via, self.settings.switches.no_target_status),
             },
+        }
+    }
+
+    /// What becomes of an encrypted connection to a server name: `None` = it ends here. A service with a
+    /// TLS_PASSTHROUGH listener never ends it: the bytes go to a target.
+    pub fn pass_through(&mut self, now: Moment, vpc: &str, server: &str, roll: f64) -> Option<Decision> {
+        self.advance(now);
+        let (service, network) = self.reach(vpc, server)?;
+        let plan = self.plans.get_mut(&service)?.current(now)?;
+        let mut listeners = plan.listeners.iter();
+        let (port, listener) = listeners.find(|(_, listener)| listener.protocol == "TLS_PASSTHROUGH")?;
+        let via = self.via(service, network, &listener.protocol);
+        if let Err(denial) = self.permit_connection(now, &via, vpc, *port) {
+            return Some(Decision::Denied(via, denial));
+        }
+        let (_, Action::Forward(shares)) = listener.rules.last()? else { return None };
+        Some(match self.destination(shares, roll) {
+            Some(destination) => Decision::Forward(via, Box::new(destination)),
+            None => Decision::NoTarget(via, self.settings.switches.no_target_status),
+        })
+    }
+
+    /// The name that the certificate for a server name is for: the generated name always has one, a custom domain
+    /// only if its service names a certificate. Otherwise the client gets a certificate of another name.
+    pub fn certificate_name(&self, vpc: &str, server: &str) -> String {
+        let found = self.reach(vpc, server).and_then(|(service, _)| self.store.services.get(&service));
+        match found {
+            Some(service) if service.domain == server || service.certificate.is_some() => server.to_owned(),
+            Some(service) => service.domain.clone(),
+            None => format!("vpc-lattice-svcs.{}.on.aws", self.home.region),
+        }
+    }
+
+    fn via(&self, service: String, network: String, protocol: &str) -> Via {
+        let arn = |kind, id: &str| self.meta(kind, id).map(|meta| meta.arn.clone()).unwrap_or_default();
+        Via {
+            service_arn: arn(Kind::Service, &service),
+            network_arn: arn(Kind::ServiceNetwork, &network),
+            logged: self.logged(&service, &network),
+            network,
+            service,
+            protocol: protocol.to_owned(),
+            caller: None,
         }
     }
 

@@ -32,8 +32,12 @@ impl State {
         }
         let (id, auth_type) = self.policy_holder(input)?;
         let state = state_of(auth_type);
-        let created = self.store.auth_policies.get(&id).map_or(now, |policy| policy.created);
-        self.store.auth_policies.insert(id, Policy { text: text.to_owned(), created, updated: now });
+        let before = self.store.auth_policies.get(&id);
+        let created = before.map_or(now, |policy| policy.created);
+        let previous = before.map(|policy| policy.text.clone());
+        self.store
+            .auth_policies
+            .insert(id, Policy { text: text.to_owned(), previous, created, updated: now });
         Ok(Output::new().with("policy", text).with("state", state).done())
     }
 
@@ -77,7 +81,7 @@ impl State {
         if !serde_json::from_str::<serde_json::Value>(text).is_ok_and(|policy| policy.is_object()) {
             return Err(Refusal::field("policy", "must be a JSON object"));
         }
-        let policy = Policy { text: text.to_owned(), created: now, updated: now };
+        let policy = Policy { text: text.to_owned(), previous: None, created: now, updated: now };
         self.store.resource_policies.insert(arn, policy);
         Ok(Self::nothing())
     }

@@ -299,6 +299,9 @@ pub struct Generic {
 pub struct Policy {
     /// The document as given.
     pub text: String,
+    /// What it replaced; requests still feel that for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// When it was first put.
     pub created: Moment,
     /// When it was last put.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::time::Delay;
+use crate::iam::Identity;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Transitions that shall fail, by kind of resource.
     pub failures: Vec<Failure>,
+    /// Certificates that ACM lists.
+    pub certificates: Vec<Certificate>,
+    /// Callers whose signatures are known at the data plane.
+    pub identities: Vec<Identity>,
 }
 
 /// A patch that does not fit the settings.
@@ -363,6 +368,34 @@ impl Fault {
             None => operation == pattern,
         })
     }
+}
+
+/// A certificate that ACM lists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Certificate {
+    /// ARN; made from its place in the list when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The name that it is for, perhaps with a wildcard as its first label.
+    pub domain: String,
+    /// Further names.
+    #[serde(default)]
+    pub alternative_names: Vec<String>,
+    /// Algorithm of its key; VPC Lattice takes RSA_2048 only.
+    #[serde(default = "key_algorithm")]
+    pub key_algorithm: String,
+}
+
+impl Certificate {
+    /// All names.
+    pub fn names(&self) -> Vec<&str> {
+        std::iter::once(&self.domain).chain(&self.alternative_names).map(String::as_str).collect()
+    }
+}
+
+fn key_algorithm() -> String {
+    "RSA_2048".to_owned()
 }
 
 /// Which transition fails.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::site::{Site, VPC, keys};
 
 /// A target that answers with what it got.
-async fn echo(site: &Site, octet: u8) -> SocketAddr {
+pub(crate) async fn echo(site: &Site, octet: u8) -> SocketAddr {
     site.target(octet, |request| async move {
         let headers: serde_json::Map<String, Value> = request
             .headers()
@@ -209,30 +209,4 @@ async fn a_request_under_way_outlives_its_rule_and_its_target() {
     assert_eq!(site.get("/slow").await.0, StatusCode::NOT_FOUND);
     go.notify_one();
     assert_eq!(request.await.unwrap(), (StatusCode::OK, "finished".to_owned()));
-}
-
-/// Listener to target group, by protocol: which requests pass.
-#[tokio::test]
-async fn requests_pass_or_not_by_the_protocol_version_of_the_target_group() {
-    let site = Site::new(json!({})).await;
-    let target = echo(&site, 1).await;
-    let one = site.group("one", &[target], json!({})).await;
-    site.rule("/one", 1, &[(&one, 1)]).await;
-    let grpc = || {
-        site.request(Method::POST, "/one")
-            .header("content-type", "application/grpc")
-            .body(Full::default())
-            .unwrap()
-    };
-    let plain = || site.request(Method::GET, "/one").body(Full::<Bytes>::default()).unwrap();
-    assert_eq!(site.send(plain()).await.unwrap().0, StatusCode::OK, "HTTP/1.1 to HTTP1");
-    let mut over_http2 = plain();
-    *over_http2.version_mut() = http::Version::HTTP_2;
-    let (status, _, body) = site.send_http2(over_http2).await.unwrap();
-    assert_eq!(status, StatusCode::OK, "HTTP/2 to HTTP1");
-    let seen: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(seen["version"], "HTTP/1.1");
-    let mut over_http2 = grpc();
-    *over_http2.version_mut() = http::Version::HTTP_2;
-    assert_eq!(site.send_http2(over_http2).await.unwrap().0, StatusCode::BAD_GATEWAY, "gRPC to HTTP1");
 }

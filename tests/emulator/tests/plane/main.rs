@@ -2,4 +2,5 @@
 
 mod forwarding;
 mod load;
+mod secure;
 mod site;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,8 +21,13 @@ use lattice_emulator::model::Model;
 use lattice_emulator::plane::{self, Plane};
 use lattice_emulator::state::{Document, Home, Prefix, Settings, State};
 use lattice_emulator::{Emulator, protocol};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
 const PREFIX: &str = "127.64";
@@ -35,10 +42,13 @@ pub(crate) struct Site {
     pub(crate) listener: String,
     pub(crate) domain: String,
     front: SocketAddr,
+    plane: Arc<Plane>,
     http1: Client<HttpConnector, Full<Bytes>>,
-    http2: Client<HttpConnector, Full<Bytes>>,
     prefix: Prefix,
 }
+
+/// Status, headers and body of an answer.
+pub(crate) type Seen = (StatusCode, http::HeaderMap, String);
 
 pub(crate) fn no_delays() -> Settings {
     let Value::Object(delays) = serde_json::to_value(Settings::default().delays).unwrap() else { panic!() };
@@ -63,8 +73,8 @@ impl Site {
             listener: String::new(),
             domain: String::new(),
             front: SocketAddr::from((prefix.front(), plane.port())),
+            plane,
             http1: builder.build(HttpConnector::new()),
-            http2: builder.http2_only(true).build(HttpConnector::new()),
             prefix,
         };
         let network = site.id("CreateServiceNetwork", json!({"name": "net"})).await;
@@ -135,29 +145,42 @@ impl Site {
             .header("host", &self.domain)
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
-        self.send_with(&self.http1, request).await
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Seen, String> {
+        let response = self.http1.request(request).await.map_err(|error| format!("{error:?}"))?;
+        seen(response).await
     }
 
-    pub(crate) async fn send_http2(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
-        self.send_with(&self.http2, request).await
+    /// Sends a request for `http://<service>/<path>` by HTTP/2 with prior knowledge.
+    pub(crate) async fn send_http2(&self, request: Request<Full<Bytes>>) -> Result<Seen, String> {
+        let stream = TcpStream::connect(self.front).await.unwrap();
+        http2(TokioIo::new(stream), request).await
     }
 
-    async fn send_with(
+    /// Opens an encrypted connection that trusts the emulator's authority, or nobody's certificate else.
+    pub(crate) async fn encrypted(
         &self,
-        client: &Client<HttpConnector, Full<Bytes>>,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, http::HeaderMap, String), String> {
-        let response = client.request(request).await.map_err(|error| format!("{error:?}"))?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-        Ok((parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned()))
+        name: &str,
+        protocols: &[&str],
+        authority: &str,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        let pem = CertificateDer::from_pem_slice(authority.as_bytes()).unwrap();
+        roots.add(pem).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let stream = TcpStream::connect(self.front).await?;
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+
+    /// The certificate of the emulator's authority.
+    pub(crate) fn authority(&self) -> String {
+        self.plane.authority()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
@@ -199,6 +222,35 @@ impl Site {
     pub(crate) async fn named(&self, octet: u8, name: &'static str) -> SocketAddr {
         self.target(octet, move |_| async move { Response::new(Full::from(name)) }).await
     }
+}
+
+async fn seen(response: Response<Incoming>) -> Result<Seen, String> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
+    Ok((parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// One request by HTTP/1.1 over a connection.
+pub(crate) async fn http1<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Seen, String>
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(stream).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    seen(sender.send_request(request).await.map_err(|error| format!("{error:?}"))?).await
+}
+
+/// One request by HTTP/2 over a connection.
+pub(crate) async fn http2<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Seen, String>
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    seen(sender.send_request(request).await.map_err(|error| format!("{error:?}"))?).await
 }
 
 async fn serve<F, R>(listener: TcpListener, answer: Arc<F>)

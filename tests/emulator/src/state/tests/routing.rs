@@ -40,8 +40,18 @@ impl Site {
     fn ask(&mut self, path: &str, roll: f64) -> Decision {
         let headers = HeaderMap::new();
         let host = self.domain.clone();
-        let arrival =
-            Arrival { vpc: VPC, host: &host, port: 80, method: "GET", path, headers: &headers, roll };
+        let arrival = Arrival {
+            vpc: VPC,
+            host: &host,
+            authority: &host,
+            query: "",
+            port: 80,
+            tls: false,
+            method: "GET",
+            path,
+            headers: &headers,
+            roll,
+        };
         self.world.state.decide(self.world.now, arrival)
     }
 
@@ -90,12 +100,33 @@ fn a_service_is_reachable_only_from_a_vpc_whose_network_has_it() {
     let headers = HeaderMap::new();
     let host = site.domain.clone();
     for (vpc, host, port) in [("vpc-other", host.as_str(), 80), (VPC, "unknown.example", 80)] {
-        let arrival = Arrival { vpc, host, port, method: "GET", path: "/", headers: &headers, roll: 0.0 };
+        let arrival = Arrival {
+            vpc,
+            host,
+            authority: host,
+            query: "",
+            port,
+            tls: false,
+            method: "GET",
+            path: "/",
+            headers: &headers,
+            roll: 0.0,
+        };
         let decision = site.world.state.decide(site.world.now, arrival);
         assert!(matches!(decision, Decision::UnknownService), "{decision:?}");
     }
-    let arrival =
-        Arrival { vpc: VPC, host: &host, port: 81, method: "GET", path: "/", headers: &headers, roll: 0.0 };
+    let arrival = Arrival {
+        vpc: VPC,
+        host: &host,
+        authority: &host,
+        query: "",
+        port: 81,
+        tls: false,
+        method: "GET",
+        path: "/",
+        headers: &headers,
+        roll: 0.0,
+    };
     assert!(matches!(site.world.state.decide(site.world.now, arrival), Decision::NoListener));
 }
 

@@ -1,0 +1,115 @@
+//! What routes that share a Lattice service tell each other: a condition on the leader's entries names the followers
+//! whose rules the service has, and one on a follower's names the leader.
+
+use super::route::{conditions_of, dns_names};
+use crate::report::{Condition, RouteReport, Serving};
+use crate::snapshot::{ObjectKey, Snapshot};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use trellis_hint::{Kind, UnitKey};
+
+/// The condition's type.
+pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";
+
+/// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
+const ID_CHARS: usize = 17;
+
+/// The condition for a report; none where nothing is shared.
+pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
+    let sentences: Vec<String> = report
+        .services
+        .iter()
+        .filter_map(|serving| {
+            let hostname = serving.hostname.as_deref().unwrap_or_default();
+            match &serving.leader {
+                Some(leader) => {
+                    Some(format!("The service of {} serves {hostname} for this route too.", named(leader)))
+                }
+                None if serving.followers.is_empty() => None,
+                None => {
+                    let followers: Vec<String> = serving
+                        .followers
+                        .iter()
+                        .map(|(follower, generation)| listed(follower, *generation))
+                        .collect();
+                    Some(format!(
+                        "The service for {hostname} also has the rules of {}.",
+                        followers.join(", ")
+                    ))
+                }
+            }
+        })
+        .collect();
+    (!sentences.is_empty()).then(|| Condition::yes(SHARED, "SameHostname", sentences.join(" ")))
+}
+
+/// The routes that a route's status names as sharing a service with it.
+pub(crate) fn mentioned(cluster: &str, route: &Value) -> BTreeSet<UnitKey> {
+    let conditions =
+        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some(SHARED));
+    let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
+    messages.flat_map(|message| units_in(cluster, message)).collect()
+}
+
+/// The units of routes that a message names as `<kind> <namespace>/<name>`.
+fn units_in(cluster: &str, message: &str) -> Vec<UnitKey> {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let pairs = words.windows(2).filter_map(|pair| {
+        let kind = Kind::parse(pair[0]).filter(|kind| kind.is_route())?;
+        let (namespace, name) = pair[1].trim_end_matches([',', '.']).split_once('/')?;
+        Some(UnitKey::Route { kind, cluster: cluster.into(), namespace: namespace.into(), name: name.into() })
+    });
+    pairs.collect()
+}
+
+/// How the service of a leader stands, as the leader's status tells.
+pub(super) struct Leader<'a> {
+    object: Option<&'a Value>,
+    pub(super) key: &'a ObjectKey,
+}
+
+impl<'a> Leader<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, cluster: &str, serving: &'a Serving) -> Option<Self> {
+        let key = serving.leader.as_ref()?;
+        Some(Self { object: snapshot.get(cluster, key.kind, &key.namespace, &key.name), key })
+    }
+
+    /// The domain name of one of its services.
+    pub(super) fn dns_name(&self, service: &str) -> Option<String> {
+        dns_names(self.object?).into_iter().find(|name| {
+            let rest = name.strip_prefix(service).and_then(|rest| rest.strip_prefix('-'));
+            rest.and_then(|rest| rest.split('.').next()).is_some_and(|id| id.len() == ID_CHARS)
+        })
+    }
+
+    /// Whether its service has the rules of that generation of a follower.
+    pub(super) fn lists(&self, follower: &ObjectKey, generation: i64) -> bool {
+        let text = listed(follower, generation);
+        self.conditions(SHARED).any(|one| {
+            one.get("message").and_then(Value::as_str).is_some_and(|message| message.contains(&text))
+        })
+    }
+
+    /// Whether it is programmed.
+    pub(super) fn is_programmed(&self) -> bool {
+        self.conditions("Programmed").any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
+    }
+
+    pub(super) fn unit(&self, cluster: &str) -> UnitKey {
+        let ObjectKey { kind, namespace, name } = self.key.clone();
+        UnitKey::Route { kind, cluster: cluster.to_owned(), namespace, name }
+    }
+
+    fn conditions(&self, kind: &'static str) -> impl Iterator<Item = &'a Value> {
+        let all = self.object.into_iter().flat_map(conditions_of);
+        all.filter(move |one| one.get("type").and_then(Value::as_str) == Some(kind))
+    }
+}
+
+pub(super) fn named(key: &ObjectKey) -> String {
+    format!("{} {}/{}", key.kind, key.namespace, key.name)
+}
+
+fn listed(key: &ObjectKey, generation: i64) -> String {
+    format!("{} (generation {generation})", named(key))
+}

@@ -1,0 +1,68 @@
+//! A route's parents that are ours.
+
+use crate::attach::{Attached, Refusal, attach};
+use crate::gateway::{self, Whose};
+use crate::report::Condition;
+use crate::route::{ParentRef, Route};
+use crate::status;
+use crate::view::View;
+use serde_json::Value;
+
+/// A parent that is ours, and whether it takes the route.
+pub(crate) struct Parent {
+    pub(crate) reference: ParentRef,
+    pub(crate) attached: Result<Vec<Attached>, Condition>,
+}
+
+/// The parents that are ours, in order. Why some cannot be told is added to `unknown`.
+pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut Vec<String>) -> Vec<Parent> {
+    let mut parents = vec![];
+    for reference in route.parents.iter().filter(|parent| parent.is_gateway) {
+        let attached = match gateway::find(view, &route.id.cluster, &reference.namespace, &reference.name) {
+            (Whose::Unknown(why), _) => {
+                unknown.push(why);
+                continue;
+            }
+            (Whose::Others, None) if has_entry_of_ours(object, reference, &route.id.namespace) => {
+                let text = format!(
+                    "{}: Gateway {}/{} does not exist; create it or remove the reference.",
+                    reference.path, reference.namespace, reference.name
+                );
+                Err(Condition::no("Accepted", "NoMatchingParent", text))
+            }
+            (Whose::Others, _) | (Whose::Ours, None) => continue,
+            (Whose::Ours, Some(gateway)) => match attach_to(view, route, reference, gateway) {
+                Ok(attached) => Ok(attached),
+                Err(Refusal::Condition(refused)) => Err(refused),
+                Err(Refusal::Unknown(why)) => {
+                    unknown.push(why);
+                    continue;
+                }
+            },
+        };
+        parents.push(Parent { reference: reference.clone(), attached });
+    }
+    parents
+}
+
+fn attach_to(
+    view: &View,
+    route: &Route,
+    reference: &ParentRef,
+    gateway: &Value,
+) -> Result<Vec<Attached>, Refusal> {
+    let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
+        let text = format!("Gateway {}/{} cannot be read: {problem}", reference.namespace, reference.name);
+        Refusal::Condition(Condition::no("Accepted", "NoMatchingParent", text))
+    })?;
+    attach(view, route, reference, &judged)
+}
+
+/// Whether the route's status has an entry of ours for this reference.
+fn has_entry_of_ours(object: &Value, reference: &ParentRef, namespace: &str) -> bool {
+    let entries = object.pointer("/status/parents").and_then(Value::as_array);
+    entries.into_iter().flatten().any(|entry| {
+        let parent = entry.get("parentRef").unwrap_or(&Value::Null);
+        status::is_ours(entry) && status::is_same_parent(parent, &reference.reference, namespace)
+    })
+}

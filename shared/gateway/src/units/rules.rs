@@ -1,0 +1,100 @@
+//! A route's rules and what their backends lead to.
+
+use crate::Settings;
+use crate::backend::{self, BackendError, Pool};
+use crate::problem::{self, Problem, quoted};
+use crate::report::Condition;
+use crate::route::{Route, Rule};
+use crate::view::View;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A rule and what its backends lead to: weight and pools of each, in order.
+pub(crate) struct ResolvedRule {
+    pub(crate) rule: Rule,
+    pub(crate) backends: Vec<(u32, Result<Vec<Pool>, BackendError>)>,
+}
+
+/// Resolves all rules. What is not known is added to `unknown`.
+pub(crate) fn resolve(
+    view: &View,
+    route: &Route,
+    listeners_take_http2: bool,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> Vec<ResolvedRule> {
+    let mut rules = vec![];
+    for rule in &route.rules {
+        let mut backends = vec![];
+        for wanted in &rule.backends {
+            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, &settings.limits);
+            if let Err(BackendError::Unknown(why)) = &resolved {
+                unknown.push(why.clone());
+            }
+            backends.push((wanted.weight, resolved));
+        }
+        rules.push(ResolvedRule { rule: rule.clone(), backends });
+    }
+    rules
+}
+
+/// Why a rule has to be dropped.
+pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
+    let mut problems = rule.rule.problems.clone();
+    let pools: BTreeSet<(&str, &str, &str, u16)> = rule
+        .backends
+        .iter()
+        .flat_map(|(_, pools)| pools.iter().flatten())
+        .map(|pool| (&*pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
+        .collect();
+    let most = settings.limits.target_groups_per_rule;
+    if pools.len() > most {
+        let text = format!(
+            "The rule leads to {} target groups, VPC Lattice takes {most} in a rule; name fewer backends",
+            pools.len()
+        );
+        problems.push(Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text));
+    }
+    problems
+}
+
+/// The ResolvedRefs condition: the first broken reference's reason, and all problems.
+pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
+    let broken: Vec<(&'static str, &Problem)> = rules
+        .iter()
+        .flat_map(|rule| &rule.backends)
+        .filter_map(|(_, resolved)| match resolved {
+            Err(BackendError::Broken(reason, problem)) => Some((*reason, problem)),
+            _ => None,
+        })
+        .collect();
+    match broken.first() {
+        None => Condition::yes("ResolvedRefs", "ResolvedRefs", ""),
+        Some((reason, _)) => {
+            let text = problem::message(broken.iter().map(|(_, problem)| *problem));
+            Condition::no("ResolvedRefs", reason, text)
+        }
+    }
+}
+
+/// Priorities that the user gives to rules by annotation, by rule index.
+pub(crate) struct Priorities(pub(crate) BTreeMap<usize, u16>);
+
+impl Priorities {
+    /// Reads them; those that are none are told in `notes`.
+    pub(crate) fn of(route: &Route, settings: &Settings, notes: &mut Vec<Problem>) -> Self {
+        let mut priorities = BTreeMap::new();
+        let most = settings.limits.priority_max;
+        for rule in &route.rules {
+            let name = format!("rule-{}-priority", rule.index);
+            let Some(text) = route.meta.annotation(&name) else { continue };
+            match text.trim().parse::<u16>() {
+                Ok(number) if (1..=most).contains(&number) => _ = priorities.insert(rule.index, number),
+                _ => notes.push(Problem::new(
+                    format!("metadata.annotations[application-networking.k8s.aws/{name}]"),
+                    format!("{} is no priority; use a number from 1 to {most}", quoted(text)),
+                )),
+            }
+        }
+        Self(priorities)
+    }
+}

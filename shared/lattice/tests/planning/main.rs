@@ -1,0 +1,11 @@
+//! The planner and the checker over whole units: cases in words, and properties over made-up worlds.
+
+mod check;
+mod listeners;
+mod networks;
+mod properties;
+mod rules;
+mod services;
+mod support;
+mod target_groups;
+mod worlds;

@@ -1,0 +1,273 @@
+use crate::support::{
+    assert_in_order, forward, group, listener, made, made_but, network, only_association, only_network,
+    only_service, other_unit, owner, planned, route, rule, service, simple_route,
+};
+use trellis_lattice::{Actual, Desired, Ownership, Status};
+
+fn wanted() -> Desired {
+    simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
+}
+
+#[test]
+fn a_route_is_made_from_nothing() {
+    assert_eq!(
+        planned(&wanted(), &only_network()),
+        "+ service s\n\
+         + target group tg Http/Http1 port 8090 Ipv4 vpc-1\n\
+         … wait for service s\n\
+         + association s net\n\
+         … wait for target group tg\n\
+         + targets of tg 10.0.0.1:8090\n\
+         + listener s:80 Http default 404\n\
+         + rule s:80 1 r-a path=/a* → tg 100\n\
+         … wait for association s net\n"
+    );
+}
+
+#[test]
+fn a_route_that_is_there_needs_nothing() {
+    assert_eq!(planned(&wanted(), &made(&wanted())), "");
+}
+
+#[test]
+fn a_create_that_was_cut_off_is_found_again() {
+    let actual = made_but(&wanted(), |a| {
+        only_service(a).status = Status::CreateInProgress;
+        only_service(a).associations.clear();
+    });
+    assert_eq!(
+        planned(&wanted(), &actual),
+        "… wait for service s\n+ association s net\n… wait for association s net\n"
+    );
+}
+
+#[test]
+fn all_that_a_route_owned_goes_when_it_is_gone() {
+    assert_eq!(
+        planned(&Desired::nothing(owner()), &made(&wanted())),
+        "- association s net\n\
+         - targets of tg 10.0.0.1:8090\n\
+         … wait until association s net is gone\n\
+         - service s\n\
+         … wait until service s is gone\n\
+         … wait until tg is drained\n\
+         - target group tg\n"
+    );
+}
+
+#[test]
+fn without_its_network_a_service_is_made_and_not_associated() {
+    let text = planned(&wanted(), &Actual::default());
+    assert!(text.contains("+ rule s:80 1"), "{text}");
+    assert!(!text.contains("association"), "{text}");
+    assert!(
+        text.ends_with("! service network net does not exist; a Gateway of that name creates it\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn one_missing_network_does_not_keep_a_service_from_another() {
+    let mut desired = wanted();
+    desired.services[0].networks.insert("missing".into());
+    let text = planned(&desired, &only_network());
+    assert_in_order(&text, &["+ association s net", "… wait for association s net"]);
+    assert!(text.contains("! service network missing does not exist"), "{text}");
+}
+
+#[test]
+fn a_service_of_another_unit_is_left_alone_with_all_below_it() {
+    let actual = made_but(&wanted(), |a| {
+        let held = only_service(a);
+        held.ownership = other_unit();
+        held.listeners.clear();
+        held.associations.clear();
+    });
+    assert_eq!(planned(&wanted(), &actual), "! service name s is taken by route/other (arn:svc-s)\n");
+}
+
+#[test]
+fn a_service_whose_tags_tell_no_owner_is_left_alone() {
+    for ownership in [Ownership::Foreign, Ownership::Unread] {
+        let actual = made_but(&wanted(), |a| only_service(a).ownership = ownership);
+        let text = planned(&wanted(), &actual);
+        assert!(text.starts_with("! service name s is taken by arn:svc-s"), "{text}");
+        assert_eq!(text.lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_failed_service_is_deleted_and_made_again() {
+    let actual = made_but(&wanted(), |a| {
+        let held = only_service(a);
+        held.status = Status::CreateFailed;
+        held.listeners.clear();
+        held.associations.clear();
+        a.target_groups[0].service_arns.clear();
+    });
+    assert_in_order(
+        &planned(&wanted(), &actual),
+        &["- service s", "… wait until service s is gone", "+ service s", "+ listener s:80 Http default 404"],
+    );
+}
+
+#[test]
+fn a_service_that_is_being_deleted_is_awaited_and_made_again() {
+    let actual = made_but(&wanted(), |a| {
+        only_service(a).status = Status::DeleteInProgress;
+        only_service(a).associations.clear();
+    });
+    assert_in_order(
+        &planned(&wanted(), &actual),
+        &["… wait until service s is gone", "+ service s", "… wait for service s", "+ association s net"],
+    );
+}
+
+#[test]
+fn another_custom_domain_under_the_same_name_means_another_service() {
+    let mut desired = wanted();
+    desired.services[0].custom_domain = Some("inventory.example.com".into());
+    assert_in_order(
+        &planned(&desired, &made(&wanted())),
+        &[
+            "- association s net",
+            "… wait until association s net is gone",
+            "- service s",
+            "… wait until service s is gone",
+            "+ service s for inventory.example.com",
+            "+ association s net",
+            "+ rule s:80 1 r-a path=/a* → tg 100",
+        ],
+    );
+}
+
+#[test]
+fn the_spelling_of_a_custom_domain_replaces_no_service() {
+    let mut desired = wanted();
+    desired.services[0].custom_domain = Some("inventory.example.com".into());
+    let actual =
+        made_but(&desired, |a| only_service(a).custom_domain = Some("Inventory.example.com.".into()));
+    assert_eq!(planned(&desired, &actual), "");
+}
+
+#[test]
+fn a_route_that_moves_to_another_network_is_there_before_it_leaves_the_old_one() {
+    let mut desired = wanted();
+    desired.services[0].networks = ["other".to_owned()].into();
+    let actual = made_but(&wanted(), |a| a.networks.push(network("other", Ownership::Foreign)));
+    assert_eq!(
+        planned(&desired, &actual),
+        "+ association s other\n… wait for association s other\n- association s net\n"
+    );
+}
+
+#[test]
+fn an_association_that_is_being_deleted_is_awaited_after_all_quick_changes() {
+    let mut desired = wanted();
+    desired.services[0].listeners[0].rules.push(rule(2, "/b", forward(&[("tg", 100)])));
+    let actual = made_but(&wanted(), |a| only_association(a).status = Status::DeleteInProgress);
+    assert_eq!(
+        planned(&desired, &actual),
+        "+ rule s:80 2 r-b path=/b* → tg 100\n\
+         … wait until association s net is gone\n\
+         + association s net\n\
+         … wait for association s net\n"
+    );
+}
+
+#[test]
+fn a_failed_association_is_deleted_and_made_again() {
+    let actual = made_but(&wanted(), |a| only_association(a).status = Status::CreateFailed);
+    assert_eq!(
+        planned(&wanted(), &actual),
+        "- association s net\n\
+         … wait until association s net is gone\n\
+         + association s net\n\
+         … wait for association s net\n"
+    );
+}
+
+#[test]
+fn an_association_of_others_is_good_enough_and_stays_when_it_is_not_wanted() {
+    let actual = made_but(&wanted(), |a| only_association(a).ownership = Ownership::Foreign);
+    assert_eq!(planned(&wanted(), &actual), "");
+    let mut desired = wanted();
+    desired.services[0].networks.clear();
+    assert_eq!(planned(&desired, &actual), "");
+}
+
+#[test]
+fn a_service_that_an_association_of_others_holds_loses_its_listeners_and_that_is_said() {
+    let actual = made_but(&wanted(), |a| only_association(a).ownership = Ownership::Foreign);
+    let text = planned(&Desired::nothing(owner()), &actual);
+    assert_eq!(
+        text,
+        "- targets of tg 10.0.0.1:8090\n\
+         - listener s:80\n\
+         … wait until tg is drained\n\
+         - target group tg\n\
+         ! service s cannot be deleted: its association with service network net is not this installation's\n"
+    );
+}
+
+#[test]
+fn missing_tags_are_set_and_tags_of_others_and_of_the_owner_stay() {
+    let mut desired = wanted();
+    desired.services[0].tags = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())].into();
+    desired.services[0].tags.extend(owner().tags());
+    let actual = made_but(&wanted(), |a| {
+        only_service(a).tags.insert("b".into(), "2".into());
+        only_service(a).tags.insert("theirs".into(), "3".into());
+    });
+    assert_eq!(planned(&desired, &actual), "~ tags of arn:svc-s a=1\n");
+}
+
+#[test]
+fn a_new_certificate_is_set_and_one_no_longer_wanted_stays() {
+    let mut desired = wanted();
+    desired.services[0].certificate_arn = Some("arn:certificate".into());
+    assert_eq!(planned(&desired, &made(&wanted())), "~ certificate of service s arn:certificate\n");
+    assert_eq!(planned(&wanted(), &made(&desired)), "");
+}
+
+#[test]
+fn a_service_under_a_new_name_takes_over_the_target_group_of_the_one_that_goes() {
+    let rules = || vec![rule(1, "/a", forward(&[("tg", 100)]))];
+    let renamed = route(vec![service("s-new", vec![listener(80, rules())])], vec![group("tg", &[1])]);
+    let text = planned(&renamed, &made(&wanted()));
+    assert_in_order(
+        &text,
+        &[
+            "+ service s-new",
+            "- listener s:80",
+            "+ listener s-new:80 Http default 404",
+            "+ rule s-new:80 1 r-a path=/a* → tg 100",
+            "… wait for association s-new net",
+            "- association s net",
+            "… wait until association s net is gone",
+            "- service s",
+        ],
+    );
+    assert!(!text.contains("- target group"), "{text}");
+}
+
+#[test]
+fn two_services_of_one_route_are_made_side_by_side() {
+    let two = route(
+        vec![
+            service("s2", vec![listener(80, vec![rule(1, "/a", forward(&[("tg2", 1)]))])]),
+            service("s1", vec![listener(80, vec![rule(1, "/a", forward(&[("tg1", 1)]))])]),
+        ],
+        vec![group("tg1", &[1]), group("tg2", &[1])],
+    );
+    assert_in_order(
+        &planned(&two, &only_network()),
+        &[
+            "+ service s1",
+            "+ service s2",
+            "… wait for service s1",
+            "… wait for service s2",
+            "+ association s1 net",
+        ],
+    );
+}

@@ -1,0 +1,241 @@
+use crate::support::{
+    assert_in_order, config, forward, group, made, made_but, only_group, only_listener, owner, plan_within,
+    planned, route, rule, simple_route, targets,
+};
+use trellis_lattice::{
+    Actual, ActualTarget, Desired, Limits, Ownership, Status, TargetGroupConfig, TargetHealth,
+};
+
+fn wanted() -> Desired {
+    simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
+}
+
+fn export(last: &[u8]) -> Desired {
+    route(vec![], vec![group("tg", last)])
+}
+
+#[test]
+fn an_export_is_a_target_group_of_its_own() {
+    assert_eq!(
+        planned(&export(&[1, 2]), &Actual::default()),
+        "+ target group tg Http/Http1 port 8090 Ipv4 vpc-1\n\
+         … wait for target group tg\n\
+         + targets of tg 10.0.0.1:8090, 10.0.0.2:8090\n"
+    );
+}
+
+#[test]
+fn new_targets_come_before_old_ones_go() {
+    assert_eq!(
+        planned(&export(&[2, 3]), &made(&export(&[1, 2]))),
+        "+ targets of tg 10.0.0.3:8090\n- targets of tg 10.0.0.1:8090\n"
+    );
+}
+
+#[test]
+fn a_draining_target_that_is_wanted_again_is_registered_again() {
+    let actual = made_but(&export(&[1, 2]), |a| only_group(a).targets[0].health = TargetHealth::Draining);
+    assert_eq!(planned(&export(&[1, 2]), &actual), "+ targets of tg 10.0.0.1:8090\n");
+    assert_eq!(planned(&export(&[2]), &actual), "");
+}
+
+#[test]
+fn when_all_targets_change_under_a_full_quota_the_group_is_never_empty() {
+    let limits = Limits { targets_per_target_group: 4, ..Limits::default() };
+    let plan = plan_within(&export(&[5, 6, 7, 8]), &made(&export(&[1, 2, 3, 4])), &limits);
+    assert_eq!(
+        plan.to_string(),
+        "- targets of tg 10.0.0.1:8090, 10.0.0.2:8090\n\
+         + targets of tg 10.0.0.5:8090, 10.0.0.6:8090\n\
+         - targets of tg 10.0.0.3:8090\n\
+         + targets of tg 10.0.0.7:8090\n\
+         - targets of tg 10.0.0.4:8090\n\
+         + targets of tg 10.0.0.8:8090\n"
+    );
+}
+
+#[test]
+fn room_under_the_quota_is_used_before_anything_goes() {
+    let limits = Limits { targets_per_target_group: 4, ..Limits::default() };
+    let plan = plan_within(&export(&[4, 5]), &made(&export(&[1, 2, 3])), &limits);
+    assert_eq!(
+        plan.to_string(),
+        "+ targets of tg 10.0.0.4:8090\n\
+         - targets of tg 10.0.0.1:8090, 10.0.0.2:8090\n\
+         + targets of tg 10.0.0.5:8090\n\
+         - targets of tg 10.0.0.3:8090\n"
+    );
+}
+
+#[test]
+fn of_more_targets_than_the_quota_as_many_are_registered_as_fit() {
+    let limits = Limits { targets_per_target_group: 2, ..Limits::default() };
+    let plan = plan_within(&export(&[1, 2, 3]), &made(&export(&[3, 4])), &limits);
+    assert_eq!(
+        plan.to_string(),
+        "- targets of tg 10.0.0.4:8090\n\
+         + targets of tg 10.0.0.1:8090\n\
+         ! tg would exceed the quota Targets per target group (L-D71303F3) of 2; \
+         it can be raised in Service Quotas\n"
+    );
+}
+
+#[test]
+fn each_setting_of_the_health_check_counts() {
+    let mut desired = export(&[1]);
+    desired.target_groups[0].health_check.unhealthy_threshold = 3;
+    let text = planned(&desired, &made(&export(&[1])));
+    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200 every 30 s"), "{text}");
+    let unread = made_but(&export(&[1]), |a| only_group(a).health_check = None);
+    assert!(planned(&export(&[1]), &unread).starts_with("~ health check tg"));
+}
+
+#[test]
+fn a_target_group_with_other_settings_takes_over_before_the_old_one_goes() {
+    let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
+    assert_eq!(
+        planned(&desired, &made(&wanted())),
+        "+ target group tg-https Http/Http1 port 8090 Ipv4 vpc-1\n\
+         … wait for target group tg-https\n\
+         + targets of tg-https 10.0.0.1:8090\n\
+         ~ rules s:80\n    \
+             rule-listener-s-80-r-a → tg-https 100\n\
+         - targets of tg 10.0.0.1:8090\n\
+         … wait until tg is drained\n\
+         - target group tg\n"
+    );
+}
+
+#[test]
+fn a_target_group_that_another_rule_still_uses_stays() {
+    let two = simple_route(
+        vec![rule(1, "/a", forward(&[("tg", 100)])), rule(2, "/b", forward(&[("tg", 100)]))],
+        &["tg"],
+    );
+    let text = planned(&wanted(), &made(&two));
+    assert_eq!(text, "- rule s:80 rule-listener-s-80-r-b\n");
+}
+
+#[test]
+fn a_failed_target_group_is_deleted_and_made_again() {
+    let actual = made_but(&export(&[1]), |a| {
+        only_group(a).status = Status::CreateFailed;
+        only_group(a).targets.clear();
+    });
+    assert_eq!(
+        planned(&export(&[1]), &actual),
+        "- target group tg\n\
+         … wait until target group tg is gone\n\
+         + target group tg Http/Http1 port 8090 Ipv4 vpc-1\n\
+         … wait for target group tg\n\
+         + targets of tg 10.0.0.1:8090\n"
+    );
+}
+
+#[test]
+fn a_target_group_that_is_being_deleted_is_awaited_and_made_again() {
+    let actual = made_but(&export(&[1]), |a| only_group(a).status = Status::DeleteInProgress);
+    assert_in_order(
+        &planned(&export(&[1]), &actual),
+        &[
+            "… wait until target group tg is gone",
+            "+ target group tg Http/Http1 port 8090 Ipv4 vpc-1",
+            "+ targets of tg 10.0.0.1:8090",
+        ],
+    );
+}
+
+#[test]
+fn a_target_group_in_use_whose_deletion_failed_goes_on_working() {
+    let actual = made_but(&wanted(), |a| only_group(a).status = Status::DeleteFailed);
+    assert_eq!(planned(&wanted(), &actual), "");
+}
+
+#[test]
+fn a_target_group_in_the_making_is_awaited_before_its_targets_are_registered() {
+    let actual = made_but(&export(&[1]), |a| {
+        only_group(a).status = Status::CreateInProgress;
+        only_group(a).targets.clear();
+    });
+    assert_eq!(
+        planned(&export(&[1]), &actual),
+        "… wait for target group tg\n+ targets of tg 10.0.0.1:8090\n"
+    );
+    assert_eq!(
+        planned(&Desired::nothing(owner()), &actual),
+        "… wait for target group tg\n- target group tg\n"
+    );
+}
+
+#[test]
+fn a_taken_target_group_name_leaves_the_listener_that_needs_it_as_it_is() {
+    let mut desired = wanted();
+    desired.services[0].listeners[0].rules[0].priority = 7;
+    let other = |a: &mut Actual| only_group(a).ownership = Ownership::Foreign;
+    let text = planned(&desired, &made_but(&wanted(), other));
+    assert_eq!(
+        text,
+        "! target group name tg is taken by arn:tg-tg, which is not this object's or was changed\n\
+         ! the listener s:80 needs target group tg, which cannot be used\n"
+    );
+}
+
+#[test]
+fn a_target_group_of_ours_with_settings_that_its_name_does_not_stand_for_is_reported() {
+    let other = TargetGroupConfig { port: 1, ..config() };
+    let actual = made_but(&export(&[1]), |a| only_group(a).config = Some(other));
+    assert!(planned(&export(&[1]), &actual).starts_with("! target group name tg is taken"));
+}
+
+#[test]
+fn an_action_that_names_no_known_target_group_leaves_its_listener_as_it_is() {
+    let mut desired = wanted();
+    desired.services[0].listeners[0].rules.push(rule(2, "/b", forward(&[("nowhere", 1)])));
+    let actual = made_but(&wanted(), |a| only_listener(a).rules[0].priority = 9);
+    assert_eq!(
+        planned(&desired, &actual),
+        "! the listener s:80 needs target group nowhere, which cannot be used\n"
+    );
+}
+
+#[test]
+fn an_exports_target_group_that_others_use_loses_its_targets_and_that_is_said() {
+    let actual = made_but(&export(&[1]), |a| {
+        only_group(a).service_arns.insert("arn:svc-theirs".into());
+    });
+    assert_eq!(
+        planned(&Desired::nothing(owner()), &actual),
+        "- targets of tg 10.0.0.1:8090\n\
+         ! target group tg is used by service arn:svc-theirs, and can be by one only\n"
+    );
+}
+
+#[test]
+fn a_route_cannot_take_a_target_group_that_a_service_of_others_uses() {
+    let actual = made_but(&export(&[1]), |a| {
+        a.networks.push(crate::support::network("net", Ownership::Foreign));
+        only_group(a).service_arns.insert("arn:svc-theirs".into());
+    });
+    let text = planned(&wanted(), &actual);
+    assert!(!text.contains("+ listener"), "{text}");
+    assert!(text.contains("! target group tg is used by service arn:svc-theirs"), "{text}");
+}
+
+#[test]
+fn a_group_that_only_drains_is_awaited_and_deleted() {
+    let draining = |t: &mut ActualTarget| t.health = TargetHealth::Draining;
+    let actual = made_but(&export(&[1]), |a| only_group(a).targets.iter_mut().for_each(draining));
+    assert_eq!(
+        planned(&Desired::nothing(owner()), &actual),
+        "… wait until tg is drained\n- target group tg\n"
+    );
+    let idle = made_but(&export(&[1]), |a| only_group(a).targets.clear());
+    assert_eq!(planned(&Desired::nothing(owner()), &idle), "- target group tg\n");
+}
+
+#[test]
+fn a_long_list_of_targets_is_counted_beyond_ten() {
+    let text = planned(&export(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), &made(&export(&[])));
+    assert!(text.ends_with("10.0.0.7:8090 and 2 more\n"), "{text}");
+    assert_eq!(targets(&[1, 2]).len(), 2);
+}

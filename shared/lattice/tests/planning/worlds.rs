@@ -1,0 +1,417 @@
+//! Made-up wishes and made-up contents of VPC Lattice, odd ones on purpose: small alphabets of names, so that the two
+//! meet often, and every status and ownership.
+
+use crate::support::{config, listener, owner, prefix, rule, service, targets};
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use std::collections::BTreeSet;
+use trellis_lattice::{
+    Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
+    ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
+    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, Limits,
+    ListenerProtocol, Ownership, Status, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
+};
+
+const NETWORKS: [&str; 2] = ["net-1", "net-2"];
+const VPCS: [&str; 2] = ["vpc-1", "vpc-2"];
+const SERVICES: [&str; 3] = ["s1", "s2", "s3"];
+const PORTS: [u16; 3] = [80, 443, 8080];
+const PATHS: [&str; 6] = ["/a", "/b", "/c", "/d", "/e", "/f"];
+/// A target group serves one service only, so each service has its own names.
+const GROUPS_PER_SERVICE: usize = 3;
+
+/// A wish, what is there, and the limits between them.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) desired: Desired,
+    pub(crate) actual: Actual,
+    pub(crate) limits: Limits,
+}
+
+/// Short enough to read, and good enough to paste into a case of its own.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let json = |value: serde_json::Result<String>| value.unwrap_or_default();
+        let (desired, actual) = (serde_json::to_string(&self.desired), serde_json::to_string(&self.actual));
+        write!(f, "desired {}\nactual {}\n{:?}", json(desired), json(actual), self.limits)
+    }
+}
+
+pub(crate) fn worlds() -> impl Strategy<Value = World> {
+    (wishes(), actuals(), limits()).prop_map(|(desired, actual, limits)| World { desired, actual, limits })
+}
+
+/// Low ones, so that they are met.
+fn limits() -> impl Strategy<Value = Limits> {
+    (3..6_usize, 1..4_usize, 1..4_usize, 2..5_usize, 5..9_u16).prop_map(
+        |(rules, listeners, groups, targets, max)| Limits {
+            rules_per_listener: rules,
+            listeners_per_service: listeners,
+            target_groups_per_service: groups,
+            targets_per_target_group: targets,
+            priority_max: max,
+            ..Limits::default()
+        },
+    )
+}
+
+fn group_name(service: &str, index: usize) -> String {
+    format!("tg-{service}-{index}")
+}
+
+fn action(service: &'static str) -> impl Strategy<Value = Action> {
+    let share = (0..GROUPS_PER_SERVICE, 0..3_u16)
+        .prop_map(|(index, weight)| WeightedTargetGroup { target_group: group_name(service, index), weight });
+    prop_oneof![
+        1 => select(vec![404, 500]).prop_map(Action::FixedResponse),
+        4 => vec(share, 1..3).prop_map(Action::Forward),
+    ]
+}
+
+fn tags() -> impl Strategy<Value = Tags> {
+    proptest::collection::btree_map("[ab]", "[12]", 0..3)
+}
+
+fn protocols() -> impl Strategy<Value = ListenerProtocol> {
+    prop_oneof![4 => Just(ListenerProtocol::Http), 1 => Just(ListenerProtocol::Https)]
+}
+
+fn desired_rules(service: &'static str) -> impl Strategy<Value = Vec<DesiredRule>> {
+    let paths = subsequence(PATHS.to_vec(), 0..=4).prop_shuffle();
+    (paths, vec(action(service), 4), 0..3_u16).prop_map(|(paths, actions, gap)| {
+        let numbered = (1_u16..).zip(paths).zip(actions);
+        numbered.map(|((n, path), action)| rule(n + gap, path, action)).collect()
+    })
+}
+
+fn desired_listener(service: &'static str) -> impl Strategy<Value = DesiredListener> {
+    (select(PORTS.to_vec()), protocols(), action(service), desired_rules(service)).prop_map(
+        |(port, protocol, default_action, rules)| DesiredListener {
+            protocol,
+            default_action,
+            ..listener(port, rules)
+        },
+    )
+}
+
+fn desired_service() -> impl Strategy<Value = DesiredService> {
+    select(SERVICES.to_vec()).prop_flat_map(|name| {
+        let domain = proptest::option::weighted(0.2, Just("example.com".to_owned()));
+        let certificate = proptest::option::weighted(0.3, Just("arn:certificate".to_owned()));
+        let networks = subsequence(NETWORKS.to_vec(), 0..=2);
+        (domain, certificate, networks, vec(desired_listener(name), 0..3), tags()).prop_map(
+            move |(custom_domain, certificate_arn, networks, listeners, tags)| DesiredService {
+                custom_domain,
+                certificate_arn,
+                networks: networks.into_iter().map(str::to_owned).collect(),
+                tags,
+                ..service(name, unique(listeners, |l| l.port))
+            },
+        )
+    })
+}
+
+fn health_checks() -> impl Strategy<Value = HealthCheck> {
+    select(vec!["/", "/healthz"])
+        .prop_map(|path| HealthCheck { path: path.into(), ..HealthCheck::default_for(&config()) })
+}
+
+fn desired_groups() -> impl Strategy<Value = Vec<DesiredTargetGroup>> {
+    // Most of the names that actions can mean, so that most listeners are possible.
+    let names: Vec<String> =
+        SERVICES.iter().flat_map(|s| (0..GROUPS_PER_SERVICE).map(|i| group_name(s, i))).collect();
+    let group = (health_checks(), btree_set(1..6_u8, 0..4), tags());
+    let count = names.len();
+    (subsequence(names, count - 3..=count), vec(group, count)).prop_map(|(names, groups)| {
+        let both = names.into_iter().zip(groups);
+        both.map(|(name, (health_check, last, tags))| DesiredTargetGroup {
+            name,
+            config: config(),
+            health_check,
+            targets: targets(&Vec::from_iter(last)),
+            tags,
+        })
+        .collect()
+    })
+}
+
+fn wishes() -> impl Strategy<Value = Desired> {
+    let network = proptest::option::of(select(NETWORKS.to_vec()));
+    let security_groups = btree_set("sg-[12]", 0..2);
+    let vpcs = vec((select(NETWORKS.to_vec()), select(VPCS.to_vec()), security_groups), 0..3);
+    let route = prop_oneof![
+        1 => Just((vec![], vec![])),
+        6 => (vec(desired_service(), 0..3), desired_groups()),
+    ];
+    (network, vpcs, route, tags()).prop_map(|(network, vpcs, (services, target_groups), tags)| Desired {
+        owner: owner(),
+        network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
+        vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
+            .into_iter()
+            .map(|(network, vpc, security_groups)| DesiredVpcAssociation {
+                network: network.into(),
+                vpc: vpc.into(),
+                security_groups,
+                tags: Tags::new(),
+            })
+            .collect(),
+        services: unique(services, |s| s.name.clone()),
+        target_groups,
+    })
+}
+
+/// The first of each key.
+fn unique<T, K: Ord>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    values.into_iter().filter(|value| seen.insert(key(value))).collect()
+}
+
+fn ownerships() -> impl Strategy<Value = Ownership> {
+    prop_oneof![
+        8 => Just(Ownership::Ours),
+        1 => Just(Ownership::Foreign),
+        1 => Just(Ownership::Unread),
+        1 => Just(Ownership::OtherUnit("route/other".into())),
+    ]
+}
+
+fn statuses() -> impl Strategy<Value = Status> {
+    prop_oneof![
+        8 => Just(Status::Active),
+        1 => Just(Status::Unknown),
+        1 => select(vec![
+            Status::CreateInProgress,
+            Status::UpdateInProgress,
+            Status::DeleteInProgress,
+            Status::CreateFailed,
+            Status::UpdateFailed,
+            Status::DeleteFailed,
+        ]),
+    ]
+}
+
+fn held_tags(ownership: &Ownership, tags: Tags) -> Tags {
+    let owners = if *ownership == Ownership::Ours { owner().tags() } else { Tags::new() };
+    owners.into_iter().chain(tags).collect()
+}
+
+fn actual_network() -> impl Strategy<Value = ActualNetwork> {
+    (select(NETWORKS.to_vec()), ownerships(), tags()).prop_map(|(name, ownership, tags)| ActualNetwork {
+        id: format!("sn-0-{name}"),
+        arn: format!("arn:sn-0-{name}"),
+        name: name.into(),
+        tags: held_tags(&ownership, tags),
+        ownership,
+    })
+}
+
+fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
+    let security_groups = btree_set("sg-[12]", 0..2);
+    (select(NETWORKS.to_vec()), select(VPCS.to_vec()), statuses(), security_groups, ownerships()).prop_map(
+        |(network, vpc, status, security_groups, ownership)| ActualVpcAssociation {
+            id: format!("snva-0-{network}-{vpc}"),
+            arn: format!("arn:snva-0-{network}-{vpc}"),
+            network: network.into(),
+            vpc: vpc.into(),
+            status,
+            security_groups,
+            ownership,
+        },
+    )
+}
+
+fn actual_rules(service: &'static str) -> impl Strategy<Value = Vec<ActualRule>> {
+    let priorities = subsequence((1..9_u16).collect::<Vec<_>>(), 0..=4).prop_shuffle();
+    let parts = (select(PATHS.to_vec()), select(PATHS.to_vec()), action(service), ownerships());
+    (priorities, vec(parts, 4)).prop_map(|(priorities, rules)| {
+        let numbered = priorities.into_iter().zip(rules);
+        let rules = numbered.map(|(priority, (name, path, action, ownership))| ActualRule {
+            id: format!("rule-0-{priority}"),
+            arn: format!("arn:rule-0-{priority}"),
+            name: rule(priority, name, action.clone()).name,
+            priority,
+            matches: prefix(path),
+            action,
+            ownership,
+        });
+        unique(rules.collect(), |r| r.name.clone())
+    })
+}
+
+fn actual_listener(service: &'static str) -> impl Strategy<Value = ActualListener> {
+    (select(PORTS.to_vec()), protocols(), action(service), actual_rules(service), ownerships()).prop_map(
+        |(port, protocol, default_action, rules, ownership)| ActualListener {
+            id: format!("listener-0-{port}"),
+            arn: format!("arn:listener-0-{port}"),
+            name: format!("l-{port}"),
+            port,
+            protocol,
+            default_action,
+            rules,
+            ownership,
+        },
+    )
+}
+
+fn actual_association() -> impl Strategy<Value = ActualAssociation> {
+    (select(NETWORKS.to_vec()), statuses(), ownerships()).prop_map(|(network, status, ownership)| {
+        ActualAssociation {
+            id: format!("snsa-0-{network}"),
+            arn: format!("arn:snsa-0-{network}"),
+            network: network.into(),
+            status,
+            ownership,
+        }
+    })
+}
+
+fn actual_service() -> impl Strategy<Value = ActualService> {
+    select(SERVICES.to_vec()).prop_flat_map(|name| {
+        let domain = proptest::option::weighted(0.1, Just("example.com".to_owned()));
+        let listeners = vec(actual_listener(name), 0..4);
+        let associations = vec(actual_association(), 0..3);
+        (statuses(), domain, ownerships(), tags(), listeners, associations).prop_map(
+            move |(status, custom_domain, ownership, tags, listeners, associations)| {
+                let read = ownership == Ownership::Ours;
+                // A service cannot be deleted while it is associated.
+                let associated = read && status != Status::DeleteInProgress;
+                ActualService {
+                    id: format!("svc-0-{name}"),
+                    arn: format!("arn:svc-0-{name}"),
+                    name: name.into(),
+                    status,
+                    dns_name: None,
+                    custom_domain,
+                    certificate_arn: None,
+                    tags: held_tags(&ownership, tags),
+                    ownership,
+                    listeners: if read { unique(listeners, |l| l.port) } else { vec![] },
+                    associations: if associated {
+                        unique(associations, |a| a.network.clone())
+                    } else {
+                        vec![]
+                    },
+                }
+            },
+        )
+    })
+}
+
+fn actual_targets() -> impl Strategy<Value = Vec<ActualTarget>> {
+    let health = select(vec![TargetHealth::Healthy, TargetHealth::Draining, TargetHealth::Unhealthy]);
+    proptest::collection::btree_map(1..6_u8, health, 0..4).prop_map(|held| {
+        let targets = held
+            .into_iter()
+            .flat_map(|(last, health)| targets(&[last]).into_iter().map(move |t| (t, health)));
+        targets.map(|(target, health)| ActualTarget { target, health }).collect()
+    })
+}
+
+fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
+    let settings = prop_oneof![
+        9 => Just(Some(config())),
+        1 => Just(None),
+        1 => Just(Some(TargetGroupConfig { port: 1, ..config() })),
+    ];
+    let name = (select(SERVICES.to_vec()), 0..GROUPS_PER_SERVICE + 1);
+    let user = proptest::option::weighted(0.1, Just("arn:svc-of-others".to_owned()));
+    (name, statuses(), settings, health_checks(), actual_targets(), ownerships(), tags(), user).prop_map(
+        |((service, index), status, config, health_check, targets, ownership, tags, user)| {
+            let name = group_name(service, index);
+            ActualTargetGroup {
+                id: format!("tg-0-{name}"),
+                arn: format!("arn:tg-0-{name}"),
+                name,
+                status,
+                config,
+                health_check: Some(health_check),
+                targets,
+                service_arns: user.into_iter().collect(),
+                tags: held_tags(&ownership, tags),
+                ownership,
+            }
+        },
+    )
+}
+
+fn actuals() -> impl Strategy<Value = Actual> {
+    let networks = vec(actual_network(), 0..4);
+    let vpc_associations = vec(actual_vpc_association(), 0..3);
+    (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12)).prop_map(
+        |(networks, vpc_associations, services, target_groups)| {
+            let mut actual = Actual {
+                networks: unique(networks, |n| n.name.clone()),
+                vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
+                services: unique(services, |s| s.name.clone()),
+                target_groups: unique(target_groups, |g| g.name.clone()),
+            };
+            make_consistent(&mut actual);
+            actual
+        },
+    )
+}
+
+/// VPC Lattice itself sees to it that an action names an existing target group, which then is not failed or going, and
+/// that one service only uses it.
+fn make_consistent(actual: &mut Actual) {
+    for service in &mut actual.services {
+        for listener in &mut service.listeners {
+            let rules = listener.rules.iter_mut().map(|r| &mut r.action);
+            for action in rules.chain([&mut listener.default_action]) {
+                let usable = action.target_groups().all(|name| {
+                    let group = actual.target_groups.iter().find(|g| g.name == name);
+                    group.is_some_and(|g| matches!(g.status, Status::Active | Status::Unknown))
+                });
+                if !usable {
+                    *action = Action::FixedResponse(404);
+                }
+            }
+        }
+    }
+    for group in &mut actual.target_groups {
+        let users = actual.services.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
+        let users: BTreeSet<String> = users.map(|s| s.arn.clone()).collect();
+        if !users.is_empty() {
+            group.service_arns = users;
+        }
+    }
+}
+
+/// The same world, written down in another order.
+pub(crate) fn shuffled(world: &World, order: &[Index]) -> World {
+    let mut world = world.clone();
+    let mut order = order.iter().cycle();
+    let mut turn =
+        move |len: usize| if len == 0 { 0 } else { order.next().map_or(0, |index| index.index(len)) };
+    let World { desired, actual, .. } = &mut world;
+    desired.services.reverse();
+    desired.target_groups.reverse();
+    desired.vpc_associations.reverse();
+    let by = turn(desired.target_groups.len());
+    desired.target_groups.rotate_left(by);
+    for service in &mut desired.services {
+        service.listeners.reverse();
+        for listener in &mut service.listeners {
+            let by = turn(listener.rules.len());
+            listener.rules.rotate_left(by);
+        }
+    }
+    actual.networks.reverse();
+    actual.vpc_associations.reverse();
+    actual.services.reverse();
+    let by = turn(actual.target_groups.len());
+    actual.target_groups.rotate_left(by);
+    for group in &mut actual.target_groups {
+        group.targets.reverse();
+    }
+    for service in &mut actual.services {
+        service.listeners.reverse();
+        service.associations.reverse();
+        for listener in &mut service.listeners {
+            let by = turn(listener.rules.len());
+            listener.rules.rotate_left(by);
+        }
+    }
+    world
+}
