@@ -26,6 +26,7 @@ def test_blue_green_reaches_both_clusters_though_their_pods_have_equal_addresses
     world.apply("inventory-ver2-export", cluster=world.two)
     world.apply("inventory-ver2-import", "inventory-route-bluegreen")
     world.programmed("httproutes", "inventory", generation=2)
+    world.answers(name, "Inventory-ver2 handler pod")
     counts = world.tally(name, 200)
     assert counts.total() == counts["inventory-ver1 handler pod"] + counts["inventory-ver2 handler pod"] == 200, counts
     assert 5 <= counts["inventory-ver1 handler pod"] <= 37, counts

@@ -64,8 +64,8 @@ pub(crate) fn attach(
     }
     if allowed.is_empty() {
         let text = format!(
-            "{}: no listener of {gateway_name} takes a {} of namespace {}; change the listener's allowedRoutes or \
-             protocol.",
+            "{}: no listener of {gateway_name} takes routes of kind {} from namespace {}; change the listener's \
+             allowedRoutes or protocol.",
             parent.path, route.id.kind, route.id.namespace
         );
         return refused("NotAllowedByListeners", text);

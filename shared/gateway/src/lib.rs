@@ -55,6 +55,9 @@ pub struct Translation {
     pub deletes_allowed: bool,
     /// Why `desired` is absent or deletes are not allowed, in words for logs and conditions.
     pub held: Vec<String>,
+    /// Whether `desired` is absent because of what the object itself asks for, and nothing is `held`: its status says
+    /// why, and trying again without a change of it cannot help.
+    pub refused: bool,
     /// One report for each object whose status the unit writes.
     pub reports: Vec<Report>,
 }

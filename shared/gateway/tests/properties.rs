@@ -1,8 +1,11 @@
 //! Translation holds for any input: it never panics, and it does not depend on the order in which objects come.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use trellis_gateway::{
     ClusterFacts, Read, ReadResult, Settings, Snapshot, admission_warnings, dependents, statuses, translate,
     units, wants, wants_everything,
@@ -215,7 +218,7 @@ fn everything(snapshot: &Snapshot) -> String {
         let translation = translate(&unit, snapshot, &settings());
         let patches = statuses(snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
         let hints = dependents(&unit, snapshot);
-        text += &format!("{unit}\n{translation:?}\n{patches:?}\n{hints:?}\n");
+        writeln!(text, "{unit}\n{translation:?}\n{patches:?}\n{hints:?}").unwrap();
     }
     text
 }

@@ -93,10 +93,11 @@ def test_bad_signatures_are_refused_even_where_anonymous_callers_pass(site):
         (("AKIDCALLER", "caller-secret", "other"), REGION, {}),
         (GOOD, "eu-west-1", {}),
         (GOOD, REGION, {"x-amz-date": "20200101T000000Z"}),
-        (GOOD, REGION, {"authorization": "Basic abc"}),
     ]:
         assert site.send(sign=sign, region=region, change=change)[0] == 403, (sign, region, change)
     assert site.send(sign=GOOD)[0] == 404
+    assert site.send(headers={"authorization": "AWS4-ECDSA-P256-SHA256 Credential=x"})[0] == 403
+    assert site.send(headers={"authorization": "Bearer abc"})[0] == 404, "other schemes are the target's business"
 
 
 def test_a_signature_does_not_hold_for_another_path(site):

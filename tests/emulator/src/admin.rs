@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Emulator;
 use crate::protocol::Answer;
-use crate::state::Delay;
+use crate::state::{Delay, Share};
 
 /// Prefix of all admin paths.
 pub const PREFIX: &str = "/_emulator";
@@ -51,6 +51,7 @@ pub fn handle(emulator: &Emulator, method: &Method, path: &str, query: Option<&s
             Err(error) => bad(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         },
         ("PUT", "/snapshot") => restore(emulator, body),
+        ("POST", "/shares") => share(emulator, body),
         ("POST", "/clock") => advance(emulator, body),
         ("GET", "/clock") => good(&json!({"now": emulator.clock.now().iso()})),
         ("GET", "/model") => good(&json!({"version": emulator.model.version})),
@@ -96,6 +97,19 @@ fn advance(emulator: &Emulator, body: &[u8]) -> Answer {
             emulator.state().advance(now);
             good(&json!({"now": now.iso()}))
         }
+        Err(error) => bad(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+fn share(emulator: &Emulator, body: &[u8]) -> Answer {
+    let share: Share = match serde_json::from_slice(body) {
+        Ok(share) => share,
+        Err(error) => return bad(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let now = emulator.clock.now();
+    let shared = emulator.state().share(now, &share);
+    match shared {
+        Ok(view) => good(&Value::Object(view)),
         Err(error) => bad(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
+use http::Uri;
 use lattice_emulator::state::{Delay, Prefix, Settings};
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,8 @@ Switches (with --switch NAME=VALUE; the first value is the default):
   unknown-operation-501=false|true  scramble-messages=false|true
 
 Admin paths under /_emulator/ of the control port: GET / (page), GET calls[?since=N], POST calls/reset,
-POST reset, GET state, GET|PUT config, GET|PUT snapshot, GET|POST clock, GET model, GET ca.pem.
+POST reset, GET state, GET|PUT config, GET|PUT snapshot, GET|POST clock, POST shares, GET model, GET ca.pem,
+GET access-log.
 
 When it is ready it prints one line:
   READY control=http://ADDRESS:PORT data-port=PORT";
@@ -76,6 +78,15 @@ pub(crate) struct Flags {
     /// Write the certificate of the authority that signs the data plane's certificates here, as PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Append access log entries of services and networks that have a subscription to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// Endpoint of CloudWatch Logs, for access log subscriptions whose destination is a log group.
+    #[arg(long, value_name = "URL")]
+    pub(crate) logs_endpoint: Option<Uri>,
+    /// Endpoint of Lambda, for target groups of type LAMBDA.
+    #[arg(long, value_name = "URL")]
+    pub(crate) lambda_endpoint: Option<Uri>,
     /// Stop when standard input ends.
     #[arg(long)]
     pub(crate) exit_on_stdin_eof: bool,

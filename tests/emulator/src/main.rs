@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use lattice_emulator::model::Model;
-use lattice_emulator::plane::{self, Plane};
+use lattice_emulator::plane::{self, Outlets, Plane};
 use lattice_emulator::state::{Home, State};
 use lattice_emulator::{Emulator, server};
 use tokio::net::TcpListener;
@@ -37,7 +37,12 @@ async fn main() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("the control plane cannot listen at {}", flags.listen))?;
     let address = control.local_addr()?;
-    let plane = Plane::open(Arc::clone(&emulator), flags.data_port)
+    let outlets = Outlets {
+        access_log: flags.access_log.clone(),
+        logs: flags.logs_endpoint.clone(),
+        lambda: flags.lambda_endpoint.clone(),
+    };
+    let plane = Plane::open(Arc::clone(&emulator), flags.data_port, outlets)
         .await
         .with_context(|| format!("the data plane cannot listen at port {}", flags.data_port))?;
     let mut terminate = signal(SignalKind::terminate())?;

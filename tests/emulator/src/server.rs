@@ -59,6 +59,10 @@ async fn answer(
         if path == "/ca.pem" {
             return Ok(Answer::new(Full::new(Bytes::from(plane.authority()))));
         }
+        if path == "/access-log" {
+            let entries = serde_json::Value::Array(plane.access_log());
+            return Ok(Answer::new(Full::new(Bytes::from(entries.to_string()))));
+        }
         let answer = admin::handle(&emulator, &parts.method, path, parts.uri.query(), &body);
         plane.ensure().await;
         return Ok(answer);

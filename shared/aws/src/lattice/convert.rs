@@ -309,3 +309,106 @@ pub(crate) fn sdk_rule_match(matches: &RuleMatch) -> Result<sdk::RuleMatch, Buil
 pub(crate) fn last_part(identifier: &str) -> &str {
     identifier.rsplit('/').next().unwrap_or(identifier)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(value: ValueMatch, case_sensitive: bool) -> HeaderMatch {
+        HeaderMatch { name: "x-version".into(), value, case_sensitive }
+    }
+
+    #[test]
+    fn matches_come_back_as_they_were_sent() {
+        let headers = vec![
+            header(ValueMatch::Exact("a".into()), true),
+            header(ValueMatch::Prefix("b".into()), false),
+            header(ValueMatch::Contains("c".into()), true),
+        ];
+        for matches in [
+            RuleMatch::default(),
+            RuleMatch { path: Some(PathMatch::Exact("/a".into())), ..RuleMatch::default() },
+            RuleMatch { path: Some(PathMatch::Prefix("/".into())), method: Some("GET".into()), headers },
+        ] {
+            assert_eq!(rule_match(&sdk_rule_match(&matches).unwrap()), Some(matches));
+        }
+    }
+
+    #[test]
+    fn an_empty_list_of_headers_and_an_empty_method_mean_none() {
+        let http = sdk::HttpMatch::builder().method("").set_header_matches(Some(vec![])).build();
+        assert_eq!(rule_match(&sdk::RuleMatch::HttpMatch(http)), Some(RuleMatch::default()));
+    }
+
+    #[test]
+    fn a_path_without_regard_to_case_differs_from_every_wish() {
+        let path = sdk::PathMatch::builder()
+            .r#match(sdk::PathMatchType::Exact("/a".into()))
+            .case_sensitive(false)
+            .build();
+        let http = sdk::HttpMatch::builder().path_match(path).build();
+        let Some(RuleMatch { path: Some(PathMatch::Exact(text)), .. }) =
+            rule_match(&sdk::RuleMatch::HttpMatch(http))
+        else {
+            panic!("no exact path")
+        };
+        assert!(!text.starts_with('/'), "{text}");
+    }
+
+    #[test]
+    fn actions_name_target_groups_whether_the_id_or_the_arn_is_echoed() {
+        let share = |identifier: &str, weight: Option<i32>| {
+            sdk::WeightedTargetGroup::builder()
+                .target_group_identifier(identifier)
+                .set_weight(weight)
+                .build()
+                .unwrap()
+        };
+        let arn = "arn:aws:vpc-lattice:us-west-2:000000000000:targetgroup/tg-2";
+        let forward = sdk::ForwardAction::builder()
+            .target_groups(share(arn, Some(90)))
+            .target_groups(share("tg-1", None))
+            .target_groups(share("tg-3", Some(0)))
+            .build()
+            .unwrap();
+        let names = [("tg-1".to_owned(), "b".to_owned()), ("tg-2".to_owned(), "a".to_owned())].into();
+        let share = |name: &str, weight| WeightedTargetGroup { target_group: name.into(), weight };
+        assert_eq!(
+            action(&sdk::RuleAction::Forward(forward), &names),
+            Some(Action::Forward(vec![share("a", 90), share("b", 1), share("tg-3", 0)]))
+        );
+    }
+
+    #[test]
+    fn an_action_on_an_unknown_target_group_cannot_be_sent_and_says_which() {
+        let share = WeightedTargetGroup { target_group: "nobody".into(), weight: 1 };
+        let error = sdk_action(&Action::Forward(vec![share]), |_| None).unwrap_err();
+        assert!(error.to_string().contains("nobody"), "{error}");
+    }
+
+    #[test]
+    fn target_groups_come_back_as_they_were_sent_whatever_their_protocol() {
+        for (protocol, protocol_version, ip_family) in [
+            (TargetProtocol::Http, Some(ProtocolVersion::Http1), IpFamily::Ipv4),
+            (TargetProtocol::Https, Some(ProtocolVersion::Http2), IpFamily::Ipv6),
+            (TargetProtocol::Http, Some(ProtocolVersion::Grpc), IpFamily::Ipv4),
+            (TargetProtocol::Tcp, None, IpFamily::Ipv4),
+        ] {
+            let config =
+                TargetGroupConfig { port: 8090, protocol, protocol_version, ip_family, vpc: "vpc-1".into() };
+            let check = HealthCheck { port: Some(9000), ..HealthCheck::default_for(&config) };
+            let wire = sdk_target_group_config(&config, &check);
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Ip), &wire), Some(config));
+            assert_eq!(wire.health_check.as_ref().and_then(health_check), Some(check));
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Alb), &wire), None);
+        }
+    }
+
+    #[test]
+    fn unknown_statuses_are_unknown_and_absent_ones_too() {
+        assert_eq!(status(Some("ACTIVE")), Status::Active);
+        assert_eq!(status(Some("PARTIAL")), Status::Unknown);
+        assert_eq!(status(None), Status::Unknown);
+        assert_eq!(small(Some(-1)), None);
+    }
+}

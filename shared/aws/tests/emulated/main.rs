@@ -417,3 +417,41 @@ async fn everyday_changes_cost_no_more_calls_than_they_may() {
         assert!(sum <= calls_max, "{change}: {sum} calls, at most {calls_max}\n{}", pass.plan);
     }
 }
+
+#[tokio::test]
+async fn a_strangers_rule_in_our_listener_keeps_its_place_and_ours_go_around_it() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &route(&["/a"], 1)).await;
+    let actual = inspect(&lattice, &route(&["/a"], 1)).await;
+    let service = &actual.services[0];
+    let path = aws_sdk_vpclattice::types::PathMatch::builder()
+        .r#match(aws_sdk_vpclattice::types::PathMatchType::Exact("/theirs".into()))
+        .build();
+    let http = aws_sdk_vpclattice::types::HttpMatch::builder().path_match(path).build();
+    let answer = aws_sdk_vpclattice::types::FixedResponseAction::builder().status_code(404).build().unwrap();
+    emulator
+        .stranger()
+        .await
+        .create_rule()
+        .service_identifier(&service.id)
+        .listener_identifier(&service.listeners[0].id)
+        .name("theirs")
+        .priority(2)
+        .r#match(aws_sdk_vpclattice::types::RuleMatch::HttpMatch(http))
+        .action(aws_sdk_vpclattice::types::RuleAction::FixedResponse(answer))
+        .send()
+        .await
+        .unwrap();
+    let wish = route(&["/a", "/b", "/c"], 1);
+    converge(&emulator, &lattice, &wish).await;
+    let actual = inspect(&lattice, &wish).await;
+    let rules: Vec<(u16, bool)> = actual.services[0].listeners[0]
+        .rules
+        .iter()
+        .map(|rule| (rule.priority, rule.ownership == Ownership::Foreign))
+        .collect();
+    assert_eq!(rules, [(1, false), (2, true), (3, false), (4, false)]);
+    converge(&emulator, &lattice, &no_route()).await;
+}

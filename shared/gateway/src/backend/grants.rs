@@ -22,7 +22,8 @@ pub(super) fn permits(
         "RefNotPermitted",
         &backend.path,
         format!(
-            "No ReferenceGrant in namespace {} lets a {} of namespace {} refer to {kind} {}; create one there",
+            "No ReferenceGrant in namespace {} lets routes of kind {} in namespace {} refer to {kind} {}; create one \
+             there",
             quoted(namespace),
             route.id.kind,
             quoted(&route.id.namespace),

@@ -50,6 +50,11 @@ fn remedy(member: &str) -> &'static str {
         }
         "retry" => "VPC Lattice does not retry requests; remove the field and retry in the client",
         "sessionPersistence" => "VPC Lattice has no session persistence; remove the field",
+        "infrastructure" => {
+            "VPC Lattice makes no objects that labels or annotations could go to; remove the field"
+        }
+        "allowedListeners" => "Listeners of ListenerSets are not served; remove the field",
+        "tls" => "VPC Lattice checks no client certificates and shows none to targets; remove the field",
         _ => "This version does not know the field and cannot honour it; remove it",
     }
 }

@@ -36,30 +36,31 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     members
 }
 
-/// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
-/// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
+/// Once the network exists its ARN stands in the message whatever the status: it marks the Gateway as one that we have
+/// programmed, which a mistake in an edit does not undo.
 fn programmed(context: &Context, report: &GatewayReport) -> Condition {
-    let network = &report.subject.object.name;
-    if !report.accepted.is_true() {
-        return Condition::no(
-            "Programmed",
-            "Invalid",
-            "The Gateway is not accepted; see condition Accepted.",
-        );
-    }
-    let Some(arn) = context.outcome.networks.get(network) else {
-        let problem = outcome_problem(context.outcome, |_| true);
-        let text = "The service network does not exist yet.";
-        return problem.unwrap_or_else(|| Condition::no("Programmed", "Pending", text));
+    let problem = if report.accepted.is_true() {
+        network_problem(context, report)
+    } else {
+        let text = "The Gateway is not accepted; see condition Accepted.";
+        Some(Condition::no("Programmed", "Invalid", text))
     };
-    let counts = |blocked: &Blocked| !matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
-    match outcome_problem(context.outcome, counts) {
-        None => Condition::yes("Programmed", "Programmed", format!("{NETWORK_MESSAGE}{arn}")),
-        // The ARN stays in the message: it marks the Gateway as one that we have programmed.
-        Some(problem) => {
+    match (context.outcome.networks.get(&report.subject.object.name), problem) {
+        (Some(arn), None) => Condition::yes("Programmed", "Programmed", format!("{NETWORK_MESSAGE}{arn}")),
+        (Some(arn), Some(problem)) => {
             Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
         }
+        (None, Some(problem)) => problem,
+        (None, None) => Condition::no("Programmed", "Pending", "The service network does not exist yet."),
     }
+}
+
+/// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
+/// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
+fn network_problem(context: &Context, report: &GatewayReport) -> Option<Condition> {
+    let exists = context.outcome.networks.contains_key(&report.subject.object.name);
+    let elsewhere = |blocked: &Blocked| matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
+    outcome_problem(context.outcome, |blocked| !(exists && elsewhere(blocked)))
 }
 
 fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
@@ -91,7 +92,11 @@ fn listener_status(
 ) -> Value {
     let old = old.and_then(Value::as_array).into_iter().flatten();
     let old = old.into_iter().find(|old| old.get("name").and_then(Value::as_str) == Some(&listener.name));
-    let programmed = if !listener.accepted.is_true() || !listener.resolved_refs.is_true() {
+    // A kind that the listener cannot carry does not keep it from carrying the others.
+    let refs_count =
+        !listener.resolved_refs.is_true() && listener.resolved_refs.reason != "InvalidRouteKinds";
+    let is_bad = !listener.accepted.is_true() || refs_count || listener.supported_kinds.is_empty();
+    let programmed = if is_bad {
         Condition::no("Programmed", "Invalid", "The listener is not valid; see its other conditions.")
     } else if gateway_programmed.is_true() {
         Condition::yes("Programmed", "Programmed", "")

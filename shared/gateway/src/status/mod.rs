@@ -131,13 +131,17 @@ pub(crate) fn programmed(context: &Context, done: String) -> Condition {
 
 /// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count.
 pub(crate) fn outcome_problem(outcome: &Outcome, counts: impl Fn(&Blocked) -> bool) -> Option<Condition> {
-    let blocked: Vec<String> = outcome.blocked.iter().filter(|one| counts(one)).map(blocked::text).collect();
+    let blocked: Vec<&Blocked> = outcome.blocked.iter().filter(|one| counts(one)).collect();
     if let Some(failure) = &outcome.failure {
         let reason = if failure.retryable { "Pending" } else { "Invalid" };
         return Some(Condition::no("Programmed", reason, sentences(std::slice::from_ref(&failure.message))));
     }
     if !blocked.is_empty() {
-        return Some(Condition::no("Programmed", "Conflicted", blocked.join(" ")));
+        // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
+        let is_passing = blocked.iter().all(|one| matches!(one, Blocked::NetworkMissing { .. }));
+        let reason = if is_passing { "Pending" } else { "Conflicted" };
+        let texts: Vec<String> = blocked.into_iter().map(blocked::text).collect();
+        return Some(Condition::no("Programmed", reason, texts.join(" ")));
     }
     let waiting = outcome.waiting.as_ref()?;
     Some(Condition::no("Programmed", "Pending", sentences(std::slice::from_ref(waiting))))

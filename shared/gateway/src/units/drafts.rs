@@ -22,7 +22,7 @@ pub(crate) struct Draft {
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
     /// In the order of the route's hostnames; each hostname once.
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) services: Vec<Draft>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
     /// Hostnames that are not served.
@@ -35,13 +35,23 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
     for parent in parents {
         for attached in parent.attached.iter().flatten() {
             for hostname in &attached.hostnames {
-                let Some(hostname) = servable(route, hostname.as_deref(), &mut drafts) else { continue };
-                let at = drafts.drafts.iter().position(|draft| draft.hostname == hostname);
+                let hostname = match servable(route, hostname.as_deref()) {
+                    Servable::Domain(domain) => Some(domain),
+                    Servable::GeneratedName(note) => {
+                        drafts.notes.extend(note);
+                        None
+                    }
+                    Servable::Not(why) => {
+                        drafts.notes.push(why);
+                        continue;
+                    }
+                };
+                let at = drafts.services.iter().position(|draft| draft.hostname == hostname);
                 let at = at.unwrap_or_else(|| {
-                    drafts.drafts.push(Draft { hostname, ..Draft::default() });
-                    drafts.drafts.len() - 1
+                    drafts.services.push(Draft { hostname, ..Draft::default() });
+                    drafts.services.len() - 1
                 });
-                let draft = &mut drafts.drafts[at];
+                let draft = &mut drafts.services[at];
                 draft.networks.insert(parent.reference.name.clone());
                 draft.ports.entry(attached.listener.port).or_insert(attached.listener.protocol);
                 if draft.certificate_arn.is_none() {
@@ -51,25 +61,34 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
         }
     }
     let place = |draft: &Draft| route.hostnames.iter().position(|one| Some(one) == draft.hostname.as_ref());
-    drafts.drafts.sort_by_key(|draft| (place(draft), draft.hostname.clone()));
+    drafts.services.sort_by_key(|draft| (place(draft), draft.hostname.clone()));
     drafts.notes.sort();
     drafts.notes.dedup();
-    if drafts.drafts.is_empty() {
+    if drafts.services.is_empty() {
         drafts.refused.append(&mut drafts.notes);
     }
     drafts
 }
 
-/// The custom domain for an effective hostname, if VPC Lattice can serve it. Whether a custom domain may be a wildcard
-/// is not documented, so none is made.
-fn servable(route: &Route, hostname: Option<&str>, drafts: &mut Drafts) -> Option<Option<String>> {
+/// How VPC Lattice can serve an effective hostname.
+enum Servable {
+    /// As a custom domain.
+    Domain(String),
+    /// Under the service's generated name, with what is to be told of that.
+    GeneratedName(Option<Problem>),
+    /// Not at all.
+    Not(Problem),
+}
+
+/// Whether a custom domain may be a wildcard is not documented, so none is made.
+fn servable(route: &Route, hostname: Option<&str>) -> Servable {
     let is_tls = route.id.kind == Kind::TLSRoute;
     match hostname {
         None if is_tls => {
             let text = "VPC Lattice passes TLS on by hostname; name at least one";
-            drafts.notes.push(Problem::new("spec.hostnames", text));
-            None
+            Servable::Not(Problem::new("spec.hostnames", text))
         }
+        None => Servable::GeneratedName(None),
         Some(wildcard) if is_wildcard(wildcard) => {
             let is_own = route.hostnames.iter().any(|own| own == wildcard);
             let path = if is_own { "spec.hostnames" } else { "spec.parentRefs" };
@@ -77,10 +96,14 @@ fn servable(route: &Route, hostname: Option<&str>, drafts: &mut Drafts) -> Optio
                 "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",
                 quoted(wildcard)
             );
-            drafts.notes.push(Problem::new(path, text));
-            // A wildcard of the listener alone still lets the route in; it answers under its generated name.
-            (route.hostnames.is_empty() && !is_tls).then_some(None)
+            let problem = Problem::new(path, text);
+            // A wildcard of the listener alone still lets the route in.
+            if route.hostnames.is_empty() && !is_tls {
+                Servable::GeneratedName(Some(problem))
+            } else {
+                Servable::Not(problem)
+            }
         }
-        hostname => Some(hostname.map(str::to_owned)),
+        Some(hostname) => Servable::Domain(hostname.to_owned()),
     }
 }

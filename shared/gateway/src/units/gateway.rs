@@ -73,7 +73,8 @@ pub(crate) fn translate(view: &View, name: &str, settings: &Settings) -> Transla
         vpc_associations: vpcs.into_values().collect(),
         ..Desired::nothing(owner)
     };
-    Translation { desired: Some(desired), deletes_allowed: unknown.is_empty(), held: unknown, reports }
+    let deletes_allowed = unknown.is_empty();
+    Translation { deletes_allowed, held: unknown, ..Translation::wanting(desired, reports) }
 }
 
 fn report(

@@ -20,12 +20,12 @@ use trellis_lattice::{Desired, Owner};
 impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
-        Self { desired: None, deletes_allowed: false, held: why, reports }
+        Self { desired: None, deletes_allowed: false, held: why, refused: false, reports }
     }
 
     /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
     pub(crate) fn refused(reports: Vec<Report>) -> Self {
-        Self::held(vec![], reports)
+        Self { refused: true, ..Self::held(vec![], reports) }
     }
 
     /// What the unit owns is to go.
@@ -35,7 +35,7 @@ impl Translation {
 
     /// This is wanted, and nothing else.
     pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
-        Self { desired: Some(desired), deletes_allowed: true, held: vec![], reports }
+        Self { desired: Some(desired), deletes_allowed: true, held: vec![], refused: false, reports }
     }
 }
 

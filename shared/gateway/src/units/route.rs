@@ -71,15 +71,15 @@ fn judge(claim: &Claim, object: &Value, rules: &[ResolvedRule], built: Built, ow
     }
     if !built.refused.is_empty() {
         let text = problem::message(&built.refused);
-        let refused = Condition::no("Accepted", "UnsupportedValue", text.clone());
-        return Translation::held(vec![text], vec![reports.report(&refused, None, false)]);
+        let refused = Condition::no("Accepted", "UnsupportedValue", text);
+        return Translation::refused(vec![reports.report(&refused, None, false)]);
     }
     let partial = (!built.dropped.is_empty()).then(|| {
         let text = format!("Dropped Rule(s) {}", problem::message(&built.dropped));
         Condition::yes("PartiallyInvalid", "UnsupportedValue", text)
     });
     let accepted = Condition::yes("Accepted", "Accepted", "");
-    let report = reports.report(&accepted, partial, true);
+    let report = reports.report(&accepted, partial.as_ref(), true);
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
     Translation::wanting(desired, vec![report])
@@ -95,7 +95,7 @@ struct Reports<'a> {
 
 impl Reports<'_> {
     /// A report in which the parents that take the route accept it so.
-    fn report(&self, accepted: &Condition, partial: Option<Condition>, is_served: bool) -> Report {
+    fn report(&self, accepted: &Condition, partial: Option<&Condition>, is_served: bool) -> Report {
         let resolved_refs = resolved_refs(self.rules);
         let notes = problem::message(&self.built.notes);
         let parents = self.claim.parents.iter().map(|parent| ParentReport {
@@ -103,7 +103,7 @@ impl Reports<'_> {
             gateway: parent.reference.name.clone(),
             accepted: parent.attached.as_ref().err().unwrap_or(accepted).clone(),
             resolved_refs: resolved_refs.clone(),
-            partially_invalid: partial.clone().filter(|_| parent.attached.is_ok()),
+            partially_invalid: partial.filter(|_| parent.attached.is_ok()).cloned(),
             notes: notes.clone(),
         });
         let id = &self.claim.route.id;
@@ -156,13 +156,12 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
             });
         }
     }
-    let why = vec![format!("{} {}/{} cannot be read: {problem}", id.kind, id.namespace, id.name)];
     if parents.is_empty() {
-        return Translation::held(why, vec![]);
+        return Translation::refused(vec![]);
     }
     let subject = subject(&id.cluster, id.kind, object);
     let report = RouteReport { subject, parents, services: vec![] };
-    Translation::held(why, vec![Report::Route(report)])
+    Translation::refused(vec![Report::Route(report)])
 }
 
 fn unresolved(message: String) -> Condition {

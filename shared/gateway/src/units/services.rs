@@ -12,7 +12,7 @@ use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::weights::shares;
 use crate::{Settings, naming};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
@@ -74,7 +74,7 @@ pub(crate) fn build(
     }
     let name_override = name_override(route, &mut built.notes);
     let builder = Builder { view, route, settings, owner };
-    for (draft, share) in claim.drafts.drafts.iter().zip(shared) {
+    for (draft, share) in claim.drafts.services.iter().zip(shared) {
         let hostname = draft.hostname.as_deref();
         match share {
             Share::Refused(problem) => built.notes.push(problem.clone()),
@@ -146,10 +146,11 @@ impl Builder<'_> {
                 rules::resolve(self.view, &claim.route, http2, self.settings, unknown)
             })
             .collect();
-        let mut contributors = vec![self.contributor(self.route, rules, draft)];
+        let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
-            Some(self.contributor(&claim.route, rules, claim.draft(hostname)?))
+            // What is to be told of a follower, its own unit tells.
+            Some(self.contributor(&claim.route, rules, claim.draft(hostname)?, &mut vec![]))
         }));
         loop {
             let (service, groups, problems) = self.service(draft, &name, &contributors);
@@ -182,11 +183,12 @@ impl Builder<'_> {
         route: &'b Route,
         rules: &'b [ResolvedRule],
         draft: &'b Draft,
+        notes: &mut Vec<Problem>,
     ) -> Contributor<'b> {
         Contributor {
             route,
             rules: rules.iter().filter(|rule| is_valid(rule, self.settings)).collect(),
-            priorities: Priorities::of(route, self.settings, &mut vec![]),
+            priorities: Priorities::of(route, self.settings, notes),
             draft,
         }
     }
@@ -218,17 +220,20 @@ impl Builder<'_> {
             let quota = "\"Listeners per service\" (L-D64E952E)";
             problems.push(limit("spec.parentRefs", &need, limits.listeners_per_service, quota));
         }
-        if groups.len() > limits.target_groups_per_service {
-            let need = format!("The backends need {} target groups in a service", groups.len());
-            let quota = "\"Target groups per service\" (L-3DEC3B9F)";
-            problems.push(limit("spec.rules", &need, limits.target_groups_per_service, quota));
-        }
-        let listeners = ports
+        let listeners: Vec<DesiredListener> = ports
             .into_iter()
             .filter_map(|(port, (protocol, candidates))| {
                 self.listener(name, port, protocol, candidates, &mut problems)
             })
             .collect();
+        // Of equal matches one stands; what only the others led to is not needed.
+        let used = used_groups(&listeners);
+        groups.retain(|name, _| used.contains(name.as_str()));
+        if groups.len() > limits.target_groups_per_service {
+            let need = format!("The backends need {} target groups in a service", groups.len());
+            let quota = "\"Target groups per service\" (L-3DEC3B9F)";
+            problems.push(limit("spec.rules", &need, limits.target_groups_per_service, quota));
+        }
         problems.dedup();
         let service = DesiredService {
             name: name.to_owned(),
@@ -373,6 +378,17 @@ fn rule_candidates<'a>(
             action: action.clone(),
         })
     })
+}
+
+fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
+    let actions = listeners.iter().flat_map(|listener| {
+        listener.rules.iter().map(|rule| &rule.action).chain([&listener.default_action])
+    });
+    let forwards = actions.filter_map(|action| match action {
+        Action::Forward(groups) => Some(groups),
+        Action::FixedResponse(_) => None,
+    });
+    forwards.flatten().map(|group| group.target_group.as_str()).collect()
 }
 
 fn takes_everything(rule: &DesiredRule) -> bool {

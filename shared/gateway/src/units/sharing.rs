@@ -47,7 +47,7 @@ impl Claim {
 
     /// The draft for a hostname.
     pub(crate) fn draft(&self, hostname: &str) -> Option<&Draft> {
-        self.drafts.drafts.iter().find(|draft| draft.hostname.as_deref() == Some(hostname))
+        self.drafts.services.iter().find(|draft| draft.hostname.as_deref() == Some(hostname))
     }
 
     /// The older first; then by namespace and name, as the specification asks.
@@ -66,15 +66,15 @@ impl Claim {
 
 /// How each draft of a route is served, in the order of its drafts.
 pub(crate) fn shares(view: &View, own: &Claim, settings: &Settings, unknown: &mut Vec<String>) -> Vec<Share> {
-    let has_hostname = own.drafts.drafts.iter().any(|draft| draft.hostname.is_some());
+    let has_hostname = own.drafts.services.iter().any(|draft| draft.hostname.is_some());
     if !has_hostname && own.route.hostnames.is_empty() {
-        return own.drafts.drafts.iter().map(|_| Share::Leads(vec![])).collect();
+        return own.drafts.services.iter().map(|_| Share::Leads(vec![])).collect();
     }
     // Asked for even while the Gateways are not known, so that one round of reads asks for everything.
     let mut others: Vec<(Route, &Value)> = routes(view, &own.route.id.cluster, settings, unknown);
     others.retain(|(route, _)| route.id != own.route.id && may_meet(route, &own.route));
     own.drafts
-        .drafts
+        .services
         .iter()
         .map(|draft| match &draft.hostname {
             None => Share::Leads(vec![]),

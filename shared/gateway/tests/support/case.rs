@@ -77,6 +77,8 @@ struct Output<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     held: &'a [String],
     deletes_allowed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: &'a Option<Desired>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -125,6 +127,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
             rounds,
             held: &translation.held,
             deletes_allowed: translation.deletes_allowed,
+            refused: translation.refused,
             plan: translation
                 .desired
                 .as_ref()

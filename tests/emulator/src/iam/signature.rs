@@ -16,6 +16,9 @@ const SERVICE: &str = "vpc-lattice-svcs";
 /// The only algorithm that is taken here.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
+/// What the names of all of AWS's algorithms start with.
+const FAMILY: &str = "AWS4-";
+
 /// What the payload hash must say: payloads are not signed.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
@@ -66,7 +69,9 @@ pub fn verify<'a>(
     region: &str,
     identities: &'a [Identity],
 ) -> Result<Option<&'a Identity>, SignatureError> {
-    let Some(authorization) = header(request.headers, "authorization") else { return Ok(None) };
+    // Another scheme is between the client and the target.
+    let authorization = header(request.headers, "authorization").filter(|it| it.starts_with(FAMILY));
+    let Some(authorization) = authorization else { return Ok(None) };
     let malformed = SignatureError::Malformed;
     let fields =
         authorization.strip_prefix(ALGORITHM).ok_or_else(|| malformed("The algorithm is not supported."))?;

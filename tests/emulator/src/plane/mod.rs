@@ -1,15 +1,19 @@
 //! The data plane: one place a VPC for its clients, requests on their way to targets, health checks.
 
+mod access_log;
 mod client;
+mod cloudwatch;
 mod forward;
 mod headers;
 mod health;
 mod host;
+mod lambda;
 mod tls;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +29,11 @@ use tokio_rustls::TlsAcceptor;
 use crate::Emulator;
 use crate::state::Prefix;
 use crate::state::plan::{Decision, Destination};
+use access_log::Log;
 use client::{TargetClient, client};
+use cloudwatch::CloudWatch;
+use lambda::Lambda;
+use tls::Encryption;
 
 pub use health::watch;
 pub use tls::{Authority, TlsError};
@@ -59,7 +67,18 @@ pub enum PlaneError {
 struct Caller {
     vpc: Arc<str>,
     peer: SocketAddr,
-    tls: bool,
+    encryption: Option<Encryption>,
+}
+
+/// What the data plane has outside of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Outlets {
+    /// File that access log entries are appended to.
+    pub access_log: Option<PathBuf>,
+    /// Endpoint of CloudWatch Logs for access logs.
+    pub logs: Option<http::Uri>,
+    /// Endpoint of Lambda for functions as targets.
+    pub lambda: Option<http::Uri>,
 }
 
 /// The data plane.
@@ -72,6 +91,8 @@ pub struct Plane {
     http1: TargetClient<Body>,
     http2: TargetClient<Body>,
     authority: Authority,
+    log: Arc<Log>,
+    lambda: Option<Lambda>,
 }
 
 impl Plane {
@@ -79,12 +100,16 @@ impl Plane {
     ///
     /// # Errors
     /// When a place cannot be opened.
-    pub async fn open(emulator: Arc<Emulator>, port: u16) -> Result<Arc<Self>, PlaneError> {
+    pub async fn open(emulator: Arc<Emulator>, port: u16, outlets: Outlets) -> Result<Arc<Self>, PlaneError> {
         let first = emulator.state().vpcs().iter().next().map(|(vpc, prefix)| (vpc.clone(), *prefix));
         let address = first.as_ref().map_or(Ipv4Addr::LOCALHOST, |(_, prefix)| prefix.front());
         let listener = TcpListener::bind((address, port)).await?;
         let port = listener.local_addr()?.port();
+        let home = emulator.state().home().clone();
+        let cloudwatch = outlets.logs.map(|endpoint| CloudWatch::new(endpoint, home)).transpose()?;
         let plane = Arc::new(Self {
+            log: Log::open(outlets.access_log, cloudwatch),
+            lambda: outlets.lambda.map(Lambda::new).transpose()?,
             emulator,
             port,
             open: Mutex::new(BTreeSet::new()),
@@ -105,6 +130,11 @@ impl Plane {
         self.authority.pem()
     }
 
+    /// The last entries of the access logs, oldest first.
+    pub fn access_log(&self) -> Vec<serde_json::Value> {
+        self.log.last()
+    }
+
     /// The port of all places.
     pub fn port(&self) -> u16 {
         self.port
@@ -120,14 +150,20 @@ impl Plane {
     async fn open_all(self: &Arc<Self>) -> io::Result<()> {
         let vpcs = self.emulator.state().vpcs().clone();
         let mut open = self.open.lock().await;
+        let mut outcome = Ok(());
         for (vpc, prefix) in vpcs {
-            if !open.contains(&prefix) {
-                let listener = TcpListener::bind((prefix.front(), self.port)).await?;
-                open.insert(prefix);
-                tokio::spawn(Arc::clone(self).accept(listener, vpc));
+            if open.contains(&prefix) {
+                continue;
+            }
+            match TcpListener::bind((prefix.front(), self.port)).await {
+                Ok(listener) => {
+                    open.insert(prefix);
+                    tokio::spawn(Arc::clone(self).accept(listener, vpc));
+                }
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener, vpc: String) {
@@ -152,23 +188,27 @@ impl Plane {
             return;
         }
         if first == [tls::HANDSHAKE] {
-            let caller = Caller { vpc, peer, tls: true };
-            if let Err(error) = self.encrypted(stream, caller).await {
+            if let Err(error) = self.encrypted(stream, peer, vpc).await {
                 tracing::debug!(%error, "an encrypted connection ended early");
             }
         } else {
-            self.http(TokioIo::new(stream), Caller { vpc, peer, tls: false }).await;
+            self.http(TokioIo::new(stream), Caller { vpc, peer, encryption: None }).await;
         }
     }
 
     /// An encrypted connection: passed through to a target, or ended here.
-    async fn encrypted(self: Arc<Self>, stream: TcpStream, caller: Caller) -> io::Result<()> {
+    async fn encrypted(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        vpc: Arc<str>,
+    ) -> io::Result<()> {
         let name = tls::server_name(&stream).await?.unwrap_or_default();
         let (passed, certified) = {
             let now = self.emulator.clock.now();
             let mut state = self.emulator.state();
-            let passed = state.pass_through(now, &caller.vpc, &name, rand::random());
-            (passed, state.certificate_name(&caller.vpc, &name))
+            let passed = state.pass_through(now, &vpc, &name, rand::random());
+            (passed, state.certificate_name(&vpc, &name))
         };
         match passed {
             Some(Decision::Forward(_, destination)) => pass(stream, &destination).await,
@@ -177,7 +217,8 @@ impl Plane {
             None => {
                 let config = self.authority.server_config(&certified).map_err(io::Error::other)?;
                 let stream = TlsAcceptor::from(config).accept(stream).await?;
-                self.http(TokioIo::new(stream), caller).await;
+                let encryption = Some(Encryption::of(stream.get_ref().1));
+                self.http(TokioIo::new(stream), Caller { vpc, peer, encryption }).await;
                 Ok(())
             }
         }

@@ -13,6 +13,27 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::Acceptor;
 use tokio::net::TcpStream;
 
+/// How a connection is encrypted, for access logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Encryption {
+    pub(super) version: String,
+    pub(super) cipher: String,
+    pub(super) server_name: String,
+}
+
+impl Encryption {
+    /// Of a connection whose handshake is over.
+    pub(super) fn of(connection: &rustls::ServerConnection) -> Self {
+        let version = connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
+        let suite = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+        Self {
+            version: version.replace('_', "."),
+            cipher: suite.unwrap_or_default().replace("TLS13_", "TLS_"),
+            server_name: connection.server_name().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// Why TLS does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

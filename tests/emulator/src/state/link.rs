@@ -40,6 +40,12 @@ impl State {
         let Some(it) = self.store.services.get(service) else {
             return Err(Refusal::not_found("SERVICE", service));
         };
+        let theirs = self.store.networks.get(network).is_some_and(|it| self.foreign(&it.meta));
+        if theirs && self.foreign(&it.meta) {
+            return Err(Refusal::other(
+                "A service and a service network that are both shared with the caller cannot be associated.",
+            ));
+        }
         let links = || self.store.service_associations.values().filter(|link| link.network == network);
         if let Some(link) = links().find(|link| link.service == service) {
             let message = if link.life.status == Status::DeleteInProgress {

@@ -27,6 +27,7 @@ pub mod resources;
 mod rule;
 mod service;
 pub mod settings;
+mod share;
 mod tag;
 mod target;
 mod time;
@@ -50,6 +51,7 @@ pub use resources::{
     Action, Comparison, Conditions, Health, HealthCheck, Policy, TargetGroup, TargetKey, TextMatch,
 };
 pub use settings::Settings;
+pub use share::{NotShareable, Share};
 pub use target::Check;
 pub use time::{Delay, Moment};
 pub use vpc::Prefix;
@@ -187,6 +189,7 @@ impl State {
     /// The modelled exceptions of the operation.
     pub fn call(&mut self, now: Moment, operation: &str, input: &Document) -> Result<Document, Refusal> {
         self.advance(now);
+        self.guard_foreign(operation, Input(input))?;
         let outcome = self.with_token(now, operation, Input(input));
         // Transitions without a delay are over before the caller can look again.
         self.advance(now);

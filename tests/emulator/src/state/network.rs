@@ -14,7 +14,8 @@ const QUOTA_NETWORKS: &str = "L-9CAD07FB";
 impl State {
     pub(super) fn create_network(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
         let name = input.text("name");
-        if let Some(other) = self.store.networks.values().find(|network| network.name == name) {
+        let taken = |network: &&ServiceNetwork| network.name == name && !self.foreign(&network.meta);
+        if let Some(other) = self.store.networks.values().find(taken) {
             let message = format!("A service network with the name {name} exists.");
             return Err(self.clash(Kind::ServiceNetwork, &other.meta.id, "name", &message));
         }
@@ -58,7 +59,9 @@ impl State {
     }
 
     pub(super) fn list_networks(&self, input: Input<'_>) -> Result<Document, Refusal> {
-        let found = self.store.networks.values().map(|it| Found::by_seq(it.meta.seq, &it.meta.id)).collect();
+        let shared = self.settings.switches.list_shared;
+        let networks = self.store.networks.values().filter(|it| shared || !self.foreign(&it.meta));
+        let found = networks.map(|it| Found::by_seq(it.meta.seq, &it.meta.id)).collect();
         self.page("networks", input, found, Self::view_network)
     }
 

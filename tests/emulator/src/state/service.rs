@@ -16,7 +16,8 @@ const QUOTA_SERVICES: &str = "L-620C821E";
 impl State {
     pub(super) fn create_service(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
         let name = input.text("name");
-        if let Some(other) = self.store.services.values().find(|service| service.name == name) {
+        let taken = |service: &&Service| service.name == name && !self.foreign(&service.meta);
+        if let Some(other) = self.store.services.values().find(taken) {
             let message = format!("A service with the name {name} exists.");
             return Err(self.clash(Kind::Service, &other.meta.id, "name", &message));
         }

@@ -18,7 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use lattice_emulator::model::Model;
-use lattice_emulator::plane::{self, Plane};
+use lattice_emulator::plane::{self, Outlets, Plane};
 use lattice_emulator::state::{Document, Home, Prefix, Settings, State};
 use lattice_emulator::{Emulator, protocol};
 use rustls::pki_types::pem::PemObject;
@@ -58,12 +58,16 @@ pub(crate) fn no_delays() -> Settings {
 
 impl Site {
     pub(crate) async fn new(patch: Value) -> Self {
+        Self::with(patch, Outlets::default()).await
+    }
+
+    pub(crate) async fn with(patch: Value, outlets: Outlets) -> Self {
         let settings = no_delays().patched(&patch).unwrap();
         let home = Home { region: "us-west-2".to_owned(), account: "000000000000".to_owned() };
         let prefix: Prefix = PREFIX.parse().unwrap();
         let state = State::new(settings, home, BTreeMap::from([(VPC.to_owned(), prefix)]), 1);
         let emulator = Arc::new(Emulator::new(Model::built_in().unwrap(), state));
-        let plane = Plane::open(Arc::clone(&emulator), 0).await.unwrap();
+        let plane = Plane::open(Arc::clone(&emulator), 0, outlets).await.unwrap();
         tokio::spawn(plane::watch(Arc::clone(&emulator)));
         let mut builder = Client::builder(TokioExecutor::new());
         builder.set_host(false);
@@ -178,6 +182,19 @@ impl Site {
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
+    /// The first entry of the access logs, which are written a moment after the response.
+    pub(crate) async fn logged(&self) -> Value {
+        let wait = async {
+            loop {
+                if let Some(entry) = self.plane.access_log().into_iter().next() {
+                    return entry;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, wait).await.expect("an entry in the access log")
+    }
+
     /// The certificate of the emulator's authority.
     pub(crate) fn authority(&self) -> String {
         self.plane.authority()
@@ -222,6 +239,18 @@ impl Site {
     pub(crate) async fn named(&self, octet: u8, name: &'static str) -> SocketAddr {
         self.target(octet, move |_| async move { Response::new(Full::from(name)) }).await
     }
+}
+
+/// A server at a free port of this machine, outside of every VPC.
+pub(crate) async fn local<F, R>(answer: F) -> SocketAddr
+where
+    F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, Arc::new(answer)));
+    address
 }
 
 async fn seen(response: Response<Incoming>) -> Result<Seen, String> {

@@ -5,6 +5,7 @@ mod life;
 mod listing;
 mod quotas;
 mod routing;
+mod shares;
 mod switches;
 
 use std::collections::BTreeMap;
