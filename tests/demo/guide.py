@@ -40,7 +40,7 @@ class Guide:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.shell = Shell(stack.environment())
-        self.record = Record(stack.emulator, stack.outputs.reconcile_function)
+        self.record = Record(stack.emulator, stack.outputs.drift_function)
         self.one, self.two = stack.clusters
         self.curl = f"curl -sS --max-time 10 {stack.connect_to(0)}"
         self.rates = ""

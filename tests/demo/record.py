@@ -23,10 +23,10 @@ class Step:
 class Record:
     """Steps in their order."""
 
-    def __init__(self, emulator: Emulator, application: str) -> None:
-        """`application`: whose calls count. The scheduled drift pass makes its own beside them, whenever it is its time."""
+    def __init__(self, emulator: Emulator, drift: str) -> None:
+        """`drift`: the function whose calls do not count. It makes them beside the steps, whenever it is its time."""
         self._emulator = emulator
-        self._application = application
+        self._drift = drift
         self.steps: list[Step] = []
 
     @contextmanager
@@ -36,7 +36,7 @@ class Record:
         step = Step(name)
         self.steps.append(step)
         yield step
-        step.calls = self._emulator.operations(before, self._application)
+        step.calls = self._emulator.operations(before, but_of=self._drift)
 
     def table(self) -> str:
         """The table that ends the walk-through."""

@@ -18,6 +18,8 @@ from .settings import ACCOUNT, REGION, ClusterSpec, LatticeDelays
 START_SECONDS = 20.0
 #: A sequence number that is never reached: the report then lists no call.
 _NEVER = 2**63
+#: What the User-Agent of the functions' SDK begins with.
+_FUNCTIONS_SDK = "aws-sdk-rust/"
 
 
 class Emulator:
@@ -57,10 +59,13 @@ class Emulator:
         """The sequence number of the last call."""
         return int(self.calls(since=_NEVER)["last"])
 
-    def operations(self, since: int = 0, application: str = "") -> Counter[str]:
-        """How often each operation was called after the mark `since`, by SDKs of this application name if one is given."""
-        calls = self.calls(since)["calls"]
-        return Counter(call["operation"] for call in calls if f"app/{application}" in call.get("agent", "") or not application)
+    def operations(self, since: int = 0, *, but_of: str = "") -> Counter[str]:
+        """How often each operation was called by functions after the mark `since`.
+
+        The AWS CLI's and the tests' own calls do not count, nor those whose User-Agent names the application `but_of`.
+        """
+        agents = ((call["operation"], call.get("agent", "")) for call in self.calls(since)["calls"])
+        return Counter(name for name, agent in agents if _FUNCTIONS_SDK in agent and not (but_of and f"app/{but_of}" in agent))
 
     def state(self) -> Any:
         """All resources."""

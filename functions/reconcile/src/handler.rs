@@ -13,6 +13,11 @@ use trellis_telemetry::{Metric, Metrics};
 /// Units worked on at once. A FIFO batch has at most ten messages, so all of a batch run side by side.
 const UNITS_AT_ONCE_MAX: usize = 10;
 
+/// How often a unit is tried that is held because a cluster cannot be read: about a minute in all, longer than an API
+/// server takes to restart. After that the message is acknowledged: the drift pass finds what differs as soon as the
+/// cluster can be read, and a cluster that is away for hours must not fill the dead-letter queue.
+const HELD_TRIES_MAX: u32 = 5;
+
 /// Kept of the function's time for writing status, returning messages and answering.
 const RESERVE: Duration = Duration::from_secs(5);
 
@@ -37,6 +42,7 @@ pub(crate) async fn handle(engine: Arc<Engine>, event: LambdaEvent<SqsEvent>) ->
         let metric = match verdict {
             Verdict::Done => Metric::UnitsSettled,
             Verdict::Waiting { .. } => Metric::UnitsWaiting,
+            Verdict::Held(_) => Metric::UnitsBlocked,
             Verdict::Failed(_) => Metric::UnitsFailed,
         };
         metrics.add(metric, 1);
@@ -62,7 +68,8 @@ async fn reconcile_group(engine: Arc<Engine>, group: Group, deadline: Instant) -
     let after = match &verdict {
         Verdict::Done => return (verdict, vec![]),
         Verdict::Waiting { after, .. } => *after,
-        Verdict::Failed(_) => batch::retry_after(group.receive_count()),
+        Verdict::Held(_) if group.receive_count() > HELD_TRIES_MAX => return (verdict, vec![]),
+        Verdict::Held(_) | Verdict::Failed(_) => batch::retry_after(group.receive_count()),
     };
     let mut failures = vec![];
     for record in group.records {

@@ -62,7 +62,10 @@ impl Aws {
             .with_max_backoff(BACKOFF_MAX);
         let mut loader =
             aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries);
-        if let Ok(name) = AppName::new(APP_NAME) {
+        // The functions' own names, where template.yaml gives them, tell more in CloudTrail.
+        if std::env::var_os("AWS_SDK_UA_APP_ID").is_none()
+            && let Ok(name) = AppName::new(APP_NAME)
+        {
             loader = loader.app_name(name);
         }
         if let Some(region) = options.region {

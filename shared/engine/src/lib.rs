@@ -51,6 +51,8 @@ pub enum Verdict {
         /// What for.
         reason: String,
     },
+    /// Nothing was changed, since something that has to be known could not be read.
+    Held(String),
     /// It has failed; trying again may help.
     Failed(String),
 }
@@ -95,6 +97,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         match &verdict {
             Verdict::Done => tracing::info!(%unit, elapsed_ms, outcome = "done", "unit"),
             Verdict::Waiting { reason, .. } => tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit"),
+            Verdict::Held(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "held", reason, "unit"),
             Verdict::Failed(reason) => tracing::error!(%unit, elapsed_ms, outcome = "failed", reason, "unit"),
         }
         verdict

@@ -221,7 +221,7 @@ fn verdict(translation: &Translation, end: End) -> Verdict {
             Verdict::Done
         }
         End::Failed(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
-        End::Complete if !translation.held.is_empty() => Verdict::Failed(translation.held.join("; ")),
+        End::Complete if !translation.held.is_empty() => Verdict::Held(translation.held.join("; ")),
         End::Complete => Verdict::Done,
     }
 }

@@ -20,13 +20,15 @@ impl News<'_> {
     /// Whether it concerns all who depend on the unit.
     ///
     /// A Gateway unit concerns its routes when a Gateway was changed or when its network was: a route that comes or goes
-    /// changes only the Gateway's count, and must not wake all the other routes.
+    /// changes only the Gateway's count, and must not wake all the other routes. A deleted route concerns those that
+    /// shared its service.
     pub(crate) fn concerns_all(&self) -> bool {
         let by_gateway = self.hints.iter().any(|hint| hint.object.kind == Kind::Gateway);
         match self.unit {
             UnitKey::Dependents { .. } => true,
             UnitKey::Gateway { .. } => by_gateway || !self.settled,
-            UnitKey::Route { .. } | UnitKey::Export { .. } => false,
+            UnitKey::Route { .. } => self.hints.iter().any(|hint| hint.operation == Operation::Delete),
+            UnitKey::Export { .. } => false,
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn attach(
     }
     if named.iter().all(|listener| !listener.is_usable) {
         let text = format!(
-            "{}: no listener meant here is valid; see the listeners' conditions in the status of {gateway_name}.",
+            "{}: No listener meant here is valid; see the listeners' conditions in the status of {gateway_name}.",
             parent.path
         );
         return refused("NoMatchingParent", text);
@@ -64,7 +64,7 @@ pub(crate) fn attach(
     }
     if allowed.is_empty() {
         let text = format!(
-            "{}: no listener of {gateway_name} takes routes of kind {} from namespace {}; change the listener's \
+            "{}: No listener of {gateway_name} takes routes of kind {} from namespace {}; change the listener's \
              allowedRoutes or protocol.",
             parent.path, route.id.kind, route.id.namespace
         );
@@ -80,7 +80,7 @@ pub(crate) fn attach(
         .collect();
     if attached.is_empty() {
         let text = format!(
-            "spec.hostnames: none is within a hostname of a listener of {gateway_name}; change one of them."
+            "spec.hostnames: None is within a hostname of a listener of {gateway_name}; change one of them."
         );
         return refused("NoMatchingListenerHostname", text);
     }

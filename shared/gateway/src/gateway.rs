@@ -1,7 +1,7 @@
 //! Gateways and their listeners: whose they are, and what of them holds.
 
 use crate::api::{self, Gateway, Listener};
-use crate::grant::{From, To, is_granted};
+use crate::certificate;
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
@@ -14,9 +14,6 @@ use trellis_lattice::ListenerProtocol;
 /// The controller name in GatewayClasses and in status entries (the AWS Gateway API Controller's, so that its users can
 /// move).
 pub const CONTROLLER: &str = "application-networking.k8s.aws/gateway-api-controller";
-
-/// The listener option that names a certificate in ACM.
-const OPTION_CERTIFICATE: &str = "application-networking.k8s.aws/certificate-arn";
 
 /// How a Programmed message of ours begins once the service network exists.
 pub(crate) const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
@@ -50,6 +47,8 @@ pub(crate) struct JudgedListener {
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
     pub(crate) certificate_arn: Option<String>,
+    /// Why its hostname cannot be served.
+    pub(crate) certificate_missing: Option<Problem>,
     /// Kinds of routes that it takes.
     pub(crate) kinds: BTreeSet<Kind>,
     pub(crate) accepted: Condition,
@@ -117,14 +116,9 @@ pub(crate) fn judge(view: Option<(&View, &str)>, object: &Value) -> Result<Judge
         .iter()
         .enumerate()
         .map(|(index, listener)| {
-            let is_granted = |to: &To| {
-                let from = From { kind: Kind::Gateway.as_str(), namespace };
-                view.is_none_or(|(view, cluster)| {
-                    to.namespace == namespace || is_granted(view, cluster, &from, to).unwrap_or(false)
-                })
-            };
-            let ungranted = ungranted_certificate(index, listener, namespace, is_granted);
-            judge_listener(index, listener, conflicts.get(&index), ungranted)
+            let path = format!("spec.listeners[{index}]");
+            let bad_certificate = certificate::refused(&path, listener, namespace, view);
+            judge_listener(&path, listener, conflicts.get(&index), bad_certificate)
         })
         .collect();
     Ok(JudgedGateway {
@@ -201,22 +195,21 @@ fn conflicts(listeners: &[Listener]) -> BTreeMap<usize, (&'static str, String)> 
 }
 
 fn judge_listener(
-    index: usize,
+    path: &str,
     listener: &Listener,
     conflict: Option<&(&'static str, String)>,
-    ungranted: Option<Problem>,
+    bad_certificate: Option<Condition>,
 ) -> JudgedListener {
-    let path = format!("spec.listeners[{index}]");
-    let certificate_arn = listener
-        .tls
-        .as_ref()
-        .and_then(|tls| tls.options.as_ref()?.get(OPTION_CERTIFICATE).cloned())
-        .filter(|arn| !arn.is_empty());
-    let protocol = protocol(&path, listener);
+    let protocol = protocol(path, listener);
     let port = u16::try_from(listener.port).ok().filter(|port| *port > 0);
     let all_kinds = protocol.as_ref().map(|protocol| kinds_of(*protocol)).unwrap_or_default();
-    let (kinds, kinds_problem) = allowed_kinds(&path, listener, &all_kinds);
-    let resolved_refs = resolved_refs(&path, listener, certificate_arn.as_deref(), kinds_problem, ungranted);
+    let (kinds, kinds_problem) = allowed_kinds(path, listener, &all_kinds);
+    let bad_kinds =
+        kinds_problem.map(|problem| Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string()));
+    let resolved_refs = bad_kinds.or(bad_certificate).unwrap_or_else(|| {
+        let note = certificate::note(path, listener).map(|note| note.to_string());
+        Condition::yes("ResolvedRefs", "ResolvedRefs", note.unwrap_or_default())
+    });
     let accepted = match (&protocol, port, conflict) {
         (Err(problem), ..) => Condition::no("Accepted", "UnsupportedProtocol", problem.to_string()),
         (_, None, _) => Condition::no(
@@ -225,13 +218,14 @@ fn judge_listener(
             Problem::new(format!("{path}.port"), "A port is from 1 to 65535; set one").to_string(),
         ),
         (.., Some((reason, text))) => Condition::no("Accepted", reason, text.clone()),
-        _ => Condition::yes("Accepted", "Accepted", listener_notes(&path, listener)),
+        _ => Condition::yes("Accepted", "Accepted", listener_notes(path, listener)),
     };
     JudgedListener {
         is_usable: accepted.is_true() && !kinds.is_empty(),
         port: port.unwrap_or_default(),
         protocol: protocol.unwrap_or(ListenerProtocol::Http),
-        certificate_arn,
+        certificate_arn: certificate::arn(listener),
+        certificate_missing: certificate::missing(path, listener),
         kinds,
         accepted,
         resolved_refs,
@@ -303,69 +297,11 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
     (kinds, problem)
 }
 
-fn resolved_refs(
-    path: &str,
-    listener: &Listener,
-    certificate_arn: Option<&str>,
-    kinds_problem: Option<Problem>,
-    ungranted: Option<Problem>,
-) -> Condition {
-    if let Some(problem) = kinds_problem {
-        return Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string());
-    }
-    if let Some(problem) = ungranted {
-        return Condition::no("ResolvedRefs", "RefNotPermitted", problem.to_string());
-    }
-    if certificate_arn.is_none() && !certificate_refs(listener).is_empty() {
-        let problem = Problem::new(
-            format!("{path}.tls.certificateRefs"),
-            format!(
-                "VPC Lattice takes certificates from ACM only; name one in tls.options under {OPTION_CERTIFICATE}"
-            ),
-        );
-        return Condition::no("ResolvedRefs", "InvalidCertificateRef", problem.to_string());
-    }
-    Condition::yes("ResolvedRefs", "ResolvedRefs", "")
-}
-
-fn certificate_refs(listener: &Listener) -> &[Value] {
-    listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_deref()).unwrap_or_default()
-}
-
-/// The first reference to a certificate of another namespace that no grant allows.
-fn ungranted_certificate(
-    index: usize,
-    listener: &Listener,
-    namespace: &str,
-    is_granted: impl Fn(&To) -> bool,
-) -> Option<Problem> {
-    let text = |reference: &'_ Value, member: &str, default: &str| -> String {
-        reference.get(member).and_then(Value::as_str).unwrap_or(default).to_owned()
-    };
-    certificate_refs(listener).iter().enumerate().find_map(|(at, reference)| {
-        let (group, kind) = (text(reference, "group", ""), text(reference, "kind", "Secret"));
-        let (there, name) = (text(reference, "namespace", namespace), text(reference, "name", ""));
-        let to = To { group: &group, kind: &kind, namespace: &there, name: &name };
-        (!is_granted(&to)).then(|| {
-            Problem::new(
-                format!("spec.listeners[{index}].tls.certificateRefs[{at}]"),
-                format!(
-                    "No ReferenceGrant in namespace {} lets a Gateway of namespace {} refer to {kind} {}; create one \
-                     there",
-                    quoted(&there),
-                    quoted(namespace),
-                    quoted(&name)
-                ),
-            )
-        })
-    })
-}
-
 fn listener_notes(path: &str, listener: &Listener) -> String {
     let mut problems = leftovers(path, &listener.rest);
     if let Some(tls) = &listener.tls {
         problems.extend(leftovers(&format!("{path}.tls"), &tls.rest));
-        let options = tls.options.iter().flatten().filter(|(name, _)| *name != OPTION_CERTIFICATE);
+        let options = tls.options.iter().flatten().filter(|(name, _)| *name != certificate::OPTION);
         problems.extend(options.map(|(name, _)| {
             Problem::new(
                 format!("{path}.tls.options"),

@@ -3,11 +3,40 @@
 //! [`wants`] says what has to be read for a unit, [`translate`] turns what was read into what the unit wants in VPC
 //! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches.
 //! Nothing here knows a clock, a network or an API client.
+//!
+//! ```
+//! use trellis_gateway::{ClusterFacts, Read, ReadResult, Settings, Snapshot, translate, wants};
+//! use trellis_lattice::Limits;
+//!
+//! let mut snapshot = Snapshot::of([ClusterFacts {
+//!     name: "one".into(),
+//!     account: "123456789012".into(),
+//!     region: "us-west-2".into(),
+//!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
+//! }]);
+//! let unit = "route/HTTPRoute/one/default/inventory".parse()?;
+//! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
+//! loop {
+//!     let reads: Vec<Read> = wants(&unit, &snapshot);
+//!     if reads.is_empty() {
+//!         break;
+//!     }
+//!     for read in reads {
+//!         snapshot.insert(read, ReadResult::Objects(vec![]));
+//!     }
+//! }
+//! let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+//! let translation = translate(&unit, &snapshot, &settings);
+//! // The API server said that the route is missing, so whatever it owned is to go.
+//! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
+//! # Ok::<(), trellis_hint::ParseUnitError>(())
+//! ```
 
 mod admission;
 mod api;
 mod attach;
 mod backend;
+mod certificate;
 mod gateway;
 mod grant;
 mod hostname;
@@ -185,8 +214,8 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
     }
 }
 
-/// Every unit that a full snapshot implies, with an object that a hint can name (drift pass). A Dependents unit is
-/// among them only where a status is to be written.
+/// Every unit that a full snapshot implies, with an object that a hint can name (drift pass). Units that want nothing and
+/// have nothing to tell are left out.
 pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     let mut units = BTreeMap::new();
     for cluster in snapshot.facts.keys() {
@@ -198,11 +227,15 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
                 namespace: key.namespace.clone(),
                 name: key.name.clone(),
             };
-            units.insert(unit, object_ref(cluster, key.kind, object));
+            if is_of_interest(&unit, snapshot) {
+                units.insert(unit, object_ref(cluster, key.kind, object));
+            }
         }
         for (key, object) in all(Kind::Gateway) {
             let unit = UnitKey::Gateway { name: key.name.clone() };
-            units.entry(unit).or_insert_with(|| object_ref(cluster, key.kind, object));
+            if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
+                units.insert(unit, object_ref(cluster, key.kind, object));
+            }
         }
         for (key, object) in all(Kind::ServiceExport) {
             let unit = UnitKey::Export {
@@ -219,7 +252,7 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
                 namespace: key.namespace.clone(),
                 name: key.name.clone(),
             };
-            if is_status_due(&unit, snapshot) {
+            if is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));
             }
         }
@@ -227,12 +260,17 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     units
 }
 
-/// Whether a Dependents unit has a status to write. The time does not matter: a patch that differs in nothing else is
-/// none.
-fn is_status_due(unit: &UnitKey, snapshot: &Snapshot) -> bool {
+/// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;
+/// what is left in VPC Lattice of one that was ours is found by its tags.
+fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     let settings = Settings { installation: String::new(), limits: Limits::default() };
     let translation = translate(unit, snapshot, &settings);
-    !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
+    let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
+        translation.deletes_allowed && *desired == Desired::nothing(desired.owner.clone())
+    });
+    // Of Dependents units nothing is ever desired. The time does not matter: a patch that differs in nothing else is none.
+    let is_busy = !wants_nothing && !matches!(unit, UnitKey::Dependents { .. });
+    is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
 /// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a

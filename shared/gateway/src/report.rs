@@ -155,6 +155,9 @@ pub struct ListenerReport {
     pub accepted: Condition,
     /// Whether its references and kinds are good.
     pub resolved_refs: Condition,
+    /// Why its hostname cannot be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_missing: Option<String>,
     /// Present when it is in conflict with another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflicted: Option<Condition>,

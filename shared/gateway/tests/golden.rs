@@ -54,6 +54,10 @@ fn every_case_comes_out_as_its_golden_file_says() {
 
 #[test]
 fn no_golden_file_is_without_its_case_and_no_base_is_unused() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        // The other test is writing the files at this moment; the next run without the variable looks at them.
+        return;
+    }
     let cases = names(&folder(), ".in.yaml");
     let known: BTreeSet<String> =
         cases.iter().flat_map(|case| [format!("{case}.in.yaml"), format!("{case}.out.yaml")]).collect();

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Failed> {
     measure("CreateRule and DeleteRule", |n| {
         let (http, rules) = (http.clone(), rules.clone());
         async move {
-            let input = json!({"name": format!("r{n}"), "priority": 1 + n % 2000,
+            let input = json!({"name": format!("r-{n:06}"), "priority": 1 + n % 2000,
                 "match": {"httpMatch": {"method": "GET"}}, "action": {"fixedResponse": {"statusCode": 404}}});
             let made = call(&http, Method::POST, &rules, input).await?;
             call(&http, Method::DELETE, &format!("{rules}/{}", text(&made, "id")), Value::Null).await

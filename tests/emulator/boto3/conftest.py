@@ -11,14 +11,12 @@ import urllib.request
 
 import boto3
 import botocore
+import oracle
 import pytest
 from botocore.config import Config
-
-import oracle
+from scenes import REGION, VPC
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-VPC = "vpc-0a1b2c3d4e5f60001"
-REGION = "us-west-2"
 # The quotas that the walks through all operations would meet; what they do has tests of its own in Rust.
 QUOTAS = ["service-networks=100000", "target-groups=100000", "domain-verifications=100000", "services=100000",
           "listeners-per-service=100000", "rules-per-listener=100000"]

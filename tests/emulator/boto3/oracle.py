@@ -9,7 +9,7 @@ import re
 
 import botocore.session
 
-LETTER_LIST_MINIMUM_EXEMPT = {"HeaderMatchList"}
+EMPTY_LISTS = {"HeaderMatchList"}
 """AWS itself answers an empty list here when a rule without header matches is read."""
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -77,7 +77,7 @@ def walk(shape, value, at):
         if not isinstance(value, list):
             yield f"{at} is no list"
             return
-        if shape.name not in LETTER_LIST_MINIMUM_EXEMPT:
+        if shape.name not in EMPTY_LISTS:
             yield from bounds(shape, len(value), at)
         for index, item in enumerate(value):
             yield from walk(shape.member, item, f"{at}[{index}]")

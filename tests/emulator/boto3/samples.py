@@ -115,9 +115,8 @@ def breaks(shape):
         yield from (("below", low - 1),) if low is not None else ()
         yield from (("above", high + 1),) if high is not None else ()
     elif kind == "list":
-        item = lambda n: [sample(shape.member) for _ in range(n)]
-        yield from (("short", item(low - 1)),) if low else ()
-        yield from (("long", item(high + 1)),) if high is not None else ()
+        lengths = ([("short", low - 1)] if low else []) + ([("long", high + 1)] if high is not None else [])
+        yield from ((what, [sample(shape.member) for _ in range(length)]) for what, length in lengths)
     elif kind == "map":
         yield from (("large", {f"k{n}": "v" for n in range(high + 1)}),) if high is not None else ()
     elif kind == "string" and shape.enum:

@@ -2,8 +2,8 @@
 
 import itertools
 
-from conftest import VPC
-
+VPC = "vpc-0a1b2c3d4e5f60001"
+REGION = "us-west-2"
 NUMBERS = itertools.count(1)
 NOT_FOUND = {"fixedResponse": {"statusCode": 404}}
 MATCH = {"httpMatch": {"pathMatch": {"match": {"exact": "/x"}}}}

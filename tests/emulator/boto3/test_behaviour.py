@@ -1,9 +1,9 @@
 """What a client sees over the wire: tokens, pages, tags, faults, throttling, counts."""
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError as BrokenConnection
-
 import scenes
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ConnectionError as BrokenConnection
 from test_model import call, code
 
 LISTS = {

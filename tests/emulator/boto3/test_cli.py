@@ -12,13 +12,12 @@ import subprocess
 import sys
 
 import pytest
+from scenes import VPC
 
 awscli = pytest.importorskip("awscli")
 
 EXAMPLES = pathlib.Path(awscli.__file__).parent / "examples" / "vpc-lattice"
 AWS = pathlib.Path(sys.executable).parent / "aws"
-VPC = "vpc-0a1b2c3d4e5f60001"
-
 ORDER = [
     "create-service-network", "create-service", "create-target-group", "create-listener",
     "create-service-network-service-association", "create-service-network-vpc-association", "register-targets",

@@ -4,12 +4,11 @@ import http.client
 import json
 import urllib.parse
 
-import pytest
-from botocore.exceptions import ClientError
-
 import oracle
+import pytest
 import samples
 import scenes
+from botocore.exceptions import ClientError
 
 MODEL = oracle.model()
 OPERATIONS = sorted(MODEL.operation_names)

@@ -1,7 +1,6 @@
 """The Resource Groups Tagging API over the emulator's resources, and ACM's list of certificates."""
 
 import pytest
-
 import scenes
 
 

@@ -1,6 +1,7 @@
 //! The control plane's listener: one port for the API, its neighbours and the admin path.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -20,6 +21,9 @@ use crate::protocol::{self, Answer, Lost};
 /// the admin path is the reason for more.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// Pause after a connection could not be accepted: the cause, such as too many open files, needs time to pass.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves the control plane until the task is dropped.
 pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, plane: Arc<Plane>) {
     loop {
@@ -27,6 +31,7 @@ pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, plane: Arc<Pl
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a control-plane connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };

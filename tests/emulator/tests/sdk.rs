@@ -57,7 +57,7 @@ fn prefix(path: &str) -> RuleMatch {
 }
 
 #[tokio::test]
-async fn a_service_with_listener_rules_and_targets_comes_and_goes() -> Result<(), Failed> {
+async fn a_service_comes_is_found_by_its_arn_and_goes() -> Result<(), Failed> {
     let client = client(&json!({})).await?;
     let made = client.create_service().name("svc").tags("a", "b").send().await?;
     assert_eq!(made.status(), Some(&ServiceStatus::CreateInProgress));
@@ -66,7 +66,16 @@ async fn a_service_with_listener_rules_and_targets_comes_and_goes() -> Result<()
     let service = client.get_service().service_identifier(arn).send().await?;
     assert_eq!((service.status(), service.id()), (Some(&ServiceStatus::Active), made.id()));
     assert!(service.created_at().is_some());
+    let tags = client.list_tags_for_resource().resource_arn(arn).send().await?;
+    assert_eq!(tags.tags().and_then(|tags| tags.get("a")).map(String::as_str), Some("b"));
+    client.delete_service().service_identifier(arn).send().await?;
+    let gone = client.get_service().service_identifier(arn).send().await;
+    assert!(gone.is_err_and(|error| error.into_service_error().is_resource_not_found_exception()));
+    Ok(())
+}
 
+/// A target group, by id.
+async fn group(client: &Client) -> Result<String, Failed> {
     let check =
         HealthCheckConfig::builder().path("/healthz").matcher(Matcher::HttpCode("200-299".to_owned()));
     let config = TargetGroupConfig::builder()
@@ -75,64 +84,62 @@ async fn a_service_with_listener_rules_and_targets_comes_and_goes() -> Result<()
         .vpc_identifier(VPC)
         .health_check(check.build())
         .build();
-    let group =
+    let made =
         client.create_target_group().name("group").r#type(TargetGroupType::Ip).config(config).send().await?;
-    let group_id = group.id().ok_or("an id")?;
-    let group = client.get_target_group().target_group_identifier(group_id).send().await?;
+    Ok(made.id().ok_or("an id")?.to_owned())
+}
+
+#[tokio::test]
+async fn a_target_group_shows_its_defaults_and_takes_targets() -> Result<(), Failed> {
+    let client = client(&json!({})).await?;
+    let id = group(&client).await?;
+    let group = client.get_target_group().target_group_identifier(&id).send().await?;
     assert_eq!(group.status(), Some(&TargetGroupStatus::Active));
     let check = group.config().and_then(TargetGroupConfig::health_check).ok_or("a health check")?;
     assert_eq!((check.path(), check.healthy_threshold_count()), (Some("/healthz"), Some(5)));
     let target = Target::builder().id("10.0.0.1").port(8080).build()?;
-    let registered =
-        client.register_targets().target_group_identifier(group_id).targets(target).send().await?;
+    let registered = client.register_targets().target_group_identifier(&id).targets(target).send().await?;
     assert_eq!((registered.successful().len(), registered.unsuccessful().len()), (1, 0));
-    let targets = client.list_targets().target_group_identifier(group_id).send().await?;
+    let targets = client.list_targets().target_group_identifier(&id).send().await?;
     assert_eq!(targets.items()[0].status(), Some(&TargetStatus::Unused));
+    Ok(())
+}
 
+#[tokio::test]
+async fn rules_are_made_changed_in_a_batch_and_read_back() -> Result<(), Failed> {
+    let client = client(&json!({})).await?;
+    let service = client.create_service().name("svc").send().await?.id().ok_or("an id")?.to_owned();
     let listener = client
         .create_listener()
-        .service_identifier(arn)
+        .service_identifier(&service)
         .name("http")
         .protocol(ListenerProtocol::Http)
         .default_action(not_found()?)
         .send()
         .await?;
     assert_eq!(listener.port(), Some(80));
-    let listener_id = listener.id().ok_or("an id")?;
-    let share = WeightedTargetGroup::builder().target_group_identifier(group_id).weight(7).build()?;
+    let listener = listener.id().ok_or("an id")?;
+    let group = group(&client).await?;
+    let share = WeightedTargetGroup::builder().target_group_identifier(group).weight(7).build()?;
     let forward = RuleAction::Forward(ForwardAction::builder().target_groups(share).build()?);
     let rule = client
         .create_rule()
-        .service_identifier(arn)
-        .listener_identifier(listener_id)
+        .service_identifier(&service)
+        .listener_identifier(listener)
         .name("one")
         .priority(1)
         .r#match(prefix("/one"))
         .action(forward.clone())
         .send()
         .await?;
-    let rule_id = rule.id().ok_or("an id")?;
-    let update = RuleUpdate::builder().rule_identifier(rule_id).priority(5).build()?;
-    let updated = client
-        .batch_update_rule()
-        .service_identifier(arn)
-        .listener_identifier(listener_id)
-        .rules(update)
-        .send()
-        .await?;
+    let rule = rule.id().ok_or("an id")?;
+    let update = RuleUpdate::builder().rule_identifier(rule).priority(5).build()?;
+    let batch = client.batch_update_rule().service_identifier(&service).listener_identifier(listener);
+    let updated = batch.rules(update).send().await?;
     assert_eq!(updated.successful()[0].priority(), Some(5));
-    let read = client
-        .get_rule()
-        .service_identifier(arn)
-        .listener_identifier(listener_id)
-        .rule_identifier(rule_id)
-        .send()
-        .await?;
+    let get = client.get_rule().service_identifier(&service).listener_identifier(listener);
+    let read = get.rule_identifier(rule).send().await?;
     assert_eq!((read.priority(), read.action()), (Some(5), Some(&forward)));
-
-    client.delete_service().service_identifier(arn).send().await?;
-    let gone = client.get_service().service_identifier(arn).send().await;
-    assert!(gone.is_err_and(|error| error.into_service_error().is_resource_not_found_exception()));
     Ok(())
 }
 

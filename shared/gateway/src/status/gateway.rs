@@ -98,6 +98,8 @@ fn listener_status(
     let is_bad = !listener.accepted.is_true() || refs_count || listener.supported_kinds.is_empty();
     let programmed = if is_bad {
         Condition::no("Programmed", "Invalid", "The listener is not valid; see its other conditions.")
+    } else if let Some(missing) = &listener.certificate_missing {
+        Condition::no("Programmed", "Invalid", missing.clone())
     } else if gateway_programmed.is_true() {
         Condition::yes("Programmed", "Programmed", "")
     } else {

@@ -117,7 +117,8 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
         message: accepted_message(context, report, parent, old_message),
         ..parent.accepted.clone()
     };
-    let mut conditions = vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent)];
+    let mut conditions =
+        vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
     conditions.extend(parent.partially_invalid.clone());
     conditions.extend(shared::condition(report).filter(|_| parent.accepted.is_true()));
     let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
@@ -153,7 +154,18 @@ fn accepted_message(
     kept.unwrap_or(&parent.accepted.message).to_owned()
 }
 
-fn programmed_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Condition {
+fn programmed_of(
+    context: &Context,
+    report: &RouteReport,
+    parent: &ParentReport,
+    old: Option<&Value>,
+) -> Condition {
+    // Not to know what a route leads to takes nothing away from what VPC Lattice has of this very generation; that the
+    // references are not known is told by ResolvedRefs.
+    let is_held = context.translation.desired.is_none() && parent.accepted.is_true();
+    if let Some(message) = old.filter(|_| is_held).and_then(|old| programmed_before(old, report)) {
+        return Condition::yes("Programmed", "Programmed", message);
+    }
     if !parent.accepted.is_true() {
         let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
         let text = format!("The route is not accepted; see condition Accepted.{kept}");
@@ -180,6 +192,15 @@ fn programmed_of(context: &Context, report: &RouteReport, parent: &ParentReport)
         }
         _ => own,
     }
+}
+
+/// The message of an entry's Programmed condition, if that is true of the report's generation.
+fn programmed_before<'a>(entry: &'a Value, report: &RouteReport) -> Option<&'a str> {
+    let condition = find(entry, "Programmed")?;
+    let is_true = condition.get("status").and_then(Value::as_str) == Some("True");
+    let is_of_this =
+        condition.get("observedGeneration").and_then(Value::as_i64) == Some(report.subject.generation);
+    (is_true && is_of_this).then(|| condition.get("message").and_then(Value::as_str).unwrap_or_default())
 }
 
 /// What a Gateway's status takes from an entry.

@@ -108,6 +108,7 @@ fn report(
             attached_routes: routes.get(&listener.wire.name).copied().unwrap_or_default(),
             accepted: listener.accepted.clone(),
             resolved_refs: listener.resolved_refs.clone(),
+            certificate_missing: listener.certificate_missing.as_ref().map(ToString::to_string),
             conflicted: listener.conflicted.clone(),
         })
         .collect();

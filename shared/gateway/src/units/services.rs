@@ -4,6 +4,7 @@ use super::drafts::Draft;
 use super::rules::{self, Priorities, ResolvedRule};
 use super::sharing::{Claim, Share};
 use crate::backend::Pool;
+use crate::certificate;
 use crate::priority::{Candidate, Origin, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
@@ -76,6 +77,7 @@ pub(crate) fn build(
     let builder = Builder { view, route, settings, owner };
     for (draft, share) in claim.drafts.services.iter().zip(shared) {
         let hostname = draft.hostname.as_deref();
+        built.notes.extend(certificate_note(draft));
         match share {
             Share::Refused(problem) => built.notes.push(problem.clone()),
             Share::Follows(leader, service) => built.serving.push(Serving {
@@ -97,6 +99,14 @@ pub(crate) fn build(
     built.notes.dedup();
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
     built
+}
+
+/// Clients of an HTTPS listener would be shown a certificate of another name.
+fn certificate_note(draft: &Draft) -> Option<Problem> {
+    let hostname = draft.hostname.as_deref()?;
+    let is_https = draft.ports.values().any(|protocol| *protocol == ListenerProtocol::Https);
+    (is_https && draft.certificate_arn.is_none())
+        .then(|| Problem::new("spec.hostnames", certificate::missing_for(hostname)))
 }
 
 fn is_valid(rule: &ResolvedRule, settings: &Settings) -> bool {

@@ -6,13 +6,16 @@
 //! otherwise the rules of one would become reachable in networks whose Gateways never took it.
 
 use super::drafts::{Draft, Drafts, drafts};
-use super::gateway::routes;
+use super::gateway::ROUTE_KINDS;
 use super::parents::{Parent, parents};
+use super::route::read;
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
 use crate::view::View;
 use crate::{Settings, naming};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use trellis_hint::parent_gateways;
 use trellis_lattice::ListenerProtocol;
 
 /// A route, its parents and what it asks for.
@@ -71,8 +74,7 @@ pub(crate) fn shares(view: &View, own: &Claim, settings: &Settings, unknown: &mu
         return own.drafts.services.iter().map(|_| Share::Leads(vec![])).collect();
     }
     // Asked for even while the Gateways are not known, so that one round of reads asks for everything.
-    let mut others: Vec<(Route, &Value)> = routes(view, &own.route.id.cluster, settings, unknown);
-    others.retain(|(route, _)| route.id != own.route.id && may_meet(route, &own.route));
+    let others = candidates(view, own, settings, unknown);
     own.drafts
         .services
         .iter()
@@ -83,9 +85,42 @@ pub(crate) fn shares(view: &View, own: &Claim, settings: &Settings, unknown: &mu
         .collect()
 }
 
-/// Whether two routes name a Gateway in common.
-fn may_meet(one: &Route, other: &Route) -> bool {
-    one.parents.iter().any(|parent| other.parents.iter().any(|of_other| parent.name == of_other.name))
+/// The other routes of the cluster that may have a hostname of this one on a Gateway of this one. Told by the bare
+/// objects, since there may be thousands of routes and few of them are.
+fn candidates<'a>(
+    view: &View<'a>,
+    own: &Claim,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> Vec<(Route, &'a Value)> {
+    let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
+    let hostnames: Vec<&str> =
+        own.drafts.services.iter().filter_map(|draft| draft.hostname.as_deref()).collect();
+    let may_share = |object: &Value| {
+        let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
+        let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
+        let meets =
+            |one: &str| hostnames.iter().any(|hostname| may_cover(&one.to_ascii_lowercase(), hostname));
+        let is_open = named.clone().next().is_none();
+        (is_open || named.into_iter().any(meets))
+            && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
+    };
+    let cluster = own.route.id.cluster.as_str();
+    let mut candidates = vec![];
+    for kind in ROUTE_KINDS {
+        match view.list(cluster, kind, None) {
+            Ok(objects) => {
+                let fitting = objects.into_values().filter(|object| may_share(object));
+                candidates.extend(
+                    fitting.filter_map(|object| Some((read(cluster, kind, object, settings)?, object))),
+                );
+            }
+            Err(_) if view.is_kind_missing(cluster, kind) => {}
+            Err(why) => unknown.push(why),
+        }
+    }
+    candidates.retain(|(route, _)| route.id != own.route.id);
+    candidates
 }
 
 fn share(
@@ -98,9 +133,6 @@ fn share(
 ) -> Share {
     let mut equals = vec![];
     for (route, object) in others {
-        if !route.hostnames.is_empty() && !route.hostnames.iter().any(|one| may_cover(one, hostname)) {
-            continue;
-        }
         let claim = Claim::of(view, route.clone(), object, unknown);
         let Some(other) = claim.draft(hostname) else { continue };
         if other.networks == draft.networks {

@@ -96,6 +96,13 @@ pub struct Policies<'a> {
     pub service: Option<Option<&'a str>>,
 }
 
+impl Policies<'_> {
+    /// Whether nobody asks who calls.
+    pub fn ask_nothing(&self) -> bool {
+        self.network.is_none() && self.service.is_none()
+    }
+}
+
 /// Decides a call: each resource policy that counts must allow it, then the caller's own; a deny anywhere wins.
 ///
 /// # Errors
@@ -112,8 +119,7 @@ pub fn decide(policies: &Policies<'_>, question: &Question<'_>) -> Result<(), De
             Some(Effect::Nothing) | None => return Err(denial(side, question, false)),
         }
     }
-    let counts = policies.network.is_some() || policies.service.is_some();
-    let own = question.caller.filter(|_| counts).and_then(|caller| caller.policies.as_ref());
+    let own = question.caller.filter(|_| !policies.ask_nothing()).and_then(|caller| caller.policies.as_ref());
     let Some(own) = own else { return Ok(()) };
     let effects: Vec<Effect> = own
         .iter()

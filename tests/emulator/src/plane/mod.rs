@@ -27,6 +27,7 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Emulator;
+use crate::server::ACCEPT_PAUSE;
 use crate::state::Prefix;
 use crate::state::plan::{Decision, Destination};
 use access_log::Log;
@@ -173,7 +174,10 @@ impl Plane {
                 Ok((stream, peer)) => {
                     tokio::spawn(Arc::clone(&self).connection(stream, peer, Arc::clone(&vpc)));
                 }
-                Err(error) => tracing::warn!(%error, "a data-plane connection was not accepted"),
+                Err(error) => {
+                    tracing::warn!(%error, "a data-plane connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

@@ -178,3 +178,64 @@ fn ids_and_arns_of_others_are_not_found() {
     let input = json!({"serviceIdentifier": other, "listenerIdentifier": listener});
     assert_eq!(world.refused("GetListener", input).0, "ResourceNotFoundException");
 }
+
+#[test]
+fn creations_and_deletions_of_every_kind_that_takes_time_can_be_made_to_fail() {
+    let kinds = [
+        "service",
+        "target-group",
+        "service-association",
+        "vpc-association",
+        "resource-configuration",
+        "resource-gateway",
+        "resource-association",
+    ];
+    for kind in kinds {
+        for (transition, status) in [("create", "CREATE_FAILED"), ("delete", "DELETE_FAILED")] {
+            let mut world = World::with(&json!({"failures": [{"transition": transition, "resource": kind}]}));
+            let (operation, member, id) = made(&mut world, kind);
+            let name = json!({member: id});
+            if transition == "delete" {
+                world.ok(&format!("Delete{operation}"), name.clone());
+            }
+            let read = world.ok(&format!("Get{operation}"), name);
+            assert_eq!(text(&read, "status"), status, "{kind}");
+            let reason = [text(&read, "failureMessage"), text(&read, "failureReason")].concat();
+            assert_eq!(reason.is_empty(), kind == "resource-gateway", "{kind}: gateways have no such member");
+        }
+    }
+}
+
+/// A resource of a kind: what its operations are called, the member that names it, and its id. What it needs is
+/// of other kinds, so a rule that makes the kind fail does not meet it.
+fn made(world: &mut World, kind: &str) -> (&'static str, &'static str, String) {
+    match kind {
+        "service" => ("Service", "serviceIdentifier", world.service("svc")),
+        "target-group" => ("TargetGroup", "targetGroupIdentifier", world.group("grp")),
+        "service-association" => {
+            let (service, network) = (world.service("svc"), world.network("net"));
+            let id = world.link(&service, &network);
+            ("ServiceNetworkServiceAssociation", "serviceNetworkServiceAssociationIdentifier", id)
+        }
+        "vpc-association" => {
+            let network = world.network("net");
+            let id = world.link_vpc(&network, VPC);
+            ("ServiceNetworkVpcAssociation", "serviceNetworkVpcAssociationIdentifier", id)
+        }
+        "resource-gateway" => {
+            let id = world.id("CreateResourceGateway", json!({"name": "gate"}));
+            ("ResourceGateway", "resourceGatewayIdentifier", id)
+        }
+        "resource-configuration" => {
+            let id = world.id("CreateResourceConfiguration", json!({"name": "conf", "type": "SINGLE"}));
+            ("ResourceConfiguration", "resourceConfigurationIdentifier", id)
+        }
+        _ => {
+            let network = world.network("net");
+            let conf = world.id("CreateResourceConfiguration", json!({"name": "conf", "type": "SINGLE"}));
+            let both = json!({"resourceConfigurationIdentifier": conf, "serviceNetworkIdentifier": network});
+            let id = world.id("CreateServiceNetworkResourceAssociation", both);
+            ("ServiceNetworkResourceAssociation", "serviceNetworkResourceAssociationIdentifier", id)
+        }
+    }
+}

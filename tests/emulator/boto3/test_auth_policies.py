@@ -4,12 +4,11 @@ import http.client
 import json
 
 import pytest
+import scenes
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
-import scenes
-from conftest import REGION, VPC
+from scenes import REGION, VPC
 
 CALLER = {"access-key": "AKIDCALLER", "secret-key": "caller-secret", "session-token": "session+token/=",
           "principal": "arn:aws:sts::000000000000:assumed-role/clients/me", "org-id": "o-1", "tags": {"team": "a"}}
@@ -117,7 +116,7 @@ def test_conditions_see_method_path_header_query_port_vpc_and_principal(site):
         "aws:PrincipalOrgID": ("o-1", "o-2"), "aws:PrincipalTag/team": ("a", "b"), "aws:PrincipalArn": (ROLE, "x"),
     }
     for key, values in keys.items():
-        for value, status in zip(values, (404, 403)):
+        for value, status in zip(values, (404, 403), strict=True):
             site.policy(site.service, {"Condition": {"StringEquals": {key: value}}})
             assert site.send("/x?q=1", headers={"x-kind": "a"}, sign=GOOD)[0] == status, (key, value)
 

@@ -1,0 +1,88 @@
+//! Certificates of listeners. VPC Lattice ends TLS with a certificate of AWS's for the names that it generates, and with
+//! one of ACM for a custom domain; Secrets are no source of certificates for it, so they are not read.
+
+use crate::api::Listener;
+use crate::grant::{From, To, is_granted};
+use crate::hostname::is_wildcard;
+use crate::problem::{Problem, quoted};
+use crate::report::Condition;
+use crate::view::View;
+use serde_json::Value;
+use trellis_hint::Kind;
+
+/// The listener option that names a certificate in ACM.
+pub(crate) const OPTION: &str = "application-networking.k8s.aws/certificate-arn";
+
+/// The ARN of the listener's certificate in ACM.
+pub(crate) fn arn(listener: &Listener) -> Option<String> {
+    let options = listener.tls.as_ref()?.options.as_ref()?;
+    options.get(OPTION).filter(|arn| !arn.is_empty()).cloned()
+}
+
+/// Why the listener's references to certificates are no good. They do not count where the option names one: the CRD
+/// wants references even then. Without a view of the cluster, grants are taken for given.
+pub(crate) fn refused(
+    path: &str,
+    listener: &Listener,
+    namespace: &str,
+    view: Option<(&View, &str)>,
+) -> Option<Condition> {
+    if arn(listener).is_some() {
+        return None;
+    }
+    references(listener).iter().enumerate().find_map(|(at, reference)| {
+        let text =
+            |member: &str, default: &'static str| reference.get(member).and_then(Value::as_str).unwrap_or(default);
+        let (group, kind, name) = (text("group", ""), text("kind", "Secret"), text("name", ""));
+        let there = reference.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
+        let path = format!("{path}.tls.certificateRefs[{at}]");
+        if (group, kind) != ("", "Secret") {
+            let text = format!("A certificate cannot be of kind {}; {}", quoted(kind), remedy());
+            let problem = Problem::new(path, text);
+            return Some(Condition::no("ResolvedRefs", "InvalidCertificateRef", problem.to_string()));
+        }
+        let from = From { kind: Kind::Gateway.as_str(), namespace };
+        let to = To { group, kind, namespace: there, name };
+        let is_permitted = there == namespace
+            || view.is_none_or(|(view, cluster)| is_granted(view, cluster, &from, &to).unwrap_or(false));
+        (!is_permitted).then(|| {
+            let text = format!(
+                "No ReferenceGrant in namespace {} lets Gateways of namespace {} refer to {kind} {}; create one there",
+                quoted(there),
+                quoted(namespace),
+                quoted(name)
+            );
+            Condition::no("ResolvedRefs", "RefNotPermitted", Problem::new(path, text).to_string())
+        })
+    })
+}
+
+/// What is to be told of references that are good and still not used.
+pub(crate) fn note(path: &str, listener: &Listener) -> Option<Problem> {
+    let is_unused = arn(listener).is_none() && !references(listener).is_empty();
+    is_unused.then(|| {
+        let text =
+            format!("Secrets are not read, since VPC Lattice takes certificates from ACM only; {}", remedy());
+        Problem::new(format!("{path}.tls.certificateRefs"), text)
+    })
+}
+
+/// Why an HTTPS listener cannot serve its hostname: clients would be shown a certificate of another name.
+pub(crate) fn missing(path: &str, listener: &Listener) -> Option<Problem> {
+    let hostname = listener.hostname.as_deref().filter(|name| !name.is_empty() && !is_wildcard(name))?;
+    let is_without = listener.protocol == "HTTPS" && arn(listener).is_none();
+    is_without.then(|| Problem::new(path, missing_for(hostname)))
+}
+
+/// What lacks for a hostname, and the remedy.
+pub(crate) fn missing_for(hostname: &str) -> String {
+    format!("There is no certificate for {}; {}", quoted(hostname), remedy())
+}
+
+fn remedy() -> String {
+    format!("name one of ACM in the listener's tls.options under {OPTION}")
+}
+
+fn references(listener: &Listener) -> &[Value] {
+    listener.tls.as_ref().and_then(|tls| tls.certificate_refs.as_deref()).unwrap_or_default()
+}
