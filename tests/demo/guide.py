@@ -98,9 +98,11 @@ class Guide:
         self.shell.heading("inventory-ver2 in the second cluster")
         self.shell.run(f"kubectl config use-context {self.two.spec.name}")
         self._apply_and_roll_out("inventory-ver2")
-        with self.record.step("inventory-ver2-export"):
+        with self.record.step("inventory-ver2-export") as step, Observer(self.two, path("serviceexports", "inventory-ver2")) as seen:
             self.shell.run("kubectl apply -f examples/inventory-ver2-export.yaml")
-            wait_for("a target group for the export", self._export_group, within=PROGRAMMED_SECONDS)
+            with _told_by(seen):
+                self.shell.run("kubectl wait --for=condition=Programmed serviceexport/inventory-ver2 --timeout=60s")
+            self._note(step, seen)
             self.shell.run(f"kubectl get serviceexport inventory-ver2 -o jsonpath='{CONDITIONS}'")
         self.shell.run("kubectl get pods -o wide")
         self.shell.say(f"The same addresses as Pods of {self.one.spec.name} have, in another VPC.")
@@ -205,10 +207,6 @@ class Guide:
         self.shell.run("kubectl get httproute")
         self.shell.run(f"kubectl get httproute {route} -o jsonpath='{PARENT_CONDITIONS}'", expect="DNS Name: ")
         return dns_name(self.one.get(path("httproutes", route)))
-
-    def _export_group(self) -> bool:
-        groups = self.stack.aws("vpc-lattice").list_target_groups(vpcIdentifier=self.two.spec.vpc)["items"]
-        return any(group["status"] == "ACTIVE" for group in groups)
 
     def _first(self, command: str, query: str) -> str:
         found = self.shell.run(f"aws vpc-lattice {command} --query '{query}' --output text").split()

@@ -18,7 +18,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 /// The event's content does not matter: a pass is always over everything, so that a person may invoke it by hand.
-async fn handle(engine: Arc<Engine>, event: LambdaEvent<Value>) -> Result<DriftReport, lambda_runtime::Error> {
+async fn handle(
+    engine: Arc<Engine>,
+    event: LambdaEvent<Value>,
+) -> Result<DriftReport, lambda_runtime::Error> {
     let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
     let report = engine.drift(Instant::now() + remaining.saturating_sub(RESERVE)).await?;
     Ok(report)

@@ -36,7 +36,9 @@ pub(crate) enum Unreadable {
     NoIdentity,
     #[error(transparent)]
     NotAHint(#[from] ParseHintError),
-    #[error("the message group is {group:?}, that of its unit {unit} is {expected:?}: two writers could meet")]
+    #[error(
+        "the message group is {group:?}, that of its unit {unit} is {expected:?}: two writers could meet"
+    )]
     WrongGroup { group: String, unit: String, expected: String },
 }
 
@@ -65,9 +67,14 @@ fn record(message: SqsMessage) -> Result<Record, Unreadable> {
     let group = message.attributes.get("MessageGroupId").map(String::as_str).unwrap_or_default();
     let expected = hint.unit.group_id();
     if group != expected {
-        return Err(Unreadable::WrongGroup { group: group.to_owned(), unit: hint.unit.to_string(), expected });
+        return Err(Unreadable::WrongGroup {
+            group: group.to_owned(),
+            unit: hint.unit.to_string(),
+            expected,
+        });
     }
-    let receive_count = message.attributes.get("ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let receive_count =
+        message.attributes.get("ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
     Ok(Record { message_id, receipt_handle, receive_count, hint })
 }
 
@@ -109,9 +116,12 @@ mod tests {
     #[test]
     fn messages_of_one_unit_stay_together_in_their_order() {
         let (a, b) = (body("gateway/a"), body("gateway/b"));
-        let (groups, unreadable) = sort(event(&[("1", "gateway/a", &a), ("2", "gateway/b", &b), ("3", "gateway/a", &a)]));
-        let ids: Vec<Vec<&str>> =
-            groups.iter().map(|group| group.records.iter().map(|record| record.message_id.as_str()).collect()).collect();
+        let (groups, unreadable) =
+            sort(event(&[("1", "gateway/a", &a), ("2", "gateway/b", &b), ("3", "gateway/a", &a)]));
+        let ids: Vec<Vec<&str>> = groups
+            .iter()
+            .map(|group| group.records.iter().map(|record| record.message_id.as_str()).collect())
+            .collect();
         assert_eq!(ids, [vec!["1", "3"], vec!["2"]]);
         assert_eq!(groups[0].receive_count(), 3);
         assert!(unreadable.is_empty());
@@ -121,10 +131,16 @@ mod tests {
     fn what_is_no_hint_is_told_apart_and_blocks_nobody() {
         let a = body("gateway/a");
         let unknown = r#"{"schema": 99}"#;
-        let (groups, unreadable) = sort(event(&[("1", "x", "]"), ("2", "x", unknown), ("3", "x", &a), ("4", "gateway/a", &a)]));
+        let (groups, unreadable) =
+            sort(event(&[("1", "x", "]"), ("2", "x", unknown), ("3", "x", &a), ("4", "gateway/a", &a)]));
         assert_eq!(groups.len(), 1);
         let reasons: Vec<String> = unreadable.iter().map(|(_, why)| why.to_string()).collect();
-        assert!(reasons[0].contains("not a hint") && reasons[1].contains("schema 99") && reasons[2].contains("two writers"), "{reasons:?}");
+        assert!(
+            reasons[0].contains("not a hint")
+                && reasons[1].contains("schema 99")
+                && reasons[2].contains("two writers"),
+            "{reasons:?}"
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ const HELD_TRIES_MAX: u32 = 5;
 /// Kept of the function's time for writing status, returning messages and answering.
 const RESERVE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn handle(engine: Arc<Engine>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+pub(crate) async fn handle(
+    engine: Arc<Engine>,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
     let deadline = Instant::now() + remaining.saturating_sub(RESERVE);
     let (groups, unreadable) = batch::sort(event.payload);
@@ -29,7 +32,10 @@ pub(crate) async fn handle(engine: Arc<Engine>, event: LambdaEvent<SqsEvent>) ->
         tracing::error!(message_id = message.as_deref(), reason = %why, "message acknowledged without work");
     }
     let mut metrics = Metrics::new();
-    metrics.add(Metric::HintsReceived, groups.iter().map(|group| group.records.len()).sum::<usize>() + unreadable.len());
+    metrics.add(
+        Metric::HintsReceived,
+        groups.iter().map(|group| group.records.len()).sum::<usize>() + unreadable.len(),
+    );
     metrics.add(Metric::HintsRefused, unreadable.len());
     engine.begin();
     let ended: Vec<(Verdict, Vec<BatchItemFailure>)> = futures::stream::iter(groups)
@@ -57,14 +63,20 @@ pub(crate) async fn handle(engine: Arc<Engine>, event: LambdaEvent<SqsEvent>) ->
 }
 
 /// Works on one unit and gives back the messages that are to come again: all of the unit's or none.
-async fn reconcile_group(engine: Arc<Engine>, group: Group, deadline: Instant) -> (Verdict, Vec<BatchItemFailure>) {
+async fn reconcile_group(
+    engine: Arc<Engine>,
+    group: Group,
+    deadline: Instant,
+) -> (Verdict, Vec<BatchItemFailure>) {
     let hints: Vec<Hint> = group.records.iter().map(|record| record.hint.clone()).collect();
     let (unit, worker) = (group.unit.clone(), Arc::clone(&engine));
     // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
-    let verdict = tokio::spawn(async move { worker.reconcile(&unit, &hints, deadline).await }).await.unwrap_or_else(|error| {
-        tracing::error!(unit = %group.unit, %error, "reconcile panicked");
-        Verdict::Failed(format!("reconcile panicked: {error}"))
-    });
+    let verdict = tokio::spawn(async move { worker.reconcile(&unit, &hints, deadline).await })
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(unit = %group.unit, %error, "reconcile panicked");
+            Verdict::Failed(format!("reconcile panicked: {error}"))
+        });
     let after = match &verdict {
         Verdict::Done => return (verdict, vec![]),
         Verdict::Waiting { after, .. } => *after,

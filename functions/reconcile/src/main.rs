@@ -10,5 +10,6 @@ use std::sync::Arc;
 async fn main() -> Result<(), lambda_runtime::Error> {
     trellis_telemetry::init("reconcile");
     let engine = Arc::new(trellis_engine::Engine::from_env().await?);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| handler::handle(Arc::clone(&engine), event))).await
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| handler::handle(Arc::clone(&engine), event)))
+        .await
 }

@@ -110,6 +110,11 @@ impl AwsError {
         Self { operation, text, code: None, class, retry_after, source: None }
     }
 
+    /// An error as a model of AWS tells it in tests: there no call is made whose answer could be read.
+    pub fn model(operation: &'static str, class: ErrorClass, text: impl Into<String>) -> Self {
+        Self::own(operation, class, text.into())
+    }
+
     /// The operation, as the API reference names it.
     pub fn operation(&self) -> &'static str {
         self.operation

@@ -46,8 +46,12 @@ impl Lattice for AwsLattice {
         let all = inventory.services.into_iter().chain(inventory.target_groups).chain(inventory.networks);
         let arns: BTreeSet<String> = all.map(|resource| resource.arn).collect();
         let tags = self.client.tags(&arns).await?;
-        let ours = tags.into_iter().filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
-        Ok(ours.map(|(arn, tags)| Owned { arn, unit: tags.get(TAG_UNIT).cloned().unwrap_or_default() }).collect())
+        let ours = tags
+            .into_iter()
+            .filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
+        Ok(ours
+            .map(|(arn, tags)| Owned { arn, unit: tags.get(TAG_UNIT).cloned().unwrap_or_default() })
+            .collect())
     }
 
     fn take_calls(&self) -> BTreeMap<String, u64> {

@@ -92,7 +92,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<BTreeMap<String, Option<UnitKey>>, UnitError> {
         let owned = self.lattice.owned(&self.settings.installation).await?;
         let unclaimed = owned.into_iter().map(|owned| (owned.arn, owned.unit.parse::<UnitKey>().ok()));
-        Ok(unclaimed.filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit))).collect())
+        Ok(unclaimed
+            .filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit)))
+            .collect())
     }
 
     async fn look(
@@ -104,7 +106,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let mut report = DriftReport { units: units.len(), ..DriftReport::default() };
         let looks: Vec<_> = stream::iter(units)
             .map(|unit| async move {
-                let look = if Instant::now() < deadline { Some(self.look_at(unit, snapshot).await) } else { None };
+                let look =
+                    if Instant::now() < deadline { Some(self.look_at(unit, snapshot).await) } else { None };
                 (unit, look)
             })
             .buffered(UNITS_AT_ONCE)
@@ -142,13 +145,19 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             }
         };
         let planned = plan.map(|plan| plan.steps).unwrap_or_default();
-        let steps: Vec<String> = planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
+        let steps: Vec<String> =
+            planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
         let due = statuses(snapshot, &translation, &outcome, "1970-01-01T00:00:00Z");
         // What is under way belongs to the reconciler that is at it: its status is not drift.
         let due = if planned.is_empty() { due } else { vec![] };
         let statuses: Vec<String> = due
             .iter()
-            .map(|patch| format!("{} {}/{}/{}: {}", patch.kind, patch.cluster, patch.namespace, patch.name, patch.summary))
+            .map(|patch| {
+                format!(
+                    "{} {}/{}/{}: {}",
+                    patch.kind, patch.cluster, patch.namespace, patch.name, patch.summary
+                )
+            })
             .collect();
         if steps.is_empty() && statuses.is_empty() {
             return Ok(None);
@@ -167,8 +176,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             .iter()
             .filter_map(|drifted| drifted.unit.parse::<UnitKey>().ok())
             .map(|unit| {
-                let deduplication_id =
-                    trellis_lattice::names::short_hash(&["drift", &unit.to_string(), &moment.to_string()], 64);
+                let deduplication_id = trellis_lattice::names::short_hash(
+                    &["drift", &unit.to_string(), &moment.to_string()],
+                    64,
+                );
                 let object = objects.get(&unit).cloned().unwrap_or_else(|| object_of(&unit));
                 OutgoingHint { hint: Hint::new(unit, object, Operation::Resync), deduplication_id }
             })
@@ -199,9 +210,8 @@ fn object_of(unit: &UnitKey) -> ObjectRef {
     };
     match unit {
         UnitKey::Gateway { name } => object("", Kind::Gateway, "", name),
-        UnitKey::Route { kind, cluster, namespace, name } | UnitKey::Dependents { kind, cluster, namespace, name } => {
-            object(cluster, *kind, namespace, name)
-        }
+        UnitKey::Route { kind, cluster, namespace, name }
+        | UnitKey::Dependents { kind, cluster, namespace, name } => object(cluster, *kind, namespace, name),
         UnitKey::Export { cluster, namespace, name } => object(cluster, Kind::ServiceExport, namespace, name),
     }
 }

@@ -93,10 +93,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             Ok(verdict) => verdict,
             Err(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
         };
-        let elapsed_ms = started.elapsed().as_millis();
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &verdict {
             Verdict::Done => tracing::info!(%unit, elapsed_ms, outcome = "done", "unit"),
-            Verdict::Waiting { reason, .. } => tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit"),
+            Verdict::Waiting { reason, .. } => {
+                tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit");
+            }
             Verdict::Held(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "held", reason, "unit"),
             Verdict::Failed(reason) => tracing::error!(%unit, elapsed_ms, outcome = "failed", reason, "unit"),
         }

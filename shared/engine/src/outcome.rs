@@ -12,7 +12,11 @@ pub(crate) fn of(actual: &Actual, plan: &Plan) -> Outcome {
                 (service.name.clone(), outcome)
             })
             .collect(),
-        target_groups: actual.target_groups.iter().map(|group| (group.name.clone(), group.arn.clone())).collect(),
+        target_groups: actual
+            .target_groups
+            .iter()
+            .map(|group| (group.name.clone(), group.arn.clone()))
+            .collect(),
         blocked: plan.blocked.clone(),
         waiting: None,
         failure: None,

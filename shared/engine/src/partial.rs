@@ -6,7 +6,12 @@ use trellis_lattice::{Plan, Step};
 ///
 /// Steps after the first wait for a deletion are left out too, since they may need what it makes room for.
 pub(crate) fn without_deletes(plan: Plan) -> Plan {
-    let steps = plan.steps.into_iter().take_while(|step| !waits_for_deletion(step)).filter(|step| !deletes(step)).collect();
+    let steps = plan
+        .steps
+        .into_iter()
+        .take_while(|step| !waits_for_deletion(step))
+        .filter(|step| !deletes(step))
+        .collect();
     Plan { steps, ..plan }
 }
 
@@ -51,8 +56,12 @@ pub(crate) fn waiting_for(plan: &Plan) -> Option<String> {
         }
         Step::AwaitServiceGone { service, .. } => format!("service {service} to be deleted"),
         Step::AwaitDrained { target_group, .. } => format!("targets of {target_group} to drain"),
-        Step::AwaitTargetGroupGone { target_group, .. } => format!("target group {target_group} to be deleted"),
-        Step::AwaitVpcAssociationGone { network, vpc, .. } => format!("VPC {vpc} to leave service network {network}"),
+        Step::AwaitTargetGroupGone { target_group, .. } => {
+            format!("target group {target_group} to be deleted")
+        }
+        Step::AwaitVpcAssociationGone { network, vpc, .. } => {
+            format!("VPC {vpc} to leave service network {network}")
+        }
         other => format!("{other:?}"),
     })?;
     Some(format!("Waiting for {text}."))
@@ -71,13 +80,22 @@ mod tests {
     fn steps() -> Vec<Step> {
         let (service, network) = ("s".to_owned(), "n".to_owned());
         vec![
-            Step::CreateService { service: service.clone(), custom_domain: None, certificate_arn: None, tags: Tags::new() },
+            Step::CreateService {
+                service: service.clone(),
+                custom_domain: None,
+                certificate_arn: None,
+                tags: Tags::new(),
+            },
             Step::AwaitService { service: service.clone() },
             Step::CreateAssociation { service: service.clone(), network: network.clone(), tags: Tags::new() },
             Step::DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() },
             Step::AwaitAssociation { service: service.clone(), network: network.clone() },
             Step::DeleteAssociation { service: service.clone(), network: "old".into(), id: "snsa-1".into() },
-            Step::AwaitAssociationGone { service: service.clone(), network: "old".into(), id: "snsa-1".into() },
+            Step::AwaitAssociationGone {
+                service: service.clone(),
+                network: "old".into(),
+                id: "snsa-1".into(),
+            },
             Step::CreateAssociation { service, network: "old".into(), tags: Tags::new() },
         ]
     }

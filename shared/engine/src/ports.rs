@@ -47,10 +47,17 @@ pub struct Owned {
 /// One cluster's API server.
 pub trait Cluster: Reader + Send + Sync + 'static {
     /// Reads an object, waiting briefly until it shows what a hint told of.
-    fn read_at_least(&self, read: &Read, awaited: Option<&Awaited>) -> impl Future<Output = ReadResult> + Send;
+    fn read_at_least(
+        &self,
+        read: &Read,
+        awaited: Option<&Awaited>,
+    ) -> impl Future<Output = ReadResult> + Send;
 
     /// Writes one status.
-    fn patch_status(&self, patch: &StatusPatch) -> impl Future<Output = Result<PatchOutcome, KubeError>> + Send;
+    fn patch_status(
+        &self,
+        patch: &StatusPatch,
+    ) -> impl Future<Output = Result<PatchOutcome, KubeError>> + Send;
 }
 
 /// The registered clusters.
@@ -77,5 +84,9 @@ pub trait Queue: Send + Sync + 'static {
     fn send(&self, hints: &[OutgoingHint]) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// Gives a message back, to be received again after this time.
-    fn put_off(&self, receipt_handle: &str, after: Duration) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn put_off(
+        &self,
+        receipt_handle: &str,
+        after: Duration,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }

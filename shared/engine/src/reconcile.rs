@@ -38,16 +38,21 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let mut snapshot = self.observe(&fleet, unit, hints).await?;
         let translation = translate(unit, &snapshot, &self.settings);
-        let mut work = Work { fleet: &fleet, unit, snapshot: &mut snapshot, translation: &translation, written: vec![] };
+        let mut work =
+            Work { fleet: &fleet, unit, snapshot: &mut snapshot, translation: &translation, written: vec![] };
         let converged = match &translation.desired {
-            Some(desired) => self.converge(&mut work, desired, deadline.min(Instant::now() + APPLY_MAX)).await?,
+            Some(desired) => {
+                self.converge(&mut work, desired, deadline.min(Instant::now() + APPLY_MAX)).await?
+            }
             None => Converged::nothing_to_do(),
         };
         work.write_statuses(&converged.outcome).await?;
         let written = work.written;
         let news = spread::News { unit, hints, settled: converged.settled, written: &written };
         if news.concerns_all() {
-            snapshot = observe(&fleet.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot)).await?.snapshot;
+            snapshot = observe(&fleet.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot))
+                .await?
+                .snapshot;
         }
         spread::tell(&self.queue, &snapshot, &news).await?;
         Ok(verdict(&translation, converged.end))

@@ -36,7 +36,8 @@ impl EngineSettings {
     }
 
     fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let invalid = |name, error: &dyn std::fmt::Display| ConfigError::Invalid { name, reason: error.to_string() };
+        let invalid =
+            |name, error: &dyn std::fmt::Display| ConfigError::Invalid { name, reason: error.to_string() };
         let cluster_tag = match get("TRELLIS_CLUSTER_TAG") {
             Some(tag) => tag.parse().map_err(|error| invalid("TRELLIS_CLUSTER_TAG", &error))?,
             None => ClusterTag::default(),
@@ -59,7 +60,8 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<EngineSettings, ConfigError> {
-        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let find =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         EngineSettings::from(find)
     }
 
@@ -73,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_raised_quota_is_told_by_its_name_and_a_misspelt_one_is_refused() {
-        let raised = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rulesPerListener": 100}"#)]).unwrap();
+        let raised =
+            from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rulesPerListener": 100}"#)]).unwrap();
         assert_eq!(raised.gateway.limits.rules_per_listener, 100);
         let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
         assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");

@@ -59,13 +59,19 @@ pub(crate) fn hints(snapshot: &Snapshot, news: &News<'_>) -> Vec<Hint> {
 /// Sends the hints that follow from the news.
 ///
 /// The de-duplication id holds the moment: two changes of a Service within the queue's five minutes are two changes.
-pub(crate) async fn tell(queue: &impl Queue, snapshot: &Snapshot, news: &News<'_>) -> Result<usize, AwsError> {
+pub(crate) async fn tell(
+    queue: &impl Queue,
+    snapshot: &Snapshot,
+    news: &News<'_>,
+) -> Result<usize, AwsError> {
     let moment = jiff::Timestamp::now().as_nanosecond();
     let hints: Vec<OutgoingHint> = hints(snapshot, news)
         .into_iter()
         .map(|hint| {
-            let deduplication_id =
-                trellis_lattice::names::short_hash(&[&news.unit.to_string(), &hint.unit.to_string(), &moment.to_string()], 64);
+            let deduplication_id = trellis_lattice::names::short_hash(
+                &[&news.unit.to_string(), &hint.unit.to_string(), &moment.to_string()],
+                64,
+            );
             OutgoingHint { hint, deduplication_id }
         })
         .collect();

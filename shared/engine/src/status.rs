@@ -1,7 +1,7 @@
 //! Writes the statuses that are due. What to say is decided by `trellis_gateway::statuses`; here it is only sent.
 
-use crate::ports::{Cluster, Fleet};
 use crate::UnitError;
+use crate::ports::{Cluster, Fleet};
 use futures::{StreamExt, stream};
 use std::sync::Arc;
 use trellis_gateway::{Read, Snapshot, StatusPatch, Translation, statuses};
@@ -67,7 +67,11 @@ async fn send<C: Cluster>(fleet: &Fleet<C>, patch: &StatusPatch) -> Result<Patch
 }
 
 /// Reads a patched or contended object again, so that the next status is made from what is stored.
-async fn refresh<C: Cluster>(fleet: &Fleet<C>, snapshot: &mut Snapshot, patch: &StatusPatch) -> Result<(), UnitError> {
+async fn refresh<C: Cluster>(
+    fleet: &Fleet<C>,
+    snapshot: &mut Snapshot,
+    patch: &StatusPatch,
+) -> Result<(), UnitError> {
     let read = Read::Get {
         cluster: patch.cluster.clone(),
         kind: patch.kind,
