@@ -103,3 +103,7 @@ clean: ## Remove all that was built, tools and states included
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
 	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl
+
+.PHONY: conformance
+conformance: build ## The Gateway API conformance suite, on a stack of its own
+	@$(PY) -m conformance

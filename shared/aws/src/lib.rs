@@ -27,7 +27,6 @@ mod counts;
 mod eks;
 mod error;
 mod lattice;
-mod ports;
 mod queue;
 
 pub use config::{Aws, AwsOptions};
@@ -38,5 +37,4 @@ pub use eks::{
 };
 pub use error::{AwsError, ErrorClass};
 pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
-pub use ports::Lattice;
 pub use queue::{HintQueue, OutgoingHint};

@@ -147,6 +147,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let mut told = false;
         loop {
             tokio::select! {
+                // In this order: what is applied is told once, with its end, and a run of the same input has one history.
+                biased;
                 applied = &mut apply => return Ok(applied),
                 Ok(()) = news.changed(), if !told => {
                     let mut outcome = news.borrow_and_update().clone();
