@@ -47,6 +47,7 @@ class _Step:
 def build(logs: Path) -> Binaries:
     """Builds the test cluster, the functions, the emulator and the webhook."""
     logs.mkdir(parents=True, exist_ok=True)
+    print(f"  . building what is missing or changed; logs: {logs}/build-*.log", file=sys.stderr, flush=True)
     beside = _Step("testcluster", [ROOT / "tests" / "build-testcluster.sh"], ROOT, logs)
     binaries = build_rust(logs)
     beside.finish()

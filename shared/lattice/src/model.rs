@@ -190,8 +190,14 @@ fn listener_step(state: &mut Actual, owner: &Owner, step: &Step) {
             }
         }
         Step::DeleteListener { service, id, .. } => {
-            if let Some(service) = service_mut(state, service) {
-                service.listeners.retain(|l| l.id != *id);
+            let Some(service) = service_mut(state, service) else { return };
+            service.listeners.retain(|l| l.id != *id);
+            // With its last listener a service uses no target group any more.
+            if service.listeners.is_empty() {
+                let arn = service.arn.clone();
+                state.target_groups.iter_mut().for_each(|group| {
+                    group.service_arns.remove(&arn);
+                });
             }
         }
         Step::UpdateListener { service, port, default_action } => {
@@ -359,7 +365,7 @@ fn forget_services(state: &mut Actual, gone: impl Fn(&ActualService) -> bool) {
 /// Brings `service_arns` of our target groups in line with the rules of the services that are known.
 fn note_users(state: &mut Actual) {
     let known: BTreeSet<&str> =
-        state.services.iter().filter(|s| s.ownership == Ownership::Ours).map(|s| s.arn.as_str()).collect();
+        state.services.iter().filter(|s| s.is_known_below()).map(|s| s.arn.as_str()).collect();
     for group in state.target_groups.iter_mut().filter(|g| g.ownership == Ownership::Ours) {
         let using = state.services.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
         let others = group.service_arns.iter().filter(|arn| !known.contains(arn.as_str())).cloned();
@@ -368,6 +374,12 @@ fn note_users(state: &mut Actual) {
 }
 
 impl ActualService {
+    /// Whether its listeners and rules tell which target groups it uses. Those of one that is to go, or is going, are not
+    /// always read: then the target groups' own word counts.
+    pub(crate) fn is_known_below(&self) -> bool {
+        self.ownership == Ownership::Ours && !self.listeners.is_empty()
+    }
+
     /// Names of the target groups that its listeners and rules forward to.
     pub fn target_groups(&self) -> BTreeSet<&str> {
         self.listeners.iter().flat_map(ActualListener::target_groups).collect()

@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
     pub(super) fn users(&self, group: &ActualTargetGroup) -> BTreeSet<String> {
         let read: Vec<&ActualService> =
             self.model.services.iter().filter(|s| s.ownership == Ownership::Ours).collect();
-        let known = |arn: &&String| !read.iter().any(|s| s.arn == **arn);
+        let known = |arn: &&String| !read.iter().any(|s| s.arn == **arn && s.is_known_below());
         let users = read.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
         users.map(|s| s.name.clone()).chain(group.service_arns.iter().filter(known).cloned()).collect()
     }

@@ -2,7 +2,7 @@ use crate::support::{
     assert_in_order, forward, group, listener, made, made_but, network, only_association, only_network,
     only_service, other_unit, owner, planned, route, rule, service, simple_route,
 };
-use trellis_lattice::{Actual, Desired, Ownership, Status};
+use trellis_lattice::{Actual, Desired, Limits, Ownership, Status, check, plan};
 
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
@@ -121,6 +121,26 @@ fn a_service_that_is_being_deleted_is_awaited_and_made_again() {
         &planned(&wanted(), &actual),
         &["… wait until service s is gone", "+ service s", "… wait for service s", "+ association s net"],
     );
+}
+
+#[test]
+fn a_target_group_waits_for_a_service_whose_listeners_were_not_read() {
+    for status in [Status::Active, Status::DeleteInProgress] {
+        let actual = made_but(&wanted(), |a| {
+            only_service(a).status = status;
+            only_service(a).associations.clear();
+            only_service(a).listeners.clear();
+        });
+        let nothing = Desired::nothing(wanted().owner);
+        assert_in_order(
+            &planned(&nothing, &actual),
+            &["… wait until service s is gone", "- target group tg"],
+        );
+        assert_eq!(
+            check(&plan(&nothing, &actual, &Limits::default()), &nothing, &actual, &Limits::default()),
+            vec![]
+        );
+    }
 }
 
 #[test]
