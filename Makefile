@@ -49,7 +49,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p conformance
 	$(MAKE) lint-template
 
 .PHONY: lint-template

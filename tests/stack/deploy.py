@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,9 @@ def allow_batches(endpoint: str, stack: Outputs) -> None:
 def webhook_credentials(endpoint: str, stack: Outputs) -> Credentials:
     """A key of a user that has the webhook's policy and nothing else."""
     iam = client("iam", endpoint)
-    iam.create_user(UserName=WEBHOOK_USER)
+    # The client repeats a create whose answer came too late, and then finds its own user.
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_user(UserName=WEBHOOK_USER)
     iam.attach_user_policy(UserName=WEBHOOK_USER, PolicyArn=stack.webhook_policy)
     key = iam.create_access_key(UserName=WEBHOOK_USER)["AccessKey"]
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])

@@ -211,7 +211,7 @@ fn judge_listener(
         Condition::yes("ResolvedRefs", "ResolvedRefs", note.unwrap_or_default())
     });
     let accepted = match (&protocol, port, conflict) {
-        (Err(problem), ..) => Condition::no("Accepted", "UnsupportedProtocol", problem.to_string()),
+        (Err((reason, problem)), ..) => Condition::no("Accepted", reason, problem.to_string()),
         (_, None, _) => Condition::no(
             "Accepted",
             "PortUnavailable",
@@ -234,25 +234,26 @@ fn judge_listener(
     }
 }
 
-/// The protocol in VPC Lattice's terms.
-fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, Problem> {
+/// The protocol in VPC Lattice's terms, or the reason of the specification and what is wrong.
+fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'static str, Problem)> {
     let mode = listener.tls.as_ref().and_then(|tls| tls.mode.as_deref()).unwrap_or("Terminate");
     match (listener.protocol.as_str(), mode) {
         ("HTTP", _) => Ok(ListenerProtocol::Http),
         ("HTTPS", "Terminate") => Ok(ListenerProtocol::Https),
         ("TLS", "Passthrough") => Ok(ListenerProtocol::TlsPassthrough),
-        ("HTTPS" | "TLS", mode) => Err(Problem::new(
-            format!("{path}.tls.mode"),
-            format!(
+        ("HTTPS" | "TLS", mode) => {
+            let text = format!(
                 "VPC Lattice has no {} listener with mode {}; use HTTPS with Terminate or TLS with Passthrough",
                 listener.protocol,
                 quoted(mode)
-            ),
-        )),
-        (other, _) => Err(Problem::new(
-            format!("{path}.protocol"),
-            format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other)),
-        )),
+            );
+            Err(("UnsupportedValue", Problem::new(format!("{path}.tls.mode"), text)))
+        }
+        (other, _) => {
+            let text =
+                format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other));
+            Err(("UnsupportedProtocol", Problem::new(format!("{path}.protocol"), text)))
+        }
     }
 }
 

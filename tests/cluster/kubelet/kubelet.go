@@ -161,8 +161,10 @@ func (k *Kubelet) work(ctx context.Context) {
 			return
 		}
 		err := k.sync(ctx, key)
-		// After a conflict or a deletion the informer brings the newer object by itself.
-		if err == nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		// After a conflict or a deletion the informer brings the newer object by itself; a Secret that is not there yet
+		// is no such case.
+		var start *containerError
+		if err == nil || !errors.As(err, &start) && (apierrors.IsConflict(err) || apierrors.IsNotFound(err)) {
 			k.queue.Forget(key)
 		} else {
 			klog.ErrorS(err, "kubelet", "pod", key)

@@ -1,0 +1,1 @@
+"""The upstream Gateway API conformance suite on the local stack."""

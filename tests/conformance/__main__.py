@@ -1,0 +1,111 @@
+"""Starts a stack, runs the suite of `conformance_test.go` on its first cluster, and ends the stack.
+
+    python -m conformance [--run-test NAME] [--report FILE] [--profiles P,P] [--prebuilt]
+
+The status is that of `go test`: 0 when every test passed that skips.yaml does not name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from stack.build import Binaries
+from stack.settings import ROOT, LatticeDelays, Settings
+from stack.stack import Stack, report, running
+from stack.waiting import wait_for
+
+HERE = Path(__file__).resolve().parent
+REPORT = HERE / "reports" / "report.yaml"
+CLASS = "amazon-vpc-lattice"
+PROFILES = "GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS"
+PROJECT = {"organization": "trellis-lattice", "project": "trellis", "url": "https://github.com/trellis-lattice/trellis",
+           "contact": "https://github.com/trellis-lattice/trellis/issues", "version": "v0.1.0"}
+
+#: Quotas as an account has them that asked AWS to raise them: in the emulated VPC Lattice, and in what Trellis is told of it.
+QUOTAS = {"rules-per-listener": 100, "target-groups-per-service": 50, "listeners-per-service": 10}
+LIMITS = {"rulesPerListener": 100, "targetGroupsPerService": 50, "listenersPerService": 10}
+#: VPC Lattice without delays: the suite's default timeouts are for proxies that are there already.
+DELAYS = LatticeDelays(latency="0", transitions={"all": "0"})
+#: The class is accepted by the first hint, which starts the function.
+CLASS_SECONDS = 60.0
+#: The whole suite takes about a quarter of this on two cores.
+SUITE_MINUTES = 60
+
+
+def main() -> int:
+    """Parses the arguments, runs the suite and returns its status."""
+    arguments = _arguments()
+    settings = Settings("conf", DELAYS)
+    with running(settings, _prebuilt() if arguments.prebuilt else None) as stack:
+        raise_limits(stack)
+        accept_class(stack)
+        return run_suite(stack, arguments)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="conformance", description="Runs the Gateway API conformance suite on the local stack.")
+    parser.add_argument("--run-test", default="", help="one test, by its short name")
+    parser.add_argument("--profiles", default=PROFILES, help="conformance profiles, separated by commas")
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the ConformanceReport goes")
+    parser.add_argument("--prebuilt", action="store_true", help="take the programs that an earlier build left")
+    return parser.parse_args()
+
+
+def _prebuilt() -> Binaries:
+    built = ROOT / "target" / "lambda"
+    return Binaries(built / "lattice-emulator" / "bootstrap", built / "trellis-webhook" / "bootstrap")
+
+
+def raise_limits(stack: Stack) -> None:
+    """Raises the quotas of VPC Lattice and the limits that the functions know."""
+    stack.emulator.configure(quotas=QUOTAS)
+    functions = stack.aws("lambda")
+    for name in (stack.outputs.reconcile_function, stack.outputs.drift_function):
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables["TRELLIS_LIMITS"] = json.dumps(LIMITS)
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def accept_class(stack: Stack) -> None:
+    """Makes the GatewayClass and waits for its features, from which the suite chooses its tests."""
+    first = stack.clusters[0]
+    first.kubectl("apply", "-f", str(ROOT / "examples" / "gatewayclass.yaml"))
+
+    def features() -> object:
+        return first.get(f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{CLASS}").get("status", {}).get("supportedFeatures")
+
+    wait_for(f"supportedFeatures of GatewayClass {CLASS}", features, within=CLASS_SECONDS)
+
+
+def run_suite(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Runs `go test`; its output goes to the terminal and into the stack's logs."""
+    arguments.report.parent.mkdir(parents=True, exist_ok=True)
+    env = stack.environment() | {
+        "LATTICE_CONTROL_URL": stack.emulator.url,
+        "LATTICE_DATA_PORT": str(stack.emulator.data_port),
+        "GOFLAGS": "-trimpath -buildvcs=false",
+    }
+    command = ["go", "test", "-count=1", "-v", f"-timeout={SUITE_MINUTES}m", "-run=TestConformance", ".", f"-gateway-class={CLASS}",
+               f"-conformance-profiles={arguments.profiles}", f"-report-output={arguments.report.resolve()}"]
+    command += [f"-{name}={value}" for name, value in PROJECT.items()]
+    if arguments.run_test:
+        command.append(f"-run-test={arguments.run_test}")
+    log = stack.logs / "suite.log"
+    with log.open("w") as file, subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                                 stdin=subprocess.DEVNULL, text=True) as suite:
+        assert suite.stdout is not None
+        for line in suite.stdout:
+            file.write(line)
+            file.flush()
+            if line.lstrip().startswith(("--- ", "=== RUN", "ok", "FAIL", "PASS")):
+                print(line, end="", flush=True)
+    report(f"the whole log: {log}")
+    return suite.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
