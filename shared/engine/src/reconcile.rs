@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use trellis_aws::{Applied, End, ErrorClass};
-use trellis_gateway::{Read, Snapshot, StatusPatch, Translation, translate, wants, wants_dependents};
+use trellis_gateway::{
+    ClusterFacts, Read, Snapshot, StatusPatch, Translation, translate, wants, wants_dependents,
+};
 use trellis_hint::{Hint, UnitKey};
 use trellis_kube::{Awaited, observe};
 use trellis_lattice::{Actual, Desired, Outcome, Ownership, Plan, check, plan};
@@ -201,6 +203,14 @@ pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
     for (name, cluster) in &fleet.clusters {
         if let Err(why) = cluster {
             snapshot.unreadable.insert(name.clone(), why.clone());
+            // One that cannot even be described is still one that may want things: the core asks all that have facts.
+            let unknown = || ClusterFacts {
+                name: name.clone(),
+                account: String::new(),
+                region: String::new(),
+                vpc: String::new(),
+            };
+            snapshot.facts.entry(name.clone()).or_insert_with(unknown);
         }
     }
     snapshot

@@ -1,0 +1,235 @@
+//! In-memory API servers: what is stored, optimistic concurrency, outages.
+
+use crate::sim::Sim;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use trellis_aws::AwsError;
+use trellis_engine::{Cluster, Clusters, Fleet};
+use trellis_gateway::{ClusterFacts, ObjectKey, Read, ReadResult, StatusPatch};
+use trellis_hint::Kind;
+use trellis_kube::{Awaited, KubeError, PatchOutcome, Reader};
+
+/// How often a hinted change is looked for before what is there is taken.
+const LOOKS_MAX: u32 = 12;
+
+/// How a cluster is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outage {
+    /// Its API server does not answer.
+    Unreachable,
+    /// EKS describes it so that nothing can reach it.
+    Unusable,
+    /// It bears no tag of registration.
+    Unregistered,
+}
+
+/// One cluster.
+pub(crate) struct ApiServer {
+    pub(crate) facts: ClusterFacts,
+    pub(crate) objects: BTreeMap<ObjectKey, Value>,
+    /// With the moment since when.
+    pub(crate) outage: Option<(Outage, u64)>,
+    /// Kinds that are not served, with the moment since when.
+    pub(crate) kinds_missing: BTreeMap<Kind, u64>,
+    /// The moment of each object's last edit.
+    pub(crate) edited: BTreeMap<ObjectKey, u64>,
+    version: u64,
+}
+
+impl ApiServer {
+    pub(crate) fn new(facts: ClusterFacts) -> Self {
+        Self {
+            facts,
+            objects: BTreeMap::new(),
+            outage: None,
+            kinds_missing: BTreeMap::new(),
+            edited: BTreeMap::new(),
+            version: 0,
+        }
+    }
+
+    /// The object as the API server would store it: its bookkeeping continued, its status kept.
+    pub(crate) fn admitted(&self, key: &ObjectKey, mut object: Value, now: u64) -> Value {
+        let old = self.objects.get(key);
+        let metadata = |name: &str| old.and_then(|old| old["metadata"].get(name).cloned());
+        let generation = metadata("generation").and_then(|generation| generation.as_i64()).unwrap_or(0);
+        let same_spec = old.is_some_and(|old| old.get("spec") == object.get("spec"));
+        let created = format!("2026-01-01T{:02}:{:02}:{:02}Z", now / 3600 % 24, now / 60 % 60, now % 60);
+        object["metadata"]["generation"] = json!(if same_spec { generation } else { generation + 1 });
+        object["metadata"]["uid"] =
+            metadata("uid").unwrap_or_else(|| json!(format!("{}-{}", key.name, self.version + 1)));
+        object["metadata"]["creationTimestamp"] = metadata("creationTimestamp").unwrap_or(json!(created));
+        object["metadata"]["resourceVersion"] = metadata("resourceVersion").unwrap_or(json!(""));
+        if let Some(status) = old.and_then(|old| old.get("status")) {
+            object["status"] = status.clone();
+        }
+        object
+    }
+
+    /// Stores what was admitted, or removes what was deleted.
+    pub(crate) fn store(&mut self, key: &ObjectKey, object: Option<Value>, moment: u64) {
+        self.version += 1;
+        self.edited.insert(key.clone(), moment);
+        match object {
+            Some(mut object) => {
+                object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+                // A status that was written between admission and storing is not lost.
+                if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
+                    object["status"] = status.clone();
+                }
+                self.objects.insert(key.clone(), object);
+            }
+            None => _ = self.objects.remove(key),
+        }
+    }
+
+    fn read(&self, read: &Read) -> ReadResult {
+        if matches!(self.outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
+            return ReadResult::Unreadable(format!("cluster {} does not answer", self.facts.name));
+        }
+        let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
+        if self.kinds_missing.contains_key(kind) {
+            return ReadResult::KindMissing;
+        }
+        let fits = |(key, object): &(&ObjectKey, &Value)| match read {
+            Read::Get { namespace, name, .. } => key.namespace == *namespace && key.name == *name,
+            Read::List { namespace, name, service, .. } => {
+                let label =
+                    object.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str);
+                namespace.as_ref().is_none_or(|one| *one == key.namespace)
+                    && name.as_ref().is_none_or(|one| *one == key.name)
+                    && service.as_ref().is_none_or(|one| Some(one.as_str()) == label)
+            }
+        };
+        let of_kind = self.objects.iter().filter(|(key, _)| key.kind == *kind);
+        ReadResult::Objects(of_kind.filter(fits).map(|(_, object)| object.clone()).collect())
+    }
+
+    fn patch(&mut self, patch: &StatusPatch) -> PatchOutcome {
+        let key =
+            ObjectKey { kind: patch.kind, namespace: patch.namespace.clone(), name: patch.name.clone() };
+        if self.kinds_missing.contains_key(&patch.kind) {
+            return PatchOutcome::Gone;
+        }
+        let Some(object) = self.objects.get_mut(&key) else { return PatchOutcome::Gone };
+        if object["metadata"]["resourceVersion"] != json!(patch.resource_version) {
+            return PatchOutcome::Conflict;
+        }
+        merge(&mut object["status"], &patch.status);
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        PatchOutcome::Patched
+    }
+}
+
+/// A JSON merge patch (RFC 7386).
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(members) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (name, value) in members {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(name);
+        } else {
+            merge(&mut target[name.as_str()], value);
+        }
+    }
+}
+
+/// One cluster as the engine sees it.
+pub(crate) struct Client {
+    sim: Arc<Sim>,
+    name: String,
+}
+
+impl Reader for Client {
+    async fn read(&self, read: &Read) -> ReadResult {
+        self.sim.pause().await;
+        self.sim.state().clusters[&self.name].read(read)
+    }
+}
+
+impl Cluster for Client {
+    async fn read_at_least(&self, read: &Read, awaited: Option<&Awaited>) -> ReadResult {
+        let looks = {
+            let mut state = self.sim.state();
+            let chance = state.faults.read_too_early();
+            if state.dice.percent(chance) { 1 } else { LOOKS_MAX }
+        };
+        let mut answer = self.read(read).await;
+        for _ in 1..looks {
+            if awaited.is_none_or(|awaited| shows(&answer, awaited)) {
+                break;
+            }
+            answer = self.read(read).await;
+        }
+        answer
+    }
+
+    async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, KubeError> {
+        self.sim.pause().await;
+        let mut state = self.sim.state();
+        let unanswered = || Err(KubeError::Timeout { after: Duration::from_secs(10) });
+        if matches!(state.clusters[&self.name].outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
+            return unanswered();
+        }
+        let chance = state.faults.patch_unanswered();
+        let fails = state.dice.percent(chance);
+        if fails && state.dice.percent(50) {
+            return unanswered();
+        }
+        let outcome = state.clusters.get_mut(&self.name).unwrap().patch(patch);
+        state.tell(format!(
+            "status {} {} {}: {} {outcome:?}",
+            self.name, patch.kind, patch.name, patch.summary
+        ));
+        if outcome == PatchOutcome::Patched {
+            state.status_writes += 1;
+        }
+        if fails { unanswered() } else { Ok(outcome) }
+    }
+}
+
+fn shows(answer: &ReadResult, awaited: &Awaited) -> bool {
+    let ReadResult::Objects(objects) = answer else { return true };
+    let object = objects.first();
+    let uid_is = |uid: &str| object.is_some_and(|object| object["metadata"]["uid"] == json!(uid));
+    match awaited {
+        Awaited::Stored { created, .. } if object.is_none() => !created,
+        Awaited::Stored { generation, .. } => {
+            object.and_then(|object| object["metadata"]["generation"].as_i64()).unwrap_or(0) >= *generation
+        }
+        Awaited::Removed { uid } => !uid_is(uid),
+    }
+}
+
+/// The registry of clusters as the engine sees it.
+pub(crate) struct Registry(pub(crate) Arc<Sim>);
+
+impl Clusters for Registry {
+    type Cluster = Client;
+
+    async fn fleet(&self) -> Result<Fleet<Client>, AwsError> {
+        self.0.pause().await;
+        let state = self.0.state();
+        let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
+        for (name, cluster) in &state.clusters {
+            let reached = match cluster.outage {
+                Some((Outage::Unregistered, _)) => continue,
+                Some((Outage::Unusable, _)) => Err("EKS tells no endpoint".to_owned()),
+                _ => {
+                    fleet.facts.push(cluster.facts.clone());
+                    Ok(Arc::new(Client { sim: Arc::clone(&self.0), name: name.clone() }))
+                }
+            };
+            fleet.clusters.insert(name.clone(), reached);
+        }
+        Ok(fleet)
+    }
+}

@@ -1,0 +1,90 @@
+//! The three kinds of faults that reconcilers fail by, each with its chances in percent.
+
+use crate::sim::Dice;
+
+/// Which kinds a seed has. None at all once the world has become calm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Intermediate states: an end between two effects.
+    pub(crate) intermediate: bool,
+    /// Stale states: reading an older view.
+    pub(crate) stale: bool,
+    /// Unobserved states: what happened and nobody was told of.
+    pub(crate) unobserved: bool,
+}
+
+impl Faults {
+    /// All combinations in turn.
+    pub(crate) fn of(seed: u64) -> Self {
+        Self { intermediate: seed & 1 != 0, stale: seed & 2 != 0, unobserved: seed & 4 != 0 }
+    }
+
+    fn when(on: bool, percent: u32) -> u32 {
+        if on { percent } else { 0 }
+    }
+
+    /// A reconcile is cut off at any of its calls.
+    pub(crate) fn crash(self, dice: &mut Dice) -> Option<u32> {
+        dice.percent(Self::when(self.intermediate, 25)).then(|| dice.up_to(90) + 1)
+    }
+
+    /// A call to AWS fails and had no effect.
+    pub(crate) fn error_before(self) -> u32 {
+        Self::when(self.intermediate, 6)
+    }
+
+    /// A call to AWS fails although it had its effect.
+    pub(crate) fn error_after(self) -> u32 {
+        Self::when(self.intermediate, 4)
+    }
+
+    /// A status patch gets no answer; half of them have had their effect.
+    pub(crate) fn patch_unanswered(self) -> u32 {
+        Self::when(self.intermediate, 4)
+    }
+
+    /// What VPC Lattice makes or deletes ends in failure.
+    pub(crate) fn ends_in_failure(self) -> u32 {
+        Self::when(self.intermediate, 4)
+    }
+
+    /// A listing of VPC Lattice is older than what was done.
+    pub(crate) fn old_listing(self) -> u32 {
+        Self::when(self.stale, 20)
+    }
+
+    /// An object is read before the hinted change of it is stored, and the wait for it ends too early.
+    pub(crate) fn read_too_early(self) -> u32 {
+        Self::when(self.stale, 30)
+    }
+
+    /// A hint of the webhook is lost.
+    pub(crate) fn hint_lost(self) -> u32 {
+        Self::when(self.unobserved, 20)
+    }
+
+    /// A hint comes late.
+    pub(crate) fn hint_late(self) -> u32 {
+        Self::when(self.unobserved, 20)
+    }
+
+    /// The acknowledgement of a message is lost.
+    pub(crate) fn hint_twice(self) -> u32 {
+        Self::when(self.unobserved, 10)
+    }
+
+    /// An admitted object is refused by a later admission.
+    pub(crate) fn object_refused(self) -> u32 {
+        Self::when(self.unobserved, 5)
+    }
+
+    /// A cluster changes between being there and not, in a round.
+    pub(crate) fn outage(self) -> u32 {
+        Self::when(self.unobserved, 15)
+    }
+
+    /// A person changes something of ours in VPC Lattice by hand, in a round.
+    pub(crate) fn by_hand(self) -> u32 {
+        Self::when(self.unobserved, 10)
+    }
+}

@@ -1,0 +1,284 @@
+//! VPC Lattice as the engine sees it: inspections of one unit, plans applied step by step.
+
+use crate::judge;
+use crate::refusal::{Known, refusal};
+use crate::sim::{Sim, State};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+use trellis_aws::{Applied, ApplyError, AwsError, End, ErrorClass, Waiting};
+use trellis_engine::{Lattice, Owned};
+use trellis_hint::UnitKey;
+use trellis_lattice::{
+    Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, ServiceOutcome, Status, Step,
+    Tags, TargetHealth, names,
+};
+
+/// Seconds that a wait may take within one apply; beyond it the message is put off.
+const PATIENCE_S: u64 = 10;
+
+/// The account behind the engine's port.
+pub(crate) struct LatticeModel(pub(crate) Arc<Sim>);
+
+impl Lattice for LatticeModel {
+    async fn inspect(
+        &self,
+        desired: &Desired,
+        service_names: &[String],
+        _: SystemTime,
+    ) -> Result<Actual, AwsError> {
+        self.0.pause().await;
+        let actual = {
+            let mut state = self.0.state();
+            fail(&mut state, "ListServices")?;
+            let all = listing(&mut state, &desired.owner);
+            // Services and target groups are listed by different calls.
+            let groups = listing(&mut state, &desired.owner);
+            let all = Actual { target_groups: groups.target_groups, ..all };
+            inspected(desired, service_names, all)
+        };
+        self.0.pause().await;
+        Ok(actual)
+    }
+
+    async fn apply(
+        &self,
+        plan: &Plan,
+        actual: &Actual,
+        _: Instant,
+        progress: &watch::Sender<Outcome>,
+    ) -> Applied {
+        let (mut known, mut done, mut end) = (Known::of(actual), 0, End::Complete);
+        for step in &plan.steps {
+            if step.is_wait() {
+                progress.send_replace(self.outcome(plan, &known));
+            }
+            self.0.pause().await;
+            let result =
+                if step.is_wait() { self.wait(plan, step) } else { self.perform(plan, step, &mut known) };
+            match result {
+                Ok(None) => done += 1,
+                Ok(Some(waiting)) => {
+                    end = End::Waiting(waiting);
+                    break;
+                }
+                Err(source) => {
+                    end = End::Failed(ApplyError { step: step.to_string(), source });
+                    break;
+                }
+            }
+        }
+        self.0.pause().await;
+        let mut outcome = self.outcome(plan, &known);
+        match &end {
+            End::Complete => {}
+            End::Waiting(waiting) => outcome.waiting = Some(waiting.text.clone()),
+            End::Failed(error) => {
+                let retryable = error.source.class() != ErrorClass::Terminal;
+                outcome.failure = Some(Failure { message: format!("{error}: {}", error.source), retryable });
+            }
+        }
+        Applied { done, outcome, end }
+    }
+
+    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, AwsError> {
+        self.0.pause().await;
+        let mut state = self.0.state();
+        fail(&mut state, "ListTagsForResource")?;
+        let chance = state.faults.old_listing();
+        let State { account, dice, .. } = &mut *state;
+        let old = dice.percent(chance);
+        let owned = account.owned(installation, dice, old);
+        Ok(owned.into_iter().map(|(arn, unit)| Owned { arn, unit }).collect())
+    }
+
+    fn take_calls(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+}
+
+impl LatticeModel {
+    fn perform(&self, plan: &Plan, step: &Step, known: &mut Known) -> Result<Option<Waiting>, AwsError> {
+        let mut state = self.0.state();
+        fail(&mut state, "call")?;
+        let view = state.account.view(&plan.owner);
+        if let Err(why) = refusal(&view, known, step) {
+            state.tell(format!("refused {}: {step}: {why}", plan.owner.unit));
+            return Err(AwsError::model("call", ErrorClass::Stale, why));
+        }
+        judge::step(&mut state, &plan.owner, step, &view);
+        state.tell(format!("do {}: {step}", plan.owner.unit));
+        state.lattice_writes += 1;
+        let failure = state.faults.ends_in_failure();
+        let State { account, dice, now, .. } = &mut *state;
+        account.perform(&plan.owner, step, *now, dice, failure);
+        known.learn(step, &account.view(&plan.owner));
+        let chance = state.faults.error_after();
+        if state.dice.percent(chance) {
+            let class = if state.dice.percent(50) { ErrorClass::Stale } else { ErrorClass::Retry };
+            return Err(AwsError::model("call", class, "no answer in time"));
+        }
+        Ok(None)
+    }
+
+    /// Lets the time of short waits pass, and puts long ones off.
+    fn wait(&self, plan: &Plan, step: &Step) -> Result<Option<Waiting>, AwsError> {
+        let mut state = self.0.state();
+        loop {
+            let view = state.account.view(&plan.owner);
+            let Some(ready_at) = under_way(&state, &view, step)? else { return Ok(None) };
+            let seconds = ready_at.saturating_sub(state.now).max(1);
+            if seconds > PATIENCE_S || state.dice.percent(20) {
+                state.tell(format!("waiting {}: {step}", plan.owner.unit));
+                let retry_after = Duration::from_secs(if seconds > PATIENCE_S { 15 } else { 2 });
+                return Ok(Some(Waiting { text: step.to_string(), retry_after }));
+            }
+            state.pass(seconds);
+        }
+    }
+
+    fn outcome(&self, plan: &Plan, known: &Known) -> Outcome {
+        let view = self.0.state().account.view(&plan.owner);
+        let networks = view.networks.iter().filter(|one| known.means("network", &one.name, &one.id));
+        let services = view.services.iter().filter(|one| known.means("service", &one.name, &one.id));
+        let groups = view.target_groups.iter().filter(|one| known.means("group", &one.name, &one.id));
+        let serving =
+            |one: &ActualService| ServiceOutcome { arn: one.arn.clone(), dns_name: one.dns_name.clone() };
+        Outcome {
+            networks: networks.map(|one| (one.name.clone(), one.arn.clone())).collect(),
+            services: services
+                .filter(|one| one.ownership == Ownership::Ours)
+                .map(|one| (one.name.clone(), serving(one)))
+                .collect(),
+            target_groups: groups
+                .filter(|one| one.ownership == Ownership::Ours)
+                .map(|one| (one.name.clone(), one.arn.clone()))
+                .collect(),
+            blocked: plan.blocked.clone(),
+            waiting: None,
+            failure: None,
+        }
+    }
+}
+
+fn fail(state: &mut State, operation: &'static str) -> Result<(), AwsError> {
+    let chance = state.faults.error_before();
+    if state.dice.percent(chance) {
+        state.tell(format!("fails {operation}"));
+        return Err(AwsError::model(operation, ErrorClass::Retry, "no answer in time"));
+    }
+    Ok(())
+}
+
+fn listing(state: &mut State, owner: &Owner) -> Actual {
+    let chance = state.faults.old_listing();
+    let State { account, dice, .. } = state;
+    if dice.percent(chance) { account.older_view(owner, dice) } else { account.view(owner) }
+}
+
+/// Until when what a step waits for is under way; none when it is over.
+fn under_way(state: &State, view: &Actual, step: &Step) -> Result<Option<u64>, AwsError> {
+    let gone = || AwsError::model("Get", ErrorClass::Stale, "not found");
+    let made = |status: Status, arn: &str| match status {
+        Status::Active | Status::UpdateFailed => Ok(None),
+        Status::CreateInProgress | Status::UpdateInProgress => Ok(Some(state.account.ready_at(arn))),
+        other => Err(AwsError::model("Get", ErrorClass::Stale, format!("it is {other:?}"))),
+    };
+    let ended = |one: Option<(Status, &str)>| match one {
+        None => Ok(None),
+        Some((Status::DeleteInProgress, arn)) => Ok(Some(state.account.ready_at(arn))),
+        Some((other, _)) => Err(AwsError::model("Get", ErrorClass::Stale, format!("it is {other:?}"))),
+    };
+    let service = |name: &str| view.services.iter().find(|one| one.name == name);
+    let mut associations = view.services.iter().flat_map(|service| &service.associations);
+    match step {
+        Step::AwaitTargetGroup { target_group } => {
+            let group = view.target_groups.iter().find(|one| one.name == *target_group).ok_or_else(gone)?;
+            made(group.status, &group.arn)
+        }
+        Step::AwaitService { service: name } => {
+            let one = service(name).ok_or_else(gone)?;
+            made(one.status, &one.arn)
+        }
+        Step::AwaitAssociation { service: name, network } => {
+            let held = service(name).ok_or_else(gone)?;
+            let one = held.associations.iter().find(|one| one.network == *network).ok_or_else(gone)?;
+            made(one.status, &one.arn)
+        }
+        Step::AwaitVpcAssociation { network, vpc } => {
+            let mut all = view.vpc_associations.iter();
+            let one = all.find(|one| one.network == *network && one.vpc == *vpc).ok_or_else(gone)?;
+            made(one.status, &one.arn)
+        }
+        Step::AwaitAssociationGone { id, .. } => {
+            ended(associations.find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())))
+        }
+        Step::AwaitServiceGone { id, .. } => {
+            ended(view.services.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())))
+        }
+        Step::AwaitTargetGroupGone { id, .. } => ended(
+            view.target_groups.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())),
+        ),
+        Step::AwaitVpcAssociationGone { id, .. } => ended(
+            view.vpc_associations.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())),
+        ),
+        Step::AwaitDrained { id, .. } => {
+            let group = view.target_groups.iter().find(|one| one.id == *id);
+            let drains =
+                group.is_some_and(|one| one.targets.iter().any(|t| t.health == TargetHealth::Draining));
+            Ok(group.filter(|_| drains).map(|one| state.account.drained_at(one)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What the client for the real VPC Lattice reads for a unit, of all there is.
+fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
+    let unit: Option<UnitKey> = desired.owner.unit.parse().ok();
+    if let Some(UnitKey::Gateway { name }) = unit {
+        return inspected_network(desired, &name, all);
+    }
+    let hash = names::unit_hash(&desired.owner.unit);
+    let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
+    let mut target_groups = all.target_groups;
+    target_groups.retain(|group| wanted(&group.name) || group.name.contains(&hash));
+    let used_by: BTreeSet<String> =
+        target_groups.iter().flat_map(|group| group.service_arns.clone()).collect();
+    let named = |name: &str| {
+        desired.services.iter().any(|one| one.name == name) || service_names.iter().any(|one| one == name)
+    };
+    let mut services = all.services;
+    services.retain(|one| named(&one.name) || one.name.contains(&hash) || used_by.contains(&one.arn));
+    for group in target_groups.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
+        (group.config, group.health_check) = (None, None);
+        group.targets.clear();
+    }
+    for service in services.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
+        service.listeners.clear();
+        service.associations.clear();
+    }
+    let networks = desired.services.iter().flat_map(|service| service.networks.clone());
+    let networks: BTreeSet<String> = networks
+        .chain(services.iter().flat_map(|s| s.associations.iter().map(|a| a.network.clone())))
+        .collect();
+    let mut actual = Actual { services, target_groups, ..Actual::default() };
+    actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
+    for network in &mut actual.networks {
+        (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
+    }
+    actual
+}
+
+/// What is not ours or about to be gone is not looked into.
+fn hidden(ownership: &Ownership, status: Status) -> bool {
+    *ownership != Ownership::Ours || status == Status::DeleteInProgress
+}
+
+fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
+    let wanted = |vpc: &str| desired.vpc_associations.iter().any(|one| one.vpc == vpc);
+    let networks: Vec<_> = all.networks.into_iter().filter(|one| one.name == name).collect();
+    let vpc_associations =
+        all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
+    Actual { networks, vpc_associations, ..Actual::default() }
+}

@@ -1,0 +1,177 @@
+//! The guide's objects in two clusters, each in a few variants.
+
+use serde_json::{Value, json};
+use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey};
+use trellis_hint::Kind;
+
+pub(crate) const ONE: &str = "trellis-one";
+pub(crate) const TWO: &str = "trellis-two";
+
+/// Variants that each object has.
+pub(crate) const VARIANTS: u32 = 4;
+
+/// The two clusters.
+pub(crate) fn clusters() -> [ClusterFacts; 2] {
+    [(ONE, "vpc-0a1b2c3d4e5f60001"), (TWO, "vpc-0a1b2c3d4e5f60002")].map(|(name, vpc)| ClusterFacts {
+        name: name.into(),
+        account: "000000000000".into(),
+        region: "us-west-2".into(),
+        vpc: vpc.into(),
+    })
+}
+
+/// All objects that are made, changed and deleted, by cluster.
+pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
+    let all = [
+        (ONE, Kind::GatewayClass, "", "amazon-vpc-lattice"),
+        (ONE, Kind::Namespace, "", "default"),
+        (ONE, Kind::Gateway, "default", "my-hotel"),
+        (ONE, Kind::Gateway, "default", "lobby"),
+        (ONE, Kind::Service, "default", "parking"),
+        (ONE, Kind::EndpointSlice, "default", "parking-a"),
+        (ONE, Kind::EndpointSlice, "default", "parking-b"),
+        (ONE, Kind::Service, "default", "review"),
+        (ONE, Kind::EndpointSlice, "default", "review-a"),
+        (ONE, Kind::Service, "default", "inventory-ver1"),
+        (ONE, Kind::EndpointSlice, "default", "inventory-ver1-a"),
+        (ONE, Kind::Service, "shop", "till"),
+        (ONE, Kind::EndpointSlice, "shop", "till-a"),
+        (ONE, Kind::ReferenceGrant, "shop", "till"),
+        (ONE, Kind::HTTPRoute, "default", "rates"),
+        (ONE, Kind::HTTPRoute, "default", "inventory"),
+        (ONE, Kind::HTTPRoute, "default", "till"),
+        (ONE, Kind::HTTPRoute, "default", "shopfront"),
+        (ONE, Kind::ServiceImport, "default", "inventory-ver2"),
+        (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
+        (TWO, Kind::Namespace, "", "default"),
+        (TWO, Kind::Gateway, "default", "my-hotel"),
+        (TWO, Kind::Service, "default", "inventory-ver2"),
+        (TWO, Kind::EndpointSlice, "default", "inventory-ver2-a"),
+        (TWO, Kind::EndpointSlice, "default", "inventory-ver2-b"),
+        (TWO, Kind::ServiceExport, "default", "inventory-ver2"),
+        // Wants the very Lattice service name of the first cluster's route.
+        (TWO, Kind::HTTPRoute, "default", "inventory"),
+    ];
+    let key = |kind, namespace: &str, name: &str| ObjectKey {
+        kind,
+        namespace: namespace.into(),
+        name: name.into(),
+    };
+    all.into_iter().map(|(cluster, kind, namespace, name)| (cluster, key(kind, namespace, name))).collect()
+}
+
+/// One variant of an object; the first is the guide's.
+pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
+    let api_version = match key.kind {
+        Kind::Service | Kind::Namespace => "v1",
+        Kind::EndpointSlice => "discovery.k8s.io/v1",
+        Kind::ServiceExport | Kind::ServiceImport => "application-networking.k8s.aws/v1alpha1",
+        _ => "gateway.networking.k8s.io/v1",
+    };
+    let mut metadata = json!({"name": key.name});
+    if !key.namespace.is_empty() {
+        metadata["namespace"] = json!(key.namespace);
+    }
+    let mut object = json!({"apiVersion": api_version, "kind": key.kind.as_str(), "metadata": metadata});
+    match key.kind {
+        Kind::GatewayClass => object["spec"] = json!({"controllerName": CONTROLLER}),
+        Kind::Gateway => object["spec"] = gateway(variant),
+        Kind::Service => object["spec"] = service(variant),
+        Kind::EndpointSlice => slice(&mut object, cluster, &key.name, variant),
+        Kind::ReferenceGrant => {
+            object["spec"] = json!({
+                "from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": if variant == 3 { "other" } else { "default" }}],
+                "to": [{"group": "", "kind": "Service"}],
+            });
+        }
+        Kind::HTTPRoute => object["spec"] = route(cluster, &key.name, variant),
+        Kind::ServiceExport => {
+            let federation = if variant == 3 { "other" } else { "amazon-vpc-lattice" };
+            object["metadata"]["annotations"] =
+                json!({"application-networking.k8s.aws/federation": federation});
+        }
+        Kind::ServiceImport => {
+            object["spec"] = json!({"type": "ClusterSetIP", "ports": [{"port": 80, "protocol": "TCP"}]});
+        }
+        Kind::Namespace => object["metadata"]["labels"] = json!({"variant": variant.to_string()}),
+        Kind::GRPCRoute | Kind::TLSRoute => {}
+    }
+    object
+}
+
+fn gateway(variant: u32) -> Value {
+    let class = if variant == 3 { "another-class" } else { "amazon-vpc-lattice" };
+    let mut listeners = vec![json!({"name": "http", "protocol": "HTTP", "port": 80})];
+    match variant {
+        1 => listeners.push(json!({"name": "alternative", "protocol": "HTTP", "port": 8080})),
+        2 => listeners[0]["port"] = json!(8081),
+        _ => {}
+    }
+    json!({"gatewayClassName": class, "listeners": listeners})
+}
+
+fn service(variant: u32) -> Value {
+    let port = if variant == 3 { 81 } else { 80 };
+    json!({"clusterIP": "172.20.0.10", "ipFamilies": ["IPv4"], "ports": [{"protocol": "TCP", "port": port, "targetPort": 8090}]})
+}
+
+fn slice(object: &mut Value, cluster: &str, name: &str, variant: u32) {
+    let (service, half) = name.rsplit_once('-').unwrap();
+    object["metadata"]["labels"] = json!({"kubernetes.io/service-name": service});
+    object["addressType"] = json!("IPv4");
+    object["ports"] = json!([{"port": 8090, "protocol": "TCP"}]);
+    let base = service.bytes().map(u32::from).sum::<u32>() % 100 + if cluster == ONE { 0 } else { 100 };
+    let first = if half == "a" { 10 } else { 20 };
+    let endpoints: Vec<Value> = (0..=variant % 3)
+        .map(|n| json!({"addresses": [format!("10.0.{base}.{}", first + n + variant)], "conditions": {"ready": n != 2}}))
+        .collect();
+    object["endpoints"] = json!(endpoints);
+}
+
+fn route(cluster: &str, name: &str, variant: u32) -> Value {
+    let backend =
+        |name: &str, weight: u32| json!({"name": name, "kind": "Service", "port": 80, "weight": weight});
+    let import = |weight: u32| {
+        json!({"group": "application-networking.k8s.aws", "kind": "ServiceImport", "name": "inventory-ver2",
+            "port": 80, "weight": weight})
+    };
+    let rule = |path: &str, backends: Vec<Value>| json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends});
+    let (parking, review) =
+        (rule("/parking", vec![backend("parking", 1)]), rule("/review", vec![backend("review", 1)]));
+    let mut hostnames: Vec<&str> = vec![];
+    let mut parents = vec![json!({"name": "my-hotel", "sectionName": "http"})];
+    let rules = match (cluster, name, variant) {
+        (ONE, "rates", 0) => vec![parking, review],
+        (ONE, "rates", 1) => vec![review, rule("/", vec![backend("parking", 1)])],
+        (ONE, "rates", 2) => {
+            parents = vec![json!({"name": "my-hotel"}), json!({"name": "lobby", "sectionName": "http"})];
+            vec![parking, review]
+        }
+        (ONE, "rates", _) => {
+            hostnames = vec!["shop.example.com"];
+            vec![review]
+        }
+        (ONE, "inventory", 0) => vec![rule("/", vec![backend("inventory-ver1", 10), import(90)])],
+        (ONE, "inventory", 1) => vec![rule("/", vec![backend("inventory-ver1", 10)])],
+        (ONE, "inventory", 2) => vec![rule("/", vec![import(1)])],
+        (ONE, "inventory", _) => {
+            parents = vec![json!({"name": "lobby"})];
+            vec![rule("/", vec![import(1)]), rule("/v1", vec![backend("inventory-ver1", 1)])]
+        }
+        (ONE, "till", _) => {
+            let mut till = backend("till", 1);
+            till["namespace"] = json!("shop");
+            parents = vec![json!({"name": if variant == 1 { "lobby" } else { "my-hotel" }})];
+            vec![rule(if variant == 2 { "/pay" } else { "/" }, vec![till, backend("parking", variant)])]
+        }
+        (ONE, _, _) => {
+            hostnames = vec!["shop.example.com"];
+            if variant == 1 {
+                hostnames.push("front.example.com");
+            }
+            vec![rule(if variant == 2 { "/front" } else { "/" }, vec![backend("review", 1)])]
+        }
+        _ => vec![rule("/", vec![backend("inventory-ver2", 1 + variant)])],
+    };
+    json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
+}

@@ -1,0 +1,125 @@
+//! The world's one state, its clock and its dice.
+
+use crate::account::Account;
+use crate::api::ApiServer;
+use crate::faults::Faults;
+use crate::queue::Fifo;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Lines of the trace that are shown when a seed fails.
+const TRACE_SHOWN: usize = 400;
+
+/// What all ports of one seed share. One thread only; the lock is for the ports' `Send`.
+pub(crate) struct Sim(Mutex<State>);
+
+pub(crate) struct State {
+    pub(crate) dice: Dice,
+    pub(crate) faults: Faults,
+    /// Virtual seconds.
+    pub(crate) now: u64,
+    /// Counts whatever happens, so that "before" has a meaning within a second.
+    pub(crate) moment: u64,
+    pub(crate) clusters: BTreeMap<String, ApiServer>,
+    pub(crate) account: Account,
+    pub(crate) queue: Fifo,
+    /// Units at work, with the moment at which they began.
+    pub(crate) at_work: BTreeMap<String, u64>,
+    /// Writes that had an effect.
+    pub(crate) lattice_writes: usize,
+    pub(crate) status_writes: usize,
+    /// Invariants that did not hold.
+    pub(crate) violations: Vec<String>,
+    trace: Vec<String>,
+}
+
+impl Sim {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            dice: Dice::new(seed),
+            faults,
+            now: 0,
+            moment: 0,
+            clusters: BTreeMap::new(),
+            account: Account::default(),
+            queue: Fifo::default(),
+            at_work: BTreeMap::new(),
+            lattice_writes: 0,
+            status_writes: 0,
+            violations: vec![],
+            trace: vec![],
+        })))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// The place where a call waits for its answer: others go on meanwhile, and a crash may come.
+    pub(crate) async fn pause(&self) {
+        let turns = {
+            let mut state = self.state();
+            state.moment += 1;
+            state.dice.up_to(2) + 1
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn tell(&mut self, line: impl Into<String>) {
+        let line = format!("{:>5} {}", self.now, line.into());
+        self.trace.push(line);
+    }
+
+    pub(crate) fn violate(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        self.tell(format!("VIOLATION {what}"));
+        self.violations.push(what);
+    }
+
+    /// The last lines of what happened.
+    pub(crate) fn story(&self) -> String {
+        self.trace[self.trace.len().saturating_sub(TRACE_SHOWN)..].join("\n")
+    }
+
+    /// Equal for equal histories.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.trace.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Lets time pass, and with it whatever is under way in VPC Lattice.
+    pub(crate) fn pass(&mut self, seconds: u64) {
+        self.now += seconds;
+        self.account.tick(self.now);
+    }
+}
+
+/// Chance, from a generator that is named so that a seed means the same with every version of its crate.
+pub(crate) struct Dice(Xoshiro256PlusPlus);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    pub(crate) fn percent(&mut self, chance: u32) -> bool {
+        chance > 0 && self.up_to(99) < chance
+    }
+
+    /// A number from 0 to `most`.
+    pub(crate) fn up_to(&mut self, most: u32) -> u32 {
+        self.0.random_range(0..=most)
+    }
+
+    pub(crate) fn index(&mut self, len: usize) -> usize {
+        self.up_to(u32::try_from(len.max(1) - 1).unwrap()) as usize
+    }
+}
