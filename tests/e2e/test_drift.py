@@ -10,6 +10,8 @@ from stack.waiting import wait_for
 
 def test_a_deleted_rule_comes_back(world: World) -> None:
     name = world.rates()
+    # A hint that is still under way, of a Pod that has become ready say, would find the damage before the drift pass.
+    world.quiet()
     lattice = world.stack.aws("vpc-lattice")
     rules = world.rules("rates")
     service, listener, rule = rules[0]
@@ -26,6 +28,7 @@ def test_a_deleted_rule_comes_back(world: World) -> None:
 
 def test_a_deregistered_target_is_registered_again(world: World) -> None:
     world.inventory()
+    world.quiet()
     lattice = world.stack.aws("vpc-lattice")
     (group,) = world.target_groups("inventory")
     found = lattice.list_targets(targetGroupIdentifier=group["id"])["items"]
