@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -66,5 +68,14 @@ def build_rust(logs: Path) -> Binaries:
     _Step("programs", [TOOLS / "cargo-lambda", "lambda", "build", "--release", *[word for name in programs for word in ("--bin", name)]],
           ROOT, logs, **offline).finish()
     # cargo-lambda calls everything that it builds bootstrap, in a folder of the program's name.
-    emulator, webhook = (ROOT / "target" / "lambda" / name / "bootstrap" for name in programs)
+    emulator, webhook = (_set_aside(ROOT / "target" / "lambda" / name / "bootstrap", name, logs) for name in programs)
     return Binaries(emulator, webhook)
+
+
+def _set_aside(built: Path, name: str, logs: Path) -> Path:
+    """A copy to run: the next build must be able to write its file while a stack still runs this one."""
+    copy = logs / name
+    new = copy.with_suffix(f".{os.getpid()}")
+    shutil.copy2(built, new)
+    new.replace(copy)  # The old file lives on for those who run it.
+    return copy
