@@ -10,23 +10,9 @@ pub(crate) fn without_deletes(plan: Plan) -> Plan {
         .steps
         .into_iter()
         .take_while(|step| !waits_for_deletion(step))
-        .filter(|step| !deletes(step))
+        .filter(|step| !step.takes_away())
         .collect();
     Plan { steps, ..plan }
-}
-
-fn deletes(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::DeregisterTargets { .. }
-            | Step::DeleteRule { .. }
-            | Step::DeleteListener { .. }
-            | Step::DeleteAssociation { .. }
-            | Step::DeleteService { .. }
-            | Step::DeleteTargetGroup { .. }
-            | Step::DeleteVpcAssociation { .. }
-            | Step::DeleteNetwork { .. }
-    )
 }
 
 fn waits_for_deletion(step: &Step) -> bool {
@@ -110,6 +96,6 @@ mod tests {
     fn without_deletes_nothing_is_taken_away_and_nothing_needs_the_room() {
         let kept = without_deletes(plan(steps()));
         assert_eq!(kept.steps.len(), 4);
-        assert!(!kept.steps.iter().any(deletes));
+        assert!(!kept.steps.iter().any(Step::takes_away));
     }
 }

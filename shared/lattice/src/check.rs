@@ -69,14 +69,7 @@ fn step_violations(view: &View, step: &Step) -> Vec<String> {
         | Step::UpdateRules { .. }
         | Step::RegisterTargets { .. }
         | Step::Tag { .. } => creates::judge(view, step),
-        Step::DeregisterTargets { .. }
-        | Step::DeleteRule { .. }
-        | Step::DeleteListener { .. }
-        | Step::DeleteAssociation { .. }
-        | Step::DeleteService { .. }
-        | Step::DeleteTargetGroup { .. }
-        | Step::DeleteVpcAssociation { .. }
-        | Step::DeleteNetwork { .. } => deletes::judge(view, step),
+        step if step.takes_away() => deletes::judge(view, step),
         _ => awaited_is_there(view, step),
     };
     result.err().into_iter().collect()

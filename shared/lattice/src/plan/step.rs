@@ -415,6 +415,21 @@ pub struct RuleUpdate {
 }
 
 impl Step {
+    /// Whether the step takes something away.
+    pub fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            Self::DeregisterTargets { .. }
+                | Self::DeleteRule { .. }
+                | Self::DeleteListener { .. }
+                | Self::DeleteAssociation { .. }
+                | Self::DeleteService { .. }
+                | Self::DeleteTargetGroup { .. }
+                | Self::DeleteVpcAssociation { .. }
+                | Self::DeleteNetwork { .. }
+        )
+    }
+
     /// Whether the step only waits and changes nothing.
     pub fn is_wait(&self) -> bool {
         matches!(
