@@ -43,7 +43,8 @@ impl Lattice for AwsLattice {
 
     async fn owned(&self, installation: &str) -> Result<Vec<Owned>, AwsError> {
         let inventory = self.client.inventory(SystemTime::now()).await?;
-        let all = inventory.services.into_iter().chain(inventory.target_groups).chain(inventory.networks);
+        let all = inventory.services.into_iter().chain(inventory.target_groups);
+        let all = all.chain(inventory.networks).chain(inventory.vpc_associations);
         let arns: BTreeSet<String> = all.map(|resource| resource.arn).collect();
         let tags = self.client.tags(&arns).await?;
         let ours = tags

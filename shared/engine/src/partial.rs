@@ -1,6 +1,6 @@
-//! What of a plan may be done when not everything is known, and what it waits for.
+//! What of a plan may be done when not everything is known.
 
-use trellis_lattice::{Plan, Step};
+use trellis_lattice::Plan;
 
 /// The plan without anything that takes away: what is done while a cluster that may want it cannot be read.
 ///
@@ -9,54 +9,16 @@ pub(crate) fn without_deletes(plan: Plan) -> Plan {
     let steps = plan
         .steps
         .into_iter()
-        .take_while(|step| !waits_for_deletion(step))
+        .take_while(|step| !step.awaits_removal())
         .filter(|step| !step.takes_away())
         .collect();
     Plan { steps, ..plan }
 }
 
-fn waits_for_deletion(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::AwaitAssociationGone { .. }
-            | Step::AwaitServiceGone { .. }
-            | Step::AwaitDrained { .. }
-            | Step::AwaitTargetGroupGone { .. }
-            | Step::AwaitVpcAssociationGone { .. }
-    )
-}
-
-/// What the first wait of a plan waits for, in words for a condition's message.
-pub(crate) fn waiting_for(plan: &Plan) -> Option<String> {
-    let text = plan.steps.iter().find(|step| step.is_wait()).map(|step| match step {
-        Step::AwaitAssociation { service, network } => {
-            format!("service {service} to be associated with service network {network}")
-        }
-        Step::AwaitVpcAssociation { network, vpc } => {
-            format!("VPC {vpc} to be associated with service network {network}")
-        }
-        Step::AwaitTargetGroup { target_group } => format!("target group {target_group} to become active"),
-        Step::AwaitService { service } => format!("service {service} to become active"),
-        Step::AwaitAssociationGone { service, network, .. } => {
-            format!("service {service} to leave service network {network}")
-        }
-        Step::AwaitServiceGone { service, .. } => format!("service {service} to be deleted"),
-        Step::AwaitDrained { target_group, .. } => format!("targets of {target_group} to drain"),
-        Step::AwaitTargetGroupGone { target_group, .. } => {
-            format!("target group {target_group} to be deleted")
-        }
-        Step::AwaitVpcAssociationGone { network, vpc, .. } => {
-            format!("VPC {vpc} to leave service network {network}")
-        }
-        other => format!("{other:?}"),
-    })?;
-    Some(format!("Waiting for {text}."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trellis_lattice::{Owner, Tags};
+    use trellis_lattice::{Owner, Step, Tags};
 
     fn plan(steps: Vec<Step>) -> Plan {
         let owner = Owner { installation: "trellis".into(), unit: "gateway/a".into() };
@@ -84,12 +46,6 @@ mod tests {
             },
             Step::CreateAssociation { service, network: "old".into(), tags: Tags::new() },
         ]
-    }
-
-    #[test]
-    fn the_first_wait_is_told_in_words() {
-        assert_eq!(waiting_for(&plan(steps())).unwrap(), "Waiting for service s to become active.");
-        assert_eq!(waiting_for(&plan(vec![])), None);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                     if outcome.services.is_empty() && outcome.networks.is_empty() {
                         continue;
                     }
-                    outcome.waiting = partial::waiting_for(plan);
+                    outcome.waiting = plan.waits_for(0);
                     told = true;
                     work.write_statuses(&outcome).await?;
                 }

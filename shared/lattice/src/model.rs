@@ -78,6 +78,8 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
         | Step::DeleteService { .. }
         | Step::AwaitServiceGone { .. } => service_step(state, owner, step),
         Step::Tag { arn, tags } => tag(state, arn, tags),
+        // The API shows nothing of it.
+        Step::AwaitPropagation { .. } => {}
     }
     note_users(state);
 }

@@ -14,7 +14,7 @@
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
 //! | 9 | AwaitAssociation, AwaitVpcAssociation | last of what is wanted: if the time is up here, all else is done |
-//! | 10 | DeleteAssociation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic; draining overlaps with the service's end |
+//! | 10 | DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -26,6 +26,7 @@
 //! What is not this unit's (`Ownership` other than `Ours`) is never changed. It is used where it fits: a service network,
 //! a VPC association, a listener or a rule that already says what is wanted.
 
+mod blocked;
 mod display;
 mod draft;
 mod groups;
@@ -37,7 +38,8 @@ mod services;
 mod step;
 mod targets;
 
-pub use step::{Blocked, Plan, Quota, RuleUpdate, Step};
+pub use blocked::{Blocked, Quota};
+pub use step::{Plan, RuleUpdate, Step};
 
 use crate::{Actual, Desired, Limits};
 use draft::Draft;

@@ -21,7 +21,8 @@ const UNFINISHED_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Applied {
     /// Steps that were done; waits count too.
     pub done: usize,
-    /// What exists now, with `waiting` and `failure` filled in from `end`.
+    /// What exists now, with `waiting` and `failure` filled in from `end`. Waiting for the end of what is not wanted any
+    /// more is not told there.
     pub outcome: Outcome,
     /// How it ended.
     pub end: End,
@@ -75,10 +76,13 @@ impl LatticeClient {
     ) -> Applied {
         let names = Names::of(actual);
         let mut done = 0;
+        let mut begun = 0;
+        let mut waiting = None;
         let mut end = End::Complete;
         for run in runs(&plan.steps) {
             if Instant::now() >= deadline {
                 let text = format!("{done} of {} steps are done", plan.steps.len());
+                waiting = Some(text.clone()).filter(|_| !plan.only_clears(begun));
                 end = End::Waiting(Waiting { text, retry_after: UNFINISHED_RETRY_AFTER });
                 break;
             }
@@ -88,15 +92,18 @@ impl LatticeClient {
             let steps: Vec<_> = run.iter().map(|step| self.perform_in_time(&names, step, deadline)).collect();
             let ended: Vec<_> = stream::iter(steps).buffered(STEPS_AT_ONCE).collect().await;
             done += ended.iter().filter(|result| matches!(result, Ok(StepEnd::Done))).count();
+            let unfinished = ended.iter().position(|result| matches!(result, Ok(StepEnd::Waiting(..))));
             if let Some(early) = ended_early(run, ended) {
+                waiting = unfinished.and_then(|at| plan.waits_for(begun + at));
                 end = early;
                 break;
             }
+            begun += run.len();
         }
         let mut outcome = names.outcome(&plan.blocked);
         match &end {
             End::Complete => {}
-            End::Waiting(waiting) => outcome.waiting = Some(waiting.text.clone()),
+            End::Waiting(_) => outcome.waiting = waiting,
             End::Failed(error) => {
                 let message = format!("{error}: {}", error.source);
                 let retryable = error.source.class() != crate::ErrorClass::Terminal;

@@ -4,10 +4,11 @@ use super::convert::status;
 use super::{LatticeClient, PAGE_ENTRIES};
 use crate::AwsError;
 use aws_sdk_vpclattice::types as sdk;
+use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
-use trellis_lattice::Status;
+use trellis_lattice::{ActualVpcAssociation, Status};
 
 /// By ARN, since a shared resource may bear the name of one's own.
 pub(super) type ServiceIndex = BTreeMap<String, ServiceEntry>;
@@ -40,7 +41,8 @@ pub(super) struct NetworkEntry {
     pub(super) name: String,
 }
 
-/// All services, target groups and service networks that the account sees, ours or not, each sorted by name.
+/// All services, target groups, service networks and their VPC associations that the account sees, ours or not, each
+/// sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
     /// Services, also shared ones.
@@ -49,6 +51,8 @@ pub struct Inventory {
     pub target_groups: Vec<Summary>,
     /// Service networks, also shared ones.
     pub networks: Vec<Summary>,
+    /// Associations of VPCs with these networks, each named by the VPC's id. Ours may be with a network of somebody else.
+    pub vpc_associations: Vec<Summary>,
 }
 
 /// What a listing says of a resource.
@@ -56,25 +60,30 @@ pub struct Inventory {
 pub struct Summary {
     /// Name.
     pub name: String,
-    /// `svc-…`, `tg-…` or `sn-…`.
+    /// `svc-…`, `tg-…`, `sn-…` or `snva-…`.
     pub id: String,
     /// ARN.
     pub arn: String,
 }
 
 impl LatticeClient {
-    /// All resources that have names, as they were at `not_before` or later; for the drift pass, which looks for those
-    /// that no unit claims. [`Self::tags`] then tells whose they are.
+    /// All resources that stand by themselves, as they were at `not_before` or later; for the drift pass, which looks for
+    /// those that no unit claims. [`Self::tags`] then tells whose they are. One call for each network (an account has ten
+    /// by default) and each page of the rest.
     pub async fn inventory(&self, not_before: SystemTime) -> Result<Inventory, AwsError> {
         let (services, target_groups, networks) = futures::try_join!(
             self.services(not_before),
             self.target_groups(not_before),
             self.networks(not_before)
         )?;
+        let of_networks = networks.keys().map(|arn| self.vpc_associations(Some(arn), None));
+        let vpc_associations: Vec<ActualVpcAssociation> =
+            try_join_all(of_networks).await?.into_iter().flatten().collect();
         Ok(Inventory {
             services: sorted(services.values(), |e| (&e.name, &e.id, &e.arn)),
             target_groups: sorted(target_groups.values(), |e| (&e.name, &e.id, &e.arn)),
             networks: sorted(networks.values(), |e| (&e.name, &e.id, &e.arn)),
+            vpc_associations: sorted(vpc_associations.iter(), |a| (&a.vpc, &a.id, &a.arn)),
         })
     }
 

@@ -49,7 +49,8 @@ impl LatticeClient {
         Ok((networks, associations))
     }
 
-    async fn vpc_associations(
+    /// The associations of a network or of a VPC, by its ARN or id. Whose they are is not read.
+    pub(super) async fn vpc_associations(
         &self,
         network: Option<&str>,
         vpc: Option<&str>,

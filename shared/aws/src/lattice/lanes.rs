@@ -43,7 +43,10 @@ pub(super) fn runs(steps: &[Step]) -> Vec<&[Step]> {
 
 fn lane(step: &Step) -> Lane {
     match step {
-        Step::CreateNetwork { .. } | Step::UpdateRules { .. } | Step::DeleteNetwork { .. } => Lane::Alone,
+        Step::CreateNetwork { .. }
+        | Step::UpdateRules { .. }
+        | Step::AwaitPropagation { .. }
+        | Step::DeleteNetwork { .. } => Lane::Alone,
         Step::CreateTargetGroup { .. }
         | Step::UpdateHealthCheck { .. }
         | Step::CreateService { .. }
@@ -97,6 +100,7 @@ pub(super) fn describe(step: &Step) -> String {
         | Step::DeleteTargetGroup { .. }
         | Step::DeleteNetwork { .. } => "delete",
         Step::AwaitDrained { .. } => "wait for the targets of",
+        Step::AwaitPropagation { .. } => "wait for requests to leave",
         Step::AwaitAssociationGone { .. }
         | Step::AwaitServiceGone { .. }
         | Step::AwaitTargetGroupGone { .. }
@@ -136,6 +140,10 @@ pub(super) fn subject(step: &Step) -> String {
         | Step::DeleteService { service, .. }
         | Step::AwaitServiceGone { service, .. } => format!("service {service}"),
         Step::Tag { arn, .. } => arn.clone(),
+        Step::AwaitPropagation { target_groups } => {
+            let names: Vec<&str> = target_groups.iter().map(String::as_str).collect();
+            format!("target group {}", names.join(", "))
+        }
         Step::CreateAssociation { service, network, .. }
         | Step::AwaitAssociation { service, network }
         | Step::DeleteAssociation { service, network, .. }

@@ -51,6 +51,8 @@ const DRAINED: Schedule = Schedule {
     patience: Some(Duration::from_secs(3)),
     retry_after: Duration::from_secs(15),
 };
+/// How long VPC Lattice's data plane may follow its API late. Not documented; rules were seen to take seconds.
+const PROPAGATION: Duration = Duration::from_secs(10);
 /// A VPC's disassociation takes 60 to 90 seconds.
 const VPC_GONE: Schedule = Schedule { retry_after: Duration::from_secs(20), ..DRAINED };
 
@@ -105,6 +107,8 @@ impl LatticeClient {
                 poll(&VPC_GONE, None, until, || self.vpc_association_is_gone(id)).await?
             }
             Step::AwaitDrained { id, .. } => poll(&DRAINED, None, until, || self.is_drained(id)).await?,
+            // Nothing tells that it is over. The next inspection finds the target groups unused, and plans no such wait.
+            Step::AwaitPropagation { .. } => Waited::NotYet("propagating", PROPAGATION),
             _ => Waited::Ready,
         };
         Ok(waited.named(step))

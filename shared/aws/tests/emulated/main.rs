@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod harness;
+mod ownership;
 mod wishes;
 
 use harness::{Emulator, converge, inspect, pass, pass_until};
@@ -10,7 +11,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use trellis_aws::{End, ErrorClass};
 use trellis_lattice::{Blocked, Ownership, Step, plan};
-use wishes::{VPC, export, gateway, no_gateway, no_route, route};
+use wishes::{VPC, export, forward, gateway, no_gateway, no_route, route};
 
 /// The budgets that the project has set itself.
 const CREATE_CALLS_MAX: u64 = 20;
@@ -83,7 +84,11 @@ async fn a_gateway_makes_its_network_associates_the_vpc_and_takes_both_away_agai
     let going = pass(&lattice, &no_gateway()).await;
     let End::Waiting(waiting) = going.applied.end else { panic!("{:?}", going.applied.end) };
     assert!(waiting.retry_after >= Duration::from_secs(10), "a function is not paid for waiting 75 s");
-    assert_eq!(going.applied.outcome.waiting, Some(waiting.text));
+    assert_eq!(
+        going.applied.outcome.waiting, None,
+        "nobody who wants something waits for that: {}",
+        waiting.text
+    );
     emulator.advance("75s");
     converge(&emulator, &lattice, &no_gateway()).await;
     assert_eq!(emulator.state()["serviceNetworks"], json!([]));
@@ -102,6 +107,39 @@ async fn a_route_that_is_gone_takes_all_it_had_with_it_and_draining_is_not_waite
     let state = emulator.state();
     assert_eq!((&state["services"], &state["targetGroups"]), (&json!([]), &json!([])));
     assert_eq!(state["serviceNetworks"][0]["name"], "my-hotel", "another unit's");
+}
+
+#[tokio::test]
+async fn a_rule_that_moves_leaves_its_old_targets_serving_until_the_message_comes_back() {
+    let emulator = Emulator::start(&["--delay", "all=0", "--delay", "drain=60s"]);
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &route(&["/a"], 2)).await;
+    let registered = |name: &str| {
+        let state = emulator.state();
+        let groups = state["targetGroups"].as_array().unwrap().clone();
+        let group = groups.into_iter().find(|group| group["name"] == name);
+        let targets = group.map(|group| group["targets"].as_array().unwrap().clone()).unwrap_or_default();
+        targets.iter().filter(|target| target["status"] != "DRAINING").count()
+    };
+    let old = route(&["/a"], 2).target_groups[0].name.clone();
+    let mut moved = route(&["/a"], 2);
+    moved.target_groups[0].name = format!("{old}-new");
+    moved.services[0].listeners[0].rules[0].action = forward(&format!("{old}-new"));
+
+    let first = pass(&lattice, &moved).await;
+    let End::Waiting(waiting) = &first.applied.end else { panic!("{:?}\n{}", first.applied.end, first.plan) };
+    assert_eq!(waiting.retry_after, Duration::from_secs(10));
+    assert!(
+        first.applied.outcome.is_complete(),
+        "the route is as its owner asks: {:?}",
+        first.applied.outcome
+    );
+    assert_eq!((registered(&old), registered(&format!("{old}-new"))), (2, 2));
+
+    let second = pass(&lattice, &moved).await;
+    assert!(matches!(second.plan.steps[0], Step::DeregisterTargets { .. }), "{}", second.plan);
+    assert_eq!((registered(&old), registered(&format!("{old}-new"))), (0, 2));
 }
 
 #[tokio::test]
@@ -283,35 +321,6 @@ async fn a_wrong_value_is_final_and_its_message_names_operation_and_code() {
     let failure = refused.applied.outcome.failure.unwrap();
     assert!(!failure.retryable);
     assert!(failure.message.contains("CreateTargetGroup: ValidationException"), "{}", failure.message);
-}
-
-#[tokio::test]
-async fn the_inventory_shows_orphans_and_their_tags_tell_whose_they_were() {
-    let emulator = Emulator::instant();
-    let aws = emulator.aws().await;
-    let lattice = aws.lattice();
-    let wish = export(1);
-    converge(&emulator, &lattice, &wish).await;
-    let inventory = lattice.inventory(std::time::SystemTime::now()).await.unwrap();
-    assert_eq!(inventory.target_groups.len(), 1);
-    let arns = [inventory.target_groups[0].arn.clone()].into();
-    let tags = lattice.tags(&arns).await.unwrap();
-    assert_eq!(wish.owner.of(&tags[&inventory.target_groups[0].arn]), Ownership::Ours);
-}
-
-#[tokio::test]
-async fn tags_that_a_person_has_taken_away_make_a_resource_a_strangers() {
-    let emulator = Emulator::instant();
-    let lattice = emulator.aws().await.lattice();
-    let wish = export(1);
-    converge(&emulator, &lattice, &wish).await;
-    let arn = inspect(&lattice, &wish).await.target_groups[0].arn.clone();
-    let stranger = emulator.stranger().await;
-    stranger.untag_resource().resource_arn(&arn).tag_keys(trellis_lattice::TAG_UNIT).send().await.unwrap();
-    let unaware = emulator.aws().await.lattice();
-    let blocked = pass(&unaware, &wish).await;
-    assert!(matches!(blocked.plan.blocked[..], [Blocked::TargetGroupNameTaken { .. }]), "{:?}", blocked.plan);
-    assert!(blocked.plan.steps.is_empty());
 }
 
 #[tokio::test]

@@ -140,15 +140,8 @@ impl Account {
     }
 
     /// Whatever of this installation is left, associations too.
-    ///
-    /// Left out is a VPC's association with somebody else's network: only a hint of its Gateway leads to it, a drift pass
-    /// does not list it (a known limit), and a hint may be lost or its deletion may fail.
     pub(crate) fn left_of(&self, installation: &str) -> Vec<String> {
         let mut state = self.state.clone();
-        let ours = |arn: &str| self.tags.get(arn).is_some_and(|tags| tags.contains_key(TAG_OWNER));
-        let strange: BTreeSet<String> =
-            state.networks.iter().filter(|one| !ours(&one.arn)).map(|one| one.name.clone()).collect();
-        state.vpc_associations.retain(|one| !strange.contains(&one.network));
         let arns = identities(&mut state).into_iter().map(|(_, arn)| arn.clone());
         let ours = |arn: &String| {
             self.tags.get(arn).and_then(|tags| tags.get(TAG_OWNER)).is_some_and(|o| o == installation)
@@ -246,8 +239,13 @@ fn identities(state: &mut Actual) -> Vec<(&mut String, &mut String)> {
 
 fn tagged(state: &Actual) -> Vec<String> {
     let networks = state.networks.iter().map(|one| one.arn.clone());
+    let vpcs = state.vpc_associations.iter().map(|one| one.arn.clone());
     let services = state.services.iter().map(|one| one.arn.clone());
-    networks.chain(services).chain(state.target_groups.iter().map(|one| one.arn.clone())).collect()
+    networks
+        .chain(vpcs)
+        .chain(services)
+        .chain(state.target_groups.iter().map(|one| one.arn.clone()))
+        .collect()
 }
 
 /// What is under way, with the seconds that it takes at most.

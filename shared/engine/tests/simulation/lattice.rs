@@ -73,7 +73,7 @@ impl Lattice for LatticeModel {
         let mut outcome = self.outcome(plan, &known);
         match &end {
             End::Complete => {}
-            End::Waiting(waiting) => outcome.waiting = Some(waiting.text.clone()),
+            End::Waiting(_) => outcome.waiting = plan.waits_for(done),
             End::Failed(error) => {
                 let retryable = error.source.class() != ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message: format!("{error}: {}", error.source), retryable });
@@ -127,12 +127,14 @@ impl LatticeModel {
         let mut state = self.0.state();
         loop {
             let view = state.account.view(&plan.owner);
+            if matches!(step, Step::AwaitPropagation { .. }) {
+                return Ok(Some(put_off(&mut state, plan, step, 10)));
+            }
             let Some(ready_at) = under_way(&state, &view, step)? else { return Ok(None) };
             let seconds = ready_at.saturating_sub(state.now).max(1);
             if seconds > PATIENCE_S || state.dice.percent(20) {
-                state.tell(format!("waiting {}: {step}", plan.owner.unit));
-                let retry_after = Duration::from_secs(if seconds > PATIENCE_S { 15 } else { 2 });
-                return Ok(Some(Waiting { text: step.to_string(), retry_after }));
+                let after = if seconds > PATIENCE_S { 15 } else { 2 };
+                return Ok(Some(put_off(&mut state, plan, step, after)));
             }
             state.pass(seconds);
         }
@@ -160,6 +162,11 @@ impl LatticeModel {
             failure: None,
         }
     }
+}
+
+fn put_off(state: &mut State, plan: &Plan, step: &Step, seconds: u64) -> Waiting {
+    state.tell(format!("waiting {}: {step}", plan.owner.unit));
+    Waiting { text: step.to_string(), retry_after: Duration::from_secs(seconds) }
 }
 
 fn fail(state: &mut State, operation: &'static str) -> Result<(), AwsError> {

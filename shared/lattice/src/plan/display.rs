@@ -88,6 +88,10 @@ fn write_wait(f: &mut Formatter<'_>, step: &Step) -> Result {
             write!(f, "… wait until association {service} {network} is gone")
         }
         Step::AwaitServiceGone { service, .. } => write!(f, "… wait until service {service} is gone"),
+        Step::AwaitPropagation { target_groups } => {
+            let names: Vec<&str> = target_groups.iter().map(String::as_str).collect();
+            write!(f, "… wait until no request goes to {}", names.join(", "))
+        }
         Step::AwaitDrained { target_group, .. } => write!(f, "… wait until {target_group} is drained"),
         Step::AwaitTargetGroupGone { target_group, .. } => {
             write!(f, "… wait until target group {target_group} is gone")

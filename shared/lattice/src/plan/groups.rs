@@ -5,6 +5,7 @@ use super::{Blocked, Step, targets};
 use crate::Ownership;
 use crate::actual::{ActualTargetGroup, Status};
 use crate::desired::DesiredTargetGroup;
+use std::collections::BTreeSet;
 
 /// Removes what bears a wanted name and must be made anew.
 pub(super) fn clear(draft: &mut Draft) {
@@ -82,14 +83,22 @@ pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &s
     other.map(|service| Blocked::TargetGroupInUse { target_group, service })
 }
 
-/// Deregisters the targets of groups that are to go, so that they drain while other things end.
+/// Deregisters the targets of groups that are to go, so that they drain while other things end. What this plan has moved
+/// requests away from serves on until the data plane knows.
 pub(super) fn empty_stale(draft: &mut Draft) {
-    for group in draft.stale_groups() {
+    let groups: Vec<ActualTargetGroup> = draft
+        .stale_groups()
+        .into_iter()
         // A listener that had to stay as it is still sends requests there.
-        let kept = draft.users(&group).iter().any(|user| draft.wanted_service(user).is_some());
-        if !kept {
-            targets::deregister_all(draft, &group);
-        }
+        .filter(|group| !draft.users(group).iter().any(|user| draft.wanted_service(user).is_some()))
+        .collect();
+    let left = groups.iter().filter(|group| targets::takes_requests(group) && draft.was_used(group));
+    let left: BTreeSet<String> = left.map(|group| group.name.clone()).collect();
+    if !left.is_empty() {
+        draft.push(Step::AwaitPropagation { target_groups: left });
+    }
+    for group in &groups {
+        targets::deregister_all(draft, group);
     }
 }
 

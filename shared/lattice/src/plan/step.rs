@@ -1,5 +1,6 @@
 //! The plan's types.
 
+use super::Blocked;
 use crate::desired::{
     Action, DesiredRule, HealthCheck, ListenerProtocol, RuleMatch, Target, TargetGroupConfig,
 };
@@ -20,118 +21,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether all steps from number `from` on only clear away what is not wanted any more. Nobody who asked for something
+    /// has to wait for that.
+    pub fn only_clears(&self, from: usize) -> bool {
+        self.steps.iter().skip(from).all(|step| step.takes_away() || step.awaits_removal())
+    }
+
+    /// What the first wait from step number `from` on waits for, unless from there on it is only cleared away.
+    pub fn waits_for(&self, from: usize) -> Option<String> {
+        let first = self.steps.iter().enumerate().skip(from).find(|(_, step)| step.is_wait());
+        let (_, step) = first.filter(|(at, _)| !self.only_clears(*at))?;
+        step.awaited().map(|text| format!("waiting for {text}"))
+    }
+
     /// Whether nothing is to be changed. Waiting for what is already under way is no change.
     pub fn is_settled(&self) -> bool {
         self.steps.iter().all(Step::is_wait)
     }
-}
-
-/// A wish that cannot be met, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Blocked {
-    /// The service's name is taken by a service that is not this unit's.
-    ServiceNameTaken {
-        /// The name.
-        service: String,
-        /// Its ARN.
-        arn: String,
-        /// The unit that has it, if it is one of this installation.
-        unit: Option<String>,
-    },
-    /// The target group's name is taken by one that is not this unit's.
-    TargetGroupNameTaken {
-        /// The name.
-        target_group: String,
-        /// Its ARN.
-        arn: String,
-    },
-    /// A service network that a service is to be associated with does not exist (yet).
-    NetworkMissing {
-        /// The network's name.
-        network: String,
-    },
-    /// A VPC can be associated with one service network only, and is with another.
-    VpcAssociatedElsewhere {
-        /// The VPC's id.
-        vpc: String,
-        /// The other network's name.
-        network: String,
-    },
-    /// Several service networks bear the name (one's own and shared ones).
-    NetworkAmbiguous {
-        /// The network's name.
-        network: String,
-    },
-    /// The listener's port is taken by a listener of this service that is not ours.
-    ListenerPortTaken {
-        /// The service's name.
-        service: String,
-        /// The port.
-        port: u16,
-    },
-    /// Rules that are not ours leave no priority between 1 and the highest for all of ours.
-    NoPriorityLeft {
-        /// The service's name.
-        service: String,
-        /// The listener's port.
-        port: u16,
-    },
-    /// What is wanted, together with what others put there, exceeds a quota. Of targets as many are registered as fit;
-    /// otherwise what is there stays as it is.
-    QuotaExceeded {
-        /// The name of the service or target group.
-        resource: String,
-        /// Which quota.
-        quota: Quota,
-        /// Its value.
-        limit: usize,
-    },
-    /// A listener forwards to a target group that is neither wanted nor there, or failed. The listener stays as it is.
-    TargetGroupMissing {
-        /// The service's name.
-        service: String,
-        /// The listener's port.
-        port: u16,
-        /// The target group's name.
-        target_group: String,
-    },
-    /// A target group can be used by one service only, and is by one that does not give it up.
-    TargetGroupInUse {
-        /// The target group's name.
-        target_group: String,
-        /// The service's name, or its ARN when it is none of this unit's.
-        service: String,
-    },
-    /// The service cannot be deleted, since an association that is not ours holds it. Its listeners are deleted.
-    ServiceInUse {
-        /// The service's name.
-        service: String,
-        /// The associated network's name.
-        network: String,
-    },
-    /// The last security group of a VPC association cannot be removed (UpdateServiceNetworkVpcAssociation), and making
-    /// the association anew would cut the VPC off for about a minute.
-    SecurityGroupsKept {
-        /// The network's name.
-        network: String,
-        /// The VPC's id.
-        vpc: String,
-    },
-}
-
-/// A quota that a plan can run into (`Limits`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Quota {
-    /// Rules per listener.
-    RulesPerListener,
-    /// Listeners per service.
-    ListenersPerService,
-    /// Target groups per service.
-    TargetGroupsPerService,
-    /// Targets per target group.
-    TargetsPerTargetGroup,
 }
 
 /// One step. A name refers to what `Actual` holds or to what an earlier step makes. Each step is safe to repeat and
@@ -318,6 +224,12 @@ pub enum Step {
         /// `listener-…`.
         id: String,
     },
+    /// Wait until VPC Lattice's data plane, which follows its API a moment later, sends no more requests to target groups
+    /// that rules have just been moved away from: their targets must serve until then.
+    AwaitPropagation {
+        /// The target groups' names.
+        target_groups: BTreeSet<String>,
+    },
     /// DeleteServiceNetworkServiceAssociation.
     DeleteAssociation {
         /// The service's name.
@@ -432,17 +344,59 @@ impl Step {
 
     /// Whether the step only waits and changes nothing.
     pub fn is_wait(&self) -> bool {
+        self.awaits_removal()
+            || matches!(
+                self,
+                Self::AwaitTargetGroup { .. }
+                    | Self::AwaitService { .. }
+                    | Self::AwaitAssociation { .. }
+                    | Self::AwaitVpcAssociation { .. }
+            )
+    }
+
+    /// Whether the step waits for the end of something.
+    pub fn awaits_removal(&self) -> bool {
         matches!(
             self,
-            Self::AwaitTargetGroup { .. }
-                | Self::AwaitService { .. }
-                | Self::AwaitAssociation { .. }
-                | Self::AwaitVpcAssociation { .. }
+            Self::AwaitPropagation { .. }
                 | Self::AwaitAssociationGone { .. }
                 | Self::AwaitServiceGone { .. }
                 | Self::AwaitDrained { .. }
                 | Self::AwaitTargetGroupGone { .. }
                 | Self::AwaitVpcAssociationGone { .. }
         )
+    }
+
+    /// What a wait waits for, in words that follow "waiting for"; none for other steps.
+    pub fn awaited(&self) -> Option<String> {
+        let text = match self {
+            Self::AwaitAssociation { service, network } => {
+                format!("service {service} to be associated with service network {network}")
+            }
+            Self::AwaitVpcAssociation { network, vpc } => {
+                format!("VPC {vpc} to be associated with service network {network}")
+            }
+            Self::AwaitTargetGroup { target_group } => {
+                format!("target group {target_group} to become active")
+            }
+            Self::AwaitService { service } => format!("service {service} to become active"),
+            Self::AwaitPropagation { target_groups } => {
+                let names: Vec<&str> = target_groups.iter().map(String::as_str).collect();
+                format!("requests to leave target group {}", names.join(", "))
+            }
+            Self::AwaitAssociationGone { service, network, .. } => {
+                format!("service {service} to leave service network {network}")
+            }
+            Self::AwaitServiceGone { service, .. } => format!("service {service} to be deleted"),
+            Self::AwaitDrained { target_group, .. } => format!("targets of {target_group} to drain"),
+            Self::AwaitTargetGroupGone { target_group, .. } => {
+                format!("target group {target_group} to be deleted")
+            }
+            Self::AwaitVpcAssociationGone { network, vpc, .. } => {
+                format!("VPC {vpc} to leave service network {network}")
+            }
+            _ => return None,
+        };
+        Some(text)
     }
 }

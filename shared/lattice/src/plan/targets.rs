@@ -56,6 +56,11 @@ pub(super) fn deregister_all(draft: &mut Draft, group: &ActualTargetGroup) {
     deregister(draft, group.name.clone(), registered(group));
 }
 
+/// Whether the group has targets that are not draining.
+pub(super) fn takes_requests(group: &ActualTargetGroup) -> bool {
+    !registered(group).is_empty()
+}
+
 fn deregister(draft: &mut Draft, target_group: String, targets: BTreeSet<Target>) {
     if !targets.is_empty() {
         draft.push(Step::DeregisterTargets { target_group, targets });

@@ -3,7 +3,8 @@ use crate::support::{
     planned, route, rule, simple_route, targets,
 };
 use trellis_lattice::{
-    Actual, ActualTarget, Desired, Limits, Ownership, Status, TargetGroupConfig, TargetHealth,
+    Actual, ActualTarget, Desired, Limits, Ownership, Plan, Status, Step, TargetGroupConfig, TargetHealth,
+    settle, simulate,
 };
 
 fn wanted() -> Desired {
@@ -100,9 +101,34 @@ fn a_target_group_with_other_settings_takes_over_before_the_old_one_goes() {
          + targets of tg-https 10.0.0.1:8090\n\
          ~ rules s:80\n    \
              rule-listener-s-80-r-a → tg-https 100\n\
+         … wait until no request goes to tg\n\
          - targets of tg 10.0.0.1:8090\n\
          … wait until tg is drained\n\
          - target group tg\n"
+    );
+}
+
+#[test]
+fn what_nobody_asked_for_any_more_keeps_nobody_waiting() {
+    let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
+    let plan = plan_within(&desired, &made(&wanted()), &Limits::default());
+    assert_eq!(plan.waits_for(0).unwrap(), "waiting for target group tg-https to become active");
+    let moved = plan.steps.iter().position(|step| step.to_string().starts_with("~ rules")).unwrap() + 1;
+    assert!(plan.only_clears(moved));
+    assert_eq!(plan.waits_for(moved), None);
+}
+
+#[test]
+fn once_the_rules_have_left_a_target_group_it_is_emptied_at_once() {
+    let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
+    let plan = plan_within(&desired, &made(&wanted()), &Limits::default());
+    let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation { .. });
+    let until = plan.steps.iter().position(is_wait).unwrap();
+    let put_off = Plan { steps: plan.steps[..until].to_vec(), ..plan };
+    let moved = settle(&simulate(&made(&wanted()), &put_off));
+    assert_eq!(
+        planned(&desired, &moved),
+        "- targets of tg 10.0.0.1:8090\n… wait until tg is drained\n- target group tg\n"
     );
 }
 
