@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
 
 from stack.objects import dns_name
@@ -43,11 +44,12 @@ def test_a_deregistered_target_is_registered_again(world: World) -> None:
     wait_for(f"target {gone} to be registered", registered, within=PROGRAMMED_SECONDS)
 
 
-def test_an_orphan_with_our_tags_is_deleted_and_a_foreign_service_is_left_alone(world: World) -> None:
+@pytest.mark.parametrize("name", ["forgotten-{}", "front-of-{}"], ids=["plain_name", "name_of_its_own"])
+def test_an_orphan_with_our_tags_is_deleted_and_a_foreign_service_is_left_alone(world: World, name: str) -> None:
     world.gateway()
     lattice = world.stack.aws("vpc-lattice")
     unit = f"route/HTTPRoute/trellis-one/{world.namespace}/forgotten"
-    orphan = lattice.create_service(name=f"forgotten-{world.namespace}", tags={"trellis:owner": "trellis", "trellis:unit": unit})
+    orphan = lattice.create_service(name=name.format(world.namespace), tags={"trellis:owner": "trellis", "trellis:unit": unit})
     foreign = lattice.create_service(name=f"foreign-{world.namespace}", tags={"team": "somebody"})
     wait_for("both services to be active", lambda: all(
         lattice.get_service(serviceIdentifier=made["id"])["status"] == "ACTIVE" for made in (orphan, foreign)), within=PROGRAMMED_SECONDS)

@@ -137,6 +137,16 @@ class World:
         arn = self.service(route)["arn"]
         return [group for group in self.stack.aws("vpc-lattice").list_target_groups()["items"] if arn in group.get("serviceArns", [])]
 
+    def target_groups_of_unit(self, route: str) -> list[str]:
+        """The names of all target groups that were made for a route, also of those that nothing uses any more."""
+        unit = f"route/HTTPRoute/{self.one.spec.name}/{self.namespace}/{route}"
+        return [group["name"] for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:unit") == unit]
+
+    def accepted(self, route: str) -> str:
+        """The reason of the condition Accepted of a route's first parent; empty while there is none."""
+        parents = self.get("httproutes", route).get("status", {}).get("parents", [])
+        return next((condition["reason"] for parent in parents[:1] for condition in parent["conditions"] if condition["type"] == "Accepted"), "")
+
     # The queue and the functions
 
     def queue_length(self, url: str | None = None) -> int:

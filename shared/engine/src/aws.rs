@@ -43,6 +43,8 @@ impl Lattice for AwsLattice {
 
     async fn owned(&self, installation: &str) -> Result<Vec<Owned>, AwsError> {
         let inventory = self.client.inventory(SystemTime::now()).await?;
+        let mut names: BTreeMap<String, String> =
+            inventory.services.iter().map(|one| (one.arn.clone(), one.name.clone())).collect();
         let all = inventory.services.into_iter().chain(inventory.target_groups);
         let all = all.chain(inventory.networks).chain(inventory.vpc_associations);
         let arns: BTreeSet<String> = all.map(|resource| resource.arn).collect();
@@ -51,7 +53,11 @@ impl Lattice for AwsLattice {
             .into_iter()
             .filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
         Ok(ours
-            .map(|(arn, tags)| Owned { arn, unit: tags.get(TAG_UNIT).cloned().unwrap_or_default() })
+            .map(|(arn, tags)| Owned {
+                service: names.remove(&arn),
+                unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                arn,
+            })
             .collect())
     }
 

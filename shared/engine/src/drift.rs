@@ -1,6 +1,6 @@
 //! The drift pass: the same stages over everything, up to the plan, and a hint for each unit that differs.
 
-use crate::ports::{Clusters, Fleet, Lattice, Queue};
+use crate::ports::{Clusters, Fleet, Lattice, Owned, Queue};
 use crate::reconcile::{owners_known, snapshot_of};
 use crate::{Engine, UnitError, names, outcome, partial};
 use futures::{StreamExt, stream};
@@ -69,15 +69,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let fleet = self.clusters.fleet().await?;
         let snapshot = observe(&fleet.clusters, snapshot_of(&fleet), wants_everything).await?.snapshot;
         let wanted = units(&snapshot);
-        let orphans = self.orphans(&wanted).await?;
+        let owned = self.lattice.owned(&self.settings.installation).await?;
+        let orphans = orphans(&owned, &wanted);
         let mut all = wanted;
         for unit in orphans.values().flatten() {
             all.entry(unit.clone()).or_insert_with(|| object_of(unit));
         }
-        let mut report = self.look(&snapshot, all.keys(), deadline).await;
+        let hints = hints(all, owned);
+        let mut report = self.look(&snapshot, &hints, deadline).await;
         report.clusters = cluster_states(&fleet, &snapshot);
         report.orphans = orphans.into_iter().map(|(arn, unit)| (arn, text(unit))).collect();
-        report.hints = self.hint(&report.drifted, &all).await?;
+        report.hints = self.send(&report.drifted, hints).await?;
         report.drifted.truncate(UNITS_TOLD_MAX);
         report.calls = self.take_calls();
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -85,29 +87,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(report)
     }
 
-    /// Resources of ours that no unit with an object claims, with the unit that their tags name.
-    async fn orphans(
-        &self,
-        wanted: &BTreeMap<UnitKey, ObjectRef>,
-    ) -> Result<BTreeMap<String, Option<UnitKey>>, UnitError> {
-        let owned = self.lattice.owned(&self.settings.installation).await?;
-        let unclaimed = owned.into_iter().map(|owned| (owned.arn, owned.unit.parse::<UnitKey>().ok()));
-        Ok(unclaimed
-            .filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit)))
-            .collect())
-    }
-
     async fn look(
         &self,
         snapshot: &Snapshot,
-        units: impl ExactSizeIterator<Item = &UnitKey>,
+        hints: &BTreeMap<UnitKey, Hint>,
         deadline: Instant,
     ) -> DriftReport {
-        let mut report = DriftReport { units: units.len(), ..DriftReport::default() };
-        let looks: Vec<_> = stream::iter(units)
-            .map(|unit| async move {
-                let look =
-                    if Instant::now() < deadline { Some(self.look_at(unit, snapshot).await) } else { None };
+        let mut report = DriftReport { units: hints.len(), ..DriftReport::default() };
+        let looks: Vec<_> = stream::iter(hints)
+            .map(|(unit, hint)| async move {
+                let in_time = Instant::now() < deadline;
+                let look = if in_time { Some(self.look_at(unit, hint, snapshot).await) } else { None };
                 (unit, look)
             })
             .buffered(UNITS_AT_ONCE)
@@ -127,7 +117,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 
     /// The unit's plan and due statuses; none if everything is as it should be.
-    async fn look_at(&self, unit: &UnitKey, snapshot: &Snapshot) -> Result<Option<Drifted>, UnitError> {
+    async fn look_at(
+        &self,
+        unit: &UnitKey,
+        hint: &Hint,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Drifted>, UnitError> {
         let translation = translate(unit, snapshot, &self.settings);
         if !translation.held.is_empty() && translation.desired.is_none() {
             return Ok(None);
@@ -135,7 +130,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let (plan, outcome) = match &translation.desired {
             None => (None, Outcome::default()),
             Some(desired) => {
-                let actual = self.lattice.inspect(desired, &names::candidates(unit), self.began()).await?;
+                let candidates = names::candidates(unit, std::slice::from_ref(hint));
+                let actual = self.lattice.inspect(desired, &candidates, self.began()).await?;
                 let mut plan = plan(desired, &actual, &self.settings.limits);
                 if !(translation.deletes_allowed && owners_known(unit, &actual, snapshot)) {
                     plan = partial::without_deletes(plan);
@@ -166,27 +162,45 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(Some(Drifted { unit: unit.to_string(), steps, statuses }))
     }
 
-    async fn hint(
+    async fn send(
         &self,
         drifted: &[Drifted],
-        objects: &BTreeMap<UnitKey, ObjectRef>,
+        mut hints: BTreeMap<UnitKey, Hint>,
     ) -> Result<usize, UnitError> {
         let moment = jiff::Timestamp::now().as_nanosecond();
         let hints: Vec<OutgoingHint> = drifted
             .iter()
-            .filter_map(|drifted| drifted.unit.parse::<UnitKey>().ok())
-            .map(|unit| {
+            .filter_map(|drifted| hints.remove(&drifted.unit.parse::<UnitKey>().ok()?))
+            .map(|hint| {
                 let deduplication_id = trellis_lattice::names::short_hash(
-                    &["drift", &unit.to_string(), &moment.to_string()],
+                    &["drift", &hint.unit.to_string(), &moment.to_string()],
                     64,
                 );
-                let object = objects.get(&unit).cloned().unwrap_or_else(|| object_of(&unit));
-                OutgoingHint { hint: Hint::new(unit, object, Operation::Resync), deduplication_id }
+                OutgoingHint { hint, deduplication_id }
             })
             .collect();
         self.queue.send(&hints).await?;
         Ok(hints.len())
     }
+}
+
+/// Resources of ours that no unit with an object claims, with the unit that their tags name.
+fn orphans(owned: &[Owned], wanted: &BTreeMap<UnitKey, ObjectRef>) -> BTreeMap<String, Option<UnitKey>> {
+    let told = owned.iter().map(|owned| (owned.arn.clone(), owned.unit.parse::<UnitKey>().ok()));
+    told.filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit))).collect()
+}
+
+/// The hint of each unit, should it differ, with the names of all services that bear its tag.
+fn hints(objects: BTreeMap<UnitKey, ObjectRef>, owned: Vec<Owned>) -> BTreeMap<UnitKey, Hint> {
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for owned in owned {
+        names.entry(owned.unit).or_default().extend(owned.service);
+    }
+    let hint = |(unit, object): (UnitKey, ObjectRef)| {
+        let names = names.remove(&unit.to_string()).unwrap_or_default();
+        (unit.clone(), Hint::new(unit, object, Operation::Resync).with_service_names(names))
+    };
+    objects.into_iter().map(hint).collect()
 }
 
 fn text(unit: Option<UnitKey>) -> String {

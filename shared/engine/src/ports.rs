@@ -42,6 +42,8 @@ pub struct Owned {
     pub arn: String,
     /// The value of the unit tag; empty when there is none.
     pub unit: String,
+    /// The name, if it is a service.
+    pub service: Option<String>,
 }
 
 /// One cluster's API server.

@@ -11,7 +11,7 @@ use trellis_gateway::{
 };
 use trellis_hint::{Hint, UnitKey};
 use trellis_kube::{Awaited, observe};
-use trellis_lattice::{Actual, Desired, Outcome, Ownership, Plan, check, plan};
+use trellis_lattice::{Actual, Desired, Outcome, Ownership, Plan, TAG_MANAGED_BY, check, plan};
 
 /// How often a unit is read and planned anew within one invocation because VPC Lattice was not as read. More than one
 /// other writer at the same time is unlikely; what goes on being so is left to the queue's redelivery.
@@ -40,8 +40,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let mut snapshot = self.observe(&fleet, unit, hints).await?;
         let translation = translate(unit, &snapshot, &self.settings);
-        let mut work =
-            Work { fleet: &fleet, unit, snapshot: &mut snapshot, translation: &translation, written: vec![] };
+        let mut work = Work {
+            fleet: &fleet,
+            unit,
+            hints,
+            snapshot: &mut snapshot,
+            translation: &translation,
+            written: vec![],
+        };
         let converged = match &translation.desired {
             Some(desired) => {
                 self.converge(&mut work, desired, deadline.min(Instant::now() + APPLY_MAX)).await?
@@ -99,7 +105,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         desired: &Desired,
         deadline: Instant,
     ) -> Result<Converged, UnitError> {
-        let candidates = names::candidates(work.unit);
+        let candidates = names::candidates(work.unit, work.hints);
         let mut settled = true;
         for round in 1..=PLANS_MAX {
             let actual = self.lattice.inspect(desired, &candidates, self.began()).await?;
@@ -170,6 +176,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 struct Work<'a, C> {
     fleet: &'a Fleet<C>,
     unit: &'a UnitKey,
+    hints: &'a [Hint],
     snapshot: &'a mut Snapshot,
     translation: &'a Translation,
     written: Vec<StatusPatch>,
@@ -219,14 +226,19 @@ pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
 /// Whether every cluster that may want what a Gateway unit owns is registered now.
 ///
 /// A service network is shared by clusters. One that is no longer registered, or whose tag was lost, has proved nothing
-/// about its Gateways; as long as its VPC is associated, nothing of the network is taken away.
+/// about its Gateways; as long as its VPC is associated, or the network's tag names it, nothing of the network is taken
+/// away.
 pub(crate) fn owners_known(unit: &UnitKey, actual: &Actual, snapshot: &Snapshot) -> bool {
     if !matches!(unit, UnitKey::Gateway { .. }) {
         return true;
     }
-    let ours = actual.vpc_associations.iter().filter(|association| association.ownership == Ownership::Ours);
+    let associations = actual.vpc_associations.iter().filter(|one| one.ownership == Ownership::Ours);
+    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+    // `<account>/<cluster>/<VPC>` of the first cluster that has the Gateway.
+    let tagged = networks.filter_map(|one| one.tags.get(TAG_MANAGED_BY)?.rsplit('/').next());
+    let mut vpcs = associations.map(|one| one.vpc.as_str()).chain(tagged);
     let known = |vpc: &str| snapshot.facts.values().any(|facts| facts.vpc == vpc);
-    !snapshot.facts.is_empty() && ours.into_iter().all(|association| known(&association.vpc))
+    !snapshot.facts.is_empty() && vpcs.all(known)
 }
 
 fn verdict(translation: &Translation, end: End) -> Verdict {
@@ -240,5 +252,36 @@ fn verdict(translation: &Translation, end: End) -> Verdict {
         End::Failed(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
         End::Complete if !translation.held.is_empty() => Verdict::Held(translation.held.join("; ")),
         End::Complete => Verdict::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trellis_lattice::{ActualNetwork, Tags};
+
+    fn network(vpc: &str) -> Actual {
+        let tags = Tags::from([(TAG_MANAGED_BY.to_owned(), format!("000000000000/one/{vpc}"))]);
+        let (id, arn, name) = ("sn-1".into(), "arn:sn-1".into(), "my-hotel".into());
+        let network = ActualNetwork { id, arn, name, ownership: Ownership::Ours, tags };
+        Actual { networks: vec![network], ..Actual::default() }
+    }
+
+    #[test]
+    fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
+        let facts = |vpc: &str| ClusterFacts {
+            name: vpc.into(),
+            account: "000000000000".into(),
+            region: "us-west-2".into(),
+            vpc: vpc.into(),
+        };
+        let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
+        let unit = UnitKey::Gateway { name: "my-hotel".into() };
+        assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
+        assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
+        assert!(
+            !owners_known(&unit, &Actual::default(), &Snapshot::default()),
+            "no cluster at all is no proof"
+        );
     }
 }

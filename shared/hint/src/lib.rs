@@ -23,6 +23,10 @@ pub const SCHEMA: u32 = 1;
 /// The longest accepted message body, in bytes: a hint is about 500 bytes; anything far longer is not a hint.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// Service names in one hint. A route has one service for each hostname, 16 at most, and hardly ever leaves any behind
+/// whose name does not tell the unit; what is left out comes with the next drift pass.
+pub const SERVICE_NAMES_MAX: usize = 16;
+
 /// One message: "look at `object`, as part of `unit`".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +39,10 @@ pub struct Hint {
     pub object: ObjectRef,
     /// What the admission review said was being done, or `Resync` from the drift pass.
     pub operation: Operation,
+    /// Names of VPC Lattice services that were seen with the unit's tag, at most [`SERVICE_NAMES_MAX`]: where to look
+    /// besides the names that follow from the unit. Whose a service is, its tags tell whoever looks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_names: Vec<String>,
 }
 
 /// Why a message body is not a hint. Each case is the sender's fault: a retry cannot help.
@@ -54,7 +62,15 @@ pub enum ParseHintError {
 impl Hint {
     /// A hint of the present schema.
     pub fn new(unit: UnitKey, object: ObjectRef, operation: Operation) -> Self {
-        Self { schema: SCHEMA, unit, object, operation }
+        Self { schema: SCHEMA, unit, object, operation, service_names: vec![] }
+    }
+
+    /// The hint with names of services that were seen with the unit's tag; what is beyond [`SERVICE_NAMES_MAX`] is left
+    /// out.
+    #[must_use]
+    pub fn with_service_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.service_names = names.into_iter().take(SERVICE_NAMES_MAX).collect();
+        self
     }
 
     /// Reads a message body.
@@ -102,6 +118,14 @@ mod tests {
     #[test]
     fn a_body_is_read_back_as_the_same_hint() {
         assert_eq!(Hint::parse(&hint().body()).unwrap(), hint());
+        let named = hint().with_service_names((0..100).map(|n| format!("service-{n}")));
+        assert_eq!(named.service_names.len(), SERVICE_NAMES_MAX);
+        assert_eq!(Hint::parse(&named.body()).unwrap(), named);
+    }
+
+    #[test]
+    fn a_body_without_service_names_is_a_hint_too() {
+        assert!(!hint().body().contains("serviceNames"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use trellis_engine::Owned;
 use trellis_lattice::{
     Actual, ActualTargetGroup, Owner, Status, Step, TAG_OWNER, TAG_UNIT, Tags, TargetHealth, apply_step,
 };
@@ -127,14 +128,19 @@ impl Account {
     }
 
     /// Services, target groups and networks of an installation, with their unit.
-    pub(crate) fn owned(&self, installation: &str, dice: &mut Dice, old: bool) -> Vec<(String, String)> {
+    pub(crate) fn owned(&self, installation: &str, dice: &mut Dice, old: bool) -> Vec<Owned> {
         let owner = Owner { installation: installation.into(), unit: String::new() };
         let view = if old { self.older_view(&owner, dice) } else { self.view(&owner) };
         let arns = tagged(&view).into_iter();
         arns.filter_map(|arn| {
             let tags = self.tags.get(&arn)?;
             let ours = tags.get(TAG_OWNER).is_some_and(|owner| owner == installation);
-            ours.then(|| (arn.clone(), tags.get(TAG_UNIT).cloned().unwrap_or_default()))
+            let service = view.services.iter().find(|one| one.arn == arn).map(|one| one.name.clone());
+            ours.then(|| Owned {
+                unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                service,
+                arn: arn.clone(),
+            })
         })
         .collect()
     }

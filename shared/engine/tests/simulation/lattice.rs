@@ -90,7 +90,7 @@ impl Lattice for LatticeModel {
         let State { account, dice, .. } = &mut *state;
         let old = dice.percent(chance);
         let owned = account.owned(installation, dice, old);
-        Ok(owned.into_iter().map(|(arn, unit)| Owned { arn, unit }).collect())
+        Ok(owned)
     }
 
     fn take_calls(&self) -> BTreeMap<String, u64> {
