@@ -23,6 +23,7 @@ OUTCOMES = {
     "admission-delete-httproute": "hinted",
     "admission-delete-collection-serviceexport": "hinted",
     "admission-update-endpointslice": "hinted",
+    "admission-update-namespace-labels": "hinted",
 }
 
 

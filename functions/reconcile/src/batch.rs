@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_batch_is_sorted_into_its_units() {
+        let sample = include_str!("../../../events/sqs-hints.json");
+        let (groups, unreadable) = sort(serde_json::from_str(sample).unwrap());
+        assert!(unreadable.is_empty(), "{unreadable:?}");
+        let told: Vec<String> =
+            groups.iter().map(|group| format!("{} {}", group.unit, group.records.len())).collect();
+        assert_eq!(told, ["gateway/my-hotel 1", "route/HTTPRoute/trellis-one/default/inventory 1"]);
+    }
+
+    #[test]
     fn what_is_no_hint_is_told_apart_and_blocks_nobody() {
         let a = body("gateway/a");
         let unknown = r#"{"schema": 99}"#;

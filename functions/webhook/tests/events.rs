@@ -53,6 +53,7 @@ fn each_sample_review_leads_to_its_decision() {
             "Update route/HTTPRoute/one/default/inventory gateway/my-hotel",
         ),
         ("admission-update-last-finalizer", "Delete route/HTTPRoute/one/default/inventory gateway/my-hotel"),
+        ("admission-update-namespace-labels", "Update dependents/Namespace/one//hotel"),
         ("admission-update-unchanged", "dropped: no_change"),
     ];
     let expected: BTreeMap<String, String> =
