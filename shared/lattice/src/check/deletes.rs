@@ -110,7 +110,9 @@ fn judge_group(view: &View, target_group: &str, id: &str) -> Result<(), String> 
     require(user.is_none(), || {
         format!("target group {target_group} is used by {:?}", user.map(|s| &s.name))
     })?;
-    let arn = held.service_arns.first();
+    // Rules that were read tell more than a listing of target groups, which may be older.
+    let read = |arn: &String| view.state.services.iter().any(|s| s.arn == *arn && s.is_known_below());
+    let arn = held.service_arns.iter().find(|arn| !read(arn));
     require(arn.is_none(), || format!("target group {target_group} is used by {arn:?}"))?;
     let target = held.targets.first();
     let draining = held.targets.iter().filter(|t| t.health == TargetHealth::Draining).count();
