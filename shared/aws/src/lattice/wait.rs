@@ -77,34 +77,49 @@ impl LatticeClient {
             Step::AwaitTargetGroup { target_group } => {
                 let known = names.lock().target_groups.get(target_group).cloned();
                 let group = known.ok_or_else(|| unknown("GetTargetGroup", step))?;
-                poll_made(&RESOURCE, &group, until, || self.target_group_is_active(&group)).await?
+                poll_made(&RESOURCE, &group, until, async || {
+                    active(self.target_group_reading(&group.id).await?)
+                })
+                .await?
             }
             Step::AwaitService { service } => {
                 let known = names.lock().services.get(service).cloned();
                 let service = known.ok_or_else(|| unknown("GetService", step))?;
-                poll_made(&RESOURCE, &service, until, || self.service_is_active(&service)).await?
+                poll_made(&RESOURCE, &service, until, async || {
+                    active(self.service_reading(&service.id).await?)
+                })
+                .await?
             }
             Step::AwaitAssociation { service, network } => {
                 let known = names.lock().associations.get(&(service.clone(), network.clone())).cloned();
                 let one = known.ok_or_else(|| unknown("GetServiceNetworkServiceAssociation", step))?;
-                poll_made(&ASSOCIATION, &one, until, || self.association_is_active(&one)).await?
+                poll_made(&ASSOCIATION, &one, until, async || {
+                    active(self.association_reading(&one.id).await?)
+                })
+                .await?
             }
             Step::AwaitVpcAssociation { network, vpc } => {
                 let known = names.lock().vpc_associations.get(&(network.clone(), vpc.clone())).cloned();
                 let one = known.ok_or_else(|| unknown("GetServiceNetworkVpcAssociation", step))?;
-                poll_made(&ASSOCIATION, &one, until, || self.vpc_association_is_active(&one)).await?
+                poll_made(&ASSOCIATION, &one, until, async || {
+                    active(self.vpc_association_reading(&one.id).await?)
+                })
+                .await?
             }
             Step::AwaitAssociationGone { id, .. } => {
-                poll(&GONE, Some(Instant::now()), until, || self.association_is_gone(id)).await?
+                poll(&GONE, Some(Instant::now()), until, async || gone(self.association_reading(id).await?))
+                    .await?
             }
             Step::AwaitServiceGone { id, .. } => {
-                poll(&GONE, Some(Instant::now()), until, || self.service_is_gone(id)).await?
+                poll(&GONE, Some(Instant::now()), until, async || gone(self.service_reading(id).await?))
+                    .await?
             }
             Step::AwaitTargetGroupGone { id, .. } => {
-                poll(&GONE, Some(Instant::now()), until, || self.target_group_is_gone(id)).await?
+                poll(&GONE, Some(Instant::now()), until, async || gone(self.target_group_reading(id).await?))
+                    .await?
             }
             Step::AwaitVpcAssociationGone { id, .. } => {
-                poll(&VPC_GONE, None, until, || self.vpc_association_is_gone(id)).await?
+                poll(&VPC_GONE, None, until, async || gone(self.vpc_association_reading(id).await?)).await?
             }
             Step::AwaitDrained { id, .. } => poll(&DRAINED, None, until, || self.is_drained(id)).await?,
             // Nothing tells that it is over. The next inspection finds the target groups unused, and plans no such wait.
@@ -114,100 +129,64 @@ impl LatticeClient {
         Ok(waited.named(step))
     }
 
-    async fn target_group_is_active(&self, group: &Resource) -> Result<Look, AwsError> {
+    /// Reads a target group, for the listing too.
+    async fn target_group_reading(&self, id: &str) -> Result<Reading, AwsError> {
         const OPERATION: &str = "GetTargetGroup";
-        let request = self.api().get_target_group().target_group_identifier(&group.id).send();
-        let read = self.read(OPERATION, request).await?;
+        let request = self.api().get_target_group().target_group_identifier(id).send();
+        let Some(read) = found(self.read(OPERATION, request).await)? else {
+            return Ok(Reading::none(OPERATION));
+        };
         let status = status(read.status.as_ref().map(sdk::TargetGroupStatus::as_str));
+        let arn = read.arn.unwrap_or_default();
         self.inner
             .target_groups
-            .change(|index| {
-                if let Some(entry) = index.get_mut(&group.arn) {
-                    entry.status = status;
-                }
-            })
+            .change(|index| index.get_mut(&arn).into_iter().for_each(|entry| entry.status = status))
             .await;
-        active(OPERATION, status, read.failure_code, read.failure_message)
+        Ok(Reading::new(OPERATION, status, read.failure_code, read.failure_message))
     }
 
-    async fn service_is_active(&self, service: &Resource) -> Result<Look, AwsError> {
+    /// Reads a service, for the listing too.
+    async fn service_reading(&self, id: &str) -> Result<Reading, AwsError> {
         const OPERATION: &str = "GetService";
-        let request = self.api().get_service().service_identifier(&service.id).send();
-        let read = self.read(OPERATION, request).await?;
+        let request = self.api().get_service().service_identifier(id).send();
+        let Some(read) = found(self.read(OPERATION, request).await)? else {
+            return Ok(Reading::none(OPERATION));
+        };
         let status = status(read.status.as_ref().map(sdk::ServiceStatus::as_str));
+        let arn = read.arn.unwrap_or_default();
         self.inner
             .services
-            .change(|index| {
-                if let Some(entry) = index.get_mut(&service.arn) {
-                    entry.status = status;
-                }
-            })
+            .change(|index| index.get_mut(&arn).into_iter().for_each(|entry| entry.status = status))
             .await;
-        active(OPERATION, status, read.failure_code, read.failure_message)
+        Ok(Reading::new(OPERATION, status, read.failure_code, read.failure_message))
     }
 
-    async fn association_is_active(&self, association: &Resource) -> Result<Look, AwsError> {
-        const OPERATION: &str = "GetServiceNetworkServiceAssociation";
-        let request = self
-            .api()
-            .get_service_network_service_association()
-            .service_network_service_association_identifier(&association.id)
-            .send();
-        let read = self.read(OPERATION, request).await?;
-        let status = status(read.status.as_ref().map(sdk::ServiceNetworkServiceAssociationStatus::as_str));
-        active(OPERATION, status, read.failure_code, read.failure_message)
-    }
-
-    async fn vpc_association_is_active(&self, association: &Resource) -> Result<Look, AwsError> {
-        const OPERATION: &str = "GetServiceNetworkVpcAssociation";
-        let request = self
-            .api()
-            .get_service_network_vpc_association()
-            .service_network_vpc_association_identifier(&association.id)
-            .send();
-        let read = self.read(OPERATION, request).await?;
-        let status = status(read.status.as_ref().map(sdk::ServiceNetworkVpcAssociationStatus::as_str));
-        active(OPERATION, status, read.failure_code, read.failure_message)
-    }
-
-    async fn association_is_gone(&self, id: &str) -> Result<Look, AwsError> {
+    async fn association_reading(&self, id: &str) -> Result<Reading, AwsError> {
         const OPERATION: &str = "GetServiceNetworkServiceAssociation";
         let request = self
             .api()
             .get_service_network_service_association()
             .service_network_service_association_identifier(id)
             .send();
-        let Some(read) = found(self.read(OPERATION, request).await)? else { return Ok(Look::Ready) };
+        let Some(read) = found(self.read(OPERATION, request).await)? else {
+            return Ok(Reading::none(OPERATION));
+        };
         let status = status(read.status.as_ref().map(sdk::ServiceNetworkServiceAssociationStatus::as_str));
-        gone(OPERATION, status, read.failure_code, read.failure_message)
+        Ok(Reading::new(OPERATION, status, read.failure_code, read.failure_message))
     }
 
-    async fn service_is_gone(&self, id: &str) -> Result<Look, AwsError> {
-        const OPERATION: &str = "GetService";
-        let request = self.api().get_service().service_identifier(id).send();
-        let Some(read) = found(self.read(OPERATION, request).await)? else { return Ok(Look::Ready) };
-        let status = status(read.status.as_ref().map(sdk::ServiceStatus::as_str));
-        gone(OPERATION, status, read.failure_code, read.failure_message)
-    }
-
-    async fn target_group_is_gone(&self, id: &str) -> Result<Look, AwsError> {
-        const OPERATION: &str = "GetTargetGroup";
-        let request = self.api().get_target_group().target_group_identifier(id).send();
-        let Some(read) = found(self.read(OPERATION, request).await)? else { return Ok(Look::Ready) };
-        let status = status(read.status.as_ref().map(sdk::TargetGroupStatus::as_str));
-        gone(OPERATION, status, read.failure_code, read.failure_message)
-    }
-
-    async fn vpc_association_is_gone(&self, id: &str) -> Result<Look, AwsError> {
+    async fn vpc_association_reading(&self, id: &str) -> Result<Reading, AwsError> {
         const OPERATION: &str = "GetServiceNetworkVpcAssociation";
         let request = self
             .api()
             .get_service_network_vpc_association()
             .service_network_vpc_association_identifier(id)
             .send();
-        let Some(read) = found(self.read(OPERATION, request).await)? else { return Ok(Look::Ready) };
+        let Some(read) = found(self.read(OPERATION, request).await)? else {
+            return Ok(Reading::none(OPERATION));
+        };
         let status = status(read.status.as_ref().map(sdk::ServiceNetworkVpcAssociationStatus::as_str));
-        gone(OPERATION, status, read.failure_code, read.failure_message)
+        Ok(Reading::new(OPERATION, status, read.failure_code, read.failure_message))
     }
 
     async fn is_drained(&self, id: &str) -> Result<Look, AwsError> {
@@ -217,55 +196,59 @@ impl LatticeClient {
     }
 }
 
-/// What a status means for one who waits for ACTIVE.
-fn active(
+/// What a read shows of something that takes time.
+struct Reading {
     operation: &'static str,
-    status: Status,
-    failure_code: Option<String>,
-    failure_message: Option<String>,
-) -> Result<Look, AwsError> {
-    match status {
-        Status::Active => Ok(Look::Ready),
-        Status::CreateInProgress => Ok(Look::NotYet("CREATE_IN_PROGRESS")),
-        Status::UpdateInProgress => Ok(Look::NotYet("UPDATE_IN_PROGRESS")),
-        Status::Unknown => Ok(Look::NotYet("of an unknown status")),
-        Status::DeleteInProgress => {
+    /// None if it is not there.
+    status: Option<Status>,
+    /// The failure's code and message, empty ones left out.
+    failure: Vec<String>,
+}
+
+impl Reading {
+    fn new(operation: &'static str, status: Status, code: Option<String>, message: Option<String>) -> Self {
+        let failure = [code, message].into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        Self { operation, status: Some(status), failure }
+    }
+
+    fn none(operation: &'static str) -> Self {
+        Self { operation, status: None, failure: vec![] }
+    }
+
+    fn failed(self, status: &str) -> String {
+        std::iter::once(status.to_owned()).chain(self.failure).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// What a read means for one who waits for ACTIVE.
+fn active(reading: Reading) -> Result<Look, AwsError> {
+    let operation = reading.operation;
+    match reading.status {
+        Some(Status::Active) => Ok(Look::Ready),
+        Some(Status::CreateInProgress) => Ok(Look::NotYet("CREATE_IN_PROGRESS")),
+        Some(Status::UpdateInProgress) => Ok(Look::NotYet("UPDATE_IN_PROGRESS")),
+        Some(Status::Unknown) => Ok(Look::NotYet("of an unknown status")),
+        // The next plan makes it again, after it has deleted what failed.
+        None => Err(AwsError::stale(operation, "gone, not expected".to_owned())),
+        Some(Status::DeleteInProgress) => {
             Err(AwsError::stale(operation, "DELETE_IN_PROGRESS, not expected".to_owned()))
         }
-        // The next plan deletes it and makes it again.
-        Status::CreateFailed | Status::DeleteFailed => {
-            Err(AwsError::stale(operation, failed(status, failure_code, failure_message)))
-        }
+        Some(Status::CreateFailed) => Err(AwsError::stale(operation, reading.failed("CREATE_FAILED"))),
+        Some(Status::DeleteFailed) => Err(AwsError::stale(operation, reading.failed("DELETE_FAILED"))),
         // The old settings hold and the new ones were refused: the same ones will be refused again.
-        Status::UpdateFailed => {
-            Err(AwsError::refused(operation, failed(status, failure_code, failure_message)))
-        }
+        Some(Status::UpdateFailed) => Err(AwsError::refused(operation, reading.failed("UPDATE_FAILED"))),
     }
 }
 
-/// What a status means for one who waits for the end.
-fn gone(
-    operation: &'static str,
-    status: Status,
-    failure_code: Option<String>,
-    failure_message: Option<String>,
-) -> Result<Look, AwsError> {
-    match status {
-        Status::DeleteFailed => {
-            Err(AwsError::stale(operation, failed(status, failure_code, failure_message)))
+/// What a read means for one who waits for the end.
+fn gone(reading: Reading) -> Result<Look, AwsError> {
+    match reading.status {
+        None => Ok(Look::Ready),
+        Some(Status::DeleteFailed) => {
+            Err(AwsError::stale(reading.operation, reading.failed("DELETE_FAILED")))
         }
-        _ => Ok(Look::NotYet("DELETE_IN_PROGRESS")),
+        Some(_) => Ok(Look::NotYet("DELETE_IN_PROGRESS")),
     }
-}
-
-fn failed(status: Status, code: Option<String>, message: Option<String>) -> String {
-    let status = match status {
-        Status::CreateFailed => "CREATE_FAILED",
-        Status::UpdateFailed => "UPDATE_FAILED",
-        _ => "DELETE_FAILED",
-    };
-    let parts = [code, message].into_iter().flatten().filter(|part| !part.is_empty());
-    std::iter::once(status.to_owned()).chain(parts).collect::<Vec<_>>().join(": ")
 }
 
 /// A plan that names what neither was read nor made: the planner's mistake, seen again by a new plan.
