@@ -202,12 +202,16 @@ fn judge_listener(
 ) -> JudgedListener {
     let protocol = protocol(path, listener);
     let port = u16::try_from(listener.port).ok().filter(|port| *port > 0);
-    let all_kinds = protocol.as_ref().map(|protocol| kinds_of(*protocol)).unwrap_or_default();
-    let (kinds, kinds_problem) = allowed_kinds(path, listener, &all_kinds);
+    // Of a protocol that is not there no kind can be told to be wrong: it might be right with the one that is meant.
+    let (kinds, kinds_problem) = protocol
+        .as_ref()
+        .map(|protocol| allowed_kinds(path, listener, &kinds_of(*protocol)))
+        .unwrap_or_default();
     let bad_kinds =
         kinds_problem.map(|problem| Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string()));
     let resolved_refs = bad_kinds.or(bad_certificate).unwrap_or_else(|| {
-        let note = certificate::note(path, listener).map(|note| note.to_string());
+        let note = protocol.as_ref().ok().and_then(|_| certificate::note(path, listener));
+        let note = note.map(|note| note.to_string());
         Condition::yes("ResolvedRefs", "ResolvedRefs", note.unwrap_or_default())
     });
     let accepted = match (&protocol, port, conflict) {

@@ -51,13 +51,17 @@ type tlsSeen struct {
 }
 
 // echoBasic is what a container of the image serves: HTTP on one port, cleartext HTTP/2 on another,
-// HTTPS on a third if it has a certificate; or gRPC in their place. Its TCP and UDP modes, which VPC
-// Lattice cannot route, are not there.
+// HTTPS on a third if it has a certificate; or gRPC or lines over TCP in their place. Its UDP mode,
+// which VPC Lattice cannot route, is not there.
 func echoBasic(container string, env map[string]string, files fileReader) ([]service, error) {
-	if env["TCP_ECHO_SERVER"] != "" || env["UDP_ECHO_SERVER"] != "" {
+	where := place{Namespace: env["NAMESPACE"], Ingress: env["INGRESS_NAME"], Service: env["SERVICE_NAME"], Pod: env["POD_NAME"]}
+	switch {
+	case env["GRPC_ECHO_SERVER"] != "": // the first of several modes, as in the image
+	case env["TCP_ECHO_SERVER"] != "":
+		return echoTCP(container, env, where, files)
+	case env["UDP_ECHO_SERVER"] != "":
 		return nil, nil
 	}
-	where := place{Namespace: env["NAMESPACE"], Ingress: env["INGRESS_NAME"], Service: env["SERVICE_NAME"], Pod: env["POD_NAME"]}
 	httpPort := portOr(env["HTTP_PORT"], echoHTTPPort)
 	reply := echoHandler(echo{HTTPPort: strconv.Itoa(int(httpPort)), place: where})
 	var all []service
@@ -92,7 +96,25 @@ func onlyHTTP2(next http.HandlerFunc) http.Handler {
 // echoTLS reads the certificate that the environment names, and the authorities of clients if it
 // names any; nil without a certificate.
 func echoTLS(env map[string]string, files fileReader) (*tls.Config, error) {
-	cert, key := env["TLS_SERVER_CERT"], env["TLS_SERVER_PRIVKEY"]
+	config, err := serverCertificate(env["TLS_SERVER_CERT"], env["TLS_SERVER_PRIVKEY"], files)
+	if config == nil {
+		return nil, err
+	}
+	if authorities := env["TLS_CLIENT_CACERTS"]; authorities != "" {
+		text, err := files(authorities)
+		if err != nil {
+			return nil, err
+		}
+		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+		if !config.ClientCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s holds no certificate", authorities)
+		}
+	}
+	return config, nil
+}
+
+// serverCertificate reads a certificate and its key; nil when one of the two is not named.
+func serverCertificate(cert, key string, files fileReader) (*tls.Config, error) {
 	if cert == "" || key == "" {
 		return nil, nil
 	}
@@ -108,18 +130,7 @@ func echoTLS(env map[string]string, files fileReader) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s: %w", cert, key, err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if authorities := env["TLS_CLIENT_CACERTS"]; authorities != "" {
-		text, err := files(authorities)
-		if err != nil {
-			return nil, err
-		}
-		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
-		if !config.ClientCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no certificate", authorities)
-		}
-	}
-	return config, nil
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
 // seen describes a TLS connection; nil for cleartext.

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -20,7 +21,10 @@ const (
 )
 
 // servers are the open listeners of one Pod.
-type servers struct{ http []*http.Server }
+type servers struct {
+	http    []*http.Server
+	streams []*streams
+}
 
 // openServers listens for all services at one address, or for none of them: an error is a
 // *containerError. When it returns, connections are accepted.
@@ -39,21 +43,10 @@ func openServers(addr netip.Addr, services []service) (*servers, error) {
 	}
 	all := &servers{}
 	for i, s := range services {
-		protocols := &http.Protocols{}
-		protocols.SetHTTP1(true)
-		protocols.SetHTTP2(true)
-		protocols.SetUnencryptedHTTP2(true)
-		server := &http.Server{
-			Handler: s.handler, Protocols: protocols, TLSConfig: s.tls,
-			ReadHeaderTimeout: readHeaderTimeout, MaxHeaderBytes: maxHeaderBytes,
-		}
-		all.http = append(all.http, server)
+		serve := all.add(s)
 		go func() {
-			serve := server.Serve
-			if s.tls != nil {
-				serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
-			}
-			if err := serve(listeners[i]); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			err := serve(listeners[i])
+			if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, errStreamsClosed) {
 				klog.ErrorS(err, "a Pod's listener ended", "address", listeners[i].Addr())
 			}
 		}()
@@ -61,9 +54,39 @@ func openServers(addr netip.Addr, services []service) (*servers, error) {
 	return all, nil
 }
 
+// add makes the server of a service; what it returns serves a listener until the server is closed.
+func (s *servers) add(svc service) func(net.Listener) error {
+	if svc.stream != nil {
+		server := &streams{converse: svc.stream}
+		s.streams = append(s.streams, server)
+		return func(ln net.Listener) error {
+			if svc.tls != nil {
+				ln = tls.NewListener(ln, svc.tls)
+			}
+			return server.serve(ln)
+		}
+	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{
+		Handler: svc.handler, Protocols: protocols, TLSConfig: svc.tls,
+		ReadHeaderTimeout: readHeaderTimeout, MaxHeaderBytes: maxHeaderBytes,
+	}
+	s.http = append(s.http, server)
+	if svc.tls != nil {
+		return func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
+	}
+	return server.Serve
+}
+
 // shutdown accepts no further connection, lets the requests in flight end until ctx does, and then
 // cuts off what is left.
 func (s *servers) shutdown(ctx context.Context) {
+	for _, server := range s.streams {
+		server.close()
+	}
 	done := make(chan struct{})
 	for _, server := range s.http {
 		go func() {
@@ -80,6 +103,9 @@ func (s *servers) shutdown(ctx context.Context) {
 
 // close cuts off everything at once.
 func (s *servers) close() {
+	for _, server := range s.streams {
+		server.close()
+	}
 	for _, server := range s.http {
 		_ = server.Close()
 	}

@@ -1,9 +1,11 @@
 package kubelet
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -16,11 +18,13 @@ import (
 // declares no port, as in the guide's own files.
 const guidePort = 8090
 
-// service is one TCP port that a container serves, and how it answers there.
+// service is one TCP port that a container serves, and how it answers there: HTTP, or in some other
+// way if it has a stream.
 type service struct {
 	container string
 	port      uint16
 	handler   http.Handler
+	stream    func(context.Context, net.Conn) error
 	tls       *tls.Config // nil: cleartext
 }
 

@@ -189,8 +189,8 @@ func TestTheCleartextHTTP2PortRefusesOlderHTTP(t *testing.T) {
 	}
 }
 
-func TestTheOtherModesOfTheEchoServerServeNoHTTP(t *testing.T) {
-	if services := served(t, echoPod(v1.EnvVar{Name: "TCP_ECHO_SERVER", Value: "1"})); len(services) != 0 {
+func TestTheUDPModeOfTheEchoServerServesNothing(t *testing.T) {
+	if services := served(t, echoPod(v1.EnvVar{Name: "UDP_ECHO_SERVER", Value: "1"})); len(services) != 0 {
 		t.Errorf("ports %v", ports(services))
 	}
 }

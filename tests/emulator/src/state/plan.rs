@@ -233,14 +233,20 @@ impl State {
         }
     }
 
-    /// What becomes of an encrypted connection to a server name: `None` = it ends here. A service with a
-    /// TLS_PASSTHROUGH listener never ends it: the bytes go to a target.
+    /// What becomes of an encrypted connection to a server name: `None` = TLS ends here. A service with a
+    /// TLS_PASSTHROUGH listener never ends it: the bytes go to a target. Where no listener of the service speaks TLS
+    /// there is nobody to shake hands with, as VPC Lattice answers only where a listener is; all listeners share one
+    /// port here, so which of them is meant is known only after the handshake, from the Host header.
     pub fn pass_through(&mut self, now: Moment, vpc: &str, server: &str, roll: f64) -> Option<Decision> {
         self.advance(now);
         let (service, network) = self.reach(vpc, server)?;
-        let plan = self.plans.get_mut(&service)?.current(now)?;
-        let mut listeners = plan.listeners.iter();
-        let (port, listener) = listeners.find(|(_, listener)| listener.protocol == "TLS_PASSTHROUGH")?;
+        let Some(plan) = self.plans.get_mut(&service).and_then(|published| published.current(now)) else {
+            return Some(Decision::NoListener);
+        };
+        let of = |protocol| plan.listeners.iter().find(move |(_, listener)| listener.protocol == protocol);
+        let Some((port, listener)) = of("TLS_PASSTHROUGH") else {
+            return of("HTTPS").is_none().then_some(Decision::NoListener);
+        };
         let via = self.via(service, network, &listener.protocol);
         if let Err(denial) = self.permit_connection(now, &via, vpc, *port) {
             return Some(Decision::Denied(via, denial));

@@ -1,5 +1,6 @@
 //! TLS, HTTP/2 and gRPC, and connections that are passed through.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -78,8 +79,44 @@ async fn a_custom_domain_without_a_certificate_gets_one_of_another_name() {
         let both =
             json!({"serviceIdentifier": service, "serviceNetworkIdentifier": networks["items"][0]["id"]});
         site.call("CreateServiceNetworkServiceAssociation", both).await;
-        assert_eq!(site.encrypted(&domain, &["h2"], &site.authority()).await.is_ok(), good, "{name}");
+        let listener = json!({"serviceIdentifier": service, "name": "https", "protocol": "HTTPS",
+            "defaultAction": {"fixedResponse": {"statusCode": 404}}});
+        site.call("CreateListener", listener).await;
+        let shaken = site.encrypted(&domain, &["h2"], &site.authority()).await;
+        assert_eq!(shaken.is_ok(), good, "{name}");
+        if let Err(error) = shaken {
+            assert!(format!("{error:?}").contains("NotValidForName"), "{error:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_handshake_completes_only_while_a_listener_of_the_service_speaks_tls() {
+    let site = Site::new(json!({})).await;
+    let shake = async || site.encrypted(&site.domain, &["http/1.1"], &site.authority()).await;
+    let rejected = |outcome: std::io::Result<_>, when| {
+        let kind = outcome.err().map(|error| error.kind());
+        assert!(
+            matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof)),
+            "{when}: {kind:?}"
+        );
+    };
+    rejected(shake().await, "with an HTTP listener only");
+    let input = json!({"serviceIdentifier": site.service, "name": "https", "protocol": "HTTPS", "port": 8443,
+                       "defaultAction": {"fixedResponse": {"statusCode": 404}}});
+    let listener = site.id("CreateListener", input).await;
+    shake().await.expect("with an HTTPS listener");
+    let both = json!({"serviceIdentifier": site.service, "listenerIdentifier": listener});
+    site.call("DeleteListener", both).await;
+    rejected(shake().await, "after its deletion");
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_exist_has_a_certificate_of_another_name() {
+    let site = Site::new(json!({})).await;
+    let error =
+        site.encrypted("nobody.example.com", &["h2"], &site.authority()).await.expect_err("no such name");
+    assert!(format!("{error:?}").contains("NotValidForName"), "{error:?}");
 }
 
 #[tokio::test]
