@@ -145,7 +145,8 @@ class World:
     def accepted(self, route: str) -> str:
         """The reason of the condition Accepted of a route's first parent; empty while there is none."""
         parents = self.get("httproutes", route).get("status", {}).get("parents", [])
-        return next((condition["reason"] for parent in parents[:1] for condition in parent["conditions"] if condition["type"] == "Accepted"), "")
+        found = [condition for parent in parents[:1] for condition in parent["conditions"] if condition["type"] == "Accepted"]
+        return found[0]["reason"] if found else ""
 
     # The queue and the functions
 

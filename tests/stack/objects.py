@@ -37,22 +37,20 @@ def is_true(item: dict[str, Any], kind: str) -> bool:
     return bool(found) and all(c["status"] == "True" and c.get("observedGeneration", 0) >= generation for c in found)
 
 
+def told(item: dict[str, Any], pattern: str) -> str:
+    """The first group of a pattern in a condition's message, or an empty string."""
+    found = (re.search(pattern, condition.get("message", "")) for condition in conditions(item))
+    return next((match[1] for match in found if match), "")
+
+
 def dns_name(item: dict[str, Any]) -> str:
     """The DNS name in a condition's message, or an empty string."""
-    for condition in conditions(item):
-        found = re.search(r"DNS Name: (\S+?)[.;,]?(?:\s|$)", condition.get("message", ""))
-        if found:
-            return found[1]
-    return ""
+    return told(item, r"DNS Name: (\S+?)[.;,]?(?:\s|$)")
 
 
 def gateway_arn(item: dict[str, Any]) -> str:
     """The service network's ARN in a Gateway's message, or an empty string."""
-    for condition in conditions(item):
-        found = re.search(r"aws-gateway-arn: (arn:\S+)", condition.get("message", ""))
-        if found:
-            return found[1]
-    return ""
+    return told(item, r"aws-gateway-arn: (arn:\S+)")
 
 
 def describe(item: dict[str, Any]) -> str:

@@ -58,8 +58,8 @@ pub use report::{
 };
 pub use snapshot::{ClusterFacts, ObjectKey, Read, ReadResult, Snapshot};
 
+use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
-use crate::units::gateway::ROUTE_KINDS;
 use crate::view::View;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -220,44 +220,27 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     let mut units = BTreeMap::new();
     for cluster in snapshot.facts.keys() {
         let all = |kind| snapshot.all(cluster, kind);
-        for (key, object) in ROUTE_KINDS.into_iter().flat_map(all) {
-            let unit = UnitKey::Route {
-                kind: key.kind,
-                cluster: cluster.clone(),
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-            };
-            if is_of_interest(&unit, snapshot) {
-                units.insert(unit, object_ref(cluster, key.kind, object));
-            }
-        }
-        for (key, object) in all(Kind::Gateway) {
-            let unit = UnitKey::Gateway { name: key.name.clone() };
+        let with_units = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
+        for (key, object) in ROUTE_KINDS.into_iter().chain(with_units).flat_map(all) {
+            let unit = unit_of(cluster, key);
             if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
-                units.insert(unit, object_ref(cluster, key.kind, object));
-            }
-        }
-        for (key, object) in all(Kind::ServiceExport) {
-            let unit = UnitKey::Export {
-                cluster: cluster.clone(),
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-            };
-            units.insert(unit, object_ref(cluster, key.kind, object));
-        }
-        for (key, object) in [Kind::GatewayClass, Kind::ServiceImport].into_iter().flat_map(all) {
-            let unit = UnitKey::Dependents {
-                kind: key.kind,
-                cluster: cluster.clone(),
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-            };
-            if is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));
             }
         }
     }
     units
+}
+
+/// The unit that is named after an object.
+fn unit_of(cluster: &str, key: &ObjectKey) -> UnitKey {
+    let (kind, cluster) = (key.kind, cluster.to_owned());
+    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    match kind {
+        Kind::Gateway => UnitKey::Gateway { name },
+        Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
+        kind if ROUTE_KINDS.contains(&kind) => UnitKey::Route { kind, cluster, namespace, name },
+        kind => UnitKey::Dependents { kind, cluster, namespace, name },
+    }
 }
 
 /// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;

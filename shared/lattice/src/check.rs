@@ -10,7 +10,7 @@ mod deletes;
 mod view;
 
 use crate::model::apply_step;
-use crate::plan::{Plan, Step};
+use crate::step::{Plan, Step};
 use crate::{Actual, ActualService, Desired, Limits, Ownership};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};

@@ -22,15 +22,6 @@ impl Action {
         });
         Self::Forward(shares.collect())
     }
-
-    /// Names of the target groups that it forwards to.
-    pub fn target_groups(&self) -> impl Iterator<Item = &str> {
-        let shares = match self {
-            Self::FixedResponse(_) => &[][..],
-            Self::Forward(shares) => shares,
-        };
-        shares.iter().map(|share| share.target_group.as_str())
-    }
 }
 
 impl RuleMatch {

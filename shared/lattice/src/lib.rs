@@ -5,20 +5,25 @@
 //! Region), so a plan can be made, printed and compared before anything exists; `apply` turns names into ids.
 
 mod actual;
+mod blocked;
 mod check;
 mod compare;
 mod desired;
+mod display;
 mod limits;
 mod model;
 pub mod names;
 mod outcome;
 mod owner;
 mod plan;
+mod step;
+mod uses;
 
 pub use actual::{
     Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService, ActualTarget,
     ActualTargetGroup, ActualVpcAssociation, Status, TargetHealth,
 };
+pub use blocked::{Blocked, Quota};
 pub use check::{Violation, check};
 pub use desired::{
     Action, Desired, DesiredListener, DesiredNetwork, DesiredRule, DesiredService, DesiredTargetGroup,
@@ -29,4 +34,5 @@ pub use limits::Limits;
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, ServiceOutcome};
 pub use owner::{Owner, Ownership, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags};
-pub use plan::{Blocked, Plan, Quota, RuleUpdate, Step, plan};
+pub use plan::plan;
+pub use step::{Plan, RuleUpdate, Step};

@@ -8,7 +8,7 @@ use crate::actual::{
     ActualTargetGroup, ActualVpcAssociation, Status, TargetHealth,
 };
 use crate::desired::{DesiredRule, Target};
-use crate::plan::{Plan, RuleUpdate, Step};
+use crate::step::{Plan, RuleUpdate, Step};
 use crate::{Owner, Ownership, Tags};
 use std::collections::BTreeSet;
 
@@ -380,18 +380,5 @@ impl ActualService {
     /// always read: then the target groups' own word counts.
     pub(crate) fn is_known_below(&self) -> bool {
         self.ownership == Ownership::Ours && !self.listeners.is_empty()
-    }
-
-    /// Names of the target groups that its listeners and rules forward to.
-    pub fn target_groups(&self) -> BTreeSet<&str> {
-        self.listeners.iter().flat_map(ActualListener::target_groups).collect()
-    }
-}
-
-impl ActualListener {
-    /// Names of the target groups that it and its rules forward to.
-    pub fn target_groups(&self) -> BTreeSet<&str> {
-        let rules = self.rules.iter().flat_map(|r| r.action.target_groups());
-        self.default_action.target_groups().chain(rules).collect()
     }
 }

@@ -26,8 +26,6 @@
 //! What is not this unit's (`Ownership` other than `Ours`) is never changed. It is used where it fits: a service network,
 //! a VPC association, a listener or a rule that already says what is wanted.
 
-mod blocked;
-mod display;
 mod draft;
 mod groups;
 mod listeners;
@@ -35,12 +33,9 @@ mod networks;
 mod priorities;
 mod rules;
 mod services;
-mod step;
 mod targets;
 
-pub use blocked::{Blocked, Quota};
-pub use step::{Plan, RuleUpdate, Step};
-
+use crate::step::Plan;
 use crate::{Actual, Desired, Limits};
 use draft::Draft;
 

@@ -14,6 +14,9 @@ use trellis_lattice::{HeaderMatch, Limits, RuleMatch, ValueMatch};
 
 pub(crate) use unsupported::leftovers;
 
+/// The route kinds.
+pub(crate) const ROUTE_KINDS: [Kind; 3] = [Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute];
+
 /// Characters of a header match's name (API model, HeaderMatchName).
 const HEADER_NAME_CHARS_MAX: usize = 100;
 /// Characters of a header match's value (API model, HeaderMatchExact).

@@ -1,11 +1,13 @@
 //! Merging of condition lists.
 
-use super::shared::SHARED;
 use crate::report::Condition;
 use serde_json::{Value, json};
 
 /// Characters of a condition's message (CRDs of the Gateway API).
 const MESSAGE_CHARS_MAX: usize = 32_768;
+
+/// The type of the condition that tells of routes with one service.
+pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";
 
 /// Condition types of ours that stand only while they are true.
 const PASSING: [&str; 3] = ["PartiallyInvalid", "Conflicted", SHARED];

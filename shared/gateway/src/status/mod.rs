@@ -10,9 +10,11 @@ mod features;
 mod gateway;
 mod route;
 mod shared;
+mod told;
 
-pub(crate) use route::{dns_names as dns_names_of_route, is_foreign_only, is_ours, is_same_parent};
+pub(crate) use route::{is_foreign_only, is_same_parent};
 pub(crate) use shared::mentioned;
+pub(crate) use told::{dns_names as dns_names_of_route, is_ours};
 
 use crate::StatusPatch;
 use crate::Translation;

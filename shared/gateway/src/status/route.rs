@@ -1,14 +1,12 @@
 use super::conditions::Merge;
 use super::shared::{self, Leader, mentioned, named};
+use super::told::{DNS_MESSAGE, is_ours};
 use super::{Context, Members, programmed};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::UnitKey;
-
-/// How an Accepted message of ours begins once a service exists.
-const DNS_MESSAGE: &str = "DNS Name: ";
 
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
@@ -78,37 +76,9 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
     units
 }
 
-/// The domain names in a route's status that we wrote there.
-pub(crate) fn dns_names(route: &Value) -> Vec<String> {
-    let mut names: Vec<String> = vec![];
-    let accepted =
-        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some("Accepted"));
-    for message in accepted.filter_map(|one| one.get("message").and_then(Value::as_str)) {
-        let message = message.strip_prefix(DNS_MESSAGE);
-        for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-    }
-    names
-}
-
-/// The conditions of a route's entries that are ours.
-pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
-    let entries = route.pointer("/status/parents").and_then(Value::as_array);
-    let ours = entries.into_iter().flatten().filter(|entry| is_ours(entry));
-    ours.filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
-}
-
 /// Whether two references of a route's status or spec mean the same parent: defaults may stand or be left out.
 pub(crate) fn is_same_parent(one: &Value, other: &Value, namespace: &str) -> bool {
     identity(one, namespace) == identity(other, namespace)
-}
-
-/// Whether an entry of `status.parents` is ours.
-pub(crate) fn is_ours(entry: &Value) -> bool {
-    entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
 }
 
 fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: Option<&Value>) -> Value {

@@ -1,15 +1,13 @@
 //! What routes that share a Lattice service tell each other: a condition on the leader's entries names the followers
 //! whose rules the service has, and one on a follower's names the leader.
 
-use super::route::{conditions_of, dns_names};
+use super::conditions::SHARED;
+use super::told::{conditions_of, dns_names};
 use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{Kind, UnitKey};
-
-/// The condition's type.
-pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";
 
 /// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
 const ID_CHARS: usize = 17;

@@ -1,6 +1,6 @@
 //! Who refers to an object, so that its change becomes work for them; and the statuses that no other unit writes.
 
-use super::gateway::{ROUTE_KINDS, routes};
+use super::routes::{objects, routes};
 use super::{export, subject};
 use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
@@ -207,18 +207,16 @@ fn routes_where(view: &View, cluster: &str, settings: &Settings, fits: impl Fn(&
 /// The routes whose status says that they share a service with a route that is gone.
 pub(crate) fn left_behind(view: &View, cluster: &str, gone: &UnitKey) -> Hints {
     let mut hints = Hints::new();
-    for kind in ROUTE_KINDS {
-        for object in view.list(cluster, kind, None).unwrap_or_default().into_values() {
-            if status::mentioned(cluster, object).contains(gone) {
-                let named = object_ref(cluster, kind, object);
-                let unit = UnitKey::Route {
-                    kind,
-                    cluster: cluster.to_owned(),
-                    namespace: named.namespace.clone(),
-                    name: named.name.clone(),
-                };
-                hints.insert(unit, named);
-            }
+    for (kind, object) in objects(view, cluster, &mut vec![]) {
+        if status::mentioned(cluster, object).contains(gone) {
+            let named = object_ref(cluster, kind, object);
+            let unit = UnitKey::Route {
+                kind,
+                cluster: cluster.to_owned(),
+                namespace: named.namespace.clone(),
+                name: named.name.clone(),
+            };
+            hints.insert(unit, named);
         }
     }
     hints

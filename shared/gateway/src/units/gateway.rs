@@ -1,12 +1,12 @@
 //! What the Gateways of one name want: the service network and the VPCs of their clusters.
 
-use super::{route, subject};
+use super::routes::routes;
+use super::subject;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::naming;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
-use crate::route::Route;
 use crate::view::View;
 use crate::{Settings, Translation, status};
 use serde_json::Value;
@@ -20,9 +20,6 @@ const NETWORK_NAME_CHARS: usize = 63;
 
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
-
-/// The route kinds.
-pub(crate) const ROUTE_KINDS: [Kind; 3] = [Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute];
 
 /// Translates all Gateways of one name, in all clusters.
 ///
@@ -170,26 +167,4 @@ fn attached_routes(
         }
     }
     (counts, addresses)
-}
-
-/// All routes of a cluster that can be read, with their objects. A kind that the cluster does not serve has none.
-pub(crate) fn routes<'a>(
-    view: &View<'a>,
-    cluster: &str,
-    settings: &Settings,
-    unknown: &mut Vec<String>,
-) -> Vec<(Route, &'a Value)> {
-    let mut routes = vec![];
-    for kind in ROUTE_KINDS {
-        match view.list(cluster, kind, None) {
-            Ok(objects) => routes.extend(
-                objects
-                    .into_values()
-                    .filter_map(|object| Some((route::read(cluster, kind, object, settings)?, object))),
-            ),
-            Err(_) if view.is_kind_missing(cluster, kind) => {}
-            Err(why) => unknown.push(why),
-        }
-    }
-    routes
 }

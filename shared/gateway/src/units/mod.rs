@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod gateway;
 mod parents;
 pub(crate) mod route;
+mod routes;
 mod rules;
 mod services;
 mod sharing;

@@ -4,11 +4,11 @@ use super::rules::{self, ResolvedRule, resolved_refs};
 use super::services::{self, Built};
 use super::sharing::{Claim, shares};
 use super::subject;
-use crate::api::{self, ParentRefWire};
+use crate::api::ParentRefWire;
 use crate::gateway::{self, Whose};
 use crate::problem::{self, Problem};
 use crate::report::{Condition, ParentReport, Report, RouteReport};
-use crate::route::{self, Route, RouteId};
+use crate::route::{self, RouteId};
 use crate::view::{Found, View};
 use crate::{Settings, Translation, status};
 use serde::Deserialize;
@@ -166,11 +166,4 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
 
 fn unresolved(message: String) -> Condition {
     Condition { kind: "ResolvedRefs", status: "Unknown", reason: "Pending", message }
-}
-
-/// The route of an object, if it can be read.
-pub(crate) fn read(cluster: &str, kind: Kind, object: &Value, settings: &Settings) -> Option<Route> {
-    let meta = api::meta(object);
-    let id = RouteId { kind, cluster: cluster.to_owned(), namespace: meta.namespace, name: meta.name };
-    route::convert(id, object, &settings.limits).ok()
 }

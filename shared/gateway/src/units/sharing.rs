@@ -6,9 +6,8 @@
 //! otherwise the rules of one would become reachable in networks whose Gateways never took it.
 
 use super::drafts::{Draft, Drafts, drafts};
-use super::gateway::ROUTE_KINDS;
 use super::parents::{Parent, parents};
-use super::route::read;
+use super::routes::{objects, read};
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -106,21 +105,9 @@ fn candidates<'a>(
             && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
     };
     let cluster = own.route.id.cluster.as_str();
-    let mut candidates = vec![];
-    for kind in ROUTE_KINDS {
-        match view.list(cluster, kind, None) {
-            Ok(objects) => {
-                let fitting = objects.into_values().filter(|object| may_share(object));
-                candidates.extend(
-                    fitting.filter_map(|object| Some((read(cluster, kind, object, settings)?, object))),
-                );
-            }
-            Err(_) if view.is_kind_missing(cluster, kind) => {}
-            Err(why) => unknown.push(why),
-        }
-    }
-    candidates.retain(|(route, _)| route.id != own.route.id);
-    candidates
+    let fitting = objects(view, cluster, unknown).into_iter().filter(|(_, object)| may_share(object));
+    let read = fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object)));
+    read.filter(|(route, _)| route.id != own.route.id).collect()
 }
 
 fn share(

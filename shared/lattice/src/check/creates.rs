@@ -3,7 +3,7 @@
 use super::view::{View, our_rule, ours, require};
 use crate::actual::{ActualListener, Status, TargetHealth};
 use crate::desired::{Action, Target};
-use crate::plan::{RuleUpdate, Step};
+use crate::step::{RuleUpdate, Step};
 use crate::{Ownership, TAG_OWNER, TAG_UNIT, Tags};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::view::{View, our_rule, ours, require};
 use crate::actual::{ActualRule, ActualService, Status, TargetHealth};
 use crate::desired::{DesiredService, Target};
-use crate::plan::Step;
+use crate::step::Step;
 use std::collections::BTreeSet;
 
 pub(super) fn judge(view: &View, step: &Step) -> Result<(), String> {

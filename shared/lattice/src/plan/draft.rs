@@ -1,9 +1,10 @@
 //! A plan in the making, and the model that its steps have been done on.
 
-use super::{Blocked, Plan, Step};
 use crate::actual::{ActualListener, ActualService, ActualTargetGroup, Status};
+use crate::blocked::Blocked;
 use crate::desired::{DesiredService, DesiredTargetGroup};
 use crate::model::apply_step;
+use crate::step::{Plan, Step};
 use crate::{Actual, Desired, Limits, Ownership, TAG_OWNER, TAG_UNIT, Tags};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,12 @@
 //! Target groups, without the question of which targets.
 
 use super::draft::{Draft, in_progress, is_broken};
-use super::{Blocked, Step, targets};
+use super::targets;
 use crate::Ownership;
 use crate::actual::{ActualTargetGroup, Status};
+use crate::blocked::Blocked;
 use crate::desired::DesiredTargetGroup;
+use crate::step::Step;
 use std::collections::BTreeSet;
 
 /// Removes what bears a wanted name and must be made anew.

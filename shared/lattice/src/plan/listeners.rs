@@ -1,23 +1,19 @@
 //! Listeners of the wanted services. A listener is its port.
 
 use super::draft::{Draft, free_name};
-use super::{Blocked, Quota, RuleUpdate, Step, groups, rules, services};
+use super::{groups, rules, services};
 use crate::Ownership;
 use crate::actual::{ActualListener, ActualService};
+use crate::blocked::{Blocked, Quota};
 use crate::desired::{Action, DesiredListener, DesiredService, ListenerProtocol};
 use crate::model::apply_step;
+use crate::step::{RuleUpdate, Step};
 use std::collections::BTreeSet;
 
 /// Characters of a listener's name (API reference, CreateListener).
 const LISTENER_NAME_CHARS_MAX: usize = 63;
 /// What a rule answers whose target group had to go before the next one could come.
 const IN_BETWEEN: Action = Action::FixedResponse(500);
-
-/// Names of the target groups that a wanted listener forwards to.
-pub(super) fn target_groups(listener: &DesiredListener) -> BTreeSet<&str> {
-    let rules = listener.rules.iter().flat_map(|r| r.action.target_groups());
-    listener.default_action.target_groups().chain(rules).collect()
-}
 
 /// Brings the listeners and rules of all wanted services in line.
 pub(super) fn update(draft: &mut Draft) {
@@ -47,7 +43,8 @@ fn update_service(draft: &mut Draft, wanted: &DesiredService, held: &ActualServi
 /// Whether the listener can be had: every target group is usable, and what holds the port is ours or as wanted.
 fn is_possible(draft: &mut Draft, service: &str, wanted: &DesiredListener, held: &ActualService) -> bool {
     let port = wanted.port;
-    let mut obstacles: Vec<Blocked> = target_groups(wanted)
+    let mut obstacles: Vec<Blocked> = wanted
+        .target_groups()
         .iter()
         .filter_map(|group| groups::obstacle(draft, service, port, group))
         .collect();
@@ -73,7 +70,7 @@ fn last_target_groups(
     wanted: &DesiredService,
     held: &ActualService,
 ) -> BTreeSet<String> {
-    let mut last: BTreeSet<&str> = possible.iter().flat_map(|l| target_groups(l)).collect();
+    let mut last: BTreeSet<&str> = possible.iter().flat_map(|l| l.target_groups()).collect();
     for listener in &held.listeners {
         let is_possible = possible.iter().any(|l| l.port == listener.port);
         let is_wanted = wanted.listeners.iter().any(|l| l.port == listener.port);

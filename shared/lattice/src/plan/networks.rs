@@ -1,9 +1,10 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
 use super::draft::{Draft, in_progress, is_broken};
-use super::{Blocked, Step};
 use crate::actual::{ActualVpcAssociation, Status};
+use crate::blocked::Blocked;
 use crate::desired::DesiredVpcAssociation;
+use crate::step::Step;
 use crate::{Actual, Ownership};
 use std::collections::BTreeSet;
 

@@ -17,9 +17,10 @@
 
 use super::draft::{Draft, free_name};
 use super::priorities::{Wish, assign};
-use super::{Blocked, Quota, RuleUpdate, Step};
 use crate::actual::{ActualListener, ActualRule};
+use crate::blocked::{Blocked, Quota};
 use crate::desired::{DesiredListener, DesiredRule};
+use crate::step::{RuleUpdate, Step};
 use crate::{Ownership, Tags};
 use std::collections::BTreeSet;
 

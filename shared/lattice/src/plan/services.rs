@@ -2,9 +2,10 @@
 
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
-use super::{Blocked, Step};
 use crate::actual::{ActualAssociation, ActualService, Status};
-use crate::desired::DesiredService;
+use crate::blocked::Blocked;
+use crate::desired::{DesiredListener, DesiredService};
+use crate::step::Step;
 use crate::{Ownership, Tags};
 use std::collections::BTreeSet;
 
@@ -82,7 +83,7 @@ pub(super) fn associate(draft: &mut Draft) {
 pub(super) fn release_target_groups(draft: &mut Draft) {
     let listeners = draft.desired.services.iter().flat_map(|s| &s.listeners);
     let wanted: BTreeSet<String> =
-        listeners.flat_map(super::listeners::target_groups).map(str::to_owned).collect();
+        listeners.flat_map(DesiredListener::target_groups).map(str::to_owned).collect();
     for service in draft.stale_services() {
         let uses = |names: BTreeSet<&str>| names.iter().any(|name| wanted.contains(*name));
         if service.status == Status::DeleteInProgress && uses(service.target_groups()) {

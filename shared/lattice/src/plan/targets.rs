@@ -1,10 +1,11 @@
 //! Targets of target groups.
 
 use super::draft::Draft;
-use super::{Blocked, Quota, Step};
 use crate::Ownership;
 use crate::actual::{ActualTargetGroup, TargetHealth};
+use crate::blocked::{Blocked, Quota};
 use crate::desired::Target;
+use crate::step::Step;
 use std::collections::BTreeSet;
 
 /// Registers what is missing; a target that drains and is wanted again counts as missing.

@@ -2,10 +2,11 @@
 //!
 //! `+` makes, `~` changes, `-` removes, `…` waits, `!` cannot be done.
 
-use super::{Blocked, Plan, Quota, RuleUpdate, Step};
+use crate::blocked::{Blocked, Quota};
 use crate::desired::{
     Action, HeaderMatch, HealthCheck, PathMatch, RuleMatch, Target, TargetGroupConfig, ValueMatch,
 };
+use crate::step::{Plan, RuleUpdate, Step};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result};
 

@@ -1,6 +1,6 @@
 //! The plan's types.
 
-use super::Blocked;
+use crate::blocked::Blocked;
 use crate::desired::{
     Action, DesiredRule, HealthCheck, ListenerProtocol, RuleMatch, Target, TargetGroupConfig,
 };

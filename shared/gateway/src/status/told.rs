@@ -1,0 +1,35 @@
+//! What a route's status tells of what we wrote there.
+
+use crate::gateway::CONTROLLER;
+use serde_json::Value;
+
+/// How an Accepted message of ours begins once a service exists.
+pub(super) const DNS_MESSAGE: &str = "DNS Name: ";
+
+/// The domain names in a route's status that we wrote there.
+pub(crate) fn dns_names(route: &Value) -> Vec<String> {
+    let mut names: Vec<String> = vec![];
+    let accepted =
+        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some("Accepted"));
+    for message in accepted.filter_map(|one| one.get("message").and_then(Value::as_str)) {
+        let message = message.strip_prefix(DNS_MESSAGE);
+        for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The conditions of a route's entries that are ours.
+pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
+    let entries = route.pointer("/status/parents").and_then(Value::as_array);
+    let ours = entries.into_iter().flatten().filter(|entry| is_ours(entry));
+    ours.filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
+}
+
+/// Whether an entry of `status.parents` is ours.
+pub(crate) fn is_ours(entry: &Value) -> bool {
+    entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
+}

@@ -1,0 +1,42 @@
+//! The routes of a cluster.
+
+use crate::route::{ROUTE_KINDS, Route, RouteId, convert};
+use crate::view::View;
+use crate::{Settings, api};
+use serde_json::Value;
+use trellis_hint::Kind;
+
+/// The route of an object, if it can be read.
+pub(crate) fn read(cluster: &str, kind: Kind, object: &Value, settings: &Settings) -> Option<Route> {
+    let meta = api::meta(object);
+    let id = RouteId { kind, cluster: cluster.to_owned(), namespace: meta.namespace, name: meta.name };
+    convert(id, object, &settings.limits).ok()
+}
+
+/// All route objects of a cluster, readable or not. A kind that the cluster does not serve has none.
+pub(crate) fn objects<'a>(
+    view: &View<'a>,
+    cluster: &str,
+    unknown: &mut Vec<String>,
+) -> Vec<(Kind, &'a Value)> {
+    let mut found = vec![];
+    for kind in ROUTE_KINDS {
+        match view.list(cluster, kind, None) {
+            Ok(objects) => found.extend(objects.into_values().map(|object| (kind, object))),
+            Err(_) if view.is_kind_missing(cluster, kind) => {}
+            Err(why) => unknown.push(why),
+        }
+    }
+    found
+}
+
+/// All routes of a cluster that can be read, with their objects.
+pub(crate) fn routes<'a>(
+    view: &View<'a>,
+    cluster: &str,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> Vec<(Route, &'a Value)> {
+    let objects = objects(view, cluster, unknown).into_iter();
+    objects.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object))).collect()
+}
