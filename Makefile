@@ -49,7 +49,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p conformance
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance
 	$(MAKE) lint-template
 
 .PHONY: lint-template
@@ -93,6 +93,10 @@ demo-up: tools ## Start the stack and leave it running
 .PHONY: demo-down
 demo-down: ## End the stack that demo-up left running
 	@$(PY) -m stack down
+
+.PHONY: bench
+bench: build ## Figures of the deployed stack: time to converge, calls
+	@$(PY) -m bench
 
 .PHONY: golden
 golden: ## Rewrite the golden files

@@ -12,10 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from world import World  # noqa: E402
-
 from stack.settings import LatticeDelays, Settings  # noqa: E402
 from stack.stack import Stack, running  # noqa: E402
+from stack.world import World  # noqa: E402
 
 #: Short, so that the tests wait for what they test; the budget test sets the delays that its figures are given for.
 DELAYS = LatticeDelays("5ms", {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from world import PROGRAMMED_SECONDS, World
 
 from stack.objects import Observer, path
 from stack.stack import Stack
 from stack.waiting import wait_for
+from stack.world import PROGRAMMED_SECONDS, World
 
 CALLS_MAX = 20
 DNS_NAME_SECONDS_MAX = 7.0

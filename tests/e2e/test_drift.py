@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
 
 from stack.objects import dns_name
 from stack.waiting import wait_for
+from stack.world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
 
 
 def test_a_deleted_rule_comes_back(world: World) -> None:

@@ -8,10 +8,10 @@ import json
 import ssl
 
 import pytest
-from world import event
 
 from stack.stack import Stack
 from stack.webhook import CONFIGURATION, Webhook, metric_sum
+from stack.world import event
 
 #: Sample → the outcome that the webhook's metric gives it.
 OUTCOMES = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from world import PROGRAMMED_SECONDS, World
-
 from stack.objects import gateway_arn
 from stack.waiting import wait_for
+from stack.world import PROGRAMMED_SECONDS, World
 
 
 def test_a_gateway_says_its_service_networks_arn(world: World) -> None:

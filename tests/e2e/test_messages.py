@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from world import PROGRAMMED_SECONDS, World, event, now_ms
 
 from stack.waiting import wait_for
+from stack.world import PROGRAMMED_SECONDS, World, event, now_ms
 
 #: What to look for in the log, by the message's place in events/sqs-bad-messages.json.
 REASONS = {0: "not a hint", 1: "schema 99", 2: "nowhere", 3: "vanished"}

@@ -7,9 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from world import PROGRAMMED_SECONDS, World
-
 from stack.waiting import wait_for
+from stack.world import PROGRAMMED_SECONDS, World
 
 #: Longer than the time that VPC Lattice's data plane takes here to follow its API, shorter than Trellis waits for it.
 PROPAGATION = "3s"

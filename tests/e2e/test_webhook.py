@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 
-from world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World
-
 from stack.cluster import Cluster
 from stack.environment import inherited
 from stack.stack import Stack
 from stack.waiting import wait_for
 from stack.webhook import Webhook, metric_sum
+from stack.world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World
 
 #: Nothing listens there.
 DEAD_ENDPOINT = "http://127.0.0.1:9"

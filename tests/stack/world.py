@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.error import HTTPError
 
-from stack import deploy
-from stack.cluster import Cluster
-from stack.objects import describe, dns_name, is_true, path
-from stack.settings import ROOT
-from stack.stack import Stack
-from stack.waiting import wait_for
+from . import deploy
+from .cluster import Cluster
+from .objects import describe, dns_name, is_true, path
+from .settings import ROOT
+from .stack import Stack
+from .waiting import wait_for
 
 EXAMPLES = ROOT / "examples"
 #: Creation, association and a health check of everything that a route needs, and the queue before it.
@@ -156,9 +156,9 @@ class World:
         answer = self.stack.aws("sqs").get_queue_attributes(QueueUrl=url or self.stack.outputs.queue_url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
-    def quiet(self) -> None:
+    def quiet(self, *, within: float = PROGRAMMED_SECONDS) -> None:
         """Waits until all hints are worked off."""
-        wait_for("an empty queue", self.queue_length, within=PROGRAMMED_SECONDS, until=lambda length: length == 0)
+        wait_for("an empty queue", self.queue_length, within=within, until=lambda length: length == 0)
 
     def log_has(self, function: str, what: str, holds: Callable[[dict[str, Any]], bool], since_ms: int, *, within: float) -> dict[str, Any]:
         """Waits for a JSON line of a function's log that fulfils `holds`, and returns it."""

@@ -1,0 +1,1 @@
+"""What the deployed stack needs of time and calls."""
