@@ -1,6 +1,6 @@
 """Measures the deployed stack and prints figures; nothing fails because it is slow.
 
-    python -m bench [--routes N] [--output table|json]
+    python -m bench [--routes N] [--pollers N] [--output table|json]
 
 VPC Lattice's delays are those of the walk-through (`python -m bench --help` prints them).
 """
@@ -16,6 +16,7 @@ from stack.stack import running
 from stack.world import World
 
 from .figures import measure
+from .pollers import pollers
 
 
 def main() -> int:
@@ -24,12 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measures the deployed stack.",
                                      epilog=f"VPC Lattice's delays here: {settings.delays.describe()}.")
     parser.add_argument("--routes", type=int, default=50, help="how many routes are applied at once (default 50)")
+    parser.add_argument("--pollers", type=int, default=10, help="batches worked on at once, as MaximumConcurrency of template.yaml (10)")
     parser.add_argument("--output", choices=("table", "json"), default="table", help="how the figures are printed")
     arguments = parser.parse_args()
     with running(settings) as stack:
         world = World(stack, "bench")
         world.create()
-        figures = measure(world, arguments.routes)
+        with pollers(stack, arguments.pollers):
+            figures = measure(world, arguments.routes)
     print(json.dumps(figures.as_json(), indent=2) if arguments.output == "json" else figures.table())
     return 0
 

@@ -1,0 +1,74 @@
+"""Takes messages from the queue as AWS does: several batches at a time.
+
+AWS's event source mapping works on as many batches of a FIFO queue at once as there are message groups, up to
+`MaximumConcurrency`; MiniStack's works on one batch at a time. So that the figures are not MiniStack's, its mapping rests
+meanwhile and these pollers do its work.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stack.stack import Stack
+from stack.waiting import wait_for
+
+#: The most messages of one FIFO batch, which is template.yaml's BatchSize.
+BATCH = 10
+#: How long one receive waits for a message; it bounds how long the pollers take to stop.
+WAIT_SECONDS = 1
+#: MiniStack's mapping takes this long at most to notice that it is to rest.
+SETTLED_SECONDS = 30.0
+
+
+@contextmanager
+def pollers(stack: Stack, number: int) -> Iterator[None]:
+    """Lets this many pollers work meanwhile; template.yaml's MaximumConcurrency is 10."""
+    found = stack.aws("lambda").list_event_source_mappings(FunctionName=stack.outputs.reconcile_function)
+    mapping = found["EventSourceMappings"][0]["UUID"]
+    _enable(stack, mapping, False)
+    over = threading.Event()
+    threads = [threading.Thread(target=_poll, args=(stack, over), daemon=True) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        _enable(stack, mapping, True)
+
+
+def _enable(stack: Stack, mapping: str, enabled: bool) -> None:
+    functions = stack.aws("lambda")
+    functions.update_event_source_mapping(UUID=mapping, Enabled=enabled)
+    state = "Enabled" if enabled else "Disabled"
+    wait_for(f"the mapping to be {state}", lambda: functions.get_event_source_mapping(UUID=mapping)["State"], within=SETTLED_SECONDS,
+             until=lambda seen: seen == state)
+
+
+def _poll(stack: Stack, over: threading.Event) -> None:
+    queue, functions, url = stack.aws("sqs"), stack.aws("lambda"), stack.outputs.queue_url
+    while not over.is_set():
+        received = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=WAIT_SECONDS, AttributeNames=["All"])
+        messages = received.get("Messages", [])
+        if not messages:
+            continue
+        event = {"Records": [_record(message) for message in messages]}
+        answer = functions.invoke(FunctionName=stack.outputs.reconcile_function, Payload=json.dumps(event).encode())
+        body = json.loads(answer["Payload"].read())
+        failed = {item["itemIdentifier"] for item in body.get("batchItemFailures", [])} if "FunctionError" not in answer else None
+        done = [message for message in messages if failed is not None and message["MessageId"] not in failed]
+        if done:
+            queue.delete_message_batch(QueueUrl=url, Entries=[
+                {"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]} for at, message in enumerate(done)])
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    return {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
+            "attributes": message["Attributes"], "messageAttributes": {}, "md5OfBody": message["MD5OfBody"], "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-west-2:000000000000:trellis-Queue.fifo", "awsRegion": "us-west-2"}
