@@ -58,8 +58,8 @@ lint-template: tools
 	$(TOOLS)/bin/sam validate --lint
 
 .PHONY: test-harness
-test-harness: tools ## Tests of the template and of the local stack's own code
-	@$(PYTEST) tests/stack
+test-harness: tools ## Tests of the template, of the local stack and of the conformance runner
+	@$(PYTEST) tests/stack tests/conformance
 
 .PHONY: unit
 unit: ## Unit, golden and property tests of all crates
