@@ -69,6 +69,13 @@ unit: ## Unit, golden and property tests of all crates
 test-cluster: ## Tests of the test cluster's own code
 	@cd tests/cluster && $(GO_FLAGS) go test ./...
 
+# By --workspace the programs that `make unit` built are taken as they are.
+.PHONY: test-kube
+test-kube: ## The Kubernetes client against a real API server
+	@tests/build-testcluster.sh
+	PATH="$$PATH:$(CURDIR)/tests/cluster" TRELLIS_TESTCLUSTER="$(CURDIR)/tests/cluster/testcluster" \
+	  cargo test --workspace --locked --quiet --test real_api_server
+
 .PHONY: test-emulator
 test-emulator: tools ## The emulator against boto3
 	@cargo build --locked --quiet -p lattice-emulator
