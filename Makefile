@@ -58,8 +58,8 @@ lint-template: tools
 	$(TOOLS)/bin/sam validate --lint
 
 .PHONY: test-harness
-test-harness: tools ## Tests of the template and of the local stack's own code
-	@$(PYTEST) tests/stack
+test-harness: tools ## Tests of the template, of the local stack and of the conformance runner
+	@$(PYTEST) tests/stack tests/conformance
 
 .PHONY: unit
 unit: ## Unit, golden and property tests of all crates
@@ -68,6 +68,13 @@ unit: ## Unit, golden and property tests of all crates
 .PHONY: test-cluster
 test-cluster: ## Tests of the test cluster's own code
 	@cd tests/cluster && $(GO_FLAGS) go test ./...
+
+# By --workspace the programs that `make unit` built are taken as they are.
+.PHONY: test-kube
+test-kube: ## The Kubernetes client against a real API server
+	@tests/build-testcluster.sh
+	PATH="$$PATH:$(CURDIR)/tests/cluster" TRELLIS_TESTCLUSTER="$(CURDIR)/tests/cluster/testcluster" \
+	  cargo test --workspace --locked --quiet --test real_api_server
 
 .PHONY: test-emulator
 test-emulator: tools ## The emulator against boto3

@@ -31,5 +31,6 @@ step "Unit, golden and property tests" make unit
 step "The emulator against boto3" make test-emulator
 step "The test cluster is built" built_testcluster
 step "The test cluster's own tests" make test-cluster
+step "The Kubernetes client against a real API server" make test-kube
 step "End to end" make e2e
 printf '\n== %3d s  All passed.\n' $((SECONDS - began))

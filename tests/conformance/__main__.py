@@ -2,21 +2,27 @@
 
     python -m conformance [--run-test NAME] [--report FILE] [--profiles P,P] [--prebuilt]
 
-The status is that of `go test`: 0 when every test passed that skips.yaml does not name.
+The status is 0 when exactly those tests failed that failures.yaml names, and exactly those were skipped that skips.yaml names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from stack.build import Binaries
 from stack.settings import ROOT, LatticeDelays, Settings
 from stack.stack import Stack, report, running
 from stack.waiting import wait_for
+
+from .verdict import Lists, Outcome, explain, judge
 
 HERE = Path(__file__).resolve().parent
 REPORT = HERE / "reports" / "report.yaml"
@@ -37,27 +43,40 @@ SUITE_MINUTES = 60
 
 
 def main() -> int:
-    """Parses the arguments, runs the suite and returns its status."""
+    """Parses the arguments, runs the suite, says what it showed and returns the status."""
     arguments = _arguments()
+    lists = Lists.read(HERE)
     settings = Settings("conf", DELAYS)
-    with running(settings, _prebuilt() if arguments.prebuilt else None) as stack:
+    with running(settings, _prebuilt(settings) if arguments.prebuilt else None) as stack:
         raise_limits(stack)
         accept_class(stack)
-        return run_suite(stack, arguments)
+        written, log = stack.logs / "report.yaml", stack.logs / "suite.log"
+        status = run_suite(stack, arguments, written, log)
+    whole = not arguments.run_test and arguments.profiles == PROFILES
+    found: dict[str, Any] | None = yaml.safe_load(written.read_text()) if written.exists() else None
+    # Part of a run is not what the page tells of.
+    keep = arguments.report or (REPORT if whole else None)
+    if keep and found is not None:
+        shutil.copyfile(written, keep)
+        report(f"the report: {keep}")
+    with log.open() as lines:
+        verdict = judge(lists, Outcome.of(lines), status, found, whole=whole)
+    print(explain(lists, verdict, found if whole else None))
+    return 0 if verdict.as_stated else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance", description="Runs the Gateway API conformance suite on the local stack.")
     parser.add_argument("--run-test", default="", help="one test, by its short name")
     parser.add_argument("--profiles", default=PROFILES, help="conformance profiles, separated by commas")
-    parser.add_argument("--report", type=Path, default=REPORT, help="where the ConformanceReport goes")
+    parser.add_argument("--report", type=Path, help="where the ConformanceReport goes; of a whole run, reports/report.yaml")
     parser.add_argument("--prebuilt", action="store_true", help="take the programs that an earlier build left")
     return parser.parse_args()
 
 
-def _prebuilt() -> Binaries:
-    built = ROOT / "target" / "lambda"
-    return Binaries(built / "lattice-emulator" / "bootstrap", built / "trellis-webhook" / "bootstrap")
+def _prebuilt(settings: Settings) -> Binaries:
+    built = settings.state.parent / "build"
+    return Binaries(built / "lattice-emulator", built / "trellis-webhook")
 
 
 def raise_limits(stack: Stack) -> None:
@@ -81,20 +100,18 @@ def accept_class(stack: Stack) -> None:
     wait_for(f"supportedFeatures of GatewayClass {CLASS}", features, within=CLASS_SECONDS)
 
 
-def run_suite(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Runs `go test`; its output goes to the terminal and into the stack's logs."""
-    arguments.report.parent.mkdir(parents=True, exist_ok=True)
+def run_suite(stack: Stack, arguments: argparse.Namespace, written: Path, log: Path) -> int:
+    """Runs `go test`; its output goes to the terminal and into `log`, the ConformanceReport into `written`."""
     env = stack.environment() | {
         "LATTICE_CONTROL_URL": stack.emulator.url,
         "LATTICE_DATA_PORT": str(stack.emulator.data_port),
         "GOFLAGS": "-trimpath -buildvcs=false",
     }
     command = ["go", "test", "-count=1", "-v", f"-timeout={SUITE_MINUTES}m", "-run=TestConformance", ".", f"-gateway-class={CLASS}",
-               f"-conformance-profiles={arguments.profiles}", f"-report-output={arguments.report.resolve()}"]
+               f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}"]
     command += [f"-{name}={value}" for name, value in PROJECT.items()]
     if arguments.run_test:
         command.append(f"-run-test={arguments.run_test}")
-    log = stack.logs / "suite.log"
     with log.open("w") as file, subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                                  stdin=subprocess.DEVNULL, text=True) as suite:
         assert suite.stdout is not None

@@ -28,13 +28,15 @@ type skip struct {
 
 func TestConformance(t *testing.T) {
 	options := conformance.DefaultOptions(t)
-	client := newVPCClient(t, os.Getenv(controlVariable), os.Getenv(dataPortVariable), options.TimeoutConfig)
+	routes := &rest{cluster: options.Client, t: t}
+	client := newVPCClient(t, os.Getenv(controlVariable), os.Getenv(dataPortVariable), options.TimeoutConfig, routes)
 	options.RoundTripper = client
 	resolveInVPCs(t, client)
 	options.SkipTests = append(options.SkipTests, skippedTests(t)...)
 	options.Hook = func(t *testing.T, _ suite.ConformanceTest, s *suite.ConformanceTestSuite) {
 		client.leaveNetworks(t)
 		awaitQuiet(t, s)
+		routes.forget()
 	}
 	conformance.RunConformanceWithOptions(t, options)
 }

@@ -89,6 +89,7 @@ func (r *vpcResolver) answer(ctx context.Context, query dnsmessage.Message) ([]b
 		Questions: query.Questions,
 	}
 	name := question.Name.String()
+	r.client.routes.await()
 	prefix, err := r.client.vpcPrefix(ctx, name[:len(name)-1])
 	switch {
 	case err != nil:

@@ -38,6 +38,7 @@ type vpcClient struct {
 	control  string
 	dataPort string
 	http     http.Client
+	routes   *rest
 
 	lock sync.Mutex
 	// joined are the ids of the VPC associations that this client made.
@@ -61,12 +62,12 @@ type latticeState struct {
 	Prefixes map[string]string `json:"vpcs"`
 }
 
-func newVPCClient(t *testing.T, control, dataPort string, timeouts config.TimeoutConfig) *vpcClient {
+func newVPCClient(t *testing.T, control, dataPort string, timeouts config.TimeoutConfig, routes *rest) *vpcClient {
 	t.Helper()
 	if control == "" || dataPort == "" {
 		t.Fatalf("%s and %s have to say where VPC Lattice is", controlVariable, dataPortVariable)
 	}
-	client := &vpcClient{control: control, dataPort: dataPort, http: http.Client{Timeout: controlTimeout}}
+	client := &vpcClient{control: control, dataPort: dataPort, http: http.Client{Timeout: controlTimeout}, routes: routes}
 	client.sender = roundtripper.DefaultRoundTripper{TimeoutConfig: timeouts, CustomDialContext: client.dial}
 	return client
 }
@@ -76,6 +77,7 @@ func newVPCClient(t *testing.T, control, dataPort string, timeouts config.Timeou
 // All listeners share one port there and the Host header names the one that is meant, so a port of the URL is added to
 // a host that has none, and taken away from what the backend saw.
 func (c *vpcClient) CaptureRoundTrip(request roundtripper.Request) (*roundtripper.CapturedRequest, *roundtripper.CapturedResponse, error) {
+	c.routes.await()
 	host, port := request.Host, request.URL.Port()
 	_, _, noPort := net.SplitHostPort(host)
 	if host == "" || port == "" || noPort == nil {

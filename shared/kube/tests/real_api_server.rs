@@ -1,6 +1,6 @@
 //! The client against a real kube-apiserver, with the project's own RBAC file and custom resource definitions.
 //!
-//! `TRELLIS_TESTCLUSTER` names the binary of `tests/cluster`; the end-to-end run sets it. Without it there is no API
+//! `TRELLIS_TESTCLUSTER` names the binary of `tests/cluster`; `make test-kube` sets it. Without it there is no API
 //! server to test against and the test says so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test by a panic")]
