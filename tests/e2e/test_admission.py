@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from world import EXAMPLES, World
 
 from stack.environment import inherited
 from stack.objects import conditions
 from stack.waiting import wait_for
+from stack.world import EXAMPLES, World
 
 #: kubectl waits for one review of at most a second; the rest is for a loaded machine.
 APPLY_SECONDS = 30

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-from world import EXAMPLES, PROGRAMMED_SECONDS, World
 
 from stack.cluster import load
 from stack.objects import conditions, dns_name
 from stack.waiting import wait_for
+from stack.world import EXAMPLES, PROGRAMMED_SECONDS, World
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 #: An object without finalizers is gone at once; kubectl would wait for one that is stuck.
