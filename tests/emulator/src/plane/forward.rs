@@ -37,15 +37,12 @@ impl Plane {
         let mut response = self.respond(request, caller, &id, &seen, &mut facts).await?;
         response.headers_mut().insert(REQUEST_ID, id.clone());
         let Some(via) = facts.via.as_ref().filter(|via| via.logged) else { return Ok(response) };
-        let (home, destinations) = {
-            let state = self.emulator.state();
-            (state.home().clone(), state.log_destinations(&via.service, &via.network))
-        };
+        let destinations = self.emulator.state().log_destinations(&via.service, &via.network);
         let pending = Pending {
             log: Arc::clone(&self.log),
             seen,
             facts,
-            home,
+            home: self.home.clone(),
             vpc: Arc::clone(&caller.vpc),
             peer: caller.peer,
             encryption: caller.encryption.clone(),
@@ -133,9 +130,8 @@ impl Plane {
         let fitting = fits(&parts, &destination.protocol_version);
         let authority = parts.uri.authority().map(ToString::to_string);
         strip_hop(&mut parts.headers);
-        let home = self.emulator.state().home().clone();
         let way = Way {
-            home: &home,
+            home: &self.home,
             vpc: &caller.vpc,
             peer: caller.peer,
             proto: if caller.encryption.is_some() { "https" } else { "http" },
@@ -152,7 +148,7 @@ impl Plane {
         let started = Instant::now();
         let outcome = if destination.kind == "LAMBDA" {
             let now = self.emulator.clock.now();
-            let about = Circumstances { home: &home, vpc: &caller.vpc, via, destination, now };
+            let about = Circumstances { home: &self.home, vpc: &caller.vpc, via, destination, now };
             self.invoke(&parts, body, &about).await
         } else if !fitting {
             tracing::debug!(

@@ -319,10 +319,13 @@ impl TargetGroup {
         let checked = self.checked();
         let good = |target: &Target| !checked || target.health == Health::Healthy;
         let registered = || self.targets.iter().filter(|(_, target)| target.draining.is_none());
-        let healthy: Vec<&TargetKey> =
-            registered().filter(|(_, target)| good(target)).map(|(key, _)| key).collect();
-        let pool = if healthy.is_empty() { registered().map(|(key, _)| key).collect() } else { healthy };
-        let chosen = pool.get(self.turn % pool.len().max(1)).map(|key| (*key).clone());
+        let healthy = registered().filter(|(_, target)| good(target)).count();
+        let chosen = if healthy > 0 {
+            registered().filter(|(_, target)| good(target)).nth(self.turn % healthy)
+        } else {
+            registered().nth(self.turn % registered().count().max(1))
+        };
+        let chosen = chosen.map(|(key, _)| key.clone());
         self.turn = self.turn.wrapping_add(1);
         chosen
     }
