@@ -41,11 +41,11 @@ class Emulator:
         self.process.stdin.close()
         assert self.process.wait(timeout=10) == 0
 
-    def client(self, service="vpc-lattice", checked=True, **config):
+    def client(self, service="vpc-lattice", checked=True, keys=("AKIDEXAMPLE", "secret", None), region=REGION, **config):
         """A client; `checked` hangs the oracle into it. Neither retries nor checks what it sends."""
         client = boto3.client(
-            service, region_name=REGION, endpoint_url=self.url, aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="secret",
+            service, region_name=region, endpoint_url=self.url, aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1], aws_session_token=keys[2],
             config=Config(parameter_validation=False, retries={"total_max_attempts": 1}, **config))
         if checked:
             oracle.watch(client)

@@ -13,6 +13,7 @@ use super::access_log::{Facts, Pending, Seen};
 use super::headers::{REQUEST_ID, Way, mark, request_id, strip_hop, within_limits};
 use super::lambda::{self, Circumstances};
 use super::{Body, Caller, Plane, host, place};
+use crate::Clock;
 use crate::iam::Side;
 use crate::state::plan::{Arrival, Decision, Destination, Via};
 
@@ -83,6 +84,7 @@ impl Plane {
                 path: request.uri().path(),
                 query: request.uri().query().unwrap_or_default(),
                 headers: request.headers(),
+                machine_time: Clock::machine(),
                 roll: rand::random(),
             };
             let now = self.emulator.clock.now();

@@ -79,6 +79,8 @@ pub struct Arrival<'a> {
     pub query: &'a str,
     /// Headers.
     pub headers: &'a HeaderMap,
+    /// Time of the machine, which signatures are held against.
+    pub machine_time: Moment,
     /// Random number from 0 to below 1 that decides the weighted choice.
     pub roll: f64,
 }

@@ -29,8 +29,11 @@ pub struct Settings {
     pub failures: Vec<Failure>,
     /// Certificates that ACM lists.
     pub certificates: Vec<Certificate>,
-    /// Callers whose signatures are known at the data plane.
+    /// Callers whose signatures are known.
     pub identities: Vec<Identity>,
+    /// Whether calls of the control plane must be signed by one of these; requests to services always are held
+    /// against them when they are signed.
+    pub check_signatures: bool,
 }
 
 /// A patch that does not fit the settings.
