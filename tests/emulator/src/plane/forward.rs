@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::access_log::{Facts, Pending, Seen};
 use super::headers::{REQUEST_ID, Way, mark, request_id, strip_hop, within_limits};
 use super::lambda::{self, Circumstances};
-use super::{Body, Caller, Plane, host, place};
+use super::{Body, Caller, Plane, host};
 use crate::Clock;
 use crate::iam::Side;
 use crate::state::plan::{Arrival, Decision, Destination, Via};
@@ -199,8 +199,12 @@ impl Plane {
         facts: &mut Facts,
     ) -> Result<Response<Body>, Failure> {
         let unreachable = Failure(StatusCode::INTERNAL_SERVER_ERROR, "TargetConnectionError");
-        let address = place(destination).ok_or(unreachable)?;
-        facts.target = destination.target.port.map(|port| format!("{}:{port}", destination.target.id));
+        let Some(location) = destination.location else {
+            tracing::warn!(target = destination.target.id, "nobody has told where this target is");
+            return Err(unreachable);
+        };
+        let address = location.place;
+        facts.target = Some(location.address.to_string());
         let multiplexed = destination.protocol_version != "HTTP1";
         let scheme = if destination.protocol == "HTTPS" { "https" } else { "http" };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());

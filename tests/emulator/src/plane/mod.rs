@@ -255,17 +255,10 @@ impl Plane {
     }
 }
 
-/// Where a target is reached on this machine.
-fn place(destination: &Destination) -> Option<SocketAddr> {
-    let address: Ipv4Addr = destination.target.ipv4()?;
-    let port = destination.target.port?;
-    Some(SocketAddr::from((destination.prefix?.place(address), port)))
-}
-
 /// Carries bytes both ways until both sides have ended or the connection is too old.
 async fn pass(mut stream: TcpStream, destination: &Destination) -> io::Result<()> {
-    let address = place(destination).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-    let mut target = TcpStream::connect(address).await?;
+    let location = destination.location.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+    let mut target = TcpStream::connect(location.place).await?;
     let copied = tokio::io::copy_bidirectional(&mut stream, &mut target);
     tokio::time::timeout(PASSTHROUGH_LIFE, copied).await.map_err(io::Error::from)??;
     Ok(())

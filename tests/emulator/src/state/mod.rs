@@ -6,6 +6,7 @@
 mod access;
 mod access_log;
 mod action;
+mod address;
 mod batch;
 mod calls;
 pub mod document;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use address::{Instance, Location};
 pub use calls::{Call, CallLog};
 pub use document::{Document, Input};
 pub use error::Refusal;

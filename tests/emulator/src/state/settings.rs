@@ -2,10 +2,12 @@
 //! admin path and a snapshot speak of the same names.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::address::Instance;
 use super::time::Delay;
 use crate::iam::Identity;
 
@@ -27,6 +29,10 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Transitions that shall fail, by kind of resource.
     pub failures: Vec<Failure>,
+    /// Instances by id, for target groups of type INSTANCE.
+    pub instances: BTreeMap<String, Instance>,
+    /// Addresses of application load balancers by ARN, for target groups of type ALB.
+    pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
     /// Certificates that ACM lists.
     pub certificates: Vec<Certificate>,
     /// Callers whose signatures are known.

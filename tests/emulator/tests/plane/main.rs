@@ -12,3 +12,4 @@ mod load;
 mod outlets;
 mod secure;
 mod site;
+mod targets;

@@ -397,29 +397,6 @@ fn row_30_u_an_action_with_an_unknown_target_group_finds_nothing() {
 }
 
 #[test]
-fn row_31_o_a_target_that_does_not_fit_is_reported_and_the_rest_is_registered() {
-    let mut world = World::quick();
-    let group = world.group("tgroup");
-    let answer = world.ok(
-        "RegisterTargets",
-        json!({"targetGroupIdentifier": group, "targets": [{"id": "i-012345"}, {"id": "10.0.0.1", "port": 81}]}),
-    );
-    assert_eq!(answer["successful"], json!([{"id": "10.0.0.1", "port": 81}]));
-    assert_eq!(answer["unsuccessful"][0]["failureCode"], json!("UnsupportedTarget"));
-}
-
-#[test]
-fn row_32_d_a_lambda_target_group_has_one_target() {
-    let mut world = World::quick();
-    let group = world.id("CreateTargetGroup", json!({"name": "lambda", "type": "LAMBDA"}));
-    let target =
-        |name: &str| json!([{"id": format!("arn:aws:lambda:us-west-2:000000000000:function:{name}")}]);
-    world.ok("RegisterTargets", json!({"targetGroupIdentifier": group, "targets": target("one")}));
-    let second = json!({"targetGroupIdentifier": group, "targets": target("two")});
-    assert_eq!(world.refused("RegisterTargets", second).0, INVALID);
-}
-
-#[test]
 fn rows_33_and_34_o_one_access_log_destination_of_a_type_and_only_for_what_exists() {
     let mut world = World::quick();
     let service = world.service("svc");

@@ -7,6 +7,7 @@ mod quotas;
 mod routing;
 mod shares;
 mod switches;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
