@@ -58,8 +58,9 @@ class Emulator:
             return json.load(response)
 
 
-def pytest_report_header():
-    return f"botocore {botocore.__version__}, vpc-lattice model {oracle.api_version()}"
+def pytest_terminal_summary(terminalreporter):
+    """Names the model in the output, also of a quiet run."""
+    terminalreporter.write_line(f"vpc-lattice {oracle.api_version()} as in botocore {botocore.__version__}")
 
 
 @pytest.fixture(scope="session")

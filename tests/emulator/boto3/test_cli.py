@@ -11,10 +11,8 @@ import re
 import subprocess
 import sys
 
-import pytest
+import awscli
 from scenes import VPC
-
-awscli = pytest.importorskip("awscli")
 
 EXAMPLES = pathlib.Path(awscli.__file__).parent / "examples" / "vpc-lattice"
 AWS = pathlib.Path(sys.executable).parent / "aws"
