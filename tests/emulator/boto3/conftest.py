@@ -13,6 +13,7 @@ import boto3
 import botocore
 import oracle
 import pytest
+import samples
 from botocore.config import Config
 from scenes import REGION, VPC
 
@@ -59,7 +60,9 @@ class Emulator:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Names the model in the output, also of a quiet run."""
+    """Tells what was tried and by which model, also in a quiet run."""
+    tried = ", ".join(f"{count} {what}" for what, count in sorted(samples.CASES.items()))
+    terminalreporter.write_line(f"tried: {tried}")
     terminalreporter.write_line(f"vpc-lattice {oracle.api_version()} as in botocore {botocore.__version__}")
 
 

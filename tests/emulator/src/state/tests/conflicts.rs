@@ -142,7 +142,7 @@ fn row_11_d_a_fixed_response_is_404_or_500() {
 }
 
 #[test]
-fn row_12_o_a_priority_is_at_most_2000_or_what_the_switch_says() {
+fn row_12_o_and_switch_04_a_priority_is_at_most_2000_or_what_the_switch_says() {
     for (max, good, bad) in [(2000, 2000, 2001), (100, 100, 101)] {
         let mut world = World::with(&json!({"switches": {"priority-max": max}}));
         let service = world.service("svc");
@@ -344,7 +344,7 @@ fn row_26_o_a_target_group_with_draining_targets_cannot_be_deleted() {
 }
 
 #[test]
-fn row_27_u_a_target_group_with_registered_targets_is_a_conflict_or_goes_by_the_switch() {
+fn row_27_u_and_switch_09_a_target_group_with_registered_targets_is_a_conflict_or_goes_by_the_switch() {
     for (switch, refused) in [("conflict", true), ("allow", false)] {
         let mut world = World::with(&json!({"switches": {"delete-tg-registered": switch}}));
         let group = world.group("tgroup");
@@ -430,7 +430,7 @@ fn row_36_d_an_auth_policy_is_json_on_one_line_and_not_too_long() {
 }
 
 #[test]
-fn row_37_deleting_an_auth_policy_under_aws_iam_goes_or_not_by_the_switch() {
+fn row_37_and_switch_10_deleting_an_auth_policy_under_aws_iam_goes_or_not_by_the_switch() {
     for (switch, refused) in [("allow", false), ("conflict", true)] {
         let mut world = World::with(&json!({"switches": {"delete-auth-policy": switch}}));
         let service = world.id("CreateService", json!({"name": "svc", "authType": "AWS_IAM"}));

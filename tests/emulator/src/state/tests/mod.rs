@@ -1,6 +1,7 @@
 //! Tests of the behaviour. They drive the state with a clock of their own.
 
 mod conflicts;
+mod coverage;
 mod life;
 mod listing;
 mod quotas;
