@@ -24,6 +24,7 @@ pub mod plan;
 mod policy;
 mod report;
 mod resource;
+mod resource_link;
 pub mod resources;
 mod rule;
 mod service;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
     /// Certificates that ACM lists.
     pub certificates: Vec<Certificate>,
+    /// Domains whose owner has made the TXT record that a domain verification asks for.
+    pub verified_domains: Vec<String>,
     /// Callers whose signatures are known.
     pub identities: Vec<Identity>,
     /// Whether calls of the control plane must be signed by one of these; requests to services always are held

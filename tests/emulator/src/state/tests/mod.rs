@@ -5,6 +5,7 @@ mod coverage;
 mod life;
 mod listing;
 mod quotas;
+mod resources;
 mod routing;
 mod shares;
 mod switches;
