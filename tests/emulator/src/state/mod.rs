@@ -37,7 +37,7 @@ mod token;
 pub mod vpc;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

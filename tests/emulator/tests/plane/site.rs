@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto;
 use lattice_emulator::model::Model;
 use lattice_emulator::plane::{self, Outlets, Plane};
 use lattice_emulator::state::{Document, Home, Prefix, Settings, State};
-use lattice_emulator::{Emulator, protocol};
+use lattice_emulator::{Emulator, protocol, server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -94,6 +94,14 @@ impl Site {
         let both = json!({"vpcIdentifier": VPC, "serviceNetworkIdentifier": network});
         site.call("CreateServiceNetworkVpcAssociation", both).await;
         site
+    }
+
+    /// Starts the control plane's listener.
+    pub(crate) async fn control(&self) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(server::serve(listener, Arc::clone(&self.emulator), Arc::clone(&self.plane)));
+        address
     }
 
     /// Calls an operation through the protocol layer.
