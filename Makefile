@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 TOOLS := .tools/aws
 MINISTACK := .tools/ministack
+BOTO3 := .tools/boto3
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
 GO_FLAGS := GOFLAGS="-trimpath -buildvcs=false"
@@ -34,6 +35,12 @@ $(MINISTACK)/requirements.txt: requirements-ministack.txt
 	@echo "tools: $(MINISTACK)"
 	test -x $(MINISTACK)/bin/python || $(PYTHON) -m venv $(MINISTACK)
 	$(MINISTACK)/bin/pip install --quiet --disable-pip-version-check -r $<
+	cp $< $@
+
+$(BOTO3)/requirements.txt: tests/emulator/boto3/requirements.txt
+	@echo "tools: $(BOTO3)"
+	test -x $(BOTO3)/bin/python || $(PYTHON) -m venv $(BOTO3)
+	$(BOTO3)/bin/pip install --quiet --disable-pip-version-check -r $<
 	cp $< $@
 
 .PHONY: tools
@@ -77,9 +84,9 @@ test-kube: ## The Kubernetes client against a real API server
 	  cargo test --workspace --locked --quiet --test real_api_server
 
 .PHONY: test-emulator
-test-emulator: tools ## The emulator against boto3
+test-emulator: $(BOTO3)/requirements.txt ## The emulator against boto3 and the AWS CLI
 	@cargo build --locked --quiet -p lattice-emulator
-	$(PYTEST) tests/emulator/boto3
+	PYTHONDONTWRITEBYTECODE=1 $(BOTO3)/bin/python -m pytest -q -p no:cacheprovider tests/emulator/boto3
 
 .PHONY: e2e
 e2e: build ## End to end on the local stack

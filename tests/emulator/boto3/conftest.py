@@ -13,6 +13,7 @@ import boto3
 import botocore
 import oracle
 import pytest
+import samples
 from botocore.config import Config
 from scenes import REGION, VPC
 
@@ -41,11 +42,11 @@ class Emulator:
         self.process.stdin.close()
         assert self.process.wait(timeout=10) == 0
 
-    def client(self, service="vpc-lattice", checked=True, **config):
+    def client(self, service="vpc-lattice", checked=True, keys=("AKIDEXAMPLE", "secret", None), region=REGION, **config):
         """A client; `checked` hangs the oracle into it. Neither retries nor checks what it sends."""
         client = boto3.client(
-            service, region_name=REGION, endpoint_url=self.url, aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="secret",
+            service, region_name=region, endpoint_url=self.url, aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1], aws_session_token=keys[2],
             config=Config(parameter_validation=False, retries={"total_max_attempts": 1}, **config))
         if checked:
             oracle.watch(client)
@@ -58,8 +59,11 @@ class Emulator:
             return json.load(response)
 
 
-def pytest_report_header():
-    return f"botocore {botocore.__version__}, vpc-lattice model {oracle.api_version()}"
+def pytest_terminal_summary(terminalreporter):
+    """Tells what was tried and by which model, also in a quiet run."""
+    tried = ", ".join(f"{count} {what}" for what, count in sorted(samples.CASES.items()))
+    terminalreporter.write_line(f"tried: {tried}")
+    terminalreporter.write_line(f"vpc-lattice {oracle.api_version()} as in botocore {botocore.__version__}")
 
 
 @pytest.fixture(scope="session")

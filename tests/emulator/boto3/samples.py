@@ -1,5 +1,6 @@
 """Sample values for the model's shapes: valid ones, and ones that break a single constraint."""
 
+import collections
 import itertools
 import re
 
@@ -26,6 +27,8 @@ STRETCHED = {"PathMatchExact": "/", "PathMatchPrefix": "/", "HealthCheckPath": "
 
 NAMES = re.compile(r"(Service|ServiceNetwork|TargetGroup|Listener|Rule|ResourceConfiguration|ResourceGateway)Name$")
 fresh = itertools.count(1)
+CASES = collections.Counter()
+"""How many inputs of each kind were tried; the run's output shows it."""
 
 
 def sample(shape):
@@ -71,14 +74,16 @@ def minimal(operation):
 
 
 def places(shape, path=(), seen=()):
-    """Every member below a structure as (path, shape, owner's shape), each shape once on the way down."""
+    """Every member and item below a structure as (path, shape, owner's shape), each shape once on the way down."""
     for name, inner in shape.members.items():
         here = (*path, name)
         yield here, inner, shape
-        below = inner.member if inner.type_name == "list" else inner
+        below = inner
+        if inner.type_name == "list":
+            here, below = (*here, 0), inner.member
+            yield here, below, inner
         if below.type_name == "structure" and below.name not in seen:
-            step = (*here, 0) if inner.type_name == "list" else here
-            yield from places(below, step, (*seen, below.name))
+            yield from places(below, here, (*seen, below.name))
 
 
 def put(operation, path, value):
@@ -107,24 +112,55 @@ def put(operation, path, value):
     return document
 
 
+def without(operation, path, shape):
+    """The minimal input with everything on the way to `path` and not what is there."""
+    document = put(operation, path, sample(shape))
+    at = document
+    for step in path[:-1]:
+        at = at[step]
+    del at[path[-1]]
+    return document
+
+
+def constraints(shape):
+    """What the model demands of a value beside its type. A length of at least 0 demands nothing."""
+    low, kind = shape.metadata.get("min"), shape.type_name
+    if shape.type_name == "string" and shape.enum:
+        return {"enum"}
+    found = {"min"} if low is not None and (low or kind in ("integer", "long")) else set()
+    found |= {"max"} if "max" in shape.metadata else set()
+    found |= {"pattern"} if "pattern" in shape.metadata else set()
+    found |= {"union"} if kind == "structure" and shape.is_tagged_union else set()
+    if kind == "map":
+        found |= {f"key {what}" for what in constraints(shape.key)}
+        found |= {f"value {what}" for what in constraints(shape.value)}
+    return found
+
+
 def breaks(shape):
-    """Values that break one constraint each, as (what, value)."""
+    """Values that break one constraint each, as (constraint, value)."""
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     kind = shape.type_name
     if kind in ("integer", "long"):
-        yield from (("below", low - 1),) if low is not None else ()
-        yield from (("above", high + 1),) if high is not None else ()
+        yield from (("min", low - 1),) if low is not None else ()
+        yield from (("max", high + 1),) if high is not None else ()
     elif kind == "list":
-        lengths = ([("short", low - 1)] if low else []) + ([("long", high + 1)] if high is not None else [])
+        lengths = ([("min", low - 1)] if low else []) + ([("max", high + 1)] if high is not None else [])
         yield from ((what, [sample(shape.member) for _ in range(length)]) for what, length in lengths)
     elif kind == "map":
-        yield from (("large", {f"k{n}": "v" for n in range(high + 1)}),) if high is not None else ()
+        yield from (("max", {f"k{n}": "v" for n in range(high + 1)}),) if high is not None else ()
+        yield from ((f"key {what}", {key: "value"}) for what, key in breaks(shape.key))
+        yield from ((f"value {what}", {"key": value}) for what, value in breaks(shape.value))
+    elif kind == "structure" and shape.is_tagged_union:
+        yield "union", {}
+        if len(shape.members) > 1:
+            yield "union", {name: sample(inner) for name, inner in itertools.islice(shape.members.items(), 2)}
     elif kind == "string" and shape.enum:
-        yield "unknown", "BOGUS"
-        yield "case", shape.enum[0].swapcase()
+        yield "enum", "BOGUS"
+        yield "enum", shape.enum[0].swapcase()
     elif kind == "string":
-        yield from (("short", "a" * (low - 1)),) if low else ()
-        yield from (("long", stretched(shape, high + 1)),) if high is not None else ()
+        yield from (("min", "a" * (low - 1)),) if low else ()
+        yield from (("max", stretched(shape, high + 1)),) if high is not None else ()
         if "pattern" in shape.metadata:
             yield from (("pattern", value) for value in pattern_breakers(shape))
 

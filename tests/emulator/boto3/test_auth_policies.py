@@ -1,11 +1,13 @@
 """Auth policies at the data plane: requests signed by AWS's own signer, against a service with AWS_IAM."""
 
+import datetime
 import http.client
 import json
 
+import botocore.auth
 import pytest
 import scenes
-from botocore.auth import SigV4Auth
+from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from scenes import REGION, VPC
@@ -17,6 +19,13 @@ ROLE = "arn:aws:iam::000000000000:role/clients"
 
 class Signer(SigV4Auth):
     """Payloads of requests to services are not signed."""
+
+    def payload(self, request):
+        return "UNSIGNED-PAYLOAD"
+
+
+class Presigner(SigV4QueryAuth):
+    """The same in the query string."""
 
     def payload(self, request):
         return "UNSIGNED-PAYLOAD"
@@ -97,6 +106,43 @@ def test_bad_signatures_are_refused_even_where_anonymous_callers_pass(site):
     assert site.send(sign=GOOD)[0] == 404
     assert site.send(headers={"authorization": "AWS4-ECDSA-P256-SHA256 Credential=x"})[0] == 403
     assert site.send(headers={"authorization": "Bearer abc"})[0] == 404, "other schemes are the target's business"
+
+
+def presigned(site, path="/x", keys=GOOD, expires=60, name="vpc-lattice-svcs", method="GET"):
+    """The path with its signature."""
+    request = AWSRequest(method=method, url=f"http://{site.domain}{path}", headers={"host": site.domain})
+    Presigner(Credentials(*keys), name, REGION, expires).add_auth(request)
+    return request.url.removeprefix(f"http://{site.domain}")
+
+
+@pytest.mark.parametrize("path", ["/x", "/a%20b/c?z=1&a=2&a=1", "/x?q=%2F"])
+def test_a_presigned_request_is_its_signers(site, path):
+    site.policy(site.service, {"Principal": {"AWS": ROLE}})
+    assert site.send(path)[0] == 403
+    assert site.send(presigned(site, path)) == (404, "Not Found")
+
+
+def test_a_presigned_request_that_is_not_good_is_refused(site):
+    site.policy(site.service, {})
+    good = presigned(site)
+    assert site.send(good)[0] == 404
+    for path in [
+        presigned(site, keys=("AKIDCALLER", "wrong", GOOD[2])), presigned(site, keys=("AKIDNOBODY", *GOOD[1:])),
+        presigned(site, name="vpc-lattice"), presigned(site, expires=604801), presigned(site, expires=0),
+        good.replace("/x?", "/y?"), good + "&more=1", good.replace("X-Amz-Expires=60", "X-Amz-Expires=61"),
+        good.replace("X-Amz-Signature", "X-Amz-Nothing"), presigned(site, method="PUT"),
+        good.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+    ]:
+        assert site.send(path)[0] == 403, path
+
+
+def test_a_presigned_request_ends_after_the_time_that_it_asked_for(site, monkeypatch):
+    site.policy(site.service, {})
+    ago = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(minutes=10)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: ago)
+    assert site.send(presigned(site, expires=660))[0] == 404
+    status, body = site.send(presigned(site, expires=540))
+    assert status == 403 and "Signature expired" in body
 
 
 def test_a_signature_does_not_hold_for_another_path(site):

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Emulator;
+use crate::picture::picture;
 use crate::protocol::Answer;
 use crate::state::{Delay, Share};
 
@@ -26,7 +27,14 @@ struct Advance {
 /// Answers an admin request; `path` is what follows the prefix.
 pub fn handle(emulator: &Emulator, method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Answer {
     match (method.as_str(), path.trim_end_matches('/')) {
-        ("GET", "") => page(),
+        ("GET", "") => html(Bytes::from_static(PAGE.as_bytes())),
+        ("GET", "/picture") => {
+            let now = emulator.clock.now();
+            let report = emulator.state().report(now);
+            // Counts only: no call has this number.
+            let calls = emulator.calls().report(u64::MAX);
+            html(Bytes::from(picture(&report, &calls)))
+        }
         ("GET", "/calls") => good(&emulator.calls().report(since(query))),
         ("GET", "/state") => {
             let now = emulator.clock.now();
@@ -114,8 +122,8 @@ fn share(emulator: &Emulator, body: &[u8]) -> Answer {
     }
 }
 
-fn page() -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from_static(PAGE.as_bytes())));
+fn html(body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     answer.headers_mut().insert(header::CONTENT_TYPE, html);
     answer

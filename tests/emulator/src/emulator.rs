@@ -16,9 +16,13 @@ pub struct Clock {
 impl Clock {
     /// The moment it shows.
     pub fn now(&self) -> Moment {
+        Moment(Self::machine().0.saturating_add(self.ahead.load(Ordering::Relaxed)))
+    }
+
+    /// The machine's own time.
+    pub fn machine() -> Moment {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let real = i64::try_from(real).unwrap_or(i64::MAX);
-        Moment(real.saturating_add(self.ahead.load(Ordering::Relaxed)))
+        Moment(i64::try_from(real).unwrap_or(i64::MAX))
     }
 
     /// Lets time pass at once.

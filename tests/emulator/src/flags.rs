@@ -26,7 +26,7 @@ Switches (with --switch NAME=VALUE; the first value is the default):
 
 Admin paths under /_emulator/ of the control port: GET / (page), GET calls[?since=N], POST calls/reset,
 POST reset, GET state, GET|PUT config, GET|PUT snapshot, GET|POST clock, POST shares, GET model, GET ca.pem,
-GET access-log.
+GET access-log, GET picture.
 
 When it is ready it prints one line:
   READY control=http://ADDRESS:PORT data-port=PORT";

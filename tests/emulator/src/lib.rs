@@ -6,6 +6,7 @@
 //! * [`iam`]: signatures and policies of requests to services.
 //! * [`protocol`]: REST-JSON around the state: routes, decoding, rendering.
 //! * [`plane`]: the data plane: requests on their way to targets, and health checks.
+//! * [`picture`]: the network as HTML, for people.
 //! * [`admin`]: what only people and tests use: counts, reset, settings, clock, snapshots.
 
 pub mod admin;
@@ -13,6 +14,7 @@ mod emulator;
 pub mod iam;
 pub mod matching;
 pub mod model;
+pub mod picture;
 pub mod plane;
 pub mod protocol;
 pub mod server;

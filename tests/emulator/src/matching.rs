@@ -31,12 +31,11 @@ pub fn matches(conditions: &Conditions, request: Request<'_>, mode: PrefixMode) 
 }
 
 fn path_matches(matcher: &TextMatch, path: &str, mode: PrefixMode) -> bool {
+    let case = matcher.case_sensitive;
     match (&matcher.comparison, mode) {
         (Comparison::Prefix(prefix), PrefixMode::Element) => {
             let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            let begins = Comparison::Prefix(prefix.to_owned());
-            let matcher = TextMatch { comparison: begins, case_sensitive: matcher.case_sensitive };
-            text_matches(&matcher, path)
+            begins(path, prefix, case)
                 && path.get(prefix.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }
         _ => text_matches(matcher, path),
@@ -44,21 +43,21 @@ fn path_matches(matcher: &TextMatch, path: &str, mode: PrefixMode) -> bool {
 }
 
 fn text_matches(matcher: &TextMatch, text: &str) -> bool {
-    let (comparison, text) = if matcher.case_sensitive {
-        (matcher.comparison.clone(), text.to_owned())
-    } else {
-        let lower = match &matcher.comparison {
-            Comparison::Exact(want) => Comparison::Exact(want.to_ascii_lowercase()),
-            Comparison::Prefix(want) => Comparison::Prefix(want.to_ascii_lowercase()),
-            Comparison::Contains(want) => Comparison::Contains(want.to_ascii_lowercase()),
-        };
-        (lower, text.to_ascii_lowercase())
-    };
-    match comparison {
-        Comparison::Exact(want) => text == want,
-        Comparison::Prefix(want) => text.starts_with(&want),
-        Comparison::Contains(want) => text.contains(&want),
+    let case = matcher.case_sensitive;
+    match &matcher.comparison {
+        Comparison::Exact(want) => same(text.as_bytes(), want.as_bytes(), case),
+        Comparison::Prefix(want) => begins(text, want, case),
+        Comparison::Contains(want) if case => text.contains(want.as_str()),
+        Comparison::Contains(want) => text.to_ascii_lowercase().contains(&want.to_ascii_lowercase()),
     }
+}
+
+fn begins(text: &str, want: &str, case: bool) -> bool {
+    text.as_bytes().get(..want.len()).is_some_and(|start| same(start, want.as_bytes(), case))
+}
+
+fn same(text: &[u8], want: &[u8], case: bool) -> bool {
+    if case { text == want } else { text.eq_ignore_ascii_case(want) }
 }
 
 #[cfg(test)]

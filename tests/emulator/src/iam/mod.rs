@@ -7,7 +7,7 @@ mod policy;
 mod signature;
 
 pub use policy::{Context, Effect, PolicyDocument, Question};
-pub use signature::{SignatureError, Signed, verify};
+pub use signature::{Payload, Scope, SignatureError, Signed, verify};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use super::access_log::{Facts, Pending, Seen};
 use super::headers::{REQUEST_ID, Way, mark, request_id, strip_hop, within_limits};
 use super::lambda::{self, Circumstances};
-use super::{Body, Caller, Plane, host, place};
+use super::{Body, Caller, Plane, host};
+use crate::Clock;
 use crate::iam::Side;
 use crate::state::plan::{Arrival, Decision, Destination, Via};
 
@@ -37,15 +38,12 @@ impl Plane {
         let mut response = self.respond(request, caller, &id, &seen, &mut facts).await?;
         response.headers_mut().insert(REQUEST_ID, id.clone());
         let Some(via) = facts.via.as_ref().filter(|via| via.logged) else { return Ok(response) };
-        let (home, destinations) = {
-            let state = self.emulator.state();
-            (state.home().clone(), state.log_destinations(&via.service, &via.network))
-        };
+        let destinations = self.emulator.state().log_destinations(&via.service, &via.network);
         let pending = Pending {
             log: Arc::clone(&self.log),
             seen,
             facts,
-            home,
+            home: self.home.clone(),
             vpc: Arc::clone(&caller.vpc),
             peer: caller.peer,
             encryption: caller.encryption.clone(),
@@ -86,6 +84,7 @@ impl Plane {
                 path: request.uri().path(),
                 query: request.uri().query().unwrap_or_default(),
                 headers: request.headers(),
+                machine_time: Clock::machine(),
                 roll: rand::random(),
             };
             let now = self.emulator.clock.now();
@@ -133,9 +132,8 @@ impl Plane {
         let fitting = fits(&parts, &destination.protocol_version);
         let authority = parts.uri.authority().map(ToString::to_string);
         strip_hop(&mut parts.headers);
-        let home = self.emulator.state().home().clone();
         let way = Way {
-            home: &home,
+            home: &self.home,
             vpc: &caller.vpc,
             peer: caller.peer,
             proto: if caller.encryption.is_some() { "https" } else { "http" },
@@ -152,7 +150,7 @@ impl Plane {
         let started = Instant::now();
         let outcome = if destination.kind == "LAMBDA" {
             let now = self.emulator.clock.now();
-            let about = Circumstances { home: &home, vpc: &caller.vpc, via, destination, now };
+            let about = Circumstances { home: &self.home, vpc: &caller.vpc, via, destination, now };
             self.invoke(&parts, body, &about).await
         } else if !fitting {
             tracing::debug!(
@@ -201,8 +199,12 @@ impl Plane {
         facts: &mut Facts,
     ) -> Result<Response<Body>, Failure> {
         let unreachable = Failure(StatusCode::INTERNAL_SERVER_ERROR, "TargetConnectionError");
-        let address = place(destination).ok_or(unreachable)?;
-        facts.target = destination.target.port.map(|port| format!("{}:{port}", destination.target.id));
+        let Some(location) = destination.location else {
+            tracing::warn!(target = destination.target.id, "nobody has told where this target is");
+            return Err(unreachable);
+        };
+        let address = location.place;
+        facts.target = Some(location.address.to_string());
         let multiplexed = destination.protocol_version != "HTTP1";
         let scheme = if destination.protocol == "HTTPS" { "https" } else { "http" };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -1,7 +1,6 @@
 //! Health checks of targets.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::client::{TargetClient, client};
 use super::tls::TlsError;
 use crate::Emulator;
-use crate::state::Check;
+use crate::state::{Check, Location};
 
 /// How often due checks are looked for. A new target waits this long at most for its first check.
 const TICK: Duration = Duration::from_millis(50);
@@ -62,30 +61,26 @@ struct Checker {
 impl Checker {
     /// Whether a target answers as it should within its time.
     async fn probe(&self, check: &Check) -> bool {
-        let Some(address) = place(check) else { return false };
+        let Some(location) = check.location else { return false };
         let limit = Duration::from_secs(check.check.timeout);
         let answer = async {
             if check.check.protocol == "TCP" {
-                return TcpStream::connect(address).await.is_ok();
+                return TcpStream::connect(location.place).await.is_ok();
             }
-            self.status(check, address).await.is_some_and(|status| check.check.accepts(status))
+            self.status(check, location).await.is_some_and(|status| check.check.accepts(status))
         };
         tokio::time::timeout(limit, answer).await.unwrap_or(false)
     }
 
-    async fn status(&self, check: &Check, address: SocketAddr) -> Option<u16> {
+    async fn status(&self, check: &Check, location: Location) -> Option<u16> {
         let scheme = if check.check.protocol == "HTTPS" { "https" } else { "http" };
         let request = Request::builder()
-            .uri(format!("{scheme}://{address}{}", check.check.path))
-            .header(header::HOST, format!("{}:{}", check.target.id, check.port))
+            .uri(format!("{scheme}://{}{}", location.place, check.check.path))
+            .header(header::HOST, location.address.to_string())
             .header(header::USER_AGENT, AGENT)
             .body(Empty::new())
             .ok()?;
         let client = if check.check.protocol_version == "HTTP2" { &self.http2 } else { &self.http1 };
         client.request(request).await.ok().map(|response| response.status().as_u16())
     }
-}
-
-fn place(check: &Check) -> Option<SocketAddr> {
-    Some(SocketAddr::from((check.prefix?.place(check.target.ipv4()?), check.port)))
 }

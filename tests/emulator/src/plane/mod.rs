@@ -28,8 +28,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Emulator;
 use crate::server::ACCEPT_PAUSE;
-use crate::state::Prefix;
 use crate::state::plan::{Decision, Destination};
+use crate::state::{Home, Prefix};
 use access_log::Log;
 use client::{TargetClient, client};
 use cloudwatch::CloudWatch;
@@ -86,6 +86,8 @@ pub struct Outlets {
 #[derive(Debug)]
 pub struct Plane {
     emulator: Arc<Emulator>,
+    /// Region and account, which never change.
+    home: Home,
     port: u16,
     /// Prefixes whose place for clients is open.
     open: Mutex<BTreeSet<Prefix>>,
@@ -107,11 +109,12 @@ impl Plane {
         let listener = TcpListener::bind((address, port)).await?;
         let port = listener.local_addr()?.port();
         let home = emulator.state().home().clone();
-        let cloudwatch = outlets.logs.map(|endpoint| CloudWatch::new(endpoint, home)).transpose()?;
+        let cloudwatch = outlets.logs.map(|endpoint| CloudWatch::new(endpoint, home.clone())).transpose()?;
         let plane = Arc::new(Self {
             log: Log::open(outlets.access_log, cloudwatch),
             lambda: outlets.lambda.map(Lambda::new).transpose()?,
             emulator,
+            home,
             port,
             open: Mutex::new(BTreeSet::new()),
             http1: client(false, true)?,
@@ -149,10 +152,16 @@ impl Plane {
     }
 
     async fn open_all(self: &Arc<Self>) -> io::Result<()> {
-        let vpcs = self.emulator.state().vpcs().clone();
         let mut open = self.open.lock().await;
+        // Every call that changes something comes here, and next to none brings a VPC.
+        let new: Vec<(String, Prefix)> = {
+            let state = self.emulator.state();
+            let new = state.vpcs().iter().filter(|(_, prefix)| !open.contains(prefix));
+            new.map(|(vpc, prefix)| (vpc.clone(), *prefix)).collect()
+        };
         let mut outcome = Ok(());
-        for (vpc, prefix) in vpcs {
+        for (vpc, prefix) in new {
+            // Two VPCs may have been given one prefix; its place is the first one's.
             if open.contains(&prefix) {
                 continue;
             }
@@ -246,17 +255,10 @@ impl Plane {
     }
 }
 
-/// Where a target is reached on this machine.
-fn place(destination: &Destination) -> Option<SocketAddr> {
-    let address: Ipv4Addr = destination.target.ipv4()?;
-    let port = destination.target.port?;
-    Some(SocketAddr::from((destination.prefix?.place(address), port)))
-}
-
 /// Carries bytes both ways until both sides have ended or the connection is too old.
 async fn pass(mut stream: TcpStream, destination: &Destination) -> io::Result<()> {
-    let address = place(destination).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-    let mut target = TcpStream::connect(address).await?;
+    let location = destination.location.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+    let mut target = TcpStream::connect(location.place).await?;
     let copied = tokio::io::copy_bidirectional(&mut stream, &mut target);
     tokio::time::timeout(PASSTHROUGH_LIFE, copied).await.map_err(io::Error::from)??;
     Ok(())

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Answer;
+use crate::iam::SignatureError;
 use crate::model::Operation;
 use crate::state::Refusal;
 
@@ -34,6 +35,14 @@ pub(super) fn failure(refusal: &Refusal, scrambled: bool) -> Answer {
     if let Refusal::Throttling { retry_after, .. } = refusal {
         answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(*retry_after));
     }
+    answer
+}
+
+/// A call that nobody who is known has signed. All of AWS's services answer so, whatever their model says.
+pub(super) fn unauthenticated(error: &SignatureError) -> Answer {
+    let document = json!({"message": error.to_string()});
+    let mut answer = answer(StatusCode::FORBIDDEN.as_u16(), Bytes::from(document.to_string()));
+    answer.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code()));
     answer
 }
 

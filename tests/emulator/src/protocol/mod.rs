@@ -5,6 +5,7 @@ mod decode;
 mod neighbour;
 mod project;
 mod route;
+mod signature;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -18,6 +19,12 @@ use crate::state::{Effect, Refusal, State};
 
 pub use answer::request_id;
 pub use project::project;
+
+/// Name of a call in the account of calls that is no operation.
+const UNKNOWN: &str = "Unknown";
+
+/// Service name that calls are signed for.
+const SERVICE: &str = "vpc-lattice";
 
 /// An answer of the control plane.
 pub type Answer = Response<Full<Bytes>>;
@@ -34,20 +41,26 @@ pub struct Lost;
 pub async fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Lost> {
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent = agent.map(str::to_owned);
-    if let Some((operation, answer)) = neighbour::handle(emulator, parts, body) {
+    if let Some(reply) = neighbour::handle(emulator, parts, body) {
         let latency = emulator.state().settings.latency;
         if latency.0 > 0 {
             tokio::time::sleep(latency.std()).await;
         }
-        let status = answer.status();
-        let error = (!status.is_success()).then_some("BadRequest");
-        emulator.calls().note(emulator.clock.now(), &operation, status.as_u16(), error, agent);
-        return Ok(answer);
+        let status = reply.answer.status().as_u16();
+        emulator.calls().note(emulator.clock.now(), &reply.operation, status, reply.error, agent);
+        return Ok(reply.answer);
     }
     let path = parts.uri.path();
     let routed = route::find(&emulator.model, &parts.method, path);
+    if let Err(error) = signature::check(emulator, parts, SERVICE, body) {
+        let name = routed.map_or(UNKNOWN, |(operation, _)| operation.name.as_str());
+        let answer = answer::unauthenticated(&error);
+        let status = answer.status().as_u16();
+        emulator.calls().note(emulator.clock.now(), name, status, Some(error.code()), agent);
+        return Ok(answer);
+    }
     let (name, outcome) = match &routed {
-        None => ("Unknown", Ok(Err(Refusal::unknown_operation(parts.method.as_str(), path)))),
+        None => (UNKNOWN, Ok(Err(Refusal::unknown_operation(parts.method.as_str(), path)))),
         Some((operation, segments)) => {
             let outcome = perform(emulator, operation, segments, parts, body).await;
             (operation.name.as_str(), outcome)

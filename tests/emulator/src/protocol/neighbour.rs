@@ -10,7 +10,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, request_id};
+use super::{Answer, request_id, signature};
 use crate::Emulator;
 use crate::state::Input;
 
@@ -26,12 +26,31 @@ const MAX_TAGGED: usize = 20;
 /// The service's error: its name and a text.
 struct Fault(&'static str, String);
 
+/// What a neighbour says to a call.
+pub(super) struct Reply {
+    /// Name of the call in the account of calls.
+    pub(super) operation: String,
+    /// The answer.
+    pub(super) answer: Answer,
+    /// Name of the error in it.
+    pub(super) error: Option<&'static str>,
+}
+
 /// Answers a request of a neighbour; `None` when it is none.
-pub(super) fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Option<(String, Answer)> {
+pub(super) fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Option<Reply> {
     let target = parts.headers.get(TARGET)?.to_str().ok()?;
-    let (service, operation) = target.split_once('.')?;
+    let (api, operation) = target.split_once('.')?;
+    let service = if api == "CertificateManager" { "acm" } else { "tagging" };
+    let outcome = signature::check(emulator, parts, service, body)
+        .map_err(|error| Fault(error.code(), error.to_string()))
+        .and_then(|()| perform(emulator, (api, operation), body));
+    let error = outcome.as_ref().err().map(|fault| fault.0);
+    Some(Reply { operation: format!("{service}:{operation}"), answer: answer(outcome), error })
+}
+
+fn perform(emulator: &Emulator, target: (&str, &str), body: &[u8]) -> Result<Value, Fault> {
     let body = if body.is_empty() { b"{}" } else { body };
-    let outcome = match (service, operation) {
+    match target {
         ("ResourceGroupsTaggingAPI_20170126", "GetResources") => {
             read(body).and_then(|it| get_resources(emulator, &it))
         }
@@ -42,10 +61,10 @@ pub(super) fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Option<
         ("CertificateManager", "ListCertificates") => {
             read(body).and_then(|it| list_certificates(emulator, &it))
         }
-        _ => Err(Fault("UnknownOperationException", format!("{target} is not served here"))),
-    };
-    let service = if service == "CertificateManager" { "acm" } else { "tagging" };
-    Some((format!("{service}:{operation}"), answer(outcome)))
+        (api, operation) => {
+            Err(Fault("UnknownOperationException", format!("{api}.{operation} is not served here")))
+        }
+    }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Fault> {

@@ -2,13 +2,18 @@
 
 use super::plan::{Arrival, Via};
 use super::{Moment, State};
-use crate::iam::{Context, Denial, Identity, Policies, Question, Signed, decide, verify};
+use crate::iam::{
+    Context, Denial, Identity, Payload, Policies, Question, Scope, SignatureError, Signed, decide, verify,
+};
 
 /// Action of HTTP requests.
 const INVOKE: &str = "vpc-lattice-svcs:Invoke";
 
 /// Action of connections that are passed through.
 const CONNECT: &str = "vpc-lattice-svcs:Connect";
+
+/// Service name that requests to services are signed for.
+const SERVICES: &str = "vpc-lattice-svcs";
 
 /// Auth type that makes policies count.
 const AWS_IAM: &str = "AWS_IAM";
@@ -28,8 +33,14 @@ impl State {
             host: arrival.authority,
             headers: arrival.headers,
         };
-        let caller = verify(signed, now, &self.home.region, &self.settings.identities)
-            .map_err(|error| Denial { side: None, message: error.to_string() })?;
+        let scope = Scope {
+            region: &self.home.region,
+            service: SERVICES,
+            payload: Payload::Unsigned,
+            now: arrival.machine_time,
+        };
+        let caller = verify(signed, scope, &self.settings.identities)
+            .map_err(|error| Denial { side: None, message: format!("{}: {error}", error.code()) })?;
         let policies = self.policies(now, via);
         if policies.ask_nothing() {
             return Ok(caller);
@@ -53,6 +64,26 @@ impl State {
         let question = Question { caller, action: INVOKE, resource, context };
         decide(&policies, &question)?;
         Ok(caller)
+    }
+
+    /// Whether a call of the control plane, or of a neighbour, is signed by somebody who is known; `service` is the
+    /// name that it must be signed for. Everybody passes unless the settings ask for signatures.
+    ///
+    /// # Errors
+    /// When they ask and the signature is missing or not good.
+    pub fn authenticate(
+        &self,
+        machine_time: Moment,
+        request: Signed<'_>,
+        service: &str,
+        body: &[u8],
+    ) -> Result<(), SignatureError> {
+        if !self.settings.check_signatures {
+            return Ok(());
+        }
+        let scope =
+            Scope { region: &self.home.region, service, payload: Payload::Signed(body), now: machine_time };
+        verify(request, scope, &self.settings.identities)?.map(|_| ()).ok_or(SignatureError::Missing)
     }
 
     /// Whether a connection may be passed through. Its caller is always anonymous.

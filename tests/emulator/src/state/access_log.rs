@@ -105,7 +105,9 @@ impl State {
 
     /// Whether a service or its network has an access log.
     pub(super) fn logged(&self, service: &str, network: &str) -> bool {
-        self.subscriptions_of(service).chain(self.subscriptions_of(network)).next().is_some()
+        // Asked for every request.
+        !self.store.others.is_empty()
+            && self.subscriptions_of(service).chain(self.subscriptions_of(network)).next().is_some()
     }
 
     /// Destinations of the access logs of a service and its network.

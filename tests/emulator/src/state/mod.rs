@@ -6,6 +6,7 @@
 mod access;
 mod access_log;
 mod action;
+mod address;
 mod batch;
 mod calls;
 pub mod document;
@@ -23,6 +24,7 @@ pub mod plan;
 mod policy;
 mod report;
 mod resource;
+mod resource_link;
 pub mod resources;
 mod rule;
 mod service;
@@ -35,13 +37,14 @@ mod token;
 pub mod vpc;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use address::{Instance, Location};
 pub use calls::{Call, CallLog};
 pub use document::{Document, Input};
 pub use error::Refusal;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::address::{Location, locate};
 use super::kind::{Kind, Status};
 use super::resources::{Action, Conditions, Health, Share, Target, TargetGroup, TargetKey};
 use super::settings::PrefixMode;
-use super::vpc::Prefix;
 use super::{Moment, State};
 use crate::iam::Denial;
 use crate::matching::{Request, matches};
@@ -79,6 +79,8 @@ pub struct Arrival<'a> {
     pub query: &'a str,
     /// Headers.
     pub headers: &'a HeaderMap,
+    /// Time of the machine, which signatures are held against.
+    pub machine_time: Moment,
     /// Random number from 0 to below 1 that decides the weighted choice.
     pub roll: f64,
 }
@@ -145,10 +147,10 @@ pub struct Destination {
     pub protocol_version: String,
     /// VPC of the target.
     pub vpc: String,
-    /// Loopback prefix of that VPC.
-    pub prefix: Option<Prefix>,
     /// The target.
     pub target: TargetKey,
+    /// Where it is; absent for functions and for what nobody has told the place of.
+    pub location: Option<Location>,
     /// Event format for functions: `V1` or `V2`.
     pub lambda_version: String,
 }
@@ -285,9 +287,9 @@ impl State {
     /// A target of the group that the weights choose. It never moves on to another group.
     fn destination(&mut self, shares: &[Share], roll: f64) -> Option<Destination> {
         let share = choose(shares, roll)?;
-        let prefixes = &self.store.vpcs;
         let group = self.store.groups.get_mut(&share.group)?;
         let target = group.next_target()?;
+        let location = locate(&self.settings, &self.store.vpcs, group, &target, target.port, group.turn);
         let config = &group.config;
         let vpc = config.vpc.clone().unwrap_or_default();
         Some(Destination {
@@ -295,9 +297,9 @@ impl State {
             kind: group.kind.clone(),
             protocol: config.protocol.clone().unwrap_or_default(),
             protocol_version: config.protocol_version.clone().unwrap_or_default(),
-            prefix: prefixes.get(&vpc).copied(),
             vpc,
             target,
+            location,
             lambda_version: config.lambda_version.clone().unwrap_or_else(|| "V1".to_owned()),
         })
     }
@@ -325,10 +327,13 @@ impl TargetGroup {
         let checked = self.checked();
         let good = |target: &Target| !checked || target.health == Health::Healthy;
         let registered = || self.targets.iter().filter(|(_, target)| target.draining.is_none());
-        let healthy: Vec<&TargetKey> =
-            registered().filter(|(_, target)| good(target)).map(|(key, _)| key).collect();
-        let pool = if healthy.is_empty() { registered().map(|(key, _)| key).collect() } else { healthy };
-        let chosen = pool.get(self.turn % pool.len().max(1)).map(|key| (*key).clone());
+        let healthy = registered().filter(|(_, target)| good(target)).count();
+        let chosen = if healthy > 0 {
+            registered().filter(|(_, target)| good(target)).nth(self.turn % healthy)
+        } else {
+            registered().nth(self.turn % registered().count().max(1))
+        };
+        let chosen = chosen.map(|(key, _)| key.clone());
         self.turn = self.turn.wrapping_add(1);
         chosen
     }

@@ -1,14 +1,14 @@
-//! Resource gateways, resource configurations, their associations with service networks, domain verifications.
-//! They have the control-plane behaviour of the model; requests do not flow through them.
+//! Resource gateways, resource configurations, domain verifications. They have the control-plane behaviour of the
+//! model; requests do not flow through them.
 
 use serde_json::{Value, json};
 
 use super::access_log::text;
 use super::document::{Input, Output};
 use super::kind::{Kind, Life, Status};
-use super::link::neither;
 use super::network::over;
 use super::page::Found;
+use super::resource_link::{PARENT, PARTIAL};
 use super::resources::Generic;
 use super::settings::FailureKind;
 use super::{Document, Moment, Refusal, State};
@@ -16,7 +16,6 @@ use super::{Document, Moment, Refusal, State};
 const QUOTA_CONFIGURATIONS: &str = "L-5FF8F9B9";
 const QUOTA_CHILDREN: &str = "L-9BC96FEF";
 const QUOTA_GATEWAYS: &str = "L-0DCA4434";
-const QUOTA_LINKS: &str = "L-6095700C";
 const QUOTA_VERIFICATIONS: &str = "L-73D0F278";
 
 impl State {
@@ -35,14 +34,24 @@ impl State {
             None => Self::base(&it.meta).done(),
         };
         view.extend(it.members.clone());
+        if id.starts_with(Kind::DomainVerification.prefix()) {
+            self.finish_verification(it, &mut view);
+        }
+        if let Some(verification) = self.store.others.get(text(it, "domainVerificationId")) {
+            let status = self.verification_status(verification);
+            view.insert("domainVerificationStatus".to_owned(), status.into());
+        }
+        if self.is_partial(it) {
+            view.insert("status".to_owned(), PARTIAL.into());
+        }
         Some(view)
     }
 
-    fn show(&self, kind: Kind, id: &str) -> Result<Document, Refusal> {
+    pub(super) fn show(&self, kind: Kind, id: &str) -> Result<Document, Refusal> {
         self.view_other(id).ok_or_else(|| Refusal::not_found(kind.resource_type(), id))
     }
 
-    fn list_others(
+    pub(super) fn list_others(
         &self,
         kind: Kind,
         input: Input<'_>,
@@ -56,7 +65,7 @@ impl State {
         self.page(kind.label(), input, found, Self::view_other)
     }
 
-    fn add_other(
+    pub(super) fn add_other(
         &mut self,
         now: Moment,
         kind: Kind,
@@ -91,7 +100,7 @@ impl State {
         }
     }
 
-    fn settled(&self, kind: Kind, given: &str) -> Result<String, Refusal> {
+    pub(super) fn settled(&self, kind: Kind, given: &str) -> Result<String, Refusal> {
         let id = self.find(kind, given)?;
         match self.store.others.get(&id).and_then(|it| it.life.as_ref()).map(|life| life.status) {
             Some(status @ (Status::CreateInProgress | Status::UpdateInProgress)) => {
@@ -138,7 +147,10 @@ impl State {
             .with("securityGroupIds", input.texts("securityGroupIds").unwrap_or_default())
             .with("ipAddressType", input.maybe("ipAddressType").unwrap_or("IPV4"))
             .maybe("ipv4AddressesPerEni", input.number("ipv4AddressesPerEni"))
-            .maybe("resourceConfigDnsResolution", input.owned("resourceConfigDnsResolution"))
+            .with(
+                "resourceConfigDnsResolution",
+                input.maybe("resourceConfigDnsResolution").unwrap_or("PUBLIC"),
+            )
             .done();
         self.add_other(now, Kind::ResourceGateway, input, members)
     }
@@ -185,6 +197,11 @@ impl State {
         let gateway = reference(Kind::ResourceGateway, "resourceGatewayIdentifier")?;
         let group = reference(Kind::ResourceConfiguration, "resourceConfigurationGroupIdentifier")?;
         let verification = reference(Kind::DomainVerification, "domainVerificationIdentifier")?;
+        let parent = group.as_ref().and_then(|group| self.store.others.get(group));
+        check_configuration(kind, parent, input)?;
+        // A child has its parent's gateway.
+        let gateway =
+            gateway.or_else(|| parent?.members.get("resourceGatewayId")?.as_str().map(str::to_owned));
         if let Some(group) = &group {
             let children = self
                 .others_of(Kind::ResourceConfiguration)
@@ -201,7 +218,7 @@ impl State {
             .maybe("portRanges", input.texts("portRanges").or_else(|| all_ports(kind)))
             .with("protocol", input.maybe("protocol").unwrap_or("TCP"))
             .maybe("resourceGatewayId", gateway)
-            .maybe("resourceConfigurationGroupId", group)
+            .maybe("resourceConfigurationGroupId", group.clone())
             .maybe("resourceConfigurationDefinition", input.value("resourceConfigurationDefinition").cloned())
             .with(
                 "allowAssociationToShareableServiceNetwork",
@@ -210,11 +227,14 @@ impl State {
             .maybe("customDomainName", input.owned("customDomainName"))
             .maybe("groupDomain", input.owned("groupDomain"))
             .maybe("domainVerificationArn", proved.map(|it| it.meta.arn.clone()))
-            .maybe("domainVerificationStatus", proved.map(|it| text(it, "status").to_owned()))
             .maybe("domainVerificationId", verification)
             .with("amazonManaged", false)
             .done();
-        self.add_other(now, Kind::ResourceConfiguration, input, members)
+        let made = self.add_other(now, Kind::ResourceConfiguration, input, members)?;
+        if let (Some(group), Some(id)) = (group, made.get("id").and_then(Value::as_str)) {
+            self.link_new_child(now, &group, id);
+        }
+        Ok(made)
     }
 
     pub(super) fn get_configuration(&self, input: Input<'_>) -> Result<Document, Refusal> {
@@ -245,6 +265,7 @@ impl State {
             Refusal::Conflict { message, .. } => Refusal::other(message),
             other => other,
         })?;
+        check_ports(input)?;
         let names =
             ["resourceConfigurationDefinition", "allowAssociationToShareableServiceNetwork", "portRanges"];
         self.change_other(now, Kind::ResourceConfiguration, &id, input, &names)
@@ -259,88 +280,16 @@ impl State {
         let child = self
             .others_of(Kind::ResourceConfiguration)
             .find(|it| text(it, "resourceConfigurationGroupId") == id);
-        let link =
-            self.others_of(Kind::ResourceAssociation).find(|it| text(it, "resourceConfigurationId") == id);
+        let link = self
+            .others_of(Kind::ResourceAssociation)
+            .find(|it| text(it, "resourceConfigurationId") == id && text(it, PARENT).is_empty());
         if let Some(user) = child.or(link) {
             let message = format!("Resource configuration {id} is used by {}.", user.meta.id);
             return Err(Refusal::conflict("RESOURCE_CONFIGURATION", &id, message));
         }
+        self.unlink_child(now, &id);
         self.begin_delete(now, Kind::ResourceConfiguration, &id, self.settings.delays.resource_delete);
         Ok(Self::nothing())
-    }
-
-    /// Associations of a service network with resource configurations.
-    pub(super) fn resource_links_of<'a>(&'a self, network: &'a str) -> impl Iterator<Item = &'a Generic> {
-        self.others_of(Kind::ResourceAssociation).filter(move |it| text(it, "serviceNetworkId") == network)
-    }
-
-    pub(super) fn create_resource_link(
-        &mut self,
-        now: Moment,
-        input: Input<'_>,
-    ) -> Result<Document, Refusal> {
-        let configuration =
-            self.find(Kind::ResourceConfiguration, input.text("resourceConfigurationIdentifier"))?;
-        let network = self.find(Kind::ServiceNetwork, input.text("serviceNetworkIdentifier"))?;
-        let Some(it) = self.store.others.get(&configuration) else {
-            return Err(Refusal::not_found("RESOURCE_CONFIGURATION", &configuration));
-        };
-        if let Some(status) = it.life.as_ref().map(|life| life.status).filter(|it| *it != Status::Active) {
-            return Err(Refusal::status("RESOURCE_CONFIGURATION", &configuration, status.text()));
-        }
-        let existing =
-            self.resource_links_of(&network).find(|it| text(it, "resourceConfigurationId") == configuration);
-        if let Some(link) = existing {
-            let kind = Kind::ResourceAssociation.resource_type();
-            return Err(Refusal::conflict(kind, &link.meta.id, "Association already exists."));
-        }
-        if self.resource_links_of(&network).count() >= self.settings.quotas.resources_per_network {
-            return Err(over(Kind::ResourceAssociation, QUOTA_LINKS, Some(&network)));
-        }
-        let network_name = self.store.networks.get(&network).map(|it| it.name.clone());
-        let network_arn = self.meta(Kind::ServiceNetwork, &network).map(|meta| meta.arn.clone());
-        let members = Output::new()
-            .with("createdBy", self.home.account.as_str())
-            .with("resourceConfigurationArn", it.meta.arn.as_str())
-            .with("resourceConfigurationName", text(it, "name"))
-            .with("resourceConfigurationId", configuration)
-            .maybe("serviceNetworkArn", network_arn)
-            .maybe("serviceNetworkName", network_name)
-            .with("serviceNetworkId", network)
-            .with("privateDnsEnabled", input.flag("privateDnsEnabled").unwrap_or(false))
-            .with("isManagedAssociation", false)
-            .done();
-        self.add_other(now, Kind::ResourceAssociation, input, members)
-    }
-
-    pub(super) fn get_resource_link(&self, input: Input<'_>) -> Result<Document, Refusal> {
-        let given = input.text("serviceNetworkResourceAssociationIdentifier");
-        let id = self.find(Kind::ResourceAssociation, given)?;
-        self.show(Kind::ResourceAssociation, &id)
-    }
-
-    pub(super) fn list_resource_links(&self, input: Input<'_>) -> Result<Document, Refusal> {
-        let network = self.filter(Kind::ServiceNetwork, input.maybe("serviceNetworkIdentifier"));
-        let configuration =
-            self.filter(Kind::ResourceConfiguration, input.maybe("resourceConfigurationIdentifier"));
-        if network.is_none() && configuration.is_none() {
-            return Err(neither("resourceConfigurationIdentifier", "serviceNetworkIdentifier"));
-        }
-        self.list_others(Kind::ResourceAssociation, input, |it| {
-            network.as_ref().is_none_or(|id| text(it, "serviceNetworkId") == id)
-                && configuration.as_ref().is_none_or(|id| text(it, "resourceConfigurationId") == id)
-        })
-    }
-
-    pub(super) fn delete_resource_link(
-        &mut self,
-        now: Moment,
-        input: Input<'_>,
-    ) -> Result<Document, Refusal> {
-        let given = input.text("serviceNetworkResourceAssociationIdentifier");
-        let id = self.settled(Kind::ResourceAssociation, given)?;
-        self.begin_delete(now, Kind::ResourceAssociation, &id, self.settings.delays.association_delete);
-        self.show(Kind::ResourceAssociation, &id)
     }
 
     /// Resource endpoints are made by another service, so there are none here.
@@ -367,27 +316,36 @@ impl State {
         let proof = super::lifecycle::scramble(self.seed ^ self.store.seq);
         let members = Output::new()
             .with("domainName", domain)
-            .with("status", "PENDING")
             .with(
                 "txtMethodConfig",
                 json!({"name": format!("_vpc-lattice.{domain}"), "value": format!("vpc-lattice:{proof:016x}")}),
             )
-            .maybe("tags", input.value("tags").cloned())
             .done();
         self.add_other(now, Kind::DomainVerification, input, members)
     }
 
     pub(super) fn get_verification(&self, input: Input<'_>) -> Result<Document, Refusal> {
         let id = self.find(Kind::DomainVerification, input.text("domainVerificationIdentifier"))?;
-        let mut view = self.show(Kind::DomainVerification, &id)?;
-        // Tags may have changed since the verification began.
-        let arn = view.get("arn").and_then(Value::as_str).unwrap_or_default();
-        let tags = self.store.tags.get(arn).filter(|tags| !tags.is_empty()).map(|tags| json!(tags));
-        match tags {
-            Some(tags) => view.insert("tags".to_owned(), tags),
-            None => view.remove("tags"),
-        };
-        Ok(view)
+        self.show(Kind::DomainVerification, &id)
+    }
+
+    /// A domain is verified when the settings say that its owner has made the TXT record.
+    fn verification_status(&self, it: &Generic) -> &'static str {
+        let domain = text(it, "domainName");
+        let verified = self.settings.verified_domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
+        if verified { "VERIFIED" } else { "PENDING" }
+    }
+
+    /// Status and tags of a verification as they are now.
+    fn finish_verification(&self, it: &Generic, view: &mut Document) {
+        let status = self.verification_status(it);
+        view.insert("status".to_owned(), status.into());
+        if status == "VERIFIED" {
+            view.insert("lastVerifiedTime".to_owned(), it.meta.created.iso().into());
+        }
+        if let Some(tags) = self.store.tags.get(&it.meta.arn).filter(|tags| !tags.is_empty()) {
+            view.insert("tags".to_owned(), json!(tags));
+        }
     }
 
     pub(super) fn list_verifications(&self, input: Input<'_>) -> Result<Document, Refusal> {
@@ -404,4 +362,41 @@ impl State {
 /// Port ranges of a configuration that names none.
 fn all_ports(kind: &str) -> Option<Vec<String>> {
     (kind == "SINGLE").then(|| vec!["1-65535".to_owned()])
+}
+
+/// What the types of configurations allow, by the documentation of the members.
+fn check_configuration(kind: &str, parent: Option<&Generic>, input: Input<'_>) -> Result<(), Refusal> {
+    let group = "resourceConfigurationGroupIdentifier";
+    match (kind == "CHILD", parent) {
+        (true, None) => return Err(Refusal::field(group, "is required for CHILD")),
+        (false, Some(_)) => return Err(Refusal::field(group, "is possible for CHILD only")),
+        (true, Some(parent)) if text(parent, "type") != "GROUP" => {
+            return Err(Refusal::field(group, "must name a resource configuration of the type GROUP"));
+        }
+        _ => {}
+    }
+    for (name, unfit, message) in [
+        ("portRanges", kind == "ARN", "is not possible for ARN"),
+        ("groupDomain", kind != "GROUP", "is possible for GROUP only"),
+    ] {
+        if unfit && input.value(name).is_some() {
+            return Err(Refusal::field(name, message));
+        }
+    }
+    if input.maybe("protocol") == Some("TCP_UDP") && kind != "CIDR" {
+        return Err(Refusal::field("protocol", "can be TCP_UDP for CIDR only"));
+    }
+    check_ports(input)
+}
+
+/// Port ranges run upwards within the ports that there are.
+fn check_ports(input: Input<'_>) -> Result<(), Refusal> {
+    for (index, range) in input.texts("portRanges").unwrap_or_default().iter().enumerate() {
+        let (low, high) = range.split_once('-').unwrap_or((range, range));
+        let ports = low.parse::<u16>().ok().zip(high.parse::<u16>().ok());
+        if !ports.is_some_and(|(low, high)| low > 0 && low <= high) {
+            return Err(Refusal::field(&format!("portRanges[{index}]"), "is no range of ports"));
+        }
+    }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 //! admin path and a snapshot speak of the same names.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::address::Instance;
 use super::time::Delay;
 use crate::iam::Identity;
 
@@ -27,10 +29,19 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Transitions that shall fail, by kind of resource.
     pub failures: Vec<Failure>,
+    /// Instances by id, for target groups of type INSTANCE.
+    pub instances: BTreeMap<String, Instance>,
+    /// Addresses of application load balancers by ARN, for target groups of type ALB.
+    pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
     /// Certificates that ACM lists.
     pub certificates: Vec<Certificate>,
-    /// Callers whose signatures are known at the data plane.
+    /// Domains whose owner has made the TXT record that a domain verification asks for.
+    pub verified_domains: Vec<String>,
+    /// Callers whose signatures are known.
     pub identities: Vec<Identity>,
+    /// Whether calls of the control plane must be signed by one of these; requests to services always are held
+    /// against them when they are signed.
+    pub check_signatures: bool,
 }
 
 /// A patch that does not fit the settings.

@@ -1,9 +1,8 @@
 //! Targets: registration, draining, health.
 
-use std::net::Ipv4Addr;
-
 use serde_json::Value;
 
+use super::address::{Location, locate};
 use super::document::{Input, Output};
 use super::group::ranges;
 use super::kind::{Kind, Status};
@@ -11,7 +10,7 @@ use super::lifecycle::Due;
 use super::network::over;
 use super::page::Found;
 use super::resources::{Health, HealthCheck, Target, TargetGroup, TargetKey};
-use super::vpc::Prefix;
+use super::settings::Settings;
 use super::{Delay, Document, Moment, Refusal, State};
 
 /// Quota code of targets per target group.
@@ -27,10 +26,8 @@ pub struct Check {
     pub group: String,
     /// The target.
     pub target: TargetKey,
-    /// Loopback prefix of the target's VPC.
-    pub prefix: Option<Prefix>,
-    /// Port to check.
-    pub port: u16,
+    /// Where to check it; absent when nobody knows.
+    pub location: Option<Location>,
     /// How to check.
     pub check: HealthCheck,
 }
@@ -74,8 +71,13 @@ impl TargetGroup {
     }
 
     /// Why a target does not fit the group.
-    fn unfit(&self, target: Input<'_>) -> Option<String> {
+    fn unfit(&self, settings: &Settings, target: Input<'_>) -> Option<String> {
         let id = target.text("id");
+        if let Some(instance) = settings.instances.get(id).filter(|_| self.kind == "INSTANCE")
+            && self.config.vpc.as_ref() != Some(&instance.vpc)
+        {
+            return Some(format!("{id} is in another VPC, {}", instance.vpc));
+        }
         let ip: Option<std::net::IpAddr> = id.parse().ok();
         match self.kind.as_str() {
             "IP" => match (self.config.ip_address_type.as_deref(), ip) {
@@ -107,15 +109,15 @@ impl State {
         let mut accepted = Vec::new();
         let mut refused = Vec::new();
         for target in given {
-            match group.unfit(target) {
+            match group.unfit(&self.settings, target) {
                 None => accepted.push(group.key(target)),
                 Some(message) => refused.push(failure(&group.key(target), UNSUPPORTED, &message)),
             }
         }
         let mut keys: std::collections::BTreeSet<&TargetKey> = group.targets.keys().collect();
         keys.extend(&accepted);
-        if group.kind == "LAMBDA" && keys.len() > 1 {
-            return Err(Refusal::other("A target group of type LAMBDA has one target."));
+        if matches!(group.kind.as_str(), "LAMBDA" | "ALB") && keys.len() > 1 {
+            return Err(Refusal::other(format!("A target group of type {} has one target.", group.kind)));
         }
         if keys.len() > self.settings.quotas.targets_per_group {
             return Err(over(Kind::TargetGroup, QUOTA_TARGETS, Some(&id)));
@@ -219,13 +221,16 @@ impl State {
             if group.services.is_empty() {
                 continue;
             }
-            let prefix = group.config.vpc.as_ref().and_then(|vpc| self.store.vpcs.get(vpc)).copied();
+            let mut keys = Vec::new();
             let open = group.targets.iter_mut().filter(|(_, target)| target.draining.is_none());
             for (key, target) in open.filter(|(_, target)| target.next_check <= now) {
                 target.next_check = now.after(Delay::seconds(check.interval));
-                let port = check.port.or(key.port).unwrap_or(80);
-                let (group, target) = (group.meta.id.clone(), key.clone());
-                due.push(Check { group, target, prefix, port, check: check.clone() });
+                keys.push(key.clone());
+            }
+            for target in keys {
+                let port = check.port.or(target.port);
+                let location = locate(&self.settings, &self.store.vpcs, group, &target, port, 0);
+                due.push(Check { group: group.meta.id.clone(), target, location, check: check.clone() });
             }
         }
         due
@@ -254,13 +259,6 @@ impl State {
                 target.health = Health::Unhealthy;
             }
         }
-    }
-}
-
-impl TargetKey {
-    /// The target's IPv4 address, when it has one.
-    pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        self.id.parse().ok()
     }
 }
 

@@ -1,9 +1,10 @@
-//! The loopback map of VPCs: each VPC has a two-octet prefix, and a Pod address `a.b.c.d` of it is reached at
-//! `prefix.c.d`. So clusters with the same Pod addresses can run side by side on one machine.
+//! The loopback map of VPCs: each VPC has a two-octet prefix, and an address `a.b.c.d` of it is reached at
+//! `prefix.c.d`. So clusters with the same Pod addresses can run side by side on one machine. IPv6 has a single
+//! loopback address, so an IPv6 address is reached by IPv4 too, at the prefix and its last two octets.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -22,8 +23,17 @@ const FIRST_FREE: u8 = 70;
 
 impl Prefix {
     /// Where an address of the VPC is reached.
-    pub fn place(self, address: Ipv4Addr) -> Ipv4Addr {
-        let [_, _, c, d] = address.octets();
+    pub fn place(self, address: IpAddr) -> Ipv4Addr {
+        let (c, d) = match address {
+            IpAddr::V4(address) => {
+                let [_, _, c, d] = address.octets();
+                (c, d)
+            }
+            IpAddr::V6(address) => {
+                let [.., c, d] = address.octets();
+                (c, d)
+            }
+        };
         Ipv4Addr::new(LOOPBACK, self.0, c, d)
     }
 
@@ -89,9 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_address_is_placed_under_the_prefix_of_its_vpc() {
+    fn an_address_is_placed_under_the_prefix_of_its_vpc() {
         let prefix: Prefix = "127.65".parse().unwrap();
-        assert_eq!(prefix.place(Ipv4Addr::new(10, 0, 3, 7)), Ipv4Addr::new(127, 65, 3, 7));
+        for (address, place) in
+            [("10.0.3.7", "127.65.3.7"), ("2001:db8::307", "127.65.3.7"), ("fd00::1", "127.65.0.1")]
+        {
+            assert_eq!(prefix.place(address.parse().unwrap()).to_string(), place, "{address}");
+        }
         assert_eq!(prefix.front(), Ipv4Addr::new(127, 65, 255, 254));
         assert_eq!(prefix.to_string(), "127.65");
         for text in ["127.0", "10.0", "127.256", "127", "127.1.2"] {

@@ -10,5 +10,7 @@
 mod forwarding;
 mod load;
 mod outlets;
+mod page;
 mod secure;
 mod site;
+mod targets;

@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto;
 use lattice_emulator::model::Model;
 use lattice_emulator::plane::{self, Outlets, Plane};
 use lattice_emulator::state::{Document, Home, Prefix, Settings, State};
-use lattice_emulator::{Emulator, protocol};
+use lattice_emulator::{Emulator, protocol, server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -96,6 +96,14 @@ impl Site {
         site
     }
 
+    /// Starts the control plane's listener.
+    pub(crate) async fn control(&self) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(server::serve(listener, Arc::clone(&self.emulator), Arc::clone(&self.plane)));
+        address
+    }
+
     /// Calls an operation through the protocol layer.
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Document {
         let described = self.emulator.model.operation(operation).unwrap();
@@ -118,6 +126,20 @@ impl Site {
 
     pub(crate) async fn id(&self, operation: &str, input: Value) -> String {
         text(&self.call(operation, input).await["id"])
+    }
+
+    /// A target group of the VPC of another type than IP, holding one target.
+    pub(crate) async fn group_of(&self, kind: &str, target: &str, port: u16) -> String {
+        let mut config = json!({"port": 80, "protocol": "HTTP", "vpcIdentifier": VPC});
+        if kind != "ALB" {
+            config["healthCheck"] = json!({"healthCheckIntervalSeconds": 5, "healthCheckTimeoutSeconds": 1});
+        }
+        let input = json!({"name": format!("grp-{port}"), "type": kind, "config": config});
+        let group = self.id("CreateTargetGroup", input).await;
+        let targets = json!({"targetGroupIdentifier": group, "targets": [{"id": target, "port": port}]});
+        let registered = self.call("RegisterTargets", targets).await;
+        assert_eq!(registered["unsuccessful"], json!([]));
+        group
     }
 
     /// A target group of the VPC with a fast health check, holding these targets.
@@ -206,6 +228,12 @@ impl Site {
         (status, body)
     }
 
+    /// Changes the settings.
+    pub(crate) fn configure(&self, patch: &Value) {
+        let mut state = self.emulator.state();
+        state.settings = state.settings.patched(patch).unwrap();
+    }
+
     /// Waits until a target of the group has the status.
     pub(crate) async fn until_target(&self, group: &str, status: &str) {
         let wait = async {
@@ -228,11 +256,35 @@ impl Site {
         F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
         R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
-        let place = self.prefix.place(Ipv4Addr::new(10, 0, 0, octet));
-        let listener = TcpListener::bind((place, 0)).await.unwrap();
+        self.target_at(octet, 0, answer).await.unwrap()
+    }
+
+    /// The same at a port.
+    async fn target_at<F, R>(&self, octet: u8, port: u16, answer: F) -> io::Result<SocketAddr>
+    where
+        F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+        R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let place = self.prefix.place(Ipv4Addr::new(10, 0, 0, octet).into());
+        let listener = TcpListener::bind((place, port)).await?;
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(serve(listener, Arc::new(answer)));
-        SocketAddr::from((Ipv4Addr::new(10, 0, 0, octet), port))
+        Ok(SocketAddr::from((Ipv4Addr::new(10, 0, 0, octet), port)))
+    }
+
+    /// Two targets at one port that answer with their names.
+    pub(crate) async fn named_at_two(&self, one: (u8, &'static str), two: (u8, &'static str)) -> u16 {
+        let open = async {
+            loop {
+                let port = self.named(one.0, one.1).await.port();
+                let answer = move |_| async move { Response::new(Full::from(two.1)) };
+                // The port may be in use at the other address, by another test.
+                if self.target_at(two.0, port, answer).await.is_ok() {
+                    return port;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, open).await.expect("a port that is free at two addresses")
     }
 
     /// A target that answers with its name.

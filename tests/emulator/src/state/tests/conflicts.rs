@@ -142,7 +142,7 @@ fn row_11_d_a_fixed_response_is_404_or_500() {
 }
 
 #[test]
-fn row_12_o_a_priority_is_at_most_2000_or_what_the_switch_says() {
+fn row_12_o_and_switch_04_a_priority_is_at_most_2000_or_what_the_switch_says() {
     for (max, good, bad) in [(2000, 2000, 2001), (100, 100, 101)] {
         let mut world = World::with(&json!({"switches": {"priority-max": max}}));
         let service = world.service("svc");
@@ -344,7 +344,7 @@ fn row_26_o_a_target_group_with_draining_targets_cannot_be_deleted() {
 }
 
 #[test]
-fn row_27_u_a_target_group_with_registered_targets_is_a_conflict_or_goes_by_the_switch() {
+fn row_27_u_and_switch_09_a_target_group_with_registered_targets_is_a_conflict_or_goes_by_the_switch() {
     for (switch, refused) in [("conflict", true), ("allow", false)] {
         let mut world = World::with(&json!({"switches": {"delete-tg-registered": switch}}));
         let group = world.group("tgroup");
@@ -397,29 +397,6 @@ fn row_30_u_an_action_with_an_unknown_target_group_finds_nothing() {
 }
 
 #[test]
-fn row_31_o_a_target_that_does_not_fit_is_reported_and_the_rest_is_registered() {
-    let mut world = World::quick();
-    let group = world.group("tgroup");
-    let answer = world.ok(
-        "RegisterTargets",
-        json!({"targetGroupIdentifier": group, "targets": [{"id": "i-012345"}, {"id": "10.0.0.1", "port": 81}]}),
-    );
-    assert_eq!(answer["successful"], json!([{"id": "10.0.0.1", "port": 81}]));
-    assert_eq!(answer["unsuccessful"][0]["failureCode"], json!("UnsupportedTarget"));
-}
-
-#[test]
-fn row_32_d_a_lambda_target_group_has_one_target() {
-    let mut world = World::quick();
-    let group = world.id("CreateTargetGroup", json!({"name": "lambda", "type": "LAMBDA"}));
-    let target =
-        |name: &str| json!([{"id": format!("arn:aws:lambda:us-west-2:000000000000:function:{name}")}]);
-    world.ok("RegisterTargets", json!({"targetGroupIdentifier": group, "targets": target("one")}));
-    let second = json!({"targetGroupIdentifier": group, "targets": target("two")});
-    assert_eq!(world.refused("RegisterTargets", second).0, INVALID);
-}
-
-#[test]
 fn rows_33_and_34_o_one_access_log_destination_of_a_type_and_only_for_what_exists() {
     let mut world = World::quick();
     let service = world.service("svc");
@@ -453,7 +430,7 @@ fn row_36_d_an_auth_policy_is_json_on_one_line_and_not_too_long() {
 }
 
 #[test]
-fn row_37_deleting_an_auth_policy_under_aws_iam_goes_or_not_by_the_switch() {
+fn row_37_and_switch_10_deleting_an_auth_policy_under_aws_iam_goes_or_not_by_the_switch() {
     for (switch, refused) in [("allow", false), ("conflict", true)] {
         let mut world = World::with(&json!({"switches": {"delete-auth-policy": switch}}));
         let service = world.id("CreateService", json!({"name": "svc", "authType": "AWS_IAM"}));

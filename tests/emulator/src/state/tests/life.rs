@@ -6,7 +6,7 @@ use super::{World, quick, slow, text};
 use crate::state::tests::VPC;
 
 #[test]
-fn a_service_is_created_and_deleted_in_time() {
+fn switch_12_a_service_is_created_and_deleted_in_time() {
     let mut world = World::new(slow());
     let made = world.ok("CreateService", json!({"name": "svc"}));
     assert_eq!(text(&made, "status"), "CREATE_IN_PROGRESS");
@@ -26,7 +26,7 @@ fn a_service_is_created_and_deleted_in_time() {
 }
 
 #[test]
-fn without_delays_the_first_look_after_a_create_sees_it_active() {
+fn switch_12_without_delays_the_first_look_after_a_create_sees_it_active() {
     let mut world = World::quick();
     let made = world.ok("CreateService", json!({"name": "svc"}));
     assert_eq!(text(&made, "status"), "CREATE_IN_PROGRESS");
@@ -64,7 +64,7 @@ fn a_failed_deletion_can_be_tried_again() {
 }
 
 #[test]
-fn a_client_token_repeats_the_first_answer_and_refuses_other_parameters() {
+fn switch_03_a_client_token_repeats_the_first_answer_and_refuses_other_parameters() {
     for (switch, code) in [("conflict", "ConflictException"), ("validation", "ValidationException")] {
         let mut world = World::with(&json!({"switches": {"token-error": switch}}));
         let input = json!({"name": "svc", "clientToken": "t-1"});
@@ -80,14 +80,16 @@ fn a_client_token_repeats_the_first_answer_and_refuses_other_parameters() {
 }
 
 #[test]
-fn a_client_token_ends_when_the_switch_says_so() {
-    let mut world = World::with(&json!({"switches": {"token-ttl": "1m"}}));
-    let input = json!({"name": "svc", "clientToken": "t-1"});
-    world.ok("CreateService", input.clone());
-    world.pass(59);
-    world.ok("CreateService", input.clone());
-    world.pass(1);
-    assert_eq!(world.refused("CreateService", input).0, "ConflictException");
+fn switch_03_a_client_token_is_kept_as_long_as_the_switch_says_or_for_ever() {
+    for (kept, ends) in [(json!("1m"), true), (json!(null), false)] {
+        let mut world = World::with(&json!({"switches": {"token-ttl": kept}}));
+        let input = json!({"name": "svc", "clientToken": "t-1"});
+        world.ok("CreateService", input.clone());
+        world.pass(59);
+        world.ok("CreateService", input.clone());
+        world.pass(1);
+        assert_eq!(world.call("CreateService", input).is_err(), ends, "{kept}");
+    }
 }
 
 #[test]

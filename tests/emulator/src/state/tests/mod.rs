@@ -1,12 +1,15 @@
 //! Tests of the behaviour. They drive the state with a clock of their own.
 
 mod conflicts;
+mod coverage;
 mod life;
 mod listing;
 mod quotas;
+mod resources;
 mod routing;
 mod shares;
 mod switches;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,24 +20,24 @@ use crate::model::{Model, check};
 use crate::protocol::project;
 use crate::state::{Delay, Document, Home, Moment, Refusal, Settings, State};
 
-pub(super) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
+pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
 
 /// Read once: its patterns take a while to compile.
-pub(super) static MODEL: LazyLock<Model> = LazyLock::new(|| Model::built_in().unwrap());
+pub(crate) static MODEL: LazyLock<Model> = LazyLock::new(|| Model::built_in().unwrap());
 
 /// A state with a clock, for one test.
-pub(super) struct World {
-    pub(super) state: State,
-    pub(super) now: Moment,
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) now: Moment,
 }
 
 /// Delays long enough to see every transition on its way.
-pub(super) fn slow() -> Settings {
+pub(crate) fn slow() -> Settings {
     Settings::default()
 }
 
 /// No delays at all.
-pub(super) fn quick() -> Settings {
+pub(crate) fn quick() -> Settings {
     let names = serde_json::to_value(Settings::default().delays).unwrap();
     let zero: BTreeMap<String, &str> =
         names.as_object().unwrap().keys().map(|name| (name.clone(), "0")).collect();
@@ -42,29 +45,29 @@ pub(super) fn quick() -> Settings {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let home = Home { region: "us-west-2".to_owned(), account: "000000000000".to_owned() };
         let vpcs = BTreeMap::from([(VPC.to_owned(), "127.65".parse().unwrap())]);
         let state = State::new(settings, home, vpcs, 1);
         Self { state, now: Moment(1_700_000_000_000) }
     }
 
-    pub(super) fn with(patch: &Value) -> Self {
+    pub(crate) fn with(patch: &Value) -> Self {
         Self::new(quick().patched(patch).unwrap())
     }
 
-    pub(super) fn quick() -> Self {
+    pub(crate) fn quick() -> Self {
         Self::new(quick())
     }
 
-    pub(super) fn pass(&mut self, seconds: u64) {
+    pub(crate) fn pass(&mut self, seconds: u64) {
         self.now = self.now.after(Delay::seconds(seconds));
     }
 
     /// Calls an operation, as the protocol layer does: checks the input, shows the output, and makes sure that
     /// the model allows what came out.
     #[expect(clippy::needless_pass_by_value, reason = "tests write their input in place")]
-    pub(super) fn call(&mut self, operation: &str, input: Value) -> Result<Document, Refusal> {
+    pub(crate) fn call(&mut self, operation: &str, input: Value) -> Result<Document, Refusal> {
         let input = input.as_object().unwrap().clone();
         let described = MODEL.operation(operation).unwrap();
         let problems = check::request(&MODEL, &described.input(), &input);
@@ -93,75 +96,75 @@ impl World {
         }
     }
 
-    pub(super) fn ok(&mut self, operation: &str, input: Value) -> Document {
+    pub(crate) fn ok(&mut self, operation: &str, input: Value) -> Document {
         self.call(operation, input).unwrap_or_else(|refusal| panic!("{operation}: {refusal}"))
     }
 
     /// Code and text of the refusal.
-    pub(super) fn refused(&mut self, operation: &str, input: Value) -> (&'static str, String) {
+    pub(crate) fn refused(&mut self, operation: &str, input: Value) -> (&'static str, String) {
         match self.call(operation, input) {
             Ok(document) => panic!("{operation} was not refused: {document:?}"),
             Err(refusal) => (refusal.code(), refusal.to_string()),
         }
     }
 
-    pub(super) fn id(&mut self, operation: &str, input: Value) -> String {
+    pub(crate) fn id(&mut self, operation: &str, input: Value) -> String {
         text(&self.ok(operation, input), "id")
     }
 
-    pub(super) fn network(&mut self, name: &str) -> String {
+    pub(crate) fn network(&mut self, name: &str) -> String {
         self.id("CreateServiceNetwork", json!({"name": name}))
     }
 
-    pub(super) fn service(&mut self, name: &str) -> String {
+    pub(crate) fn service(&mut self, name: &str) -> String {
         self.id("CreateService", json!({"name": name}))
     }
 
-    pub(super) fn group(&mut self, name: &str) -> String {
+    pub(crate) fn group(&mut self, name: &str) -> String {
         let config = json!({"port": 80, "protocol": "HTTP", "vpcIdentifier": VPC});
         self.id("CreateTargetGroup", json!({"name": name, "type": "IP", "config": config}))
     }
 
-    pub(super) fn listener(&mut self, service: &str, name: &str, port: u16) -> String {
+    pub(crate) fn listener(&mut self, service: &str, name: &str, port: u16) -> String {
         let input = json!({"serviceIdentifier": service, "name": name, "protocol": "HTTP", "port": port,
                            "defaultAction": not_found()});
         self.id("CreateListener", input)
     }
 
-    pub(super) fn rule(&mut self, service: &str, listener: &str, name: &str, priority: u32) -> String {
+    pub(crate) fn rule(&mut self, service: &str, listener: &str, name: &str, priority: u32) -> String {
         self.id("CreateRule", rule(service, listener, name, priority, &not_found()))
     }
 
-    pub(super) fn link(&mut self, service: &str, network: &str) -> String {
+    pub(crate) fn link(&mut self, service: &str, network: &str) -> String {
         let input = json!({"serviceIdentifier": service, "serviceNetworkIdentifier": network});
         self.id("CreateServiceNetworkServiceAssociation", input)
     }
 
-    pub(super) fn link_vpc(&mut self, network: &str, vpc: &str) -> String {
+    pub(crate) fn link_vpc(&mut self, network: &str, vpc: &str) -> String {
         let input = json!({"vpcIdentifier": vpc, "serviceNetworkIdentifier": network});
         self.id("CreateServiceNetworkVpcAssociation", input)
     }
 }
 
-pub(super) fn not_found() -> Value {
+pub(crate) fn not_found() -> Value {
     json!({"fixedResponse": {"statusCode": 404}})
 }
 
-pub(super) fn forward(groups: &[(&str, u32)]) -> Value {
+pub(crate) fn forward(groups: &[(&str, u32)]) -> Value {
     let groups: Vec<Value> =
         groups.iter().map(|(id, weight)| json!({"targetGroupIdentifier": id, "weight": weight})).collect();
     json!({"forward": {"targetGroups": groups}})
 }
 
-pub(super) fn rule(service: &str, listener: &str, name: &str, priority: u32, action: &Value) -> Value {
+pub(crate) fn rule(service: &str, listener: &str, name: &str, priority: u32, action: &Value) -> Value {
     json!({"serviceIdentifier": service, "listenerIdentifier": listener, "name": name, "priority": priority,
            "match": {"httpMatch": {"pathMatch": {"match": {"prefix": format!("/{name}")}}}}, "action": action})
 }
 
-pub(super) fn text(document: &Document, name: &str) -> String {
+pub(crate) fn text(document: &Document, name: &str) -> String {
     document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-pub(super) fn items(document: &Document) -> Vec<Value> {
+pub(crate) fn items(document: &Document) -> Vec<Value> {
     document.get("items").and_then(Value::as_array).cloned().unwrap_or_default()
 }

@@ -96,7 +96,7 @@ fn switch_20_the_quota_of_rules_counts_the_default_rule_or_not() {
 }
 
 #[test]
-fn row_39_o_rates_refill_with_time_and_spare_operations_that_cannot_be_throttled() {
+fn row_39_o_and_switch_11_rates_refill_with_time_and_spare_operations_that_cannot_be_throttled() {
     let rate = json!({"per-second": 1.0, "burst": 2.0});
     let mut world = World::with(&json!({"throttle": {"read": rate, "mutate": rate,
         "operations": {"ListServices": {"per-second": 1.0, "burst": 1.0}}}}));
@@ -111,6 +111,13 @@ fn row_39_o_rates_refill_with_time_and_spare_operations_that_cannot_be_throttled
     assert_eq!(asked(&mut world, "ListTagsForResource"), [true, true, true]);
     world.pass(1);
     assert_eq!(asked(&mut world, "GetService"), [true, false, false]);
+}
+
+#[test]
+fn switch_11_without_rates_nothing_is_throttled() {
+    let mut world = World::quick();
+    let operation = MODEL.operation("CreateService").unwrap();
+    assert!((0..1000).all(|_| world.state.admit(world.now, operation).is_ok()));
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl Site {
             method: "GET",
             path,
             headers: &headers,
+            machine_time: self.world.now,
             roll,
         };
         self.world.state.decide(self.world.now, arrival)
@@ -110,6 +111,7 @@ fn a_service_is_reachable_only_from_a_vpc_whose_network_has_it() {
             method: "GET",
             path: "/",
             headers: &headers,
+            machine_time: site.world.now,
             roll: 0.0,
         };
         let decision = site.world.state.decide(site.world.now, arrival);
@@ -125,6 +127,7 @@ fn a_service_is_reachable_only_from_a_vpc_whose_network_has_it() {
         method: "GET",
         path: "/",
         headers: &headers,
+        machine_time: site.world.now,
         roll: 0.0,
     };
     assert!(matches!(site.world.state.decide(site.world.now, arrival), Decision::NoListener));

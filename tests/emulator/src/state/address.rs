@@ -1,0 +1,53 @@
+//! Where a target is: its address in its VPC, and the place on this machine that stands for it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::resources::{TargetGroup, TargetKey};
+use super::settings::Settings;
+use super::vpc::Prefix;
+
+/// An instance that EC2 would know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Instance {
+    /// Its private address.
+    pub address: IpAddr,
+    /// Id of its VPC.
+    pub vpc: String,
+}
+
+/// Address of a target and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Address and port in the VPC.
+    pub address: SocketAddr,
+    /// Where it is reached on this machine.
+    pub place: SocketAddr,
+}
+
+/// Where a target of a group is reached at a port; `None` = nobody knows. `turn` chooses among the addresses of a
+/// load balancer.
+pub(super) fn locate(
+    settings: &Settings,
+    vpcs: &BTreeMap<String, Prefix>,
+    group: &TargetGroup,
+    key: &TargetKey,
+    port: Option<u16>,
+    turn: usize,
+) -> Option<Location> {
+    let (vpc, port) = (group.config.vpc.as_ref()?, port?);
+    let address = match group.kind.as_str() {
+        "IP" => key.id.parse().ok()?,
+        "INSTANCE" => settings.instances.get(&key.id).filter(|it| it.vpc == *vpc)?.address,
+        "ALB" => {
+            let addresses = settings.load_balancers.get(&key.id)?;
+            *addresses.get(turn.checked_rem(addresses.len())?)?
+        }
+        _ => return None,
+    };
+    let place = SocketAddr::from((vpcs.get(vpc)?.place(address), port));
+    Some(Location { address: SocketAddr::from((address, port)), place })
+}
