@@ -110,9 +110,12 @@ class Session:
         return printed
 
 
-def test_the_examples_of_the_cli_run_in_order_and_print_what_aws_printed(emulator, tmp_path):
+def test_the_examples_of_the_cli_run_in_order_and_print_what_aws_printed(emulator, configured, tmp_path):
     assert set(ORDER) == {place.stem for place in EXAMPLES.glob("*.rst")}, "the CLI has other examples now"
     emulator.admin("POST", "reset")
+    # The CLI signs what it sends, with a signer of its own.
+    configured({"check-signatures": True, "identities": [
+        {"access-key": "AKIDEXAMPLE", "secret-key": "secret", "principal": "arn:aws:iam::000000000000:user/me"}]})
     session = Session(emulator, tmp_path)
     ran = 0
     for name in ORDER:

@@ -179,6 +179,24 @@ async fn errors_arrive_as_their_own_types_with_their_members() -> Result<(), Fai
 }
 
 #[tokio::test]
+async fn the_sdks_signatures_pass_where_calls_must_be_signed_and_those_of_another_secret_do_not()
+-> Result<(), Failed> {
+    for (secret, code) in [("secret", None), ("another", Some("InvalidSignatureException"))] {
+        let identity = json!({"access-key": "AKIDEXAMPLE", "secret-key": secret,
+                              "principal": "arn:aws:iam::000000000000:user/me"});
+        let client = client(&json!({"check-signatures": true, "identities": [identity]})).await?;
+        let made = client.create_service().name("svc").tags("a b", "c/d").send().await;
+        assert_eq!(made.as_ref().err().and_then(ProvideErrorMetadata::code), code);
+        if let Ok(made) = made {
+            let arn = made.arn().ok_or("an ARN")?;
+            client.get_service().service_identifier(arn).send().await?;
+            client.untag_resource().resource_arn(arn).tag_keys("a b").send().await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_sdks_own_retries_outlast_throttling_and_lost_answers() -> Result<(), Failed> {
     let faults = json!([{"kind": "throttle", "operation": "CreateService", "count": 1},
                         {"kind": "timeout-after", "operation": "CreateService", "count": 1},
