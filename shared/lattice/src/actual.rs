@@ -109,6 +109,9 @@ pub struct ActualService {
     /// Not read when the service is not ours.
     #[serde(default)]
     pub listeners: Vec<ActualListener>,
+    /// Whether one of its listeners or rules was changed so lately that the data plane may not have followed yet.
+    #[serde(default)]
+    pub is_propagating: bool,
     /// Not read when the service is not ours.
     #[serde(default)]
     pub associations: Vec<ActualAssociation>,

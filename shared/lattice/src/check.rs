@@ -11,8 +11,7 @@ mod view;
 
 use crate::model::apply_step;
 use crate::step::{Plan, Step};
-use crate::{Actual, ActualService, Desired, Limits, Ownership};
-use std::collections::BTreeSet;
+use crate::{Actual, Desired, Limits};
 use std::fmt::{Display, Formatter};
 use view::View;
 
@@ -41,7 +40,6 @@ pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
         let message = format!("the plan is of {}, the wish of {}", plan.owner.unit, desired.owner.unit);
         violations.push(Violation { step: None, message });
     }
-    violations.extend(emptied_too_early(plan, desired, actual));
     let mut state = actual.clone();
     for (index, step) in plan.steps.iter().enumerate() {
         let view = View { state: &state, desired, limits };
@@ -95,34 +93,6 @@ fn awaited_is_there(view: &View, step: &Step) -> Result<(), String> {
         Step::AwaitVpcAssociationGone { id, .. } => view.vpc_association_by_id(id).map(|_| ()),
         _ => Ok(()),
     }
-}
-
-/// Targets that are not wanted any more must serve until the data plane has followed the rules that left them: a group that
-/// a staying service forwarded to at first is emptied after an AwaitPropagation only.
-fn emptied_too_early(plan: &Plan, desired: &Desired, first: &Actual) -> Vec<Violation> {
-    let stays = |name: &str| desired.services.iter().any(|wanted| wanted.name == name);
-    let staying = first.services.iter().filter(|s| s.ownership == Ownership::Ours && stays(&s.name));
-    let used: BTreeSet<&str> = staying.flat_map(ActualService::target_groups).collect();
-    let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
-    let mut awaited: BTreeSet<&str> = BTreeSet::new();
-    let mut violations = vec![];
-    for (index, step) in plan.steps.iter().enumerate() {
-        match step {
-            Step::AwaitPropagation { target_groups } => {
-                awaited.extend(target_groups.iter().map(String::as_str));
-            }
-            Step::DeregisterTargets { target_group, .. }
-                if used.contains(target_group.as_str())
-                    && !wanted(target_group)
-                    && !awaited.contains(target_group.as_str()) =>
-            {
-                let message = format!("requests may still be on the way to {target_group}");
-                violations.push(Violation { step: Some(index), message });
-            }
-            _ => {}
-        }
-    }
-    violations
 }
 
 /// What must hold of every state on the way, unless it was broken before. More target groups than the limit says are no

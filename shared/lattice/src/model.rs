@@ -33,6 +33,7 @@ pub fn settle(actual: &Actual) -> Actual {
     state.vpc_associations.iter_mut().for_each(|a| finish(&mut a.status));
     for service in &mut state.services {
         finish(&mut service.status);
+        service.is_propagating = false;
         service.associations.retain(|a| lasting(a.status));
         service.associations.iter_mut().for_each(|a| finish(&mut a.status));
     }
@@ -67,7 +68,10 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
         | Step::UpdateRules { .. }
         | Step::CreateRule { .. }
         | Step::DeleteRule { .. }
-        | Step::DeleteListener { .. } => listener_step(state, owner, step),
+        | Step::DeleteListener { .. } => {
+            listener_step(state, owner, step);
+            note_move(state, step);
+        }
         Step::CreateService { .. }
         | Step::UpdateCertificate { .. }
         | Step::AwaitService { .. }
@@ -78,8 +82,9 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
         | Step::DeleteService { .. }
         | Step::AwaitServiceGone { .. } => service_step(state, owner, step),
         Step::Tag { arn, tags } => tag(state, arn, tags),
-        // The API shows nothing of it.
-        Step::AwaitPropagation { .. } => {}
+        Step::AwaitPropagation { .. } => {
+            state.services.iter_mut().for_each(|service| service.is_propagating = false);
+        }
     }
     note_users(state);
 }
@@ -228,6 +233,20 @@ fn listener_step(state: &mut Actual, owner: &Owner, step: &Step) {
     }
 }
 
+/// The data plane follows a moment after the API.
+fn note_move(state: &mut Actual, step: &Step) {
+    if let Step::CreateListener { service, .. }
+    | Step::UpdateListener { service, .. }
+    | Step::UpdateRules { service, .. }
+    | Step::CreateRule { service, .. }
+    | Step::DeleteRule { service, .. }
+    | Step::DeleteListener { service, .. } = step
+        && let Some(service) = service_mut(state, service)
+    {
+        service.is_propagating = true;
+    }
+}
+
 fn service_step(state: &mut Actual, owner: &Owner, step: &Step) {
     match step {
         Step::CreateService { service, custom_domain, certificate_arn, tags } => {
@@ -242,6 +261,7 @@ fn service_step(state: &mut Actual, owner: &Owner, step: &Step) {
                 ownership: owner.of(tags),
                 tags: tags.clone(),
                 listeners: vec![],
+                is_propagating: false,
                 associations: vec![],
             });
         }

@@ -2,11 +2,14 @@
 
 use super::convert::{action, listener_protocol, rule_match, small, status};
 use super::index::{NetworkEntry, ServiceEntry};
+use super::wait::PROPAGATION;
 use super::{LatticeClient, PAGE_ENTRIES, found};
 use crate::AwsError;
+use aws_sdk_vpclattice::primitives::DateTime;
 use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 use trellis_lattice::{
     Action, ActualAssociation, ActualListener, ActualRule, ActualService, Desired, DesiredService,
     ListenerProtocol, Ownership, PathMatch, RuleMatch, Status,
@@ -39,6 +42,7 @@ impl LatticeClient {
             ownership,
             tags,
             listeners: vec![],
+            is_propagating: false,
             associations: vec![],
         };
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
@@ -52,7 +56,10 @@ impl LatticeClient {
             ),
             None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
         };
-        let Some((associations, listeners, certificate_arn)) = found(parts)? else { return Ok(None) };
+        let Some((associations, (listeners, is_propagating), certificate_arn)) = found(parts)? else {
+            return Ok(None);
+        };
+        service.is_propagating = is_propagating;
         let networks;
         (service.associations, networks) = associations.into_iter().unzip();
         service.listeners = listeners;
@@ -69,13 +76,16 @@ impl LatticeClient {
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
         shares_target_group: bool,
-    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Vec<ActualListener>, Option<String>), AwsError> {
+    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Option<String>), AwsError> {
         let associations = self.associations(&entry.id).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
         let held = tags.values().any(|tags| desired.owner.of(tags) != Ownership::Ours);
-        let listeners =
-            if held || shares_target_group { self.listeners(&entry.id, group_names).await? } else { vec![] };
+        let listeners = if held || shares_target_group {
+            self.listeners(&entry.id, group_names).await?
+        } else {
+            (vec![], false)
+        };
         Ok((associations, listeners, None))
     }
 
@@ -127,7 +137,7 @@ impl LatticeClient {
         &self,
         service: &str,
         group_names: &BTreeMap<String, String>,
-    ) -> Result<Vec<ActualListener>, AwsError> {
+    ) -> Result<Listeners, AwsError> {
         let pages = self
             .api()
             .list_listeners()
@@ -138,9 +148,12 @@ impl LatticeClient {
             .send();
         let summaries = self.list("ListListeners", pages).await?;
         let listeners = summaries.into_iter().map(|summary| self.listener(service, summary, group_names));
-        let mut listeners: Vec<_> = try_join_all(listeners).await?.into_iter().flatten().collect();
+        let read: Vec<(ActualListener, bool)> =
+            try_join_all(listeners).await?.into_iter().flatten().collect();
+        let is_propagating = read.iter().any(|(_, is_propagating)| *is_propagating);
+        let mut listeners: Vec<_> = read.into_iter().map(|(listener, _)| listener).collect();
         listeners.sort_by_key(|listener| listener.port);
-        Ok(listeners)
+        Ok((listeners, is_propagating))
     }
 
     async fn listener(
@@ -148,16 +161,17 @@ impl LatticeClient {
         service: &str,
         summary: sdk::ListenerSummary,
         group_names: &BTreeMap<String, String>,
-    ) -> Result<Option<ActualListener>, AwsError> {
+    ) -> Result<Option<(ActualListener, bool)>, AwsError> {
+        let changed = is_propagating(summary.last_updated_at.as_ref());
         let (Some(id), Some(arn), Some(name), Some(port)) =
             (summary.id, summary.arn, summary.name, small(summary.port))
         else {
             return Ok(None);
         };
         let get = self.api().get_listener().service_identifier(service).listener_identifier(&id).send();
-        let (details, rules) =
+        let (details, (rules, rules_changed)) =
             futures::try_join!(self.read("GetListener", get), self.rules(service, &id, group_names))?;
-        Ok(Some(ActualListener {
+        let listener = ActualListener {
             id,
             arn,
             name,
@@ -172,7 +186,8 @@ impl LatticeClient {
                 .unwrap_or(UNKNOWN_ACTION),
             rules,
             ownership: Ownership::Unread,
-        }))
+        };
+        Ok(Some((listener, changed || rules_changed)))
     }
 
     async fn rules(
@@ -180,7 +195,7 @@ impl LatticeClient {
         service: &str,
         listener: &str,
         group_names: &BTreeMap<String, String>,
-    ) -> Result<Vec<ActualRule>, AwsError> {
+    ) -> Result<(Vec<ActualRule>, bool), AwsError> {
         let pages = self
             .api()
             .list_rules()
@@ -191,6 +206,7 @@ impl LatticeClient {
             .items()
             .send();
         let summaries = self.list("ListRules", pages).await?;
+        let changed = summaries.iter().any(|summary| is_propagating(summary.last_updated_at.as_ref()));
         let rules = summaries
             .into_iter()
             .filter(|summary| summary.is_default != Some(true))
@@ -198,7 +214,7 @@ impl LatticeClient {
             .map(|id| self.rule(service, listener, id, group_names));
         let mut rules: Vec<_> = try_join_all(rules).await?.into_iter().flatten().collect();
         rules.sort_by_key(|rule| rule.priority);
-        Ok(rules)
+        Ok((rules, changed))
     }
 
     async fn rule(
@@ -229,6 +245,19 @@ impl LatticeClient {
             ownership: Ownership::Unread,
         }))
     }
+}
+
+/// A service's listeners, and whether any of them or of their rules was changed a moment ago.
+type Listeners = (Vec<ActualListener>, bool);
+
+/// Whether the data plane may not have followed a change of this time yet. AWS's clock and this one may differ by a little.
+fn is_propagating(changed: Option<&DateTime>) -> bool {
+    let changed = changed.and_then(|changed| SystemTime::try_from(*changed).ok());
+    let distance = |changed: SystemTime| match changed.duration_since(SystemTime::now()) {
+        Ok(ahead) => ahead,
+        Err(behind) => behind.duration(),
+    };
+    changed.is_some_and(|changed| distance(changed) < PROPAGATION)
 }
 
 /// Stands for an action that this version cannot express. It is equal to no wish: a forward has at least one group.

@@ -160,6 +160,7 @@ mod tests {
             ownership: Ownership::Ours,
             tags: Tags::new(),
             listeners: vec![listener],
+            is_propagating: false,
             associations: vec![association],
         };
         let wish = Desired { services: vec![desired], ..Desired::nothing(owner) };

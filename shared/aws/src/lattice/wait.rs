@@ -52,7 +52,7 @@ const DRAINED: Schedule = Schedule {
     retry_after: Duration::from_secs(15),
 };
 /// How long VPC Lattice's data plane may follow its API late. Not documented; rules were seen to take seconds.
-const PROPAGATION: Duration = Duration::from_secs(10);
+pub(super) const PROPAGATION: Duration = Duration::from_secs(10);
 /// A VPC's disassociation takes 60 to 90 seconds.
 const VPC_GONE: Schedule = Schedule { retry_after: Duration::from_secs(20), ..DRAINED };
 
@@ -122,7 +122,7 @@ impl LatticeClient {
                 poll(&VPC_GONE, None, until, async || gone(self.vpc_association_reading(id).await?)).await?
             }
             Step::AwaitDrained { id, .. } => poll(&DRAINED, None, until, || self.is_drained(id)).await?,
-            // Nothing tells that it is over. The next inspection finds the target groups unused, and plans no such wait.
+            // Nothing tells that it is over. An inspection after this time plans no such wait.
             Step::AwaitPropagation { .. } => Waited::NotYet("propagating", PROPAGATION),
             _ => Waited::Ready,
         };

@@ -110,7 +110,7 @@ async fn a_route_that_is_gone_takes_all_it_had_with_it_and_draining_is_not_waite
 }
 
 #[tokio::test]
-async fn a_rule_that_moves_leaves_its_old_targets_serving_until_the_message_comes_back() {
+async fn a_rule_that_moves_leaves_its_old_targets_serving_until_the_data_plane_has_followed() {
     let emulator = Emulator::start(&["--delay", "all=0", "--delay", "drain=60s"]);
     let lattice = emulator.aws().await.lattice();
     converge(&emulator, &lattice, &gateway(&[])).await;
@@ -137,9 +137,26 @@ async fn a_rule_that_moves_leaves_its_old_targets_serving_until_the_message_come
     );
     assert_eq!((registered(&old), registered(&format!("{old}-new"))), (2, 2));
 
-    let second = pass(&lattice, &moved).await;
-    assert!(matches!(second.plan.steps[0], Step::DeregisterTargets { .. }), "{}", second.plan);
-    assert_eq!((registered(&old), registered(&format!("{old}-new"))), (0, 2));
+    let soon = pass(&lattice, &moved).await;
+    assert!(matches!(soon.plan.steps[..], [Step::AwaitPropagation { .. }, ..]), "{}", soon.plan);
+    assert_eq!((registered(&old), registered(&format!("{old}-new"))), (2, 2));
+}
+
+#[tokio::test]
+async fn a_target_group_that_rules_left_a_while_ago_is_emptied() {
+    let emulator = Emulator::start(&["--delay", "all=0", "--delay", "drain=60s"]);
+    // Whatever is changed now was, by this machine's clock, not changed a moment ago.
+    emulator.advance("1h");
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &route(&["/a"], 2)).await;
+    let mut moved = route(&["/a"], 2);
+    let name = format!("{}-new", moved.target_groups[0].name);
+    moved.services[0].listeners[0].rules[0].action = forward(&name);
+    moved.target_groups[0].name = name;
+    pass(&lattice, &moved).await;
+    let later = pass(&lattice, &moved).await;
+    assert!(matches!(later.plan.steps[0], Step::DeregisterTargets { .. }), "{}", later.plan);
 }
 
 #[tokio::test]

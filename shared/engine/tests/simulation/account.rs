@@ -18,6 +18,9 @@ const ASSOCIATION_S: u32 = 8;
 /// Seconds that a target drains, and a VPC's disassociation takes.
 const LONG_S: u32 = 90;
 
+/// Seconds that the data plane may follow late.
+const PROPAGATION_S: u64 = 10;
+
 type State = (Actual, BTreeMap<String, Tags>);
 
 #[derive(Default)]
@@ -30,6 +33,8 @@ pub(crate) struct Account {
     /// What will end in failure.
     failing: BTreeSet<String>,
     next: u64,
+    /// When a listener or a rule of a service was changed last, by the service's name.
+    moved: BTreeMap<String, u64>,
     older: VecDeque<Arc<State>>,
 }
 
@@ -53,6 +58,7 @@ impl Account {
         self.remember();
         let mut state = self.view(owner);
         apply_step(&mut state, owner, step);
+        self.moved.extend(moved_by(step).into_iter().map(|service| (service.to_owned(), now)));
         self.state = state;
         self.name_the_new(&tags_of(step));
         if let Step::Tag { arn, tags } = step {
@@ -68,8 +74,20 @@ impl Account {
         }
     }
 
+    /// The data plane has followed.
+    fn end_moves(&mut self, now: u64) {
+        let moved = &mut self.moved;
+        for service in self.state.services.iter_mut().filter(|one| one.is_propagating) {
+            if moved.get(&service.name).is_none_or(|at| at + PROPAGATION_S <= now) {
+                moved.remove(&service.name);
+                service.is_propagating = false;
+            }
+        }
+    }
+
     /// Brings to an end what takes no longer.
     pub(crate) fn tick(&mut self, now: u64) {
+        self.end_moves(now);
         let due: BTreeSet<String> =
             self.ready.iter().filter(|(_, at)| **at <= now).map(|(arn, _)| arn.clone()).collect();
         if due.is_empty() {
@@ -241,6 +259,19 @@ fn identities(state: &mut Actual) -> Vec<(&mut String, &mut String)> {
         }
     }
     all
+}
+
+/// The service whose requests take another way after the step.
+fn moved_by(step: &Step) -> Option<&str> {
+    match step {
+        Step::CreateListener { service, .. }
+        | Step::UpdateListener { service, .. }
+        | Step::UpdateRules { service, .. }
+        | Step::CreateRule { service, .. }
+        | Step::DeleteRule { service, .. }
+        | Step::DeleteListener { service, .. } => Some(service),
+        _ => None,
+    }
 }
 
 fn tagged(state: &Actual) -> Vec<String> {

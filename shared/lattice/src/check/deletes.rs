@@ -1,6 +1,7 @@
 //! What must hold when something is taken away.
 
 use super::view::{View, our_rule, ours, require};
+use crate::Ownership;
 use crate::actual::{ActualRule, ActualService, Status, TargetHealth};
 use crate::desired::{DesiredService, Target};
 use crate::step::Step;
@@ -52,6 +53,12 @@ fn judge_targets(view: &View, target_group: &str, targets: &BTreeSet<Target>) ->
     let registered = |t: &Target| group.targets.iter().any(|held| held.target == *t);
     let unknown = targets.iter().find(|t| !registered(t));
     require(unknown.is_none(), || format!("{unknown:?} is not registered in {target_group}"))?;
+    // Of a group that is not wanted, the last requests are those that take a way that rules had a moment ago.
+    let moving =
+        view.state.services.iter().find(|s| s.is_propagating && view.wanted_service(&s.name).is_some());
+    let moving =
+        moving.filter(|s| view.wanted_group(target_group).is_none() && s.ownership == Ownership::Ours);
+    require(moving.is_none(), || format!("requests may still be on the way to {target_group}"))?;
     let wanted = view.wanted_group(target_group).filter(|_| !is_broken(group.status));
     let lost = targets.iter().find(|t| wanted.is_some_and(|wanted| wanted.targets.contains(t)));
     require(lost.is_none(), || format!("target {lost:?} of {target_group} is wanted"))

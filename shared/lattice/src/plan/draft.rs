@@ -16,8 +16,6 @@ pub(super) struct Draft<'a> {
     /// Sorted, each name once.
     pub(super) desired: Desired,
     pub(super) limits: &'a Limits,
-    /// What was read.
-    first: &'a Actual,
     /// What is there after the steps so far; sorted at first.
     pub(super) model: Actual,
     pub(super) steps: Vec<Step>,
@@ -25,11 +23,10 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(desired: &Desired, actual: &'a Actual, limits: &'a Limits) -> Self {
+    pub(super) fn new(desired: &Desired, actual: &Actual, limits: &'a Limits) -> Self {
         let mut draft = Self {
             desired: sorted_desired(desired),
             limits,
-            first: actual,
             model: sorted_actual(actual),
             steps: vec![],
             blocked: BTreeSet::new(),
@@ -120,11 +117,10 @@ impl<'a> Draft<'a> {
         users.map(|s| s.name.clone()).chain(group.service_arns.iter().filter(known).cloned()).collect()
     }
 
-    /// Whether a service that stays forwarded to the target group when it was read.
-    pub(super) fn was_used(&self, group: &ActualTargetGroup) -> bool {
-        let staying = self.first.services.iter().filter(|s| self.wanted_service(&s.name).is_some());
-        let mut ours = staying.filter(|s| s.ownership == Ownership::Ours);
-        ours.any(|s| s.target_groups().contains(group.name.as_str()))
+    /// Whether requests of a service that stays may still take a way that its rules do not tell any more.
+    pub(super) fn is_propagating(&self) -> bool {
+        let ours = self.model.services.iter().filter(|s| s.ownership == Ownership::Ours && s.is_propagating);
+        ours.into_iter().any(|s| self.wanted_service(&s.name).is_some())
     }
 
     /// Sets tags that are wished for and missing on what is ours. Tags of others and the owner's stay as they are.

@@ -85,8 +85,8 @@ pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &s
     other.map(|service| Blocked::TargetGroupInUse { target_group, service })
 }
 
-/// Deregisters the targets of groups that are to go, so that they drain while other things end. What this plan has moved
-/// requests away from serves on until the data plane knows.
+/// Deregisters the targets of groups that are to go, so that they drain while other things end. What requests were moved
+/// away from, by this plan or a moment before, serves on until the data plane knows.
 pub(super) fn empty_stale(draft: &mut Draft) {
     let groups: Vec<ActualTargetGroup> = draft
         .stale_groups()
@@ -94,7 +94,7 @@ pub(super) fn empty_stale(draft: &mut Draft) {
         // A listener that had to stay as it is still sends requests there.
         .filter(|group| !draft.users(group).iter().any(|user| draft.wanted_service(user).is_some()))
         .collect();
-    let left = groups.iter().filter(|group| targets::takes_requests(group) && draft.was_used(group));
+    let left = groups.iter().filter(|group| targets::takes_requests(group) && draft.is_propagating());
     let left: BTreeSet<String> = left.map(|group| group.name.clone()).collect();
     if !left.is_empty() {
         draft.push(Step::AwaitPropagation { target_groups: left });

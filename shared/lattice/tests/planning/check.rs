@@ -215,17 +215,21 @@ fn nothing_that_is_wanted_goes() {
 fn targets_serve_until_the_data_plane_has_followed_the_rules_that_left_them() {
     let rules = vec![rule(1, "/a", forward(&[("new", 100)])), rule(2, "/b", forward(&[("new", 100)]))];
     let desired = simple_route(rules, &["new"]);
+    let moving = made_but(&wanted(), |a| only_service(a).is_propagating = true);
     let empty = Step::DeregisterTargets { target_group: "tg".into(), targets: targets(&[1]) };
     let wait = Step::AwaitPropagation { target_groups: ["tg".to_owned()].into() };
     let because = "requests may still be on the way to tg";
-    refused(&desired, &made(&wanted()), empty.clone(), because);
-    let judged = found(&desired, &made(&wanted()), vec![wait, empty.clone()]);
+    refused(&desired, &moving, empty.clone(), because);
+    let judged = found(&desired, &moving, vec![wait, empty.clone()]);
     assert!(!judged.iter().any(|message| message.contains(because)), "{judged:?}");
+    let moves = RuleUpdate { action: Some(forward(&[("new", 1)])), ..no_change(RULE_A) };
+    let judged = found(&desired, &made(&wanted()), vec![update_rule(moves), empty.clone()]);
+    assert!(judged.iter().any(|message| message.contains(because)), "{judged:?}");
     // A service that goes takes its requests with it.
-    let judged = found(&nothing(), &made(&wanted()), vec![empty]);
+    let judged = found(&nothing(), &moving, vec![empty]);
     assert!(!judged.iter().any(|message| message.contains(because)), "{judged:?}");
     let unknown = Step::AwaitPropagation { target_groups: ["nowhere".to_owned()].into() };
-    refused(&desired, &made(&wanted()), unknown, "target group nowhere is not there");
+    refused(&desired, &moving, unknown, "target group nowhere is not there");
 }
 
 #[test]

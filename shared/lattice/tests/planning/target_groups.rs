@@ -119,13 +119,15 @@ fn what_nobody_asked_for_any_more_keeps_nobody_waiting() {
 }
 
 #[test]
-fn once_the_rules_have_left_a_target_group_it_is_emptied_at_once() {
+fn a_target_group_is_emptied_as_soon_as_the_data_plane_has_followed_the_rules_that_left_it() {
     let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
     let plan = plan_within(&desired, &made(&wanted()), &Limits::default());
     let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation { .. });
     let until = plan.steps.iter().position(is_wait).unwrap();
     let put_off = Plan { steps: plan.steps[..until].to_vec(), ..plan };
-    let moved = settle(&simulate(&made(&wanted()), &put_off));
+    let moved = simulate(&made(&wanted()), &put_off);
+    assert!(planned(&desired, &moved).starts_with("… wait until no request goes to tg\n"));
+    let moved = settle(&moved);
     assert_eq!(
         planned(&desired, &moved),
         "- targets of tg 10.0.0.1:8090\n… wait until tg is drained\n- target group tg\n"

@@ -277,6 +277,7 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
                 // A service cannot be deleted while it is associated.
                 let associated = read && status != Status::DeleteInProgress;
                 ActualService {
+                    is_propagating: false,
                     id: format!("svc-0-{name}"),
                     arn: format!("arn:svc-0-{name}"),
                     name: name.into(),
