@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use super::access_log::Entry;
-use super::client::{TargetClient, client};
+use super::client::{Http1, http1};
 use super::tls::TlsError;
 use crate::state::Home;
 
@@ -21,7 +21,7 @@ const STREAM: &str = "lattice-emulator";
 pub(super) struct CloudWatch {
     endpoint: Uri,
     home: Home,
-    client: TargetClient<Full<Bytes>>,
+    client: Http1<Full<Bytes>>,
     /// Log groups whose stream is there.
     ready: Mutex<BTreeSet<String>>,
 }
@@ -32,7 +32,7 @@ impl CloudWatch {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub(super) fn new(endpoint: Uri, home: Home) -> Result<Self, TlsError> {
-        Ok(Self { endpoint, home, client: client(false, true)?, ready: Mutex::new(BTreeSet::new()) })
+        Ok(Self { endpoint, home, client: http1(true)?, ready: Mutex::new(BTreeSet::new()) })
     }
 
     /// Puts an entry into the log groups among its destinations. What goes wrong is logged: an access log never

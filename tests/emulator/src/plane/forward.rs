@@ -1,11 +1,12 @@
 //! One request: what becomes of it, and the way to its target and back.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
@@ -207,12 +208,12 @@ impl Plane {
         facts.target = Some(location.address.to_string());
         let multiplexed = destination.protocol_version != "HTTP1";
         let scheme = if destination.protocol == "HTTPS" { "https" } else { "http" };
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri = format!("{scheme}://{address}{path}");
-        let outgoing = outgoing(parts.method, uri, parts.headers, multiplexed)
-            .map_err(|_| Failure(StatusCode::BAD_REQUEST, "ClientProtocolError"))?;
-        let client = if multiplexed { &self.http2 } else { &self.http1 };
-        match tokio::time::timeout(TARGET_TIMEOUT, client.request(outgoing.map(|()| body))).await {
+        let outgoing = outgoing(parts, scheme, address, multiplexed)
+            .map_err(|_| Failure(StatusCode::BAD_REQUEST, "ClientProtocolError"))?
+            .map(|()| body);
+        let answer =
+            if multiplexed { self.http2.request(address, outgoing) } else { self.http1.request(outgoing) };
+        match tokio::time::timeout(TARGET_TIMEOUT, answer).await {
             Err(_) => Err(Failure(StatusCode::GATEWAY_TIMEOUT, "TargetDataTimeout")),
             Ok(Err(error)) => {
                 tracing::debug!(%address, %error, "a target gave no response");
@@ -244,12 +245,23 @@ fn fits(parts: &Parts, version: &str) -> bool {
     }
 }
 
-/// The request as the target gets it. The client's host is kept in the Host header, for HTTP/2 too, because the
-/// authority has to be the place on this machine.
-fn outgoing(method: Method, uri: String, headers: HeaderMap, multiplexed: bool) -> http::Result<Request<()>> {
+/// The request as the target gets it: the client's host is in the Host header, by HTTP/2 in the authority.
+fn outgoing(
+    mut parts: Parts,
+    scheme: &str,
+    place: SocketAddr,
+    multiplexed: bool,
+) -> http::Result<Request<()>> {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    let authority = host.filter(|_| multiplexed).unwrap_or_else(|| place.to_string());
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let uri = format!("{scheme}://{authority}{path}");
     let version = if multiplexed { Version::HTTP_2 } else { Version::HTTP_11 };
-    let mut request = Request::builder().method(method).uri(uri).version(version).body(())?;
-    *request.headers_mut() = headers;
+    let mut request = Request::builder().method(parts.method).uri(uri).version(version).body(())?;
+    if multiplexed {
+        parts.headers.remove(header::HOST);
+    }
+    *request.headers_mut() = parts.headers;
     Ok(request)
 }
 

@@ -10,7 +10,7 @@ use http_body_util::Empty;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use super::client::{TargetClient, client};
+use super::client::{Http1, Multiplexed, http1};
 use super::tls::TlsError;
 use crate::Emulator;
 use crate::state::{Check, Location};
@@ -31,7 +31,7 @@ const AGENT: &str = "lattice-emulator-health-check";
 /// When the clients for the checks cannot be made; no check has run then.
 pub async fn watch(emulator: Arc<Emulator>) -> Result<Infallible, TlsError> {
     let permits = Arc::new(Semaphore::new(MAX_CHECKS));
-    let checker = Checker { http1: client(false, false)?, http2: client(true, false)? };
+    let checker = Checker { http1: http1(false)?, http2: Arc::new(Multiplexed::new(false)?) };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -54,8 +54,8 @@ pub async fn watch(emulator: Arc<Emulator>) -> Result<Infallible, TlsError> {
 /// Its connections are not kept: a check must find out whether the target can be connected to now.
 #[derive(Debug, Clone)]
 struct Checker {
-    http1: TargetClient<Empty<Bytes>>,
-    http2: TargetClient<Empty<Bytes>>,
+    http1: Http1<Empty<Bytes>>,
+    http2: Arc<Multiplexed<Empty<Bytes>>>,
 }
 
 impl Checker {
@@ -74,13 +74,20 @@ impl Checker {
 
     async fn status(&self, check: &Check, location: Location) -> Option<u16> {
         let scheme = if check.check.protocol == "HTTPS" { "https" } else { "http" };
-        let request = Request::builder()
-            .uri(format!("{scheme}://{}{}", location.place, check.check.path))
-            .header(header::HOST, location.address.to_string())
-            .header(header::USER_AGENT, AGENT)
-            .body(Empty::new())
-            .ok()?;
-        let client = if check.check.protocol_version == "HTTP2" { &self.http2 } else { &self.http1 };
-        client.request(request).await.ok().map(|response| response.status().as_u16())
+        let multiplexed = check.check.protocol_version == "HTTP2";
+        let authority = if multiplexed { location.address } else { location.place };
+        let mut request = Request::builder()
+            .uri(format!("{scheme}://{authority}{}", check.check.path))
+            .header(header::USER_AGENT, AGENT);
+        if !multiplexed {
+            request = request.header(header::HOST, location.address.to_string());
+        }
+        let request = request.body(Empty::new()).ok()?;
+        let answer = if multiplexed {
+            self.http2.request(location.place, request)
+        } else {
+            self.http1.request(request)
+        };
+        answer.await.ok().map(|response| response.status().as_u16())
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Body;
-use super::client::{TargetClient, client};
+use super::client::{Http1, http1};
 use super::headers::vpc_arn;
 use super::tls::TlsError;
 use crate::state::plan::{Destination, Via};
@@ -46,7 +46,7 @@ pub(super) enum InvokeError {
 #[derive(Debug)]
 pub(super) struct Lambda {
     endpoint: Uri,
-    client: TargetClient<Full<Bytes>>,
+    client: Http1<Full<Bytes>>,
 }
 
 /// What an event tells besides the request.
@@ -73,7 +73,7 @@ struct Answered {
 impl Lambda {
     /// A client of an endpoint such as `http://127.0.0.1:4566`.
     pub(super) fn new(endpoint: Uri) -> Result<Self, TlsError> {
-        Ok(Self { endpoint, client: client(false, true)? })
+        Ok(Self { endpoint, client: http1(true)? })
     }
 
     /// Invokes the function for a request.

@@ -31,7 +31,7 @@ use crate::server::ACCEPT_PAUSE;
 use crate::state::plan::{Decision, Destination};
 use crate::state::{Home, Prefix};
 use access_log::Log;
-use client::{TargetClient, client};
+use client::{Http1, Multiplexed, http1};
 use cloudwatch::CloudWatch;
 use lambda::Lambda;
 use tls::Encryption;
@@ -91,8 +91,8 @@ pub struct Plane {
     port: u16,
     /// Prefixes whose place for clients is open.
     open: Mutex<BTreeSet<Prefix>>,
-    http1: TargetClient<Body>,
-    http2: TargetClient<Body>,
+    http1: Http1<Body>,
+    http2: Multiplexed<Body>,
     authority: Authority,
     log: Arc<Log>,
     lambda: Option<Lambda>,
@@ -117,8 +117,8 @@ impl Plane {
             home,
             port,
             open: Mutex::new(BTreeSet::new()),
-            http1: client(false, true)?,
-            http2: client(true, true)?,
+            http1: http1(true)?,
+            http2: Multiplexed::new(true)?,
             authority: Authority::new()?,
         });
         if let Some((vpc, prefix)) = first {

@@ -22,10 +22,12 @@ pub(crate) async fn echo(site: &Site, octet: u8) -> SocketAddr {
         let (method, path) =
             (request.method().to_string(), request.uri().path_and_query().unwrap().to_string());
         let version = format!("{:?}", request.version());
+        let authority = request.uri().authority().map(ToString::to_string);
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let body = String::from_utf8_lossy(&body).into_owned();
         let seen =
-            json!({"method": method, "path": path, "headers": headers, "body": body, "version": version});
+            json!({"method": method, "path": path, "headers": headers, "body": body, "version": version,
+                   "authority": authority});
         Response::new(Full::from(seen.to_string()))
     })
     .await

@@ -176,9 +176,32 @@ async fn requests_pass_or_not_by_the_protocol_version_of_the_target_group() {
                 let seen: Value = serde_json::from_str(&body).unwrap();
                 let spoken = if group == "HTTP1" { "HTTP/1.1" } else { "HTTP/2.0" };
                 assert_eq!(seen["version"], spoken, "{version:?} {method} gRPC {grpc} to {group}");
+                // The client's host: in the Host header, by HTTP/2 in the authority and nowhere else.
+                let (host, authority) = (&seen["headers"]["host"], &seen["authority"]);
+                let (there, absent) = if group == "HTTP1" { (host, authority) } else { (authority, host) };
+                assert_eq!((there, absent), (&json!(site.domain), &Value::Null), "{group}");
             }
         }
     }
+}
+
+#[tokio::test]
+async fn health_checks_by_http2_name_the_address_of_the_target() {
+    let site = Site::new(json!({})).await;
+    let target = site
+        .target(1, |request| async move {
+            let named = request.uri().authority().is_some_and(|it| it.host() == "10.0.0.1");
+            let good = named && request.version() == Version::HTTP_2;
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = if good { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            response
+        })
+        .await;
+    let check = json!({"enabled": true, "protocolVersion": "HTTP2", "healthCheckIntervalSeconds": 5});
+    let config = json!({"protocolVersion": "HTTP2", "healthCheck": check});
+    let group = site.group("grp", &[target], config).await;
+    secure(&site, &[("/", &group)]).await;
+    site.until_target(&group, "HEALTHY").await;
 }
 
 #[tokio::test]
