@@ -75,3 +75,22 @@ def test_a_namespaces_new_label_lets_its_routes_in_without_a_drift_pass(world: W
         world.quiet()
         world.one.kubectl("label", "namespace", world.namespace, f"guests={world.namespace}")
         world.programmed("httproutes", "inventory")
+
+
+def test_a_new_pod_is_registered_while_the_old_targets_drain(world: World) -> None:
+    world.inventory()
+    world.roll_out("parking")
+
+    def targets(*, draining: bool) -> int:
+        return sum((target["status"] == "DRAINING") is draining
+                   for group in world.stack.emulator.state()["targetGroups"] if group["name"] in world.target_groups_of_unit("inventory")
+                   for target in group["targets"])
+
+    with world.stack.delays(latency="5ms", drain="60s"):
+        point_at(world, "parking")
+        wait_for("the old targets to drain", lambda: targets(draining=True), within=PROGRAMMED_SECONDS)
+        before = targets(draining=False)
+        world.kubectl("scale", "deployment/parking", f"--replicas={before + 1}")
+        # A message that waited in the route's group for the draining would hold the new Pod's up for 15 s.
+        wait_for("the new Pod's target", lambda: targets(draining=False), within=8.0, until=lambda found: found == before + 1)
+        assert targets(draining=True)

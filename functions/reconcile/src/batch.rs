@@ -18,6 +18,8 @@ pub(crate) struct Record {
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) unit: UnitKey,
+    /// Whether these are hints that are to come later.
+    pub(crate) is_later: bool,
     pub(crate) records: Vec<Record>,
 }
 
@@ -50,10 +52,13 @@ pub(crate) fn sort(event: SqsEvent) -> (Vec<Group>, Vec<(Option<String>, Unreada
         let id = message.message_id.clone();
         match record(message) {
             Err(why) => unreadable.push((id, why)),
-            Ok(record) => match groups.iter_mut().find(|group| group.unit == record.hint.unit) {
-                Some(group) => group.records.push(record),
-                None => groups.push(Group { unit: record.hint.unit.clone(), records: vec![record] }),
-            },
+            Ok(record) => {
+                let (unit, is_later) = (&record.hint.unit, record.hint.later.is_some());
+                match groups.iter_mut().find(|group| group.unit == *unit && group.is_later == is_later) {
+                    Some(group) => group.records.push(record),
+                    None => groups.push(Group { unit: unit.clone(), is_later, records: vec![record] }),
+                }
+            }
         }
     }
     (groups, unreadable)
@@ -65,7 +70,7 @@ fn record(message: SqsMessage) -> Result<Record, Unreadable> {
     };
     let hint = Hint::parse(message.body.as_deref().unwrap_or_default())?;
     let group = message.attributes.get("MessageGroupId").map(String::as_str).unwrap_or_default();
-    let expected = hint.unit.group_id();
+    let expected = hint.group_id();
     if group != expected {
         return Err(Unreadable::WrongGroup {
             group: group.to_owned(),
@@ -135,6 +140,21 @@ mod tests {
         let told: Vec<String> =
             groups.iter().map(|group| format!("{} {}", group.unit, group.records.len())).collect();
         assert_eq!(told, ["gateway/my-hotel 1", "route/HTTPRoute/trellis-one/default/inventory 1"]);
+    }
+
+    #[test]
+    fn hints_for_later_are_a_group_beside_their_units() {
+        let now = Hint::parse(&body("gateway/a")).unwrap();
+        let later = now.clone().in_a_while(15);
+        let (groups, unreadable) = sort(event(&[
+            ("1", "later/gateway/a", &later.body()),
+            ("2", "gateway/a", &now.body()),
+            ("3", "gateway/a", &later.body()),
+        ]));
+        let told: Vec<(bool, usize)> =
+            groups.iter().map(|group| (group.is_later, group.records.len())).collect();
+        assert_eq!(told, [(true, 1), (false, 1)]);
+        assert!(matches!(unreadable[..], [(_, Unreadable::WrongGroup { .. })]), "{unreadable:?}");
     }
 
     #[test]

@@ -38,12 +38,16 @@ pub(crate) async fn handle(
     );
     metrics.add(Metric::HintsRefused, unreadable.len());
     engine.begin();
+    let mut failures = vec![];
+    let (later, groups): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.is_later);
+    for group in later {
+        failures.extend(pass_on(&engine, group).await);
+    }
     let ended: Vec<(Verdict, Vec<BatchItemFailure>)> = futures::stream::iter(groups)
         .map(|group| reconcile_group(Arc::clone(&engine), group, deadline))
         .buffer_unordered(UNITS_AT_ONCE_MAX)
         .collect()
         .await;
-    let mut failures = vec![];
     for (verdict, returned) in ended {
         let metric = match verdict {
             Verdict::Done => Metric::UnitsSettled,
@@ -69,9 +73,9 @@ async fn reconcile_group(
     deadline: Instant,
 ) -> (Verdict, Vec<BatchItemFailure>) {
     let hints: Vec<Hint> = group.records.iter().map(|record| record.hint.clone()).collect();
-    let (unit, worker) = (group.unit.clone(), Arc::clone(&engine));
+    let (unit, worker, known) = (group.unit.clone(), Arc::clone(&engine), hints.clone());
     // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
-    let verdict = tokio::spawn(async move { worker.reconcile(&unit, &hints, deadline).await })
+    let verdict = tokio::spawn(async move { worker.reconcile(&unit, &known, deadline).await })
         .await
         .unwrap_or_else(|error| {
             tracing::error!(unit = %group.unit, %error, "reconcile panicked");
@@ -79,10 +83,48 @@ async fn reconcile_group(
         });
     let after = match &verdict {
         Verdict::Done => return (verdict, vec![]),
-        Verdict::Waiting { after, .. } => *after,
+        Verdict::Waiting { after, .. } => match engine.later(&hints, *after, SystemTime::now()).await {
+            Ok(true) => return (verdict, vec![]),
+            Ok(false) => {
+                tracing::warn!(unit = %group.unit, "has waited too often: left to the drift pass");
+                return (verdict, vec![]);
+            }
+            Err(error) => {
+                tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
+                *after
+            }
+        },
         Verdict::Held(_) if group.receive_count() > HELD_TRIES_MAX => return (verdict, vec![]),
         Verdict::Held(_) | Verdict::Failed(_) => batch::retry_after(group.receive_count()),
     };
+    let failures = give_back(&engine, group, after).await;
+    (verdict, failures)
+}
+
+/// Of hints that are to come later: gives back those that were received for the first time, until their time has come, and
+/// sends the others on to their units.
+async fn pass_on(engine: &Engine, group: Group) -> Vec<BatchItemFailure> {
+    let (mut failures, unit) = (vec![], group.unit);
+    for record in group.records {
+        let later = record.hint.later.filter(|_| record.receive_count <= 1);
+        let after = match later {
+            Some(later) => Duration::from_secs(later.seconds.into()),
+            None => match engine.wake(&record.hint, &record.message_id).await {
+                Ok(()) => continue,
+                Err(error) => {
+                    tracing::warn!(%unit, error = %trellis_telemetry::chain(&error), "not sent on: comes again");
+                    batch::retry_after(record.receive_count)
+                }
+            },
+        };
+        let one = Group { unit: unit.clone(), is_later: true, records: vec![record] };
+        failures.extend(give_back(engine, one, after).await);
+    }
+    failures
+}
+
+/// Gives all messages of a group back to the queue for a time.
+async fn give_back(engine: &Engine, group: Group, after: Duration) -> Vec<BatchItemFailure> {
     let mut failures = vec![];
     for record in group.records {
         // Without this the message would come back only after the queue's visibility timeout of minutes.
@@ -93,5 +135,5 @@ async fn reconcile_group(
         failure.item_identifier = record.message_id;
         failures.push(failure);
     }
-    (verdict, failures)
+    failures
 }

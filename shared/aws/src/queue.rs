@@ -15,7 +15,7 @@ const VISIBILITY_MAX: Duration = Duration::from_hours(12);
 /// A hint to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingHint {
-    /// The hint; its unit is the message group.
+    /// The hint; it tells its message group.
     pub hint: Hint,
     /// SQS drops a second message with the same id within five minutes, also after the first was processed. So the id
     /// must hold what makes this hint another one than the last: the review's hash, a resourceVersion, a pass id.
@@ -55,7 +55,7 @@ impl HintQueue {
                 SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
                     .message_body(outgoing.hint.body())
-                    .message_group_id(outgoing.hint.unit.group_id())
+                    .message_group_id(outgoing.hint.group_id())
                     .message_deduplication_id(&outgoing.deduplication_id)
                     .build()
             })

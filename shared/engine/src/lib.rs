@@ -22,10 +22,10 @@ pub use error::UnitError;
 pub use ports::{Cluster, Clusters, Fleet, Lattice, Owned, Queue};
 pub use settings::{ConfigError, EngineSettings};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use trellis_aws::{Aws, AwsError, HintQueue};
+use trellis_aws::{Aws, AwsError, HintQueue, OutgoingHint};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, UnitKey};
 
@@ -38,6 +38,10 @@ pub struct Engine<L = AwsLattice, C = EksClusters, Q = HintQueue> {
     pub(crate) settings: Settings,
     began: Mutex<SystemTime>,
 }
+
+/// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
+/// twice as long as a target drains at most.
+const WAITS_MAX: u32 = 40;
 
 /// What became of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +107,33 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             Verdict::Failed(reason) => tracing::error!(%unit, elapsed_ms, outcome = "failed", reason, "unit"),
         }
         verdict
+    }
+
+    /// Sends a hint that brings the unit of these hints back `after` this time, counted by `now`; true if it was sent, false
+    /// if the unit has waited so often that the next drift pass is soon enough.
+    ///
+    /// The hints' own messages can then be acknowledged, so that other hints for the unit are not held up. Several for one
+    /// unit that would come at about the same time are one.
+    pub async fn later(&self, hints: &[Hint], after: Duration, now: SystemTime) -> Result<bool, AwsError> {
+        let waits = hints.iter().map(|hint| hint.waits).max().unwrap_or_default();
+        let Some(last) = hints.last().filter(|_| waits < WAITS_MAX) else { return Ok(false) };
+        let names: BTreeSet<String> =
+            hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
+        let hint = Hint { waits, ..last.clone() }.with_service_names(names);
+        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1);
+        let period =
+            now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / u64::from(seconds);
+        let deduplication_id =
+            trellis_lattice::names::short_hash(&["later", &hint.unit.to_string(), &period.to_string()], 64);
+        self.queue.send(&[OutgoingHint { hint: hint.in_a_while(seconds), deduplication_id }]).await?;
+        Ok(true)
+    }
+
+    /// Sends a hint that was to come later on to its unit. `message` names the message that it came with.
+    pub async fn wake(&self, hint: &Hint, message: &str) -> Result<(), AwsError> {
+        let deduplication_id =
+            trellis_lattice::names::short_hash(&["wake", &hint.unit.to_string(), message], 64);
+        self.queue.send(&[OutgoingHint { hint: hint.clone().now(), deduplication_id }]).await
     }
 
     /// Gives a message back to the queue, to be received again after this time.

@@ -43,6 +43,29 @@ pub struct Hint {
     /// besides the names that follow from the unit. Whose a service is, its tags tell whoever looks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_names: Vec<String>,
+    /// The unit waits for VPC Lattice and is to be looked at only after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Later>,
+    /// How often in a row the unit has waited before this hint.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waits: u32,
+}
+
+/// When a unit that waits is to be looked at again.
+///
+/// A hint with it lies in a message group of its own ([`Hint::group_id`]): what waits must not hold up other hints for its
+/// unit, a new Pod say, as a message would that was given back to the unit's own group. Who receives it for the first
+/// time gives it back for `seconds`; who receives it again sends the hint on to the unit's group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Later {
+    /// How long to wait, from the first receipt on.
+    pub seconds: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why a message body is not a hint. Each case is the sender's fault: a retry cannot help.
@@ -62,7 +85,24 @@ pub enum ParseHintError {
 impl Hint {
     /// A hint of the present schema.
     pub fn new(unit: UnitKey, object: ObjectRef, operation: Operation) -> Self {
-        Self { schema: SCHEMA, unit, object, operation, service_names: vec![] }
+        Self { schema: SCHEMA, unit, object, operation, service_names: vec![], later: None, waits: 0 }
+    }
+
+    /// The hint for a unit that waits, to be looked at after `seconds`.
+    #[must_use]
+    pub fn in_a_while(self, seconds: u32) -> Self {
+        Self { operation: Operation::Resync, later: Some(Later { seconds }), waits: self.waits + 1, ..self }
+    }
+
+    /// The hint once the time has come.
+    #[must_use]
+    pub fn now(self) -> Self {
+        Self { later: None, ..self }
+    }
+
+    /// The SQS message group: the unit's, or for what is to come later one beside it.
+    pub fn group_id(&self) -> String {
+        if self.later.is_some() { self.unit.later_group_id() } else { self.unit.group_id() }
     }
 
     /// The hint with names of services that were seen with the unit's tag; what is beyond [`SERVICE_NAMES_MAX`] is left
@@ -124,8 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_service_names_is_a_hint_too() {
-        assert!(!hint().body().contains("serviceNames"));
+    fn what_is_absent_is_not_written() {
+        let body = hint().body();
+        assert!(
+            !body.contains("serviceNames") && !body.contains("later") && !body.contains("waits"),
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn a_hint_for_later_lies_beside_its_units_group_and_counts() {
+        let later = hint().in_a_while(15).now().in_a_while(10);
+        assert_eq!(Hint::parse(&later.body()).unwrap(), later);
+        assert_eq!((later.group_id().as_str(), later.waits), ("later/gateway/my-hotel", 2));
+        assert_eq!(later.now().group_id(), "gateway/my-hotel");
     }
 
     #[test]

@@ -54,12 +54,12 @@ pub enum UnitKey {
 impl UnitKey {
     /// The SQS message group: the key itself, or its hash where it is too long.
     pub fn group_id(&self) -> String {
-        let text = self.to_string();
-        if text.len() <= GROUP_ID_CHARS_MAX {
-            return text;
-        }
-        let hash = Sha256::digest(text.as_bytes());
-        hash.iter().fold(String::from("unit-"), |all, byte| all + &format!("{byte:02x}"))
+        fitting(self.to_string())
+    }
+
+    /// The SQS message group of hints that are to wait before they come into the unit's own group.
+    pub fn later_group_id(&self) -> String {
+        fitting(format!("later/{self}"))
     }
 
     /// The cluster that the unit's object lives in; a Gateway unit has none of its own.
@@ -71,6 +71,15 @@ impl UnitKey {
             }
         }
     }
+}
+
+/// The text itself, or its hash where it is too long for a message group.
+fn fitting(text: String) -> String {
+    if text.len() <= GROUP_ID_CHARS_MAX {
+        return text;
+    }
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().fold(String::from("unit-"), |all, byte| all + &format!("{byte:02x}"))
 }
 
 impl fmt::Display for UnitKey {

@@ -46,7 +46,7 @@ impl Fifo {
         self.sent += 1;
         let message =
             Message { id: self.next, hint: outgoing.hint.clone(), receives: 0, visible_at: now + delay_s };
-        self.groups.entry(outgoing.hint.unit.group_id()).or_default().push_back(message);
+        self.groups.entry(outgoing.hint.group_id()).or_default().push_back(message);
     }
 
     /// Groups whose first message can be received.
@@ -74,14 +74,14 @@ impl Fifo {
     }
 
     pub(crate) fn acknowledge(&mut self, message: &Message) {
-        if let Some(messages) = self.groups.get_mut(&message.hint.unit.group_id()) {
+        if let Some(messages) = self.groups.get_mut(&message.hint.group_id()) {
             messages.retain(|one| one.id != message.id);
         }
         self.groups.retain(|_, messages| !messages.is_empty());
     }
 
     pub(crate) fn put_off(&mut self, message: &Message, now: u64, seconds: u64) {
-        let messages = self.groups.get_mut(&message.hint.unit.group_id());
+        let messages = self.groups.get_mut(&message.hint.group_id());
         for one in messages.into_iter().flatten().filter(|one| one.id == message.id) {
             one.visible_at = now + seconds;
         }

@@ -11,10 +11,10 @@ use futures::future::{LocalBoxFuture, join_all};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use trellis_engine::{DriftReport, Engine, Verdict};
 use trellis_gateway::Settings;
-use trellis_hint::Hint;
+use trellis_hint::{Hint, UnitKey};
 use trellis_lattice::Limits;
 
 pub(crate) const INSTALLATION: &str = "trellis";
@@ -240,27 +240,62 @@ impl World {
         report.map_err(|error| error.to_string())
     }
 
+    fn clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.sim.state().now)
+    }
+
+    /// Hints that are to come later, as the function `reconcile` passes them on.
+    async fn pass_on(&self, messages: &[Message]) {
+        for message in messages {
+            let sent = message.receives > 1
+                && self.engine.wake(&message.hint, &message.id.to_string()).await.is_ok();
+            let mut state = self.sim.state();
+            let (now, later) = (state.now, message.hint.later);
+            match later {
+                _ if sent => state.queue.acknowledge(message),
+                Some(later) if message.receives <= 1 => {
+                    state.queue.put_off(message, now, later.seconds.into());
+                }
+                _ => state.queue.put_off(message, now, 2),
+            }
+        }
+    }
+
     /// A batch of one group, as the function `reconcile` does it.
     async fn reconcile(&self, group: &str) {
-        let (messages, crash) = {
+        let messages = {
             let mut state = self.sim.state();
-            let (now, faults, moment) = (state.now, state.faults, state.moment);
-            let messages = state.queue.receive(group, now);
-            let Some(first) = messages.first() else { return };
-            let unit = first.hint.unit.to_string();
-            state.tell(format!(
-                "begin {unit} {:?}",
-                messages.iter().map(|m| m.hint.operation).collect::<Vec<_>>()
-            ));
-            state.at_work.insert(unit, moment);
-            (messages, faults.crash(&mut state.dice))
+            let now = state.now;
+            state.queue.receive(group, now)
+        };
+        match messages.first() {
+            None => {}
+            Some(first) if first.hint.later.is_some() => self.pass_on(&messages).await,
+            Some(first) => self.work(&first.hint.unit, &messages).await,
+        }
+    }
+
+    /// The messages of one unit.
+    async fn work(&self, unit: &UnitKey, messages: &[Message]) {
+        let crash = {
+            let mut state = self.sim.state();
+            let (faults, moment) = (state.faults, state.moment);
+            let operations: Vec<_> = messages.iter().map(|m| m.hint.operation).collect();
+            state.tell(format!("begin {unit} {operations:?}"));
+            state.at_work.insert(unit.to_string(), moment);
+            faults.crash(&mut state.dice)
         };
         self.reconciles.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let unit = messages[0].hint.unit.clone();
         let hints: Vec<Hint> = messages.iter().map(|message| message.hint.clone()).collect();
         self.engine.begin();
-        let work = self.engine.reconcile(&unit, &hints, Instant::now() + DEADLINE);
+        let work = self.engine.reconcile(unit, &hints, Instant::now() + DEADLINE);
         let ended = CutOff { work: Box::pin(work), polls_left: crash }.await;
+        let waits = match &ended {
+            Some(Verdict::Waiting { after, .. }) => {
+                self.engine.later(&hints, *after, self.clock()).await.is_ok()
+            }
+            _ => false,
+        };
         let mut state = self.sim.state();
         state.tell(format!("end {unit} {ended:?}"));
         state.at_work.remove(&unit.to_string());
@@ -273,12 +308,13 @@ impl World {
             // Cut off: the messages come again when their visibility timeout is over.
             None => return,
             Some(Verdict::Done) => None,
+            Some(Verdict::Waiting { .. }) if waits => None,
             Some(Verdict::Waiting { after, .. }) => Some(after.as_secs()),
-            Some(Verdict::Held(_)) if receives(&messages) > HELD_TRIES_MAX => None,
-            Some(Verdict::Held(_) | Verdict::Failed(_)) => Some(2_u64.pow(receives(&messages).clamp(1, 8))),
+            Some(Verdict::Held(_)) if receives(messages) > HELD_TRIES_MAX => None,
+            Some(Verdict::Held(_) | Verdict::Failed(_)) => Some(2_u64.pow(receives(messages).clamp(1, 8))),
         };
         let (now, chance) = (state.now, state.faults.hint_twice());
-        for message in &messages {
+        for message in messages {
             match after {
                 Some(after) => state.queue.put_off(message, now, after),
                 None if state.dice.percent(chance) => {}
