@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,14 @@ from stack.world import EXAMPLES, World
 APPLY_SECONDS = 30
 #: Two hints, two reads.
 REFUSED_SECONDS = 40.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_under_way_afterwards(world: World) -> Iterator[None]:
+    """The namespace ends seconds later, in the midst of the next test, which may count the calls that this costs."""
+    yield
+    world.kubectl("delete", "httproutes,gateways", "--all")
+    world.quiet()
 
 
 def warnings(world: World, item: dict[str, Any]) -> list[str]:
