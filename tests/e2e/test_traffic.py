@@ -86,7 +86,7 @@ def test_a_new_pod_is_registered_while_the_old_targets_drain(world: World) -> No
                    for group in world.stack.emulator.state()["targetGroups"] if group["name"] in world.target_groups_of_unit("inventory")
                    for target in group["targets"])
 
-    with world.stack.delays(latency="5ms", drain="60s"):
+    with world.stack.delays(latency="5ms", drain="25s"):
         point_at(world, "parking")
         wait_for("the old targets to drain", lambda: targets(draining=True), within=PROGRAMMED_SECONDS)
         before = targets(draining=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import operator
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.error import HTTPError
 
@@ -61,10 +63,21 @@ class World:
             self.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"), cluster=cluster)
 
     def roll_out(self, *deployments: str, cluster: Cluster | None = None) -> None:
-        """Applies Deployments with their Services and waits for their Pods."""
+        """Applies Deployments with their Services and waits until the Services have all their Pods."""
         self.apply(*deployments, cluster=cluster)
         for name in deployments:
             self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s", cluster=cluster)
+            replicas = int(self.kubectl("get", f"deployment/{name}", "--output=jsonpath={.spec.replicas}", cluster=cluster))
+            # A Pod is ready a moment before its EndpointSlice says so.
+            wait_for(f"{replicas} endpoints of {name}", partial(self.ready_endpoints, name, cluster), within=PROGRAMMED_SECONDS,
+                     until=partial(operator.eq, replicas))
+
+    def ready_endpoints(self, service: str, cluster: Cluster | None = None) -> int:
+        """How many endpoints of a Service are ready."""
+        found = (cluster or self.one).get(f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
+                                          f"?labelSelector=kubernetes.io%2Fservice-name%3D{service}")
+        endpoints = [endpoint for item in found["items"] for endpoint in item.get("endpoints") or []]
+        return sum(bool(endpoint.get("conditions", {}).get("ready")) for endpoint in endpoints)
 
     def gateway(self) -> dict[str, Any]:
         """Applies the Gateway and waits for it."""
