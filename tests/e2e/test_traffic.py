@@ -92,5 +92,5 @@ def test_a_new_pod_is_registered_while_the_old_targets_drain(world: World) -> No
         before = targets(draining=False)
         world.kubectl("scale", "deployment/parking", f"--replicas={before + 1}")
         # A message that waited in the route's group for the draining would hold the new Pod's up for 15 s.
-        wait_for("the new Pod's target", lambda: targets(draining=False), within=8.0, until=lambda found: found == before + 1)
+        wait_for("the new Pod's target", lambda: targets(draining=False), within=12.0, until=lambda found: found == before + 1)
         assert targets(draining=True)
