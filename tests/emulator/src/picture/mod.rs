@@ -9,20 +9,17 @@ use serde_json::Value;
 /// The report of the state and that of the calls, as a piece of HTML for the page.
 pub fn picture(report: &Value, calls: &Value) -> String {
     let view = View::new(report);
-    let networks: String = list(report, "serviceNetworks")
-        .map(|network| view.network(network))
-        .collect::<Vec<String>>()
-        .concat();
-    let alone: String = list(report, "services")
-        .filter(|service| !view.in_a_network(text(service, "id")))
-        .map(|service| view.service(service, "ACTIVE"))
-        .collect::<Vec<String>>()
-        .concat();
-    let unused: String = list(report, "targetGroups")
-        .filter(|group| list(group, "serviceArns").next().is_none())
-        .map(|group| format!("<li>{}</li>", group_label(group)))
-        .collect::<Vec<String>>()
-        .concat();
+    let networks = joined(list(report, "serviceNetworks").map(|network| view.network(network)));
+    let alone = joined(
+        list(report, "services")
+            .filter(|service| !view.in_a_network(text(service, "id")))
+            .map(|service| view.service(service, "ACTIVE")),
+    );
+    let unused = joined(
+        list(report, "targetGroups")
+            .filter(|group| list(group, "serviceArns").next().is_none())
+            .map(|group| format!("<li>{}</li>", group_label(group))),
+    );
     let mut page = String::new();
     if [&networks, &alone, &unused].iter().all(|part| part.is_empty()) {
         page.push_str("<p>There is nothing yet.</p>");
@@ -31,6 +28,10 @@ pub fn picture(report: &Value, calls: &Value) -> String {
     part(&mut page, "Services in no network", "services", &alone);
     part(&mut page, "Target groups in no rule", "groups", &unused);
     page + &table(calls)
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect()
 }
 
 /// A headed part; nothing when it is empty.
@@ -66,32 +67,20 @@ impl<'a> View<'a> {
 
     fn network(&self, network: &'a Value) -> String {
         let id = text(network, "id");
-        let vpcs: String = self
-            .of_network("serviceNetworkVpcAssociations", id)
-            .map(|link| {
-                let vpc = text(link, "vpcId");
-                let prefix = self.report["vpcs"][vpc].as_str();
-                let place = prefix.map(|prefix| format!(" at {prefix}.255.254")).unwrap_or_default();
-                format!("<li>{}{}{}</li>", cut(vpc, vpc), escaped(&place), pill(text(link, "status")))
-            })
-            .collect::<Vec<String>>()
-            .concat();
-        let resources: String = self
-            .of_network("serviceNetworkResourceAssociations", id)
-            .map(|link| {
-                let name = text(link, "resourceConfigurationName");
-                format!("<li>{}{}</li>", cut(name, name), pill(text(link, "status")))
-            })
-            .collect::<Vec<String>>()
-            .concat();
-        let services: String = self
-            .of_network("serviceNetworkServiceAssociations", id)
-            .filter_map(|link| {
-                let service = self.services.get(text(link, "serviceId"))?;
-                Some(self.service(service, text(link, "status")))
-            })
-            .collect::<Vec<String>>()
-            .concat();
+        let vpcs = joined(self.of_network("serviceNetworkVpcAssociations", id).map(|link| {
+            let vpc = text(link, "vpcId");
+            let prefix = self.report["vpcs"][vpc].as_str();
+            let place = prefix.map(|prefix| format!(" at {prefix}.255.254")).unwrap_or_default();
+            format!("<li>{}{}{}</li>", cut(vpc, vpc), escaped(&place), pill(text(link, "status")))
+        }));
+        let resources = joined(self.of_network("serviceNetworkResourceAssociations", id).map(|link| {
+            let name = text(link, "resourceConfigurationName");
+            format!("<li>{}{}</li>", cut(name, name), pill(text(link, "status")))
+        }));
+        let services = joined(self.of_network("serviceNetworkServiceAssociations", id).filter_map(|link| {
+            let service = self.services.get(text(link, "serviceId"))?;
+            Some(self.service(service, text(link, "status")))
+        }));
         let name = text(network, "name");
         format!(
             "<section class=\"network\"><h2>{}{}</h2><ul class=\"vpcs\">{vpcs}{resources}</ul>\
@@ -106,16 +95,13 @@ impl<'a> View<'a> {
         let name = text(service, "name");
         let domain = service["dnsEntry"]["domainName"].as_str().unwrap_or_default();
         let custom = text(service, "customDomainName");
-        let domains: String = [custom, domain]
-            .into_iter()
-            .filter(|domain| !domain.is_empty())
-            .map(|domain| format!("<p>{}</p>", cut(domain, domain)))
-            .collect::<Vec<String>>()
-            .concat();
-        let listeners: String = list(service, "listeners")
-            .map(|listener| self.listener(listener))
-            .collect::<Vec<String>>()
-            .concat();
+        let domains = joined(
+            [custom, domain]
+                .into_iter()
+                .filter(|domain| !domain.is_empty())
+                .map(|domain| format!("<p>{}</p>", cut(domain, domain))),
+        );
+        let listeners = joined(list(service, "listeners").map(|listener| self.listener(listener)));
         let link = if link == "ACTIVE" { String::new() } else { format!("association{}", pill(link)) };
         format!(
             "<article><h3>{}{}{}{link}</h3>{domains}{listeners}</article>",
@@ -126,22 +112,19 @@ impl<'a> View<'a> {
     }
 
     fn listener(&self, listener: &Value) -> String {
-        let rules: String = list(listener, "rules")
-            .map(|rule| {
-                let default = rule["isDefault"] == Value::Bool(true);
-                let priority = if default { "default".to_owned() } else { rule["priority"].to_string() };
-                let condition = condition(&rule["match"]["httpMatch"]);
-                let condition = if default { "else".to_owned() } else { condition };
-                format!(
-                    "<tr title=\"{}\"><td>{}</td><td>{}</td><td>{}</td></tr>",
-                    escaped(text(rule, "name")),
-                    escaped(&priority),
-                    cut(&condition, &condition),
-                    self.action(&rule["action"])
-                )
-            })
-            .collect::<Vec<String>>()
-            .concat();
+        let rules = joined(list(listener, "rules").map(|rule| {
+            let default = rule["isDefault"] == Value::Bool(true);
+            let priority = if default { "default".to_owned() } else { rule["priority"].to_string() };
+            let condition = condition(&rule["match"]["httpMatch"]);
+            let condition = if default { "else".to_owned() } else { condition };
+            format!(
+                "<tr title=\"{}\"><td>{}</td><td>{}</td><td>{}</td></tr>",
+                escaped(text(rule, "name")),
+                escaped(&priority),
+                cut(&condition, &condition),
+                self.action(&rule["action"])
+            )
+        }));
         let (protocol, port) = (text(listener, "protocol"), &listener["port"]);
         format!("<h4>{} {port}</h4><table class=\"rules\">{rules}</table>", escaped(protocol))
     }
@@ -154,16 +137,13 @@ impl<'a> View<'a> {
         let shares = &action["forward"];
         let weight = |share: &Value| share["weight"].as_u64().unwrap_or(0);
         let sum: u64 = list(shares, "targetGroups").map(weight).sum();
-        list(shares, "targetGroups")
-            .map(|share| {
-                let id = text(share, "targetGroupIdentifier");
-                let id = id.rsplit('/').next().unwrap_or(id);
-                let label = self.groups.get(id).map_or_else(|| cut(id, id), |group| group_label(group));
-                let (own, percent) = (weight(share), (weight(share) * 100).checked_div(sum).unwrap_or(0));
-                format!("<div><b title=\"weight {own} of {sum}\">{percent} %</b> {label}</div>")
-            })
-            .collect::<Vec<String>>()
-            .concat()
+        joined(list(shares, "targetGroups").map(|share| {
+            let id = text(share, "targetGroupIdentifier");
+            let id = id.rsplit('/').next().unwrap_or(id);
+            let label = self.groups.get(id).map_or_else(|| cut(id, id), |group| group_label(group));
+            let (own, percent) = (weight(share), (weight(share) * 100).checked_div(sum).unwrap_or(0));
+            format!("<div><b title=\"weight {own} of {sum}\">{percent} %</b> {label}</div>")
+        }))
     }
 }
 
@@ -190,11 +170,10 @@ fn group_label(group: &Value) -> String {
     for target in list(group, "targets") {
         *counts.entry(text(target, "status")).or_default() += 1;
     }
-    let counts: String = counts
-        .iter()
-        .map(|(status, count)| format!("<i class=\"{}\">{count} {}</i>", class(status), escaped(status)))
-        .collect::<Vec<String>>()
-        .concat();
+    let counts =
+        joined(counts.iter().map(|(status, count)| {
+            format!("<i class=\"{}\">{count} {}</i>", class(status), escaped(status))
+        }));
     let counts = if counts.is_empty() { "<i class=\"busy\">no targets</i>".to_owned() } else { counts };
     let (name, kind) = (text(group, "name"), text(group, "type"));
     let title = format!("{name} {} {kind}", text(group, "id"));
@@ -227,12 +206,9 @@ fn class(status: &str) -> &'static str {
 fn table(calls: &Value) -> String {
     let rows = |name: &str, class: &str| -> String {
         let counts = calls[name].as_object().into_iter().flatten();
-        counts
-            .map(|(name, count)| {
-                format!("<tr class=\"{class}\"><td>{}</td><td>{count}</td></tr>", escaped(name))
-            })
-            .collect::<Vec<String>>()
-            .concat()
+        joined(counts.map(|(name, count)| {
+            format!("<tr class=\"{class}\"><td>{}</td><td>{count}</td></tr>", escaped(name))
+        }))
     };
     let (operations, errors) = (rows("operations", "call"), rows("errors", "bad"));
     format!("<h2>Calls</h2><table class=\"calls\">{operations}{errors}</table>")
