@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from stack.objects import Observer, dns_name, is_true, path
 from stack.waiting import wait_for
@@ -101,12 +102,7 @@ class Bench:
 
     def new_pod(self) -> None:
         """From a Pod's start to its registration as a target."""
-        (group,) = self.world.target_groups("inventory")
-
-        def targets() -> int:
-            found = next(one for one in self.world.stack.emulator.state()["targetGroups"] if one["id"] == group["id"])
-            return len([target for target in found["targets"] if target["status"] != "DRAINING"])
-
+        targets = partial(self.world.targets_made_for, "inventory")
         before = targets()
         with self.step("one more Pod, registered"):
             self.world.kubectl("scale", "deployment/inventory-ver1", f"--replicas={before + 1}")

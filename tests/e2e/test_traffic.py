@@ -53,7 +53,7 @@ def test_a_route_moves_to_another_service_without_a_failed_request(world: World)
         point_at(world, "parking")
         world.programmed("httproutes", "inventory", generation=2)
         wait_for("answers of parking", lambda: answers[-1], within=PROGRAMMED_SECONDS, until=lambda body: "parking handler pod" in body)
-        wait_for("the old target group to go", lambda: world.target_groups_of_unit("inventory"), within=PROGRAMMED_SECONDS,
+        wait_for("the old target group to go", lambda: world.groups_made_for("inventory"), within=PROGRAMMED_SECONDS,
                  until=lambda groups: len(groups) == 1)
     assert any("inventory-ver1" in answer for answer in answers)
 
@@ -81,16 +81,11 @@ def test_a_new_pod_is_registered_while_the_old_targets_drain(world: World) -> No
     world.inventory()
     world.roll_out("parking")
 
-    def targets(*, draining: bool) -> int:
-        return sum((target["status"] == "DRAINING") is draining
-                   for group in world.stack.emulator.state()["targetGroups"] if group["name"] in world.target_groups_of_unit("inventory")
-                   for target in group["targets"])
-
     with world.stack.delays(latency="5ms", drain="25s"):
         point_at(world, "parking")
-        wait_for("the old targets to drain", lambda: targets(draining=True), within=PROGRAMMED_SECONDS)
-        before = targets(draining=False)
+        wait_for("the old targets to drain", lambda: world.targets_made_for("inventory", draining=True), within=PROGRAMMED_SECONDS)
+        before = world.targets_made_for("inventory")
         world.kubectl("scale", "deployment/parking", f"--replicas={before + 1}")
         # A message that waited in the route's group for the draining would hold the new Pod's up for 15 s.
-        wait_for("the new Pod's target", lambda: targets(draining=False), within=12.0, until=lambda found: found == before + 1)
-        assert targets(draining=True)
+        wait_for("the new Pod's target", lambda: world.targets_made_for("inventory"), within=12.0, until=lambda found: found == before + 1)
+        assert world.targets_made_for("inventory", draining=True)

@@ -150,10 +150,15 @@ class World:
         arn = self.service(route)["arn"]
         return [group for group in self.stack.aws("vpc-lattice").list_target_groups()["items"] if arn in group.get("serviceArns", [])]
 
-    def target_groups_of_unit(self, route: str) -> list[str]:
-        """The names of all target groups that were made for a route, also of those that nothing uses any more."""
+    def groups_made_for(self, route: str) -> list[dict[str, Any]]:
+        """All target groups that were made for a route, with their targets, also those that nothing uses any more."""
         unit = f"route/HTTPRoute/{self.one.spec.name}/{self.namespace}/{route}"
-        return [group["name"] for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:unit") == unit]
+        return [group for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:unit") == unit]
+
+    def targets_made_for(self, route: str, *, draining: bool = False) -> int:
+        """How many targets these groups have that drain, or that do not."""
+        targets = [target for group in self.groups_made_for(route) for target in group["targets"]]
+        return sum((target["status"] == "DRAINING") is draining for target in targets)
 
     def accepted(self, route: str) -> str:
         """The reason of the condition Accepted of a route's first parent; empty while there is none."""
