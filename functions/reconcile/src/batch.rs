@@ -18,12 +18,15 @@ pub(crate) struct Record {
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) unit: UnitKey,
-    /// Whether these are hints that are to come later.
-    pub(crate) is_later: bool,
     pub(crate) records: Vec<Record>,
 }
 
 impl Group {
+    /// Whether these are hints that are to come later. They are never in one group with others.
+    pub(crate) fn is_later(&self) -> bool {
+        self.records.iter().any(|record| record.hint.later.is_some())
+    }
+
     /// The highest receive count of the group: what a retry's delay grows with.
     pub(crate) fn receive_count(&self) -> u32 {
         self.records.iter().map(|record| record.receive_count).max().unwrap_or(1)
@@ -54,9 +57,9 @@ pub(crate) fn sort(event: SqsEvent) -> (Vec<Group>, Vec<(Option<String>, Unreada
             Err(why) => unreadable.push((id, why)),
             Ok(record) => {
                 let (unit, is_later) = (&record.hint.unit, record.hint.later.is_some());
-                match groups.iter_mut().find(|group| group.unit == *unit && group.is_later == is_later) {
+                match groups.iter_mut().find(|group| group.unit == *unit && group.is_later() == is_later) {
                     Some(group) => group.records.push(record),
-                    None => groups.push(Group { unit: unit.clone(), is_later, records: vec![record] }),
+                    None => groups.push(Group { unit: unit.clone(), records: vec![record] }),
                 }
             }
         }
@@ -152,7 +155,7 @@ mod tests {
             ("3", "gateway/a", &later.body()),
         ]));
         let told: Vec<(bool, usize)> =
-            groups.iter().map(|group| (group.is_later, group.records.len())).collect();
+            groups.iter().map(|group| (group.is_later(), group.records.len())).collect();
         assert_eq!(told, [(true, 1), (false, 1)]);
         assert!(matches!(unreadable[..], [(_, Unreadable::WrongGroup { .. })]), "{unreadable:?}");
     }

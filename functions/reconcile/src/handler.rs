@@ -1,6 +1,6 @@
 //! One invocation: units side by side, the messages of a unit together, each unit's failure its own.
 
-use crate::batch::{self, Group};
+use crate::batch::{self, Group, Record};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::StreamExt;
 use lambda_runtime::LambdaEvent;
@@ -38,16 +38,13 @@ pub(crate) async fn handle(
     );
     metrics.add(Metric::HintsRefused, unreadable.len());
     engine.begin();
-    let mut failures = vec![];
-    let (later, groups): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.is_later);
-    for group in later {
-        failures.extend(pass_on(&engine, group).await);
-    }
-    let ended: Vec<(Verdict, Vec<BatchItemFailure>)> = futures::stream::iter(groups)
+    let (later, groups): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(Group::is_later);
+    let passed_on = futures::stream::iter(later).then(|group| pass_on(&engine, group)).concat();
+    let ended = futures::stream::iter(groups)
         .map(|group| reconcile_group(Arc::clone(&engine), group, deadline))
         .buffer_unordered(UNITS_AT_ONCE_MAX)
-        .collect()
-        .await;
+        .collect::<Vec<(Verdict, Vec<BatchItemFailure>)>>();
+    let (mut failures, ended) = futures::join!(passed_on, ended);
     for (verdict, returned) in ended {
         let metric = match verdict {
             Verdict::Done => Metric::UnitsSettled,
@@ -72,8 +69,8 @@ async fn reconcile_group(
     group: Group,
     deadline: Instant,
 ) -> (Verdict, Vec<BatchItemFailure>) {
-    let hints: Vec<Hint> = group.records.iter().map(|record| record.hint.clone()).collect();
-    let (unit, worker, known) = (group.unit.clone(), Arc::clone(&engine), hints.clone());
+    let hints = || group.records.iter().map(|record| record.hint.clone()).collect::<Vec<Hint>>();
+    let (unit, worker, known) = (group.unit.clone(), Arc::clone(&engine), hints());
     // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
     let verdict = tokio::spawn(async move { worker.reconcile(&unit, &known, deadline).await })
         .await
@@ -83,7 +80,7 @@ async fn reconcile_group(
         });
     let after = match &verdict {
         Verdict::Done => return (verdict, vec![]),
-        Verdict::Waiting { after, .. } => match engine.later(&hints, *after, SystemTime::now()).await {
+        Verdict::Waiting { after, .. } => match engine.later(&hints(), *after, SystemTime::now()).await {
             Ok(true) => return (verdict, vec![]),
             Ok(false) => {
                 tracing::warn!(unit = %group.unit, "has waited too often: left to the drift pass");
@@ -97,14 +94,17 @@ async fn reconcile_group(
         Verdict::Held(_) if group.receive_count() > HELD_TRIES_MAX => return (verdict, vec![]),
         Verdict::Held(_) | Verdict::Failed(_) => batch::retry_after(group.receive_count()),
     };
-    let failures = give_back(&engine, group, after).await;
+    let mut failures = vec![];
+    for record in group.records {
+        failures.push(give_back(&engine, record, after).await);
+    }
     (verdict, failures)
 }
 
 /// Of hints that are to come later: gives back those that were received for the first time, until their time has come, and
 /// sends the others on to their units.
 async fn pass_on(engine: &Engine, group: Group) -> Vec<BatchItemFailure> {
-    let (mut failures, unit) = (vec![], group.unit);
+    let mut failures = vec![];
     for record in group.records {
         let later = record.hint.later.filter(|_| record.receive_count <= 1);
         let after = match later {
@@ -112,28 +112,24 @@ async fn pass_on(engine: &Engine, group: Group) -> Vec<BatchItemFailure> {
             None => match engine.wake(&record.hint, &record.message_id).await {
                 Ok(()) => continue,
                 Err(error) => {
-                    tracing::warn!(%unit, error = %trellis_telemetry::chain(&error), "not sent on: comes again");
+                    tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent on: comes again");
                     batch::retry_after(record.receive_count)
                 }
             },
         };
-        let one = Group { unit: unit.clone(), is_later: true, records: vec![record] };
-        failures.extend(give_back(engine, one, after).await);
+        failures.push(give_back(engine, record, after).await);
     }
     failures
 }
 
-/// Gives all messages of a group back to the queue for a time.
-async fn give_back(engine: &Engine, group: Group, after: Duration) -> Vec<BatchItemFailure> {
-    let mut failures = vec![];
-    for record in group.records {
-        // Without this the message would come back only after the queue's visibility timeout of minutes.
-        if let Err(error) = engine.put_off(&record.receipt_handle, after).await {
-            tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "visibility not changed");
-        }
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = record.message_id;
-        failures.push(failure);
+/// Gives a message back to the queue for a time.
+async fn give_back(engine: &Engine, record: Record, after: Duration) -> BatchItemFailure {
+    // Without this the message would come back only after the queue's visibility timeout of minutes.
+    if let Err(error) = engine.put_off(&record.receipt_handle, after).await {
+        let unit = &record.hint.unit;
+        tracing::warn!(%unit, error = %trellis_telemetry::chain(&error), "visibility not changed");
     }
-    failures
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = record.message_id;
+    failure
 }

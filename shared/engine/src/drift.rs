@@ -2,7 +2,7 @@
 
 use crate::ports::{Clusters, Fleet, Lattice, Owned, Queue};
 use crate::reconcile::{owners_known, snapshot_of};
-use crate::{Engine, UnitError, names, outcome, partial};
+use crate::{Engine, UnitError, names, outcome, partial, spread};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -167,17 +167,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         drifted: &[Drifted],
         mut hints: BTreeMap<UnitKey, Hint>,
     ) -> Result<usize, UnitError> {
-        let moment = jiff::Timestamp::now().as_nanosecond();
+        let moment = jiff::Timestamp::now().as_nanosecond().to_string();
         let hints: Vec<OutgoingHint> = drifted
             .iter()
             .filter_map(|drifted| hints.remove(&drifted.unit.parse::<UnitKey>().ok()?))
-            .map(|hint| {
-                let deduplication_id = trellis_lattice::names::short_hash(
-                    &["drift", &hint.unit.to_string(), &moment.to_string()],
-                    64,
-                );
-                OutgoingHint { hint, deduplication_id }
-            })
+            .map(|hint| spread::outgoing(hint, "drift", &moment))
             .collect();
         self.queue.send(&hints).await?;
         Ok(hints.len())

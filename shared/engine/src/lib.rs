@@ -25,7 +25,7 @@ pub use settings::{ConfigError, EngineSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use trellis_aws::{Aws, AwsError, HintQueue, OutgoingHint};
+use trellis_aws::{Aws, AwsError, HintQueue};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, UnitKey};
 
@@ -123,17 +123,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1);
         let period =
             now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / u64::from(seconds);
-        let deduplication_id =
-            trellis_lattice::names::short_hash(&["later", &hint.unit.to_string(), &period.to_string()], 64);
-        self.queue.send(&[OutgoingHint { hint: hint.in_a_while(seconds), deduplication_id }]).await?;
+        let hint = spread::outgoing(hint.in_a_while(seconds), "later", &period.to_string());
+        self.queue.send(&[hint]).await?;
         Ok(true)
     }
 
     /// Sends a hint that was to come later on to its unit. `message` names the message that it came with.
     pub async fn wake(&self, hint: &Hint, message: &str) -> Result<(), AwsError> {
-        let deduplication_id =
-            trellis_lattice::names::short_hash(&["wake", &hint.unit.to_string(), message], 64);
-        self.queue.send(&[OutgoingHint { hint: hint.clone().now(), deduplication_id }]).await
+        self.queue.send(&[spread::outgoing(hint.clone().now(), "wake", message)]).await
     }
 
     /// Gives a message back to the queue, to be received again after this time.

@@ -68,10 +68,7 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
         | Step::UpdateRules { .. }
         | Step::CreateRule { .. }
         | Step::DeleteRule { .. }
-        | Step::DeleteListener { .. } => {
-            listener_step(state, owner, step);
-            note_move(state, step);
-        }
+        | Step::DeleteListener { .. } => listener_step(state, owner, step),
         Step::CreateService { .. }
         | Step::UpdateCertificate { .. }
         | Step::AwaitService { .. }
@@ -85,6 +82,10 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
         Step::AwaitPropagation { .. } => {
             state.services.iter_mut().for_each(|service| service.is_propagating = false);
         }
+    }
+    // The data plane follows a moment after the API.
+    if let Some(service) = step.moves_requests_of().and_then(|name| service_mut(state, name)) {
+        service.is_propagating = true;
     }
     note_users(state);
 }
@@ -230,20 +231,6 @@ fn listener_step(state: &mut Actual, owner: &Owner, step: &Step) {
             }
         }
         _ => {}
-    }
-}
-
-/// The data plane follows a moment after the API.
-fn note_move(state: &mut Actual, step: &Step) {
-    if let Step::CreateListener { service, .. }
-    | Step::UpdateListener { service, .. }
-    | Step::UpdateRules { service, .. }
-    | Step::CreateRule { service, .. }
-    | Step::DeleteRule { service, .. }
-    | Step::DeleteListener { service, .. } = step
-        && let Some(service) = service_mut(state, service)
-    {
-        service.is_propagating = true;
     }
 }
 

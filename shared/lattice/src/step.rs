@@ -342,6 +342,19 @@ impl Step {
         )
     }
 
+    /// The service whose requests may take another way after the step.
+    pub fn moves_requests_of(&self) -> Option<&str> {
+        match self {
+            Self::CreateListener { service, .. }
+            | Self::UpdateListener { service, .. }
+            | Self::UpdateRules { service, .. }
+            | Self::CreateRule { service, .. }
+            | Self::DeleteRule { service, .. }
+            | Self::DeleteListener { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
     /// Whether the step only waits and changes nothing.
     pub fn is_wait(&self) -> bool {
         self.awaits_removal()

@@ -58,7 +58,7 @@ impl Account {
         self.remember();
         let mut state = self.view(owner);
         apply_step(&mut state, owner, step);
-        self.moved.extend(moved_by(step).into_iter().map(|service| (service.to_owned(), now)));
+        self.moved.extend(step.moves_requests_of().map(|service| (service.to_owned(), now)));
         self.state = state;
         self.name_the_new(&tags_of(step));
         if let Step::Tag { arn, tags } = step {
@@ -259,19 +259,6 @@ fn identities(state: &mut Actual) -> Vec<(&mut String, &mut String)> {
         }
     }
     all
-}
-
-/// The service whose requests take another way after the step.
-fn moved_by(step: &Step) -> Option<&str> {
-    match step {
-        Step::CreateListener { service, .. }
-        | Step::UpdateListener { service, .. }
-        | Step::UpdateRules { service, .. }
-        | Step::CreateRule { service, .. }
-        | Step::DeleteRule { service, .. }
-        | Step::DeleteListener { service, .. } => Some(service),
-        _ => None,
-    }
 }
 
 fn tagged(state: &Actual) -> Vec<String> {
