@@ -7,11 +7,13 @@
 
 mod dedup;
 mod object;
+mod referents;
 mod unit;
 mod units_of;
 
 pub use dedup::deduplication_id;
 pub use object::{Kind, ObjectRef, Operation};
+pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
 pub use unit::{ParseUnitError, UnitKey};
 pub use units_of::{parent_gateways, units_of};
 
