@@ -7,6 +7,9 @@ use trellis_lattice::{
     TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
 };
 
+use ProtocolVersion::{Grpc, Http1, Http2};
+use TargetProtocol::{Http, Https, Tcp};
+
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
 }
@@ -99,8 +102,6 @@ fn by_default_whatever_speaks_http_is_checked_and_healthy_if_it_answers_at_all()
         assert_eq!(check.matcher, "200-499");
         check.enabled.then_some((check.protocol, check.protocol_version))
     };
-    use ProtocolVersion::{Grpc, Http1, Http2};
-    use TargetProtocol::{Http, Https, Tcp};
     assert_eq!(check(Http, Some(Http1)), Some((Http, Http1)));
     assert_eq!(check(Https, Some(Http1)), Some((Https, Http1)));
     assert_eq!(check(Http, Some(Http2)), Some((Http, Http2)));
