@@ -261,6 +261,15 @@ fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'stat
     }
 }
 
+/// The protocol as a Gateway's listener names it.
+pub(crate) fn protocol_name(protocol: ListenerProtocol) -> &'static str {
+    match protocol {
+        ListenerProtocol::Http => "HTTP",
+        ListenerProtocol::Https => "HTTPS",
+        ListenerProtocol::TlsPassthrough => "TLS",
+    }
+}
+
 /// Route kinds that a protocol can carry. VPC Lattice takes gRPC target groups behind HTTPS listeners only (User Guide,
 /// target groups).
 fn kinds_of(protocol: ListenerProtocol) -> BTreeSet<Kind> {

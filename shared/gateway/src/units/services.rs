@@ -82,7 +82,7 @@ pub(crate) fn build(
         match share {
             Share::Refused(problem) => built.notes.push(problem.clone()),
             Share::Follows { leader, service, older } => {
-                built.notes.extend(builder.widened_as_follower(draft, rules, older));
+                built.notes.extend(builder.notes_as_follower(draft, rules, older));
                 built.serving.push(Serving {
                     service: service.clone(),
                     hostname: draft.hostname.clone(),
@@ -209,11 +209,22 @@ impl Builder<'_> {
         }
     }
 
-    /// What is to be told of this route's path prefixes in the service of an older route.
-    fn widened_as_follower(&self, draft: &Draft, rules: &[ResolvedRule], older: &[Claim]) -> Vec<Problem> {
+    /// What is to be told of this route in the service of an older route: its certificate and its path prefixes.
+    fn notes_as_follower(&self, draft: &Draft, rules: &[ResolvedRule], older: &[Claim]) -> Vec<Problem> {
         let limits = &self.settings.limits;
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         let mut notes = vec![];
+        let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
+        if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
+            && own != theirs
+        {
+            let text = format!(
+                "The listeners name the certificate {own} for {}: a VPC Lattice service has one, and the older route's \
+                 has {theirs}; name the same one",
+                quoted(hostname)
+            );
+            notes.push(Problem::new("spec.parentRefs", text));
+        }
         for port in draft.ports.keys() {
             let mut candidates = vec![];
             let beside = older
