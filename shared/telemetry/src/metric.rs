@@ -45,40 +45,36 @@ macro_rules! metrics {
 metrics! {
     /// Messages taken from the queue.
     HintsReceived: Count,
-    /// Messages that are no hint: malformed, too long or of an unknown schema.
+    /// Messages that are no hint: malformed, too long or of an unknown schema. They are acknowledged.
     HintsRefused: Count,
-    /// Hints of a cluster that is not registered.
-    HintsUnregistered: Count,
     /// Messages given back to the queue.
     HintsReturned: Count,
     /// Hints sent, by the drift pass or because something that others refer to changed.
     HintsSent: Count,
     /// Units that are as they should be.
     UnitsSettled: Count,
-    /// Units that wait for VPC Lattice or for a cluster.
+    /// Units that wait for VPC Lattice.
     UnitsWaiting: Count,
-    /// Units in which something is blocked that only a person can change.
-    UnitsBlocked: Count,
+    /// Units on hold: a cluster that has to be known could not be read.
+    UnitsHeld: Count,
     /// Units that failed.
     UnitsFailed: Count,
     /// Plans that broke an invariant and were not applied. Any is a fault of Trellis.
     PlansRefused: Count,
-    /// Steps of plans that were carried out.
-    StepsApplied: Count,
-    /// Calls to VPC Lattice.
-    LatticeCalls: Count,
-    /// Requests to Kubernetes API servers.
-    KubernetesReads: Count,
-    /// Status patches that an API server took.
-    StatusPatches: Count,
-    /// Status patches that met a newer object.
-    StatusConflicts: Count,
-    /// Registered clusters that could not be read.
-    ClustersUnreadable: Count,
-    /// Units that the drift pass found different from what they should be.
+    /// Calls to AWS.
+    AwsCalls: Count,
+    /// Drift passes that came to their end: the heartbeat of the drift function.
+    DriftPasses: Count,
+    /// From a drift pass's begin to its end.
+    PassDuration: Milliseconds,
+    /// Units that a drift pass looked at.
+    UnitsLookedAt: Count,
+    /// Units that a drift pass found different from what they should be.
     UnitsDrifted: Count,
-    /// Resources of ours that no unit wants.
+    /// Units that a drift pass had no time to look at.
+    UnitsLeftOut: Count,
+    /// Registered clusters that a drift pass could not read.
+    ClustersUnreadable: Count,
+    /// Resources of ours that a drift pass found and no object wants.
     Orphans: Count,
-    /// From taking a unit up to its status.
-    UnitDuration: Milliseconds,
 }
