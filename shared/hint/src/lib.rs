@@ -7,11 +7,13 @@
 
 mod dedup;
 mod object;
+mod touched;
 mod unit;
 mod units_of;
 
 pub use dedup::deduplication_id;
 pub use object::{Kind, ObjectRef, Operation};
+pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
 pub use unit::{ParseUnitError, UnitKey};
 pub use units_of::{parent_gateways, units_of};
 
