@@ -37,7 +37,6 @@ async fn handle(
 /// A pass's figures. Those that are 0 are told as well: an alarm that sees no figure cannot end.
 fn figures(report: &DriftReport) -> Metrics {
     let unreadable = report.clusters.values().filter(|state| *state != READABLE).count();
-    let calls = report.calls.values().sum::<u64>();
     let mut metrics = Metrics::new();
     metrics.add(Metric::DriftPasses, 1);
     metrics.add(Metric::UnitsLookedAt, report.units.saturating_sub(report.left_out));
@@ -47,7 +46,6 @@ fn figures(report: &DriftReport) -> Metrics {
     metrics.add(Metric::ClustersUnreadable, unreadable);
     metrics.add(Metric::Orphans, report.orphans.len());
     metrics.add(Metric::HintsSent, report.hints);
-    metrics.add(Metric::AwsCalls, usize::try_from(calls).unwrap_or(usize::MAX));
     // Milliseconds of a pass of at most 15 minutes are far below 2^53.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
     metrics.record(Metric::PassDuration, report.elapsed_ms as f64);
@@ -90,7 +88,6 @@ mod tests {
             (Metric::ClustersUnreadable, 1.0),
             (Metric::Orphans, 2.0),
             (Metric::HintsSent, 3.0),
-            (Metric::AwsCalls, 52.0),
             (Metric::PassDuration, 3400.0),
         ];
         for (metric, value) in expected {

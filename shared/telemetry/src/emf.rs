@@ -1,4 +1,4 @@
-use crate::Metric;
+use crate::{Metric, Unit};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
@@ -96,6 +96,20 @@ impl Metrics {
         }
     }
 
+    /// Takes in what others have counted and measured.
+    pub fn merge(&mut self, others: Self) {
+        for (metric, samples) in others.values {
+            let values = self.values.entry(metric).or_default();
+            if metric.unit() == Unit::Count {
+                *values = vec![values.iter().chain(&samples).sum()];
+            } else {
+                values.extend(samples);
+                values.truncate(SAMPLES_MAX);
+            }
+        }
+        self.properties.extend(others.properties);
+    }
+
     /// What was counted or measured under this name so far, in sum.
     pub fn get(&self, metric: Metric) -> f64 {
         self.values.get(&metric).map(|samples| samples.iter().sum()).unwrap_or_default()
@@ -154,7 +168,7 @@ mod tests {
     #[test]
     fn a_line_names_installation_function_and_time_and_has_no_line_break() {
         let mut metrics = Metrics::new();
-        metrics.add(Metric::AwsCalls, 2);
+        metrics.add(Metric::LatticeCalls, 2);
         metrics.property("calls", json!({"ListRules": 2, "text": "a\nb"}));
         metrics.property("Installation", "another");
         assert!(!metrics.line(SOURCE, 12).unwrap().contains('\n'));
@@ -191,13 +205,25 @@ mod tests {
     #[test]
     fn measurements_stay_apart_so_that_percentiles_can_be_had_and_no_line_has_more_than_cloudwatch_reads() {
         let mut metrics = Metrics::new();
-        metrics.record(Metric::PassDuration, 12.5);
-        assert_eq!(parsed(&metrics)["PassDuration"], 12.5);
-        metrics.record(Metric::PassDuration, 80.0);
-        assert_eq!(parsed(&metrics)["PassDuration"], json!([12.5, 80.0]));
+        metrics.record(Metric::UnitDuration, 12.5);
+        assert_eq!(parsed(&metrics)["UnitDuration"], 12.5);
+        metrics.record(Metric::UnitDuration, 80.0);
+        assert_eq!(parsed(&metrics)["UnitDuration"], json!([12.5, 80.0]));
         for _ in 0..2 * SAMPLES_MAX {
-            metrics.record(Metric::PassDuration, 1.0);
+            metrics.record(Metric::UnitDuration, 1.0);
         }
-        assert_eq!(parsed(&metrics)["PassDuration"].as_array().map(Vec::len), Some(SAMPLES_MAX));
+        assert_eq!(parsed(&metrics)["UnitDuration"].as_array().map(Vec::len), Some(SAMPLES_MAX));
+    }
+
+    #[test]
+    fn what_two_have_counted_is_summed_and_what_they_have_measured_stays_apart() {
+        let (mut one, mut two) = (Metrics::new(), Metrics::new());
+        one.record(Metric::UnitDuration, 12.5);
+        two.record(Metric::UnitDuration, 80.0);
+        one.add(Metric::HintsSent, 1);
+        two.add(Metric::HintsSent, 2);
+        one.merge(two);
+        let line = parsed(&one);
+        assert_eq!((&line["UnitDuration"], &line["HintsSent"]), (&json!([12.5, 80.0]), &json!(3.0)));
     }
 }

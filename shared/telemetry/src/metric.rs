@@ -45,8 +45,10 @@ macro_rules! metrics {
 metrics! {
     /// Messages taken from the queue.
     HintsReceived: Count,
-    /// Messages that are no hint: malformed, too long or of an unknown schema. They are acknowledged.
+    /// Messages that are no hint: malformed, too long or of an unknown schema.
     HintsRefused: Count,
+    /// Hints of a cluster that is not registered.
+    HintsUnregistered: Count,
     /// Messages given back to the queue.
     HintsReturned: Count,
     /// Hints sent, by the drift pass or because something that others refer to changed.
@@ -55,26 +57,44 @@ metrics! {
     UnitsSettled: Count,
     /// Units that wait for VPC Lattice.
     UnitsWaiting: Count,
-    /// Units on hold: a cluster that has to be known could not be read.
+    /// Units in which something is in the way that only a person can change; the status or the log says what.
+    UnitsBlocked: Count,
+    /// Units of which something is not known or not told, since a cluster could not be read or took no status.
     UnitsHeld: Count,
     /// Units that failed.
     UnitsFailed: Count,
     /// Plans that broke an invariant and were not applied. Any is a fault of Trellis.
     PlansRefused: Count,
-    /// Calls to AWS.
-    AwsCalls: Count,
+    /// Steps of plans that were carried out, waits included.
+    StepsApplied: Count,
+    /// Requests to VPC Lattice, each attempt of a retried one counted.
+    LatticeCalls: Count,
+    /// Reads of Kubernetes API servers.
+    KubernetesReads: Count,
+    /// Status patches that an API server took.
+    StatusPatches: Count,
+    /// Status patches that met a newer object.
+    StatusConflicts: Count,
+    /// Status patches that failed or that an API server refused.
+    StatusesFailed: Count,
+    /// Registered clusters that could not be read.
+    ClustersUnreadable: Count,
     /// Drift passes that came to their end: the heartbeat of the drift function.
     DriftPasses: Count,
-    /// From a drift pass's begin to its end.
-    PassDuration: Milliseconds,
     /// Units that a drift pass looked at.
     UnitsLookedAt: Count,
-    /// Units that a drift pass found different from what they should be.
-    UnitsDrifted: Count,
     /// Units that a drift pass had no time to look at.
     UnitsLeftOut: Count,
-    /// Registered clusters that a drift pass could not read.
-    ClustersUnreadable: Count,
-    /// Resources of ours that a drift pass found and no object wants.
+    /// Units that the drift pass found different from what they should be.
+    UnitsDrifted: Count,
+    /// Resources of ours that no unit wants.
     Orphans: Count,
+    /// From taking a unit up to its status.
+    UnitDuration: Milliseconds,
+    /// From sending a hint to taking it up.
+    QueueDelay: Milliseconds,
+    /// From sending a hint of a change to the end of its unit with nothing left to do or to wait for.
+    TimeToProgrammed: Milliseconds,
+    /// From a drift pass's begin to its end.
+    PassDuration: Milliseconds,
 }
