@@ -325,6 +325,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
         #[test]
         fn no_event_is_too_strange(request in json_value(), response in json_value(), anything in json_value()) {
             let found = touched(&event("X", request, response));
