@@ -4,12 +4,13 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 use trellis_webhook::interest::Interest;
 use trellis_webhook::review::{Decision, decide};
 
 /// The decision in a line: the operation and units, or why there are none.
 fn summary(review: &Value) -> String {
-    match decide(review.get("request").unwrap(), "one", &Interest::new()) {
+    match decide(review.get("request").unwrap(), "one", &Interest::new(), Instant::now()) {
         Decision::Drop(reason) => format!("dropped: {}", reason.as_str()),
         Decision::Hints(hints) => {
             let units: Vec<String> = hints.iter().map(|hint| hint.hint.unit.to_string()).collect();

@@ -1,60 +1,63 @@
 //! The way of a hint from the review to SQS: a bounded queue, batches, retries, and a drain at the end.
 //!
-//! A review never waits for it: [`HintQueue::offer`] takes the hint or drops it. One task sends, one batch at a time and
-//! what failed before anything newer, so that hints of one unit arrive in the order of their reviews. (An entry that SQS
-//! took behind a refused one of the same unit stays ahead of it; the reader looks at the object either way.)
-//! What is dropped is counted, and the drift pass finds what it would have told.
+//! A review never waits for it: [`HintQueue::offer`] takes the hint or drops it. One task sends, a few batches at a time,
+//! in an order that `outbox` decides: hints of one message group arrive in the order of their reviews, and no batch holds
+//! up the next. (An entry that SQS took behind a refused one of the same unit stays ahead of it; the reader looks at the
+//! object either way.) What is lost is counted, and the cluster is looked at as a whole for it: see [`crate::losses`].
 
+mod outbox;
+mod sender;
+
+pub use sender::HintSender;
+
+use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
-use trellis_telemetry::chain;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use trellis_hint::BODY_BYTES_MAX;
 
-/// Hints that wait at most. At about 700 bytes each this is 3 MB, and 2 to 4 seconds of a queue at full speed.
+/// Hints that wait at most, those of calls under way included. At about 700 bytes each this is 3 MB, and a second of a
+/// queue at full speed.
 pub const QUEUE_LENGTH_MAX: usize = 4096;
 
 /// Entries of one SendMessageBatch (SQS API reference).
 pub const BATCH_ENTRIES_MAX: usize = 10;
 
-/// Bytes of all bodies of one batch: the older of SQS's limits (256 KiB), which every queue and emulator takes.
+/// Bytes of all entries of one batch: a quarter of what SQS takes since 2025 (1 MiB), and the limit of before, which every
+/// queue and emulator takes. Ten of the longest hints are 160 KiB.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Calls under way at once while SQS answers. One call takes 20 ms, so this is some 2,000 hints a second.
+pub const CALLS_MAX: usize = 4;
+
+/// Calls under way at once after one that failed: SQS is asked whether it is back, not stormed.
+pub const CALLS_IN_TROUBLE_MAX: usize = 1;
 
 /// The times of the sender.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// How long the first hint of a batch waits for company.
     pub linger: Duration,
-    /// First wait before a batch is tried again; it doubles up to `backoff_max`.
+    /// First wait before a hint is tried again; it doubles up to `backoff_max`.
     pub backoff_min: Duration,
-    /// Longest wait before a batch is tried again.
+    /// Longest wait before a hint is tried again.
     pub backoff_max: Duration,
-    /// Tries of one batch.
+    /// Tries of one hint.
     pub tries_max: usize,
 }
 
 /// The hints of one `kubectl apply` come within 5 ms, which is small against the 20 ms that a message needs to reach its
-/// reader. Five seconds after SQS is back everything flows. A batch is given up after 5 minutes: a hint that is older
-/// tells nothing that the next drift pass does not.
+/// reader. Five seconds after SQS is back everything flows. A hint is given up after 5 minutes: it tells nothing then that
+/// a look at the whole cluster does not.
 pub const PACE: Pace = Pace {
     linger: Duration::from_millis(5),
     backoff_min: Duration::from_millis(100),
     backoff_max: Duration::from_secs(5),
     tries_max: 64,
 };
-
-impl Pace {
-    /// The wait after each try.
-    fn backoffs(self) -> impl Iterator<Item = Duration> {
-        let doubled = std::iter::successors(Some(self.backoff_min), move |wait| {
-            Some((*wait * 2).min(self.backoff_max))
-        });
-        doubled.take(self.tries_max)
-    }
-}
 
 /// One SQS message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,15 @@ pub struct Entry {
     pub deduplication_id: String,
     /// MessageBody.
     pub body: String,
+    /// The hint's trace, for log lines; empty for none.
+    pub trace: String,
+}
+
+impl Entry {
+    /// What the entry counts in a batch: the body, and the ids to be on the safe side.
+    fn bytes(&self) -> usize {
+        self.body.len() + self.group_id.len() + self.deduplication_id.len()
+    }
 }
 
 /// One entry that SQS refused while it took others.
@@ -81,7 +93,7 @@ pub struct Refusal {
 /// Nothing of a batch was taken, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The batch itself is at fault: another try cannot help.
+    /// The batch itself is at fault: another try of the same cannot help.
     #[error("SQS refuses the batch")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
     /// SQS cannot be reached, is throttling, or refuses us at present.
@@ -98,46 +110,58 @@ pub trait SendBatch: Send + Sync + 'static {
 /// The end of the queue that reviews see.
 #[derive(Debug, Clone)]
 pub struct HintQueue {
-    entries: mpsc::Sender<Entry>,
+    entries: mpsc::UnboundedSender<(Entry, Place)>,
+    places: Arc<Semaphore>,
+    length_max: usize,
     metrics: Arc<Metrics>,
+    losses: Losses,
 }
 
-/// The end of the queue that sends.
-pub struct HintSender<S> {
-    entries: mpsc::Receiver<Entry>,
-    drain: oneshot::Receiver<()>,
-    /// Taken from the queue, but too large for the batch before.
-    next: Option<Entry>,
-    pace: Pace,
-    sqs: S,
-    metrics: Arc<Metrics>,
-}
+/// A hint's place in the queue, free again when the hint is sent or lost.
+type Place = OwnedSemaphorePermit;
 
 /// A queue of at most `length_max` hints; a message on the returned channel, or its end, begins the drain.
 pub fn hint_queue<S: SendBatch>(
     length_max: usize,
     pace: Pace,
-    sqs: S,
+    sqs: Arc<S>,
     metrics: Arc<Metrics>,
+    losses: Losses,
 ) -> (HintQueue, HintSender<S>, oneshot::Sender<()>) {
-    let (sender, receiver) = mpsc::channel(length_max);
+    // Places bound what the channel and the sender hold together.
+    let (sender, receiver) = mpsc::unbounded_channel();
     let (drain, drained) = oneshot::channel();
-    let queue = HintQueue { entries: sender, metrics: metrics.clone() };
-    (queue, HintSender { entries: receiver, drain: drained, next: None, pace, sqs, metrics }, drain)
+    let places = Arc::new(Semaphore::new(length_max));
+    let sender_end = HintSender::new(receiver, drained, pace, sqs, metrics.clone(), losses.clone());
+    (HintQueue { entries: sender, places, length_max, metrics, losses }, sender_end, drain)
 }
 
 impl HintQueue {
     /// Queues the hint, or drops it if there is no room. Never waits.
     pub fn offer(&self, entry: Entry) {
-        match self.entries.try_send(entry) {
-            Ok(()) => self.metrics.hints_queued.inc(),
-            Err(_) => self.metrics.hints_dropped.inc(),
-        };
+        if entry.body.len() > BODY_BYTES_MAX {
+            tracing::error!(
+                trace = entry.trace,
+                bytes = entry.body.len(),
+                "a hint is too long for its reader"
+            );
+            self.metrics.hints_failed.inc();
+            self.losses.note(Cause::Refused);
+            return;
+        }
+        let place = self.places.clone().try_acquire_owned().ok();
+        match place.and_then(|place| self.entries.send((entry, place)).ok()) {
+            Some(()) => _ = self.metrics.hints_queued.inc(),
+            None => {
+                self.metrics.hints_dropped.inc();
+                self.losses.note(Cause::QueueFull);
+            }
+        }
     }
 
     /// How many hints wait.
     pub fn len(&self) -> usize {
-        self.entries.max_capacity() - self.entries.capacity()
+        self.length_max - self.places.available_permits()
     }
 
     /// Whether no hint waits.
@@ -146,86 +170,5 @@ impl HintQueue {
     }
 }
 
-impl<S: SendBatch> HintSender<S> {
-    /// Sends until the drain has begun and everything queued by then is sent.
-    pub async fn run(mut self) {
-        while let Some(batch) = self.next_batch().await {
-            self.deliver(batch).await;
-        }
-    }
-
-    async fn next_batch(&mut self) -> Option<Vec<Entry>> {
-        let first = match self.next.take() {
-            Some(entry) => entry,
-            None => self.receive().await?,
-        };
-        let deadline = Instant::now() + self.pace.linger;
-        let mut bytes = first.body.len();
-        let mut batch = vec![first];
-        while batch.len() < BATCH_ENTRIES_MAX {
-            let Ok(Some(entry)) = timeout_at(deadline, self.entries.recv()).await else { break };
-            bytes += entry.body.len();
-            if bytes > BATCH_BYTES_MAX {
-                self.next = Some(entry);
-                break;
-            }
-            batch.push(entry);
-        }
-        Some(batch)
-    }
-
-    async fn receive(&mut self) -> Option<Entry> {
-        if !self.entries.is_closed() {
-            tokio::select! {
-                entry = self.entries.recv() => return entry,
-                _ = &mut self.drain => self.entries.close(),
-            }
-        }
-        self.entries.recv().await
-    }
-
-    async fn deliver(&self, mut batch: Vec<Entry>) {
-        for backoff in self.pace.backoffs() {
-            let started = Instant::now();
-            let result = self.sqs.send_batch(&batch).await;
-            self.metrics.send_seconds.observe(started.elapsed().as_secs_f64());
-            match result {
-                Ok(refusals) => batch = self.retryable(batch, &refusals),
-                Err(error @ SendError::Refused(_)) => {
-                    tracing::error!(error = %chain(&error), hints = batch.len(), "a batch of hints is given up");
-                    break;
-                }
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), hints = batch.len(), "a batch of hints will be tried again");
-                }
-            }
-            if batch.is_empty() {
-                return;
-            }
-            sleep(backoff).await;
-        }
-        self.metrics.hints_failed.inc_by(batch.len() as u64);
-    }
-
-    /// Counts what was taken and what will never be; returns the rest in its order.
-    fn retryable(&self, batch: Vec<Entry>, refusals: &[Refusal]) -> Vec<Entry> {
-        let mut rest = Vec::new();
-        for (index, entry) in batch.into_iter().enumerate() {
-            match refusals.iter().find(|refusal| refusal.index == index) {
-                None => {
-                    self.metrics.hints_sent.inc();
-                }
-                Some(refusal) if refusal.retryable => rest.push(entry),
-                Some(refusal) => {
-                    tracing::error!(group = entry.group_id, reason = refusal.reason, "SQS refuses a hint");
-                    self.metrics.hints_failed.inc();
-                }
-            }
-        }
-        rest
-    }
-}
-
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;
