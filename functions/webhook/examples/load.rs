@@ -71,7 +71,7 @@ async fn webhook() -> anyhow::Result<()> {
     tokens.take([token.clone()].into());
     let gate = Gate::new(REVIEW_CROWD, metrics.clone(), Some(losses.clone()));
     let reviewer = Reviewer {
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
         interest: SharedInterest::default(),
         queue,
         metrics,

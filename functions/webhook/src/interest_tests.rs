@@ -6,7 +6,9 @@ use crate::review::{Decision, decide};
 use proptest::prelude::*;
 use serde_json::json;
 
-const CLUSTER: &str = "one";
+fn cluster() -> trellis_hint::ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+}
 
 fn service(namespace: &str, name: &str) -> ServiceName {
     (namespace.into(), name.into())
@@ -17,7 +19,7 @@ fn unit(text: &str) -> UnitKey {
 }
 
 fn route_unit(name: &str) -> UnitKey {
-    unit(&format!("route/HTTPRoute/{CLUSTER}/shop/{name}"))
+    unit(&format!("route/123456789012/us-west-2/HTTPRoute/one/shop/{name}"))
 }
 
 /// What a route `shop/<name>` with these backends refers to.
@@ -46,7 +48,7 @@ fn change(service: &str, version: u64) -> Told {
         "name": format!("{service}-x"), "namespace": "shop", "operation": "CREATE", "object": {"metadata":
         {"name": format!("{service}-x"), "namespace": "shop", "generation": version,
             "labels": {"kubernetes.io/service-name": service}}}});
-    crate::review::read(&request, CLUSTER).unwrap().told
+    crate::review::read(&request, &cluster()).unwrap().told
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn references_in(kind: usize, object: &Value) -> References {
-    crate::review::references_of(CLUSTER, REFERRING_KINDS[kind], object)
+    crate::review::references_of(&cluster(), REFERRING_KINDS[kind], object)
 }
 
 proptest! {
@@ -255,10 +257,10 @@ fn a_backend_of_the_group_core_has_its_changes_told() {
     let route = json!({"metadata": {"name": "r", "namespace": "shop"}, "spec": {"rules": [
         {"backendRefs": [{"group": "core", "kind": "Service", "name": "s"}]}]}});
     let (mut interest, now) = (complete(), Instant::now());
-    let references = crate::review::references_of(CLUSTER, Kind::HTTPRoute, &route);
+    let references = crate::review::references_of(&cluster(), Kind::HTTPRoute, &route);
     let _ = interest.apply(Kind::HTTPRoute, service("shop", "r"), references, now);
     let slice = json!({"kind": {"group": "discovery.k8s.io", "kind": "EndpointSlice"}, "operation": "DELETE", "name": "s-x",
         "namespace": "shop", "oldObject": {"metadata": {"labels": {"kubernetes.io/service-name": "s"}}}});
-    let Decision::Hints(hints) = decide(&slice, CLUSTER, &interest, now) else { panic!("dropped") };
+    let Decision::Hints(hints) = decide(&slice, &cluster(), &interest, now) else { panic!("dropped") };
     assert_eq!(hints[0].hint.unit, route_unit("r"));
 }

@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use trellis_gateway::{CONTROLLER, REFERRING_KINDS, References, references};
-use trellis_hint::{Change, Hint, Kind, ObjectRef, Operation, UnitKey, units_of};
+use trellis_hint::{Change, ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey, units_of};
 
 /// What a write changes by itself: equal objects differ in these.
 const BOOKKEEPING: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
@@ -125,7 +125,7 @@ impl DropReason {
 }
 
 /// Decides on `request`, the `request` of an AdmissionReview, at `now`.
-pub fn decide(request: &Value, cluster: &str, interest: &Interest, now: Instant) -> Decision {
+pub fn decide(request: &Value, cluster: &ClusterId, interest: &Interest, now: Instant) -> Decision {
     match read(request, cluster) {
         Ok(review) => review.decide(interest, now),
         Err(reason) => Decision::Drop(reason),
@@ -134,22 +134,17 @@ pub fn decide(request: &Value, cluster: &str, interest: &Interest, now: Instant)
 
 /// The hint to look at a whole cluster. `moment` tells it apart from others: of those with the same, the queue takes one in
 /// five minutes.
-pub fn whole_cluster(cluster: &str, moment: &str) -> UnitHint {
-    // The one object that every cluster has; nothing is read of it.
+pub fn whole_cluster(cluster: &ClusterId, moment: &str) -> UnitHint {
+    // The one object that every cluster has, and that stands for it; nothing is read of it.
     let object = ObjectRef {
-        cluster: cluster.to_owned(),
+        cluster: cluster.clone(),
         kind: Kind::Namespace,
         namespace: String::new(),
         name: "kube-system".to_owned(),
         uid: String::new(),
         generation: 0,
     };
-    let unit = UnitKey::Dependents {
-        kind: Kind::Namespace,
-        cluster: cluster.to_owned(),
-        namespace: String::new(),
-        name: "kube-system".to_owned(),
-    };
+    let unit = UnitKey::Cluster { cluster: cluster.clone() };
     let change = Change::of(Operation::Resync, Some(&Value::from(moment)), None);
     Told { object, operation: Operation::Resync, old_resource_version: None, trace: None, change }.hint(unit)
 }
@@ -169,7 +164,7 @@ pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
 }
 
 /// Reads `request`, the `request` of an AdmissionReview of `cluster`.
-pub fn read(request: &Value, cluster: &str) -> Result<Review, DropReason> {
+pub fn read(request: &Value, cluster: &ClusterId) -> Result<Review, DropReason> {
     text(request, "/kind/kind").ok_or(DropReason::Unreadable)?;
     let kind = kind_of(request).ok_or(DropReason::OtherKind)?;
     let operation = operation(request).ok_or(DropReason::Unreadable)?;
@@ -228,7 +223,7 @@ fn possible_units(
 }
 
 /// What an object names, without what no object can be called.
-pub fn references_of(cluster: &str, kind: Kind, object: &Value) -> References {
+pub fn references_of(cluster: &ClusterId, kind: Kind, object: &Value) -> References {
     let mut named = references(cluster, kind, object);
     named.units.retain(UnitKey::is_possible);
     named
@@ -284,7 +279,7 @@ impl Told {
 
 fn object_ref(
     request: &Value,
-    cluster: &str,
+    cluster: &ClusterId,
     kind: Kind,
     new: Option<&Value>,
     old: Option<&Value>,
@@ -302,7 +297,7 @@ fn object_ref(
     let uid = objects().find_map(|object| text(object, "/metadata/uid")).unwrap_or_default().to_owned();
     let generation =
         objects().find_map(|object| object.pointer("/metadata/generation")?.as_i64()).unwrap_or(0);
-    Some(ObjectRef { cluster: cluster.to_owned(), kind, namespace, name, uid, generation })
+    Some(ObjectRef { cluster: cluster.clone(), kind, namespace, name, uid, generation })
 }
 
 /// Whether an update stores nothing that anybody could act on: everything but `status` is equal, and `metadata` is but

@@ -38,14 +38,18 @@ fn narrow_interest() -> Interest {
     let _ = interest.apply(
         Kind::HTTPRoute,
         ("ns".to_owned(), "r".to_owned()),
-        references_of("one", Kind::HTTPRoute, &route),
+        references_of(&cluster(), Kind::HTTPRoute, &route),
         now,
     );
     interest
 }
 
+fn cluster() -> ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+}
+
 fn decided(request: &Value) -> Decision {
-    decide(request, "one", &narrow_interest(), Instant::now())
+    decide(request, &cluster(), &narrow_interest(), Instant::now())
 }
 
 /// The hints in short: operation, unit, generation.
@@ -71,12 +75,15 @@ fn unit(operation: Operation, unit: &str, generation: i64) -> Vec<(Operation, St
 #[test]
 fn a_create_is_hinted_with_the_generation_that_will_be_stored() {
     let create = gateway("CREATE", |request| request["object"]["metadata"]["resourceVersion"] = Value::Null);
-    assert_eq!(hinted(&create), unit(Operation::Create, "gateway/n", 2));
+    assert_eq!(hinted(&create), unit(Operation::Create, "gateway/123456789012/us-west-2/n", 2));
 }
 
 #[test]
 fn an_update_of_the_spec_is_hinted_with_the_new_generation() {
-    assert_eq!(hinted(&gateway("UPDATE", |_| {})), unit(Operation::Update, "gateway/n", 2));
+    assert_eq!(
+        hinted(&gateway("UPDATE", |_| {})),
+        unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2)
+    );
 }
 
 #[test]
@@ -86,7 +93,11 @@ fn an_update_of_labels_annotations_or_finalizers_alone_is_hinted() {
             request["oldObject"] = request["object"].clone();
             request["object"]["metadata"][field] = json!(["a"]);
         });
-        assert_eq!(hinted(&update), unit(Operation::Update, "gateway/n", 2), "{field}");
+        assert_eq!(
+            hinted(&update),
+            unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2),
+            "{field}"
+        );
     }
 }
 
@@ -136,7 +147,10 @@ fn subresources_are_dropped() {
 
 #[test]
 fn a_delete_is_hinted_from_the_old_object_alone() {
-    assert_eq!(hinted(&gateway("DELETE", |_| {})), unit(Operation::Delete, "gateway/n", 1));
+    assert_eq!(
+        hinted(&gateway("DELETE", |_| {})),
+        unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 1)
+    );
 }
 
 #[test]
@@ -145,7 +159,7 @@ fn a_delete_of_a_collection_or_a_namespace_has_no_name_and_is_named_by_its_objec
         request.as_object_mut().unwrap().remove("name");
         request["oldObject"]["metadata"]["name"] = json!("other");
     });
-    assert_eq!(hinted(&nameless), unit(Operation::Delete, "gateway/other", 1));
+    assert_eq!(hinted(&nameless), unit(Operation::Delete, "gateway/123456789012/us-west-2/other", 1));
     assert_eq!(hinted(&gateway("DELETE", |request| request["name"] = json!(""))).len(), 1);
 }
 
@@ -154,7 +168,7 @@ fn a_delete_while_terminating_is_hinted_again() {
     let again = gateway("DELETE", |request| {
         request["oldObject"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     });
-    assert_eq!(hinted(&again), unit(Operation::Delete, "gateway/n", 1));
+    assert_eq!(hinted(&again), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 1));
 }
 
 #[test]
@@ -167,9 +181,12 @@ fn removing_the_last_finalizer_of_a_terminating_object_is_its_delete() {
             request["object"]["metadata"]["finalizers"] = left;
         })
     };
-    assert_eq!(hinted(&removal(json!([]))), unit(Operation::Delete, "gateway/n", 2));
-    assert_eq!(hinted(&removal(Value::Null)), unit(Operation::Delete, "gateway/n", 2));
-    assert_eq!(hinted(&removal(json!(["b"]))), unit(Operation::Update, "gateway/n", 2));
+    assert_eq!(hinted(&removal(json!([]))), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 2));
+    assert_eq!(hinted(&removal(Value::Null)), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 2));
+    assert_eq!(
+        hinted(&removal(json!(["b"]))),
+        unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2)
+    );
 }
 
 #[test]
@@ -192,7 +209,14 @@ fn a_route_hints_at_itself_and_at_the_gateways_before_and_after() {
         request["object"]["spec"] = json!({"parentRefs": [{"name": "b"}]});
     });
     let units: Vec<String> = hinted(&route).into_iter().map(|(_, unit, _)| unit).collect();
-    assert_eq!(units, ["route/HTTPRoute/one/ns/n", "gateway/a", "gateway/b"]);
+    assert_eq!(
+        units,
+        [
+            "route/123456789012/us-west-2/HTTPRoute/one/ns/n",
+            "gateway/123456789012/us-west-2/a",
+            "gateway/123456789012/us-west-2/b"
+        ]
+    );
 }
 
 #[test]
@@ -208,7 +232,10 @@ fn each_kind_of_ours_is_hinted_and_its_namesakes_of_other_groups_are_not() {
 #[test]
 fn cluster_scoped_kinds_have_no_namespace_even_if_the_request_names_one() {
     let namespace = request("", "Namespace", "UPDATE", |request| request["namespace"] = json!("n"));
-    assert_eq!(hinted(&namespace), unit(Operation::Update, "dependents/Namespace/one//n", 2));
+    assert_eq!(
+        hinted(&namespace),
+        unit(Operation::Update, "dependents/123456789012/us-west-2/Namespace/one//n", 2)
+    );
 }
 
 #[test]
@@ -219,13 +246,19 @@ fn a_gateway_class_of_another_controller_is_dropped() {
         })
     };
     assert_dropped(&class("example.com/other"), DropReason::OtherController);
-    assert_eq!(hinted(&class(CONTROLLER)), unit(Operation::Create, "dependents/GatewayClass/one//n", 2));
+    assert_eq!(
+        hinted(&class(CONTROLLER)),
+        unit(Operation::Create, "dependents/123456789012/us-west-2/GatewayClass/one//n", 2)
+    );
 }
 
 #[test]
 fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service() {
     let service = |name: &str| request("", "Service", "UPDATE", |request| request["name"] = json!(name));
-    assert_eq!(hinted(&service("named")), unit(Operation::Update, "route/HTTPRoute/one/ns/r", 2));
+    assert_eq!(
+        hinted(&service("named")),
+        unit(Operation::Update, "route/123456789012/us-west-2/HTTPRoute/one/ns/r", 2)
+    );
     assert_dropped(&service("other"), DropReason::NoInterest);
 
     let slice = |old: Value, new: Value| {
@@ -235,7 +268,7 @@ fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service()
         })
     };
     let of = |service: &str| json!({"kubernetes.io/service-name": service});
-    let expected = unit(Operation::Update, "route/HTTPRoute/one/ns/r", 2);
+    let expected = unit(Operation::Update, "route/123456789012/us-west-2/HTTPRoute/one/ns/r", 2);
     assert_eq!(hinted(&slice(of("other"), of("named"))), expected);
     assert_eq!(hinted(&slice(of("named"), Value::Null)), expected);
     assert_dropped(&slice(of("other"), of("other")), DropReason::NoInterest);
@@ -245,11 +278,11 @@ fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service()
 #[test]
 fn while_the_referrers_are_not_known_a_search_for_them_is_hinted() {
     let service = request("", "Service", "UPDATE", |_| {});
-    let Decision::Hints(hints) = decide(&service, "one", &Interest::new(), Instant::now()) else {
+    let Decision::Hints(hints) = decide(&service, &cluster(), &Interest::new(), Instant::now()) else {
         panic!("dropped")
     };
     let units: Vec<String> = hints.iter().map(|hint| hint.hint.unit.to_string()).collect();
-    assert_eq!(units, ["dependents/Service/one/ns/n"]);
+    assert_eq!(units, ["dependents/123456789012/us-west-2/Service/one/ns/n"]);
 }
 
 #[test]
@@ -316,7 +349,10 @@ fn a_route_of_parents_that_cannot_be_is_hinted_without_them_and_one_of_too_many_
     let named = |name: &str| json!({"name": name});
     let strange = with_parents(vec![named("a/b"), named("a"), named(&"x".repeat(1024 * 1024))]);
     let units: Vec<String> = hinted(&strange).into_iter().map(|(_, unit, _)| unit).collect();
-    assert_eq!(units, ["route/HTTPRoute/one/ns/n", "gateway/a"]);
+    assert_eq!(
+        units,
+        ["route/123456789012/us-west-2/HTTPRoute/one/ns/n", "gateway/123456789012/us-west-2/a"]
+    );
     let many = |count: usize| with_parents((0..count).map(|number| named(&format!("g{number}"))).collect());
     assert_eq!(hinted(&many(32)).len(), 33);
     assert_dropped(&many(10_000), DropReason::Impossible);
@@ -333,7 +369,8 @@ fn the_longest_hint_of_a_possible_object_fits_many_times_into_what_its_reader_ta
         request["oldObject"]["metadata"]["resourceVersion"] = json!("9".repeat(64));
         request["object"]["metadata"]["generation"] = json!(i64::MAX);
     });
-    let Decision::Hints(hints) = decide(&longest, &"c".repeat(100), &Interest::new(), Instant::now()) else {
+    let cluster = format!("arn:aws:eks:us-west-2:123456789012:cluster/{}", "c".repeat(100)).parse().unwrap();
+    let Decision::Hints(hints) = decide(&longest, &cluster, &Interest::new(), Instant::now()) else {
         panic!("dropped")
     };
     assert!(hints[0].hint.body().len() < 2048, "{}", hints[0].hint.body().len());
@@ -359,7 +396,7 @@ fn an_object_of_an_unexpected_shape_is_still_hinted_by_its_name() {
         request["object"] = json!("x");
         request["oldObject"] = json!(7);
     });
-    assert_eq!(hinted(&strange), unit(Operation::Update, "gateway/n", 0));
+    assert_eq!(hinted(&strange), unit(Operation::Update, "gateway/123456789012/us-west-2/n", 0));
 }
 
 #[test]
@@ -380,7 +417,7 @@ fn warnings_are_for_what_is_written_and_also_for_dry_runs() {
 fn an_entry_carries_the_group_of_its_unit_and_a_body_that_is_read_back() {
     let Decision::Hints(hints) = decided(&gateway("CREATE", |_| {})) else { panic!("dropped") };
     let entry = Entry::from(&hints[0]);
-    assert_eq!(entry.group_id, "gateway/n");
+    assert_eq!(entry.group_id, "gateway/123456789012/us-west-2/n");
     assert_eq!(entry.deduplication_id, hints[0].deduplication_id);
     assert_eq!(Hint::parse(&entry.body).unwrap(), hints[0].hint);
 }

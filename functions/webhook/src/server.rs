@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 use trellis_gateway::admission_warnings;
-use trellis_hint::{Kind, names};
+use trellis_hint::{ClusterId, Kind, names};
 
 /// Bytes of a review: the API server stores objects up to 1.5 MiB and takes requests up to 3 MiB; a review holds the
 /// object twice.
@@ -46,7 +46,7 @@ pub const REVIEW_TIMEOUT: Duration = Duration::from_millis(900);
 #[derive(Debug)]
 pub struct Reviewer {
     /// The cluster whose objects are reviewed.
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// Who refers to a Service.
     pub interest: SharedInterest,
     /// Where hints go.

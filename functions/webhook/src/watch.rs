@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use trellis_gateway::{REFERRING_KINDS, References};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_telemetry::chain;
 
 /// Objects in a page of the first list: a page is in memory at once, and an object can have tens of kilobytes.
@@ -54,7 +54,7 @@ pub struct Watches {
     /// The API server; it gives up reading after [`SILENCE_MAX`].
     pub client: Client,
     /// The cluster that it is of.
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// What is kept in step.
     pub interest: SharedInterest,
     /// Where hints go to those that come to refer to what was changed before.

@@ -96,7 +96,12 @@ fn assert_decent(review: &Value) -> Result<(), TestCaseError> {
         // The API server shows 4096 characters of all together, and 256 of each.
         prop_assert!(warnings.len() <= 16 && warnings.iter().all(|warning| warning.chars().count() <= 256));
     }
-    let Decision::Hints(hints) = decide(request, "one", &Interest::new(), Instant::now()) else {
+    let Decision::Hints(hints) = decide(
+        request,
+        &"arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        &Interest::new(),
+        Instant::now(),
+    ) else {
         return Ok(());
     };
     prop_assert!((1..=HINTS_MAX).contains(&hints.len()));

@@ -65,7 +65,7 @@ impl Webhook {
             (SharedInterest::default(), Arc::new(Notify::new()), Tokens::default());
         tokens.take([token()].into());
         let reviewer = Reviewer {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             interest: interest.clone(),
             queue,
             metrics: metrics.clone(),
@@ -187,7 +187,7 @@ async fn a_review_is_allowed_under_its_uid_and_its_hint_is_sent() {
     assert_eq!(answer, (StatusCode::OK, allowed("r")));
     let hints = webhook.hints().await;
     let units: Vec<String> = hints.iter().map(|hint| hint.unit.to_string()).collect();
-    assert_eq!(units, ["dependents/GatewayClass/one//amazon-vpc-lattice"]);
+    assert_eq!(units, ["dependents/123456789012/us-west-2/GatewayClass/one//amazon-vpc-lattice"]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="GatewayClass",outcome="hinted"} 1"#));
 }
 
@@ -224,7 +224,7 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
     let units: Vec<String> = webhook.hints().await.iter().map(|hint| hint.unit.to_string()).collect();
     // The first review of the Service may have been of what is not stored yet: the new route is told of it at once, and
     // of the second by itself.
-    assert_eq!(units, ["route/HTTPRoute/one/default/rates"; 3]);
+    assert_eq!(units, ["route/123456789012/us-west-2/HTTPRoute/one/default/rates"; 3]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Service",outcome="no_interest"} 2"#));
 }
 

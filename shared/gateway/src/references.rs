@@ -6,7 +6,7 @@ use crate::route::{BackendRef, ROUTE_KINDS, Route, RouteId, convert};
 use crate::{api, status};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::Limits;
 
 /// The Services of its own cluster that an object names, and the units to look at when one of them or its endpoints
@@ -25,12 +25,12 @@ pub const REFERRING_KINDS: [Kind; 4] = [ROUTE_KINDS[0], ROUTE_KINDS[1], ROUTE_KI
 
 /// The references of one object of a cluster: none for an object of another kind, for a route that cannot be read (what
 /// it has in VPC Lattice stays as it is, whatever its Services do), or for one that names no Service.
-pub fn references(cluster: &str, kind: Kind, object: &Value) -> References {
+pub fn references(cluster: &ClusterId, kind: Kind, object: &Value) -> References {
     let meta = api::meta(object);
     if meta.name.is_empty() {
         return References::default();
     }
-    let (cluster, namespace, name) = (cluster.to_owned(), meta.namespace.clone(), meta.name.clone());
+    let (cluster, namespace, name) = (cluster.clone(), meta.namespace.clone(), meta.name.clone());
     if kind == Kind::ServiceExport {
         let service = service_of_export(&meta).to_owned();
         let importers = UnitKey::Dependents {

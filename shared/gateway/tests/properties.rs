@@ -11,7 +11,7 @@ use trellis_gateway::{
     CONTROLLER, ClusterFacts, REFERRING_KINDS, Read, ReadResult, Settings, Snapshot, admission_warnings,
     dependents, references, statuses, translate, units, wants, wants_everything,
 };
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Actual, Limits, Outcome, plan};
 
 /// Cases of each property: the whole file runs for seconds.
@@ -23,6 +23,10 @@ const MUTATIONS_MAX: usize = 4;
 const NAMES: [&str; 3] = ["a", "b", "long-name-that-does-not-fit-into-a-service-name-at-all"];
 const NAMESPACES: [&str; 2] = ["default", "other"];
 const CLUSTERS: [&str; 2] = ["one", "two"];
+
+fn cluster(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:123456789012:cluster/{name}").parse().unwrap()
+}
 
 fn route_spec() -> impl Strategy<Value = Value> {
     let path = (
@@ -142,7 +146,11 @@ fn told() -> impl Strategy<Value = (usize, Kind, Value)> {
 }
 
 /// The units that an index of references finds for a Service, looks at an export's importers included.
-fn found_by_references(objects: &Snapshot, cluster: &str, service: &(String, String)) -> BTreeSet<UnitKey> {
+fn found_by_references(
+    objects: &Snapshot,
+    cluster: &ClusterId,
+    service: &(String, String),
+) -> BTreeSet<UnitKey> {
     let all = REFERRING_KINDS.into_iter().flat_map(|kind| objects.all(cluster, kind));
     let references = all.map(|(key, object)| references(cluster, key.kind, object));
     let named = references.filter(|one| one.services.contains(service)).flat_map(|one| one.units);
@@ -202,19 +210,17 @@ fn mutated() -> impl Strategy<Value = (usize, Kind, Value)> {
 }
 
 fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
-    let facts = CLUSTERS.iter().zip(1..).map(|(name, digit)| ClusterFacts {
-        name: (*name).into(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
-        vpc: format!("vpc-0a1b2c3d4e5f6000{digit}"),
-    });
+    let facts = CLUSTERS
+        .iter()
+        .zip(1..)
+        .map(|(name, digit)| ClusterFacts { id: cluster(name), vpc: format!("vpc-0a1b2c3d4e5f6000{digit}") });
     let mut snapshot = Snapshot::of(facts);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
         let (kind, cluster) = (*kind, read.cluster().to_owned());
         let mut found: Vec<Value> = objects
             .iter()
-            .filter(|(at, one, _)| CLUSTERS[*at] == cluster && *one == kind)
+            .filter(|(at, one, _)| CLUSTERS[*at] == cluster.name && *one == kind)
             .map(|(.., object)| object.clone())
             .collect();
         if kind == Kind::GatewayClass {
@@ -343,11 +349,11 @@ proptest! {
         objects in prop::collection::vec(told(), 0..14),
     ) {
         let snapshot = snapshot(&objects);
-        for cluster in CLUSTERS {
+        for cluster in snapshot.facts.keys() {
             for (namespace, name) in NAMESPACES.iter().flat_map(|namespace| NAMES.map(|name| (*namespace, name))) {
                 let service = (namespace.to_owned(), name.to_owned());
                 let unit = UnitKey::Dependents {
-                    kind: Kind::Service, cluster: cluster.into(), namespace: namespace.into(), name: name.into(),
+                    kind: Kind::Service, cluster: cluster.clone(), namespace: namespace.into(), name: name.into(),
                 };
                 let searched: BTreeSet<UnitKey> =
                     dependents(&unit, &snapshot).into_iter().map(|(unit, _)| unit).collect();

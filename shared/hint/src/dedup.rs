@@ -77,7 +77,12 @@ mod tests {
     use serde_json::json;
 
     fn id(operation: Operation, object: &Value, old: &Value) -> String {
-        deduplication_id(&UnitKey::Gateway { name: "g".into() }, operation, Some(object), Some(old))
+        deduplication_id(
+            &"gateway/123456789012/us-west-2/g".parse().unwrap(),
+            operation,
+            Some(object),
+            Some(old),
+        )
     }
 
     #[test]
@@ -100,7 +105,7 @@ mod tests {
         let of = |fields: Value| json!({"kind": "Gateway", "metadata": {"name": "g", "managedFields": fields}, "spec": {}});
         let change = Change::of(Operation::Create, Some(&of(json!([1]))), None);
         assert_eq!(change, Change::of(Operation::Create, Some(&of(json!([2, 3]))), None));
-        let unit = |name: &str| UnitKey::Gateway { name: name.into() };
+        let unit = |name: &str| format!("gateway/123456789012/us-west-2/{name}").parse().unwrap();
         assert_ne!(change.deduplication_id(&unit("g")), change.deduplication_id(&unit("h")));
     }
 

@@ -78,6 +78,7 @@ impl UnitKey {
                 is_place_of(*kind, namespace, name)
             }
             Self::Export { namespace, name, .. } => is_place_of(Kind::ServiceExport, namespace, name),
+            Self::Cluster { .. } => true,
         }
     }
 }
@@ -111,20 +112,29 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_of_a_name_that_no_object_has_is_not_possible() {
-        for (text, possible) in [
-            ("gateway/my-hotel", true),
-            ("gateway/My Hotel", false),
-            ("route/HTTPRoute/one/default/a.b", true),
-            ("route/HTTPRoute/one/default/a_b", false),
-            ("export/one/a.b/c", false),
-            ("dependents/Service/one/default/a.b", false),
-            ("dependents/Service/one//a", false),
-            ("dependents/GatewayClass/one//amazon-vpc-lattice", true),
-            ("dependents/GatewayClass/one/ns/amazon-vpc-lattice", false),
-            ("dependents/Namespace/one//hotel", true),
+    fn an_object_of_a_name_that_none_has_is_not_possible() {
+        let object = |kind: Kind, namespace: &str, name: &str| ObjectRef {
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: String::new(),
+            generation: 0,
+        };
+        for (kind, namespace, name, possible) in [
+            (Kind::HTTPRoute, "default", "a.b", true),
+            (Kind::HTTPRoute, "default", "a_b", false),
+            (Kind::HTTPRoute, "", "a", false),
+            (Kind::ServiceExport, "a.b", "c", false),
+            (Kind::Service, "default", "a.b", false),
+            (Kind::GatewayClass, "", "amazon-vpc-lattice", true),
+            (Kind::GatewayClass, "ns", "amazon-vpc-lattice", false),
+            (Kind::Namespace, "", "hotel", true),
         ] {
-            assert_eq!(text.parse::<UnitKey>().unwrap().is_possible(), possible, "{text}");
+            assert_eq!(object(kind, namespace, name).is_possible(), possible, "{kind} {namespace}/{name}");
         }
+        let fine = object(Kind::Gateway, "default", "a");
+        assert!(!ObjectRef { generation: -1, ..fine.clone() }.is_possible());
+        assert!(!ObjectRef { uid: "u".repeat(ID_CHARS_MAX + 1), ..fine }.is_possible());
     }
 }

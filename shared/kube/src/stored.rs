@@ -158,7 +158,7 @@ mod tests {
 
     async fn read(states: &States, awaited: &Awaited) -> ReadResult {
         let read = Read::Get {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::Gateway,
             namespace: "default".into(),
             name: "my-hotel".into(),
@@ -240,15 +240,15 @@ mod tests {
     #[test]
     fn a_resync_waits_for_nothing_and_other_hints_for_what_they_tell() {
         let object = ObjectRef {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::Gateway,
             namespace: "default".into(),
             name: "my-hotel".into(),
             uid: "u".into(),
             generation: 2,
         };
-        let hint =
-            |operation| Hint::new(UnitKey::Gateway { name: "my-hotel".into() }, object.clone(), operation);
+        let unit: UnitKey = "gateway/123456789012/us-west-2/my-hotel".parse().unwrap();
+        let hint = |operation| Hint::new(unit.clone(), object.clone(), operation);
         assert_eq!(Awaited::of(&hint(Operation::Resync)), None);
         assert_eq!(Awaited::of(&hint(Operation::Create)), Some(stored(true)));
         assert_eq!(Awaited::of(&hint(Operation::Update)), Some(stored(false)));
