@@ -97,8 +97,8 @@ pub async fn serve_tls(
 ) -> anyhow::Result<()> {
     let config = RustlsConfig::from_config(Arc::new(server_config(served)?));
     let acceptor = RustlsAcceptor::new(config).handshake_timeout(GREETING_TIMEOUT).acceptor(gate);
-    let server = bounded(axum_server::from_tcp(listener)?).acceptor(acceptor).handle(handle);
-    Ok(server.serve(router.into_make_service()).await?)
+    let https = bounded(axum_server::from_tcp(listener)?).acceptor(acceptor).handle(handle);
+    Ok(https.serve(router.into_make_service()).await?)
 }
 
 /// Serves `router` without TLS.

@@ -15,9 +15,7 @@ use trellis_webhook::queue::{Entry, PACE, SendBatch, SendError, hint_queue};
 use trellis_webhook::sqs::Sqs;
 
 /// Serves SendMessageBatch on a port of its own.
-async fn sqs(
-    answer: impl Fn(&Value) -> (StatusCode, HeaderMap, Value) + Clone + Send + Sync + 'static,
-) -> Sqs {
+fn sqs(answer: impl Fn(&Value) -> (StatusCode, HeaderMap, Value) + Clone + Send + Sync + 'static) -> Sqs {
     // Not `Json`: the protocol has a media type of its own.
     let handler = move |request: Bytes| {
         let (status, headers, body) = answer(&serde_json::from_slice(&request).unwrap());
@@ -64,7 +62,7 @@ async fn a_batch_at_fault_is_told_from_a_moment_at_fault_by_the_codes_that_sqs_s
     ] {
         for prefix in ["AWS.SimpleQueueService.", ""] {
             let query_code = format!("{prefix}{code}");
-            let sqs = sqs(move |_| error(code, &query_code)).await;
+            let sqs = sqs(move |_| error(code, &query_code));
             match sqs.send_batch(&[entry("x")]).await.unwrap_err() {
                 SendError::Refused(_) => assert!(is_final, "{prefix}{code}"),
                 SendError::Unavailable(_) => assert!(!is_final, "{prefix}{code}"),
@@ -80,7 +78,7 @@ async fn entries_that_sqs_refuses_are_told_one_by_one() {
     let answer = json!({"Successful": [], "Failed": [
         failed("0", "InternalError", false), failed("1", "InvalidMessageContents", true),
         failed("2", "RequestThrottled", true), failed("3", "AWS.SimpleQueueService.InvalidParameterValue", false)]});
-    let sqs = sqs(move |_| (StatusCode::OK, HeaderMap::new(), answer.clone())).await;
+    let sqs = sqs(move |_| (StatusCode::OK, HeaderMap::new(), answer.clone()));
     let refusals = sqs.send_batch(&["a", "b", "c", "d"].map(entry)).await.unwrap();
     let retryable: Vec<bool> = refusals.iter().map(|refusal| refusal.retryable).collect();
     assert_eq!(retryable, [true, false, true, false]);
@@ -100,8 +98,7 @@ async fn a_batch_that_is_too_long_is_not_tried_again_as_it_was() {
         let successful = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""});
         let body = json!({"Successful": entries.iter().map(successful).collect::<Vec<_>>(), "Failed": []});
         (StatusCode::OK, HeaderMap::new(), body)
-    })
-    .await;
+    });
     let metrics = Arc::new(Metrics::new());
     let losses = Losses::new(metrics.clone(), OffsetDateTime::now_utc);
     let (queue, sender, drain) = hint_queue(16, PACE, Arc::new(sqs), metrics.clone(), losses);

@@ -150,12 +150,11 @@ impl HintQueue {
             return;
         }
         let place = self.places.clone().try_acquire_owned().ok();
-        match place.and_then(|place| self.entries.send((entry, place)).ok()) {
-            Some(()) => _ = self.metrics.hints_queued.inc(),
-            None => {
-                self.metrics.hints_dropped.inc();
-                self.losses.note(Cause::QueueFull);
-            }
+        if place.is_some_and(|place| self.entries.send((entry, place)).is_ok()) {
+            self.metrics.hints_queued.inc();
+        } else {
+            self.metrics.hints_dropped.inc();
+            self.losses.note(Cause::QueueFull);
         }
     }
 

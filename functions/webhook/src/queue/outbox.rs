@@ -140,7 +140,7 @@ impl<P> Outbox<P> {
     pub(super) fn settle(
         &mut self,
         batch: Vec<Waiting<P>>,
-        result: Result<Vec<Refusal>, SendError>,
+        result: &Result<Vec<Refusal>, SendError>,
         now: Instant,
     ) -> Settled {
         for one in &batch {
@@ -150,7 +150,7 @@ impl<P> Outbox<P> {
         let mut again = Vec::new();
         let is_lone = batch.len() == 1;
         for (index, one) in batch.into_iter().enumerate() {
-            match &result {
+            match result {
                 Ok(refusals) => match refusals.iter().find(|refusal| refusal.index == index) {
                     None => settled.sent += 1,
                     Some(refusal) if refusal.retryable => again.push(self.later(one, now)),

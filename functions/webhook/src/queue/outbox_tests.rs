@@ -54,7 +54,7 @@ fn a_group_with_a_call_under_way_holds_up_itself_and_nobody_else() {
     let second = send(&mut outbox, now);
     assert_eq!(bodies(&second), ["c1"]);
     assert!(matches!(outbox.next(now), Next::Idle));
-    assert_eq!(outbox.settle(first, Ok(vec![]), now).sent, 2);
+    assert_eq!(outbox.settle(first, &Ok(vec![]), now).sent, 2);
     assert_eq!(bodies(&send(&mut outbox, now)), ["a2"]);
 }
 
@@ -64,7 +64,7 @@ fn what_failed_waits_for_its_next_try_before_anything_newer_of_its_group_while_o
     let now = start + PACE.linger;
     let mut outbox = outbox(&[("a", "a1")], start);
     let failed = send(&mut outbox, now);
-    assert_eq!(outbox.settle(failed, unavailable(), now).again, 1);
+    assert_eq!(outbox.settle(failed, &unavailable(), now).again, 1);
     outbox.push(entry("a", "a2"), (), start);
     outbox.push(entry("b", "b1"), (), start);
     assert_eq!(bodies(&send(&mut outbox, now)), ["b1"]);
@@ -82,13 +82,13 @@ fn of_a_batch_that_is_refused_only_the_guilty_entry_is_lost() {
         outbox.push(entry("g", name), (), now);
     }
     let all = send(&mut outbox, now);
-    assert_eq!(outbox.settle(all, refused(), now).again, 10);
+    assert_eq!(outbox.settle(all, &refused(), now).again, 10);
     let (mut sent, mut lost) = (vec![], vec![]);
     while let Next::Send(batch) = outbox.next(now) {
         assert_eq!(batch.len(), 1);
         let body = batch[0].entry.body.clone();
         let is_guilty = body == "7";
-        let settled = outbox.settle(batch, if is_guilty { refused() } else { Ok(vec![]) }, now);
+        let settled = outbox.settle(batch, &if is_guilty { refused() } else { Ok(vec![]) }, now);
         sent.extend((settled.sent == 1).then_some(body));
         lost.extend(settled.lost.into_iter().map(|(entry, _)| entry.body));
     }
@@ -104,12 +104,12 @@ fn a_batch_that_fails_while_sqs_takes_others_is_sent_entry_by_entry() {
     for tries in 1..=2 {
         let batch = send(&mut outbox, now);
         assert_eq!(batch.len(), 2, "try {tries}");
-        outbox.settle(batch, unavailable(), now);
+        outbox.settle(batch, &unavailable(), now);
         // Somebody else's goes through.
         outbox.push(entry("c", "c"), (), start);
         let other = send(&mut outbox, now);
         now += Duration::from_millis(1);
-        outbox.settle(other, Ok(vec![]), now);
+        outbox.settle(other, &Ok(vec![]), now);
         now += PACE.backoff_max;
     }
     assert_eq!(bodies(&send(&mut outbox, now)), ["a1"]);
@@ -228,7 +228,7 @@ proptest! {
                 *ended.entry(one.body.clone()).or_insert(0) += 1;
             }
             now += Duration::from_millis(1);
-            for (one, _) in outbox.settle(batch, result, now).lost {
+            for (one, _) in outbox.settle(batch, &result, now).lost {
                 *ended.entry(one.body).or_insert(0) += 1;
             }
         }

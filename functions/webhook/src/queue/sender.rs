@@ -62,7 +62,7 @@ impl<S: SendBatch> HintSender<S> {
                     self.outbox.push(entry, place, Instant::now());
                 }
                 _ = &mut self.drain, if is_open => self.entries.close(),
-                Some((batch, result)) = calls.next(), if !calls.is_empty() => self.settle(batch, result),
+                Some((batch, result)) = calls.next(), if !calls.is_empty() => self.settle(batch, &result),
                 () = at(ask_again) => {}
             }
         }
@@ -92,9 +92,9 @@ impl<S: SendBatch> HintSender<S> {
         })
     }
 
-    fn settle(&mut self, batch: Batch, result: Result<Vec<Refusal>, SendError>) {
+    fn settle(&mut self, batch: Batch, result: &Result<Vec<Refusal>, SendError>) {
         self.in_trouble = matches!(result, Err(SendError::Unavailable(_)));
-        if let Err(error) = &result {
+        if let Err(error) = result {
             tracing::warn!(error = %chain(error), hints = batch.len(), "a batch of hints was not taken");
         }
         let settled = self.outbox.settle(batch, result, Instant::now());
