@@ -75,7 +75,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 namespace: object.namespace.clone(),
                 name: object.name.clone(),
             };
-            let Some(awaited) = Awaited::of(object, hint.operation) else { continue };
+            let Some(awaited) = Awaited::of(hint) else { continue };
             let Some(Ok(cluster)) = fleet.clusters.get(&object.cluster) else {
                 tracing::warn!(cluster = %object.cluster, %unit, "hint of a cluster that is not registered or not readable");
                 continue;

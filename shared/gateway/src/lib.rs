@@ -43,6 +43,7 @@ mod naming;
 mod prefixes;
 mod priority;
 mod problem;
+mod references;
 mod report;
 mod route;
 mod snapshot;
@@ -52,6 +53,7 @@ mod view;
 mod weights;
 
 pub use gateway::CONTROLLER;
+pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
     RouteReport, Serving, Subject,
