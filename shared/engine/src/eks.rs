@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use trellis_aws::{AwsError, RegisteredCluster};
 use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
+use trellis_hint::ClusterId;
 use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenSource};
 
 impl Cluster for ClusterClient {
@@ -28,7 +29,7 @@ impl Cluster for ClusterClient {
 #[derive(Debug)]
 pub struct EksClusters {
     registry: Arc<trellis_aws::Clusters>,
-    clients: Mutex<BTreeMap<String, (RegisteredCluster, Arc<ClusterClient>)>>,
+    clients: Mutex<BTreeMap<ClusterId, (RegisteredCluster, Arc<ClusterClient>)>>,
 }
 
 impl EksClusters {
@@ -38,9 +39,9 @@ impl EksClusters {
     }
 
     /// The client of a cluster: the kept one, unless the cluster is described otherwise now.
-    fn client(&self, cluster: &RegisteredCluster) -> Result<Arc<ClusterClient>, KubeError> {
+    fn client(&self, id: &ClusterId, cluster: &RegisteredCluster) -> Result<Arc<ClusterClient>, KubeError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((described, client)) = clients.get(&cluster.name)
+        if let Some((described, client)) = clients.get(id)
             && described == cluster
             && !client.must_describe_again()
         {
@@ -52,7 +53,7 @@ impl EksClusters {
             async move { registry.token(&of).await }
         });
         let client = Arc::new(ClusterClient::connect(&cluster.endpoint, &cluster.ca_pem, token)?);
-        clients.insert(cluster.name.clone(), (cluster.clone(), Arc::clone(&client)));
+        clients.insert(id.clone(), (cluster.clone(), Arc::clone(&client)));
         Ok(client)
     }
 
@@ -60,6 +61,11 @@ impl EksClusters {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.values().any(|(_, client)| client.must_describe_again())
     }
+}
+
+/// The cluster of an ARN that EKS gave.
+fn identity(arn: &str) -> Option<ClusterId> {
+    arn.parse().inspect_err(|error| tracing::error!(%error, "a registered cluster is left out")).ok()
 }
 
 impl Clusters for EksClusters {
@@ -72,17 +78,15 @@ impl Clusters for EksClusters {
         let registry = self.registry.registered().await?;
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
         for cluster in registry.clusters.values() {
-            fleet.facts.push(ClusterFacts {
-                name: cluster.name.clone(),
-                account: cluster.account.clone(),
-                region: cluster.region.clone(),
-                vpc: cluster.vpc.clone(),
-            });
-            let client = self.client(cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
-            fleet.clusters.insert(cluster.name.clone(), client);
+            let Some(id) = identity(&cluster.arn) else { continue };
+            fleet.facts.push(ClusterFacts { id: id.clone(), vpc: cluster.vpc.clone() });
+            let client =
+                self.client(&id, cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
+            fleet.clusters.insert(id, client);
         }
         for unusable in &registry.unusable {
-            fleet.clusters.insert(unusable.name.clone(), Err(unusable.why.clone()));
+            let Some(id) = identity(&unusable.arn) else { continue };
+            fleet.clusters.insert(id, Err(unusable.why.clone()));
         }
         Ok(fleet)
     }

@@ -21,7 +21,11 @@ mod tests {
     use trellis_lattice::{Owner, Step, Tags};
 
     fn plan(steps: Vec<Step>) -> Plan {
-        let owner = Owner { installation: "trellis".into(), unit: "gateway/a".into() };
+        let owner = Owner {
+            installation: "trellis".into(),
+            unit: "0a1b".into(),
+            key: "gateway/123456789012/us-west-2/a".into(),
+        };
         Plan { owner, steps, blocked: vec![] }
     }
 

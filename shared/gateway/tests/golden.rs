@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use support::case::{Case, outcome_of};
+use support::case::{Case, outcome_of, scoped};
 use support::world::World;
 use trellis_gateway::Read;
 use trellis_hint::{Kind, referents};
@@ -78,7 +78,7 @@ fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_the
         let case = read_case(&name);
         let world = World::of(&case, &folder().join("base"));
         for unit in &case.units {
-            let (snapshot, ..) = world.observe(unit);
+            let (snapshot, ..) = world.observe(&scoped(unit));
             for read in &snapshot.answered {
                 let Read::Get { cluster, kind: Kind::Service, namespace, name: service } = read else {
                     continue;

@@ -37,7 +37,7 @@ impl Display for Violation {
 pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -> Vec<Violation> {
     let mut violations = vec![];
     if plan.owner != desired.owner {
-        let message = format!("the plan is of {}, the wish of {}", plan.owner.unit, desired.owner.unit);
+        let message = format!("the plan is of {}, the wish of {}", plan.owner.key, desired.owner.key);
         violations.push(Violation { step: None, message });
     }
     let mut state = actual.clone();

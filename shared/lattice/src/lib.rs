@@ -33,6 +33,8 @@ pub use desired::{
 pub use limits::Limits;
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, ServiceOutcome};
-pub use owner::{Owner, Ownership, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags};
+pub use owner::{
+    Owner, Ownership, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags,
+};
 pub use plan::plan;
 pub use step::{Plan, RuleUpdate, Step};

@@ -44,7 +44,7 @@ use draft::Draft;
 /// ```
 /// use trellis_lattice::{plan, Actual, Desired, DesiredNetwork, Limits, Owner};
 ///
-/// let owner = Owner { installation: "trellis".into(), unit: "gateway/my-hotel".into() };
+/// let owner = Owner { installation: "trellis".into(), unit: "0a1b".into(), key: "gateway/my-hotel".into() };
 /// let network = DesiredNetwork { name: "my-hotel".into(), tags: Default::default() };
 /// let desired = Desired { network: Some(network), ..Desired::nothing(owner) };
 /// let plan = plan(&desired, &Actual::default(), &Limits::default());

@@ -37,8 +37,8 @@ impl LatticeClient {
         candidate_service_names: &[String],
         not_before: SystemTime,
     ) -> Result<Actual, AwsError> {
-        let unit = desired.owner.unit.parse::<UnitKey>().ok();
-        if let Some(UnitKey::Gateway { name }) = &unit {
+        let unit = desired.owner.key.parse::<UnitKey>().ok();
+        if let Some(UnitKey::Gateway { name, .. }) = &unit {
             let (networks, vpc_associations) = self.inspect_network(desired, name, not_before).await?;
             return Ok(Actual { networks, vpc_associations, ..Actual::default() });
         }
@@ -62,7 +62,7 @@ impl LatticeClient {
         let wanted: BTreeSet<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
         let groups: Vec<&TargetGroupEntry> = group_index
             .values()
-            .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(&hash))
+            .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(hash))
             .collect();
 
         let used_by: BTreeSet<&String> = groups.iter().flat_map(|group| &group.service_arns).collect();
@@ -76,7 +76,7 @@ impl LatticeClient {
             .chain(candidate_service_names.iter().map(String::as_str))
             .collect();
         let services = service_index.iter().flat_map(|index| index.values()).filter(|entry| {
-            named.contains(entry.name.as_str()) || entry.name.contains(&hash) || used_by.contains(&entry.arn)
+            named.contains(entry.name.as_str()) || entry.name.contains(hash) || used_by.contains(&entry.arn)
         });
 
         let group_names: BTreeMap<String, String> =

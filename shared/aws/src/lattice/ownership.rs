@@ -111,7 +111,7 @@ mod tests {
 
     /// A settled service with rules `/a` and `/b` at 1 and 2, and its wish.
     fn settled() -> (Desired, Actual) {
-        let owner = Owner { installation: "t".into(), unit: "u".into() };
+        let owner = Owner { installation: "t".into(), unit: "u".into(), key: "k".into() };
         let wanted_rule = |name: &str, priority| DesiredRule {
             name: "another".into(),
             priority,

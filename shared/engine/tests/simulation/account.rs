@@ -1,5 +1,6 @@
 //! VPC Lattice as one account has it: the model of `trellis_lattice` with identities, tags, and changes that take time.
 
+use crate::objects::owner;
 use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ impl Account {
 
     /// Services, target groups and networks of an installation, with their unit.
     pub(crate) fn owned(&self, installation: &str, dice: &mut Dice, old: bool) -> Vec<Owned> {
-        let owner = Owner { installation: installation.into(), unit: String::new() };
+        let owner = owner(installation, "");
         let view = if old { self.older_view(&owner, dice) } else { self.view(&owner) };
         let arns = tagged(&view).into_iter();
         arns.filter_map(|arn| {
@@ -156,6 +157,7 @@ impl Account {
             let service = view.services.iter().find(|one| one.arn == arn).map(|one| one.name.clone());
             ours.then(|| Owned {
                 unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                key: Owner::key_in(tags),
                 service,
                 arn: arn.clone(),
             })
@@ -175,7 +177,7 @@ impl Account {
 
     /// Everything that is not this installation's, with all below it, as text.
     pub(crate) fn strangers(&self, installation: &str) -> String {
-        let nobody = Owner { installation: installation.into(), unit: "nobody".into() };
+        let nobody = owner(installation, "nobody");
         let mut view = self.view(&nobody);
         let foreign = |arn: &str| self.tags.get(arn).is_none_or(|tags| !tags.contains_key(TAG_OWNER));
         view.networks.retain(|one| foreign(&one.arn));

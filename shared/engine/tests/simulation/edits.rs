@@ -1,16 +1,14 @@
 //! What people do: to objects, with the webhook telling of it, and by hand to VPC Lattice.
 
 use crate::api::{ApiServer, Outage};
-use crate::objects::{VARIANTS, catalogue, object};
+use crate::objects::{VARIANTS, catalogue, object, owner};
 use crate::run::INSTALLATION;
 use crate::sim::{Sim, State};
 use serde_json::Value;
 use trellis_aws::OutgoingHint;
 use trellis_gateway::ObjectKey;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, deduplication_id, units_of};
-use trellis_lattice::{
-    Action, DesiredRule, Owner, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash,
-};
+use trellis_lattice::{Action, DesiredRule, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash};
 
 /// Kinds whose definitions can be away for a while.
 const CUSTOM: [Kind; 4] = [Kind::Gateway, Kind::HTTPRoute, Kind::ServiceExport, Kind::ServiceImport];
@@ -104,7 +102,7 @@ fn hint(
 ) {
     let any = new.or(old).unwrap();
     let changed = ObjectRef {
-        cluster: cluster.to_owned(),
+        cluster: crate::objects::cluster(cluster),
         kind: key.kind,
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -170,7 +168,7 @@ pub(crate) fn by_hand(state: &mut State) {
     if !state.dice.percent(chance) {
         return;
     }
-    let person = Owner { installation: INSTALLATION.into(), unit: "by/hand".into() };
+    let person = owner(INSTALLATION, "by/hand");
     let view = state.account.view(&person);
     let services: Vec<_> =
         view.services.iter().filter(|s| matches!(s.ownership, Ownership::OtherUnit(_))).collect();
@@ -201,7 +199,7 @@ pub(crate) fn by_hand(state: &mut State) {
 
 /// What is there before Trellis comes, and is none of its business; some of it in its way.
 pub(crate) fn strangers(state: &mut State) {
-    let somebody = Owner { installation: "somebody".into(), unit: "else".into() };
+    let somebody = owner("somebody", "else");
     let tags = Tags::from([("team".to_owned(), "billing".to_owned())]);
     let network = |network: &str| Step::CreateNetwork { network: network.into(), tags: tags.clone() };
     let service = |service: &str| Step::CreateService {

@@ -5,7 +5,7 @@ use crate::run::settings;
 use crate::sim::State;
 use crate::truth;
 use trellis_gateway::{Snapshot, translate};
-use trellis_hint::UnitKey;
+use trellis_hint::{ClusterId, UnitKey};
 use trellis_lattice::{Actual, ActualService, Desired, Owner, Ownership, Status, Step};
 
 /// Judges a step before it is done.
@@ -14,13 +14,13 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
         && let Some(tags) = state.account.tags_by_id(id)
         && owner.of(tags) != Ownership::Ours
     {
-        state.violate(format!("{}: {step} touches what is not its own", owner.unit));
+        state.violate(format!("{}: {step} touches what is not its own", owner.key));
     }
-    let Ok(unit) = owner.unit.parse::<UnitKey>() else {
-        return state.violate(format!("{} is no unit", owner.unit));
+    let Ok(unit) = owner.key.parse::<UnitKey>() else {
+        return state.violate(format!("{} is no unit", owner.key));
     };
-    let Some(began) = state.at_work.get(&owner.unit).copied() else {
-        return state.violate(format!("{}: {step} by a unit that is not at work", owner.unit));
+    let Some(began) = state.at_work.get(&owner.key).copied() else {
+        return state.violate(format!("{}: {step} by a unit that is not at work", owner.key));
     };
     // Who edits while a unit is at work is told by a hint of its own.
     let edited =
@@ -41,9 +41,10 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
 /// routes of others, and that it wants a service network with which its VPC is not associated.
 fn believed(state: &State, unit: &UnitKey, step: &Step) -> Snapshot {
     let mut snapshot = truth::snapshot(state);
-    let unregistered = |name: &str| matches!(state.clusters[name].outage, Some((Outage::Unregistered, _)));
+    let unregistered =
+        |id: &ClusterId| matches!(state.clusters[&id.name].outage, Some((Outage::Unregistered, _)));
     let counts_anyway =
-        |name: &str| unit.cluster() == Some(name) || matches!(step, Step::DeleteVpcAssociation { .. });
+        |id: &ClusterId| unit.cluster() == Some(id) || matches!(step, Step::DeleteVpcAssociation { .. });
     snapshot.facts.retain(|name, _| !unregistered(name) || counts_anyway(name));
     snapshot
 }

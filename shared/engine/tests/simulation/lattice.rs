@@ -104,11 +104,11 @@ impl LatticeModel {
         fail(&mut state, "call")?;
         let view = state.account.view(&plan.owner);
         if let Err(why) = refusal(&view, known, step) {
-            state.tell(format!("refused {}: {step}: {why}", plan.owner.unit));
+            state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
             return Err(AwsError::model("call", ErrorClass::Stale, why));
         }
         judge::step(&mut state, &plan.owner, step, &view);
-        state.tell(format!("do {}: {step}", plan.owner.unit));
+        state.tell(format!("do {}: {step}", plan.owner.key));
         state.lattice_writes += 1;
         let failure = state.faults.ends_in_failure();
         let State { account, dice, now, .. } = &mut *state;
@@ -165,7 +165,7 @@ impl LatticeModel {
 }
 
 fn put_off(state: &mut State, plan: &Plan, step: &Step, seconds: u64) -> Waiting {
-    state.tell(format!("waiting {}: {step}", plan.owner.unit));
+    state.tell(format!("waiting {}: {step}", plan.owner.key));
     Waiting { text: step.to_string(), retry_after: Duration::from_secs(seconds) }
 }
 
@@ -242,21 +242,21 @@ fn under_way(state: &State, view: &Actual, step: &Step) -> Result<Option<u64>, A
 
 /// What the client for the real VPC Lattice reads for a unit, of all there is.
 fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
-    let unit: Option<UnitKey> = desired.owner.unit.parse().ok();
-    if let Some(UnitKey::Gateway { name }) = unit {
+    let unit: Option<UnitKey> = desired.owner.key.parse().ok();
+    if let Some(UnitKey::Gateway { name, .. }) = unit {
         return inspected_network(desired, &name, all);
     }
     let hash = names::unit_hash(&desired.owner.unit);
     let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
     let mut target_groups = all.target_groups;
-    target_groups.retain(|group| wanted(&group.name) || group.name.contains(&hash));
+    target_groups.retain(|group| wanted(&group.name) || group.name.contains(hash));
     let used_by: BTreeSet<String> =
         target_groups.iter().flat_map(|group| group.service_arns.clone()).collect();
     let named = |name: &str| {
         desired.services.iter().any(|one| one.name == name) || service_names.iter().any(|one| one == name)
     };
     let mut services = all.services;
-    services.retain(|one| named(&one.name) || one.name.contains(&hash) || used_by.contains(&one.arn));
+    services.retain(|one| named(&one.name) || one.name.contains(hash) || used_by.contains(&one.arn));
     for group in target_groups.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
         (group.config, group.health_check) = (None, None);
         group.targets.clear();

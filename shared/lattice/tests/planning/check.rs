@@ -51,7 +51,11 @@ const RULE_A: &str = "rule-listener-s-80-r-a";
 
 #[test]
 fn a_plan_of_another_owner_is_refused() {
-    let plan = Plan { owner: Owner { unit: "route/two".into(), ..owner() }, steps: vec![], blocked: vec![] };
+    let plan = Plan {
+        owner: Owner { unit: "route-two".into(), key: "route/two".into(), ..owner() },
+        steps: vec![],
+        blocked: vec![],
+    };
     assert_eq!(check(&plan, &nothing(), &Actual::default(), &Limits::default()).len(), 1);
 }
 
