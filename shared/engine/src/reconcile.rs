@@ -119,7 +119,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 End::Failed(error) if error.source.class() == ErrorClass::Stale && round < PLANS_MAX => {
                     tracing::info!(round, error = %trellis_telemetry::chain(&error), "planning anew");
                 }
-                end => return Ok(Converged { outcome: applied.outcome, end, settled }),
+                end @ (End::Complete | End::Waiting(_) | End::Failed(_)) => {
+                    return Ok(Converged { outcome: applied.outcome, end, settled });
+                }
             }
         }
         Err(UnitError::NeverStill(PLANS_MAX))
