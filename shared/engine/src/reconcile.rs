@@ -213,7 +213,7 @@ pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
         if let Err(why) = cluster {
             snapshot.unreadable.insert(name.clone(), why.clone());
             // One that cannot even be described is still one that may want things: the core asks all that have facts.
-            let unknown = || ClusterFacts { id: name.clone(), vpc: String::new() };
+            let unknown = || ClusterFacts { id: name.clone(), vpc: String::new(), cluster_set: None };
             snapshot.facts.entry(name.clone()).or_insert_with(unknown);
         }
     }
@@ -269,6 +269,7 @@ mod tests {
         let facts = |vpc: &str| ClusterFacts {
             id: format!("arn:aws:eks:us-west-2:000000000000:cluster/{vpc}").parse().unwrap(),
             vpc: vpc.into(),
+            cluster_set: None,
         };
         let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
         let unit = "gateway/000000000000/us-west-2/my-hotel".parse::<UnitKey>().unwrap();

@@ -11,6 +11,7 @@
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
+//!     cluster_set: None,
 //! }]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.

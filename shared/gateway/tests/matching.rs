@@ -149,7 +149,8 @@ fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
             "spec": {"parentRefs": [{"name": "net"}], "rules": rules}}),
     ];
     let objects: Vec<Value> = services.chain(others).collect();
-    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
+    let mut snapshot =
+        Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into(), cluster_set: None }]);
     for read in wants_everything(&snapshot) {
         let trellis_gateway::Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();

@@ -174,10 +174,11 @@ fn mutated() -> impl Strategy<Value = (usize, Kind, Value)> {
 }
 
 fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
-    let facts = CLUSTERS
-        .iter()
-        .zip(1..)
-        .map(|(name, digit)| ClusterFacts { id: cluster(name), vpc: format!("vpc-0a1b2c3d4e5f6000{digit}") });
+    let facts = CLUSTERS.iter().zip(1..).map(|(name, digit)| ClusterFacts {
+        id: cluster(name),
+        vpc: format!("vpc-0a1b2c3d4e5f6000{digit}"),
+        cluster_set: None,
+    });
     let mut snapshot = Snapshot::of(facts);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };

@@ -32,7 +32,8 @@ fn world(routes: &[Value]) -> Snapshot {
             "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}),
     ];
     objects.extend_from_slice(routes);
-    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
+    let mut snapshot =
+        Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into(), cluster_set: None }]);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();

@@ -51,8 +51,9 @@ pub(super) fn pools(
             "BackendNotFound",
             asked.path,
             format!(
-                "No registered cluster exports ServiceImport {}; create a ServiceExport of that name and namespace \
+                "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
                  there",
+                of_its_set(view, cluster),
                 quoted(&format!("{namespace}/{name}"))
             ),
         ));
@@ -77,7 +78,8 @@ pub(super) fn pools(
 }
 
 /// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
-/// import's own, unless an annotation names it: for the own one a route names the Service itself.
+/// import's own, unless an annotation names it: for the own one a route names the Service itself. And only clusters of its
+/// set, even if an annotation names another.
 pub(crate) fn exporters_of(
     view: &View,
     cluster: &ClusterId,
@@ -86,6 +88,7 @@ pub(crate) fn exporters_of(
     let only_cluster = import.annotation("aws-eks-cluster-name");
     let only_vpc = import.annotation("aws-vpc");
     let name = import.annotation("export-name").unwrap_or(&import.name);
+    let own = view.snapshot.facts.get(cluster);
     let mut exporters = BTreeSet::new();
     for (candidate, facts) in &view.snapshot.facts {
         // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
@@ -96,7 +99,10 @@ pub(crate) fn exporters_of(
             Some(only) => only == candidate.name,
             None => candidate != cluster,
         };
-        if !is_meant || only_vpc.is_some_and(|vpc| vpc != facts.vpc) {
+        // A VPC that is not known may be the one.
+        let is_other_vpc = only_vpc.is_some_and(|vpc| vpc != facts.vpc && !facts.vpc.is_empty());
+        let is_other_set = own.is_some_and(|own| !own.may_be_in_one_set(facts));
+        if !is_meant || is_other_vpc || is_other_set {
             continue;
         }
         match view.get(candidate, Kind::ServiceExport, &import.namespace, name) {
@@ -107,6 +113,13 @@ pub(crate) fn exporters_of(
         }
     }
     Ok(exporters)
+}
+
+/// The cluster's set, for a message; nothing for the default one.
+fn of_its_set(view: &View, cluster: &ClusterId) -> String {
+    let set = view.snapshot.facts.get(cluster).and_then(|facts| facts.cluster_set.as_deref());
+    set.filter(|set| !set.is_empty())
+        .map_or_else(String::new, |set| format!(" of the cluster set {}", quoted(set)))
 }
 
 /// Whether an export is meant for another means of sharing.

@@ -40,6 +40,9 @@ pub(crate) struct Case {
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
+    /// The sets of clusters, where they are not the default one.
+    #[serde(default)]
+    pub(crate) cluster_sets: BTreeMap<String, String>,
     /// Other limits than AWS's defaults.
     #[serde(default)]
     pub(crate) limits: Limits,

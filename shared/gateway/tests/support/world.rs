@@ -51,7 +51,8 @@ impl World {
             .chain(case.unreadable.keys())
             .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
             .collect();
-        let facts = names.into_iter().map(|name| facts(name, case.vpcs.get(name))).collect();
+        let facts = |name: &String| facts(name, case.vpcs.get(name), case.cluster_sets.get(name));
+        let facts = names.into_iter().map(facts).collect();
         Self {
             facts,
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
@@ -140,7 +141,7 @@ pub(crate) fn cluster(name: &str) -> ClusterId {
 }
 
 /// Cluster `one` is in the VPC that ends in 1, and so on.
-fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
+fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> ClusterFacts {
     let digit = match name {
         "one" => 1,
         "two" => 2,
@@ -150,5 +151,6 @@ fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
     ClusterFacts {
         id: cluster(name),
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
+        cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }
 }

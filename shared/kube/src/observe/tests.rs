@@ -46,7 +46,11 @@ fn get(cluster: &str, name: &str) -> Read {
 }
 
 fn start() -> Snapshot {
-    Snapshot::of(["one", "two"].map(|name| ClusterFacts { id: id(name), vpc: format!("vpc-{name}") }))
+    Snapshot::of(["one", "two"].map(|name| ClusterFacts {
+        id: id(name),
+        vpc: format!("vpc-{name}"),
+        cluster_set: None,
+    }))
 }
 
 fn clusters(one: Cluster, two: Result<Cluster, String>) -> BTreeMap<ClusterId, Result<Cluster, String>> {
