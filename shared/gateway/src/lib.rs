@@ -6,7 +6,6 @@
 //!
 //! ```
 //! use trellis_gateway::{ClusterFacts, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::Limits;
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
@@ -24,7 +23,7 @@
 //!         snapshot.insert(read, ReadResult::Objects(vec![]));
 //!     }
 //! }
-//! let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+//! let settings = Settings { installation: "trellis".into(), ..Settings::default() };
 //! let translation = translate(&unit, &snapshot, &settings);
 //! // The API server said that the route is missing, so whatever it owned is to go.
 //! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
@@ -62,23 +61,33 @@ use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
 use trellis_lattice::{Desired, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The installation's name, in the owner tag of every resource.
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
+    /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
+    pub allowed_networks: BTreeSet<String>,
 }
 
 impl Settings {
     /// The owner of what a unit makes.
     pub fn owner(&self, unit: &UnitKey) -> Owner {
         Owner { installation: self.installation.clone(), unit: unit.hash(), key: unit.to_string() }
+    }
+
+    /// The wish with the networks that it may use. One that uses none stays as it is.
+    pub(crate) fn allowing_networks(&self, mut desired: Desired) -> Desired {
+        if desired.network.is_some() || !desired.services.is_empty() {
+            desired.allowed_networks.clone_from(&self.allowed_networks);
+        }
+        desired
     }
 }
 
@@ -128,7 +137,7 @@ pub const ROUNDS_MAX: usize = 7;
 /// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let view = View::new(snapshot);
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     translate_in(&view, unit, &settings);
     if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
         dependents_in(&view, unit, &settings);
@@ -145,7 +154,7 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
 /// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let view = View::new(snapshot);
-    dependents_in(&view, unit, &Settings { installation: String::new(), limits: Limits::default() });
+    dependents_in(&view, unit, &Settings::default());
     view.unanswered()
 }
 
@@ -206,7 +215,7 @@ pub fn statuses(
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
 /// routes that shared a service with one that is gone. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     dependents_in(&View::new(snapshot), unit, &settings).into_iter().collect()
 }
 
@@ -257,7 +266,7 @@ fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
 /// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;
 /// what is left in VPC Lattice of one that was ours is found by its tags.
 fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     let translation = translate(unit, snapshot, &settings);
     let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
         translation.deletes_allowed && *desired == Desired::nothing(desired.owner.clone())

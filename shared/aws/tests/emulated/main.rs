@@ -12,7 +12,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use trellis_aws::{End, ErrorClass};
 use trellis_lattice::{Blocked, Ownership, Step, plan};
-use wishes::{VPC, export, forward, gateway, no_gateway, no_route, route};
+use wishes::{VPC, allowing, export, forward, gateway, no_gateway, no_route, route};
 
 /// The budgets that the project has set itself.
 const CREATE_CALLS_MAX: u64 = 20;
@@ -211,7 +211,7 @@ async fn strangers_resources_are_used_or_left_alone_and_never_changed() {
     stranger.create_service_network().name("my-hotel").send().await.unwrap();
     stranger.create_service().name("inventory-default").send().await.unwrap();
     let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[VPC])).await;
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
     let before = emulator.state();
 
     let wish = route(&["/a"], 1);

@@ -28,6 +28,11 @@ pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
     }
 }
 
+/// The wish with the network `my-hotel` allowed, whosever it is.
+pub(crate) fn allowing(desired: Desired) -> Desired {
+    Desired { allowed_networks: ["my-hotel".to_owned()].into(), ..desired }
+}
+
 pub(crate) fn no_gateway() -> Desired {
     Desired::nothing(owner("gateway/123456789012/us-west-2/my-hotel"))
 }

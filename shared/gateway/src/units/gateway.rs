@@ -69,6 +69,7 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
         vpc_associations: vpcs.into_values().collect(),
         ..Desired::nothing(owner)
     };
+    let desired = settings.allowing_networks(desired);
     let deletes_allowed = unknown.is_empty();
     Translation { deletes_allowed, held: unknown, ..Translation::wanting(desired, reports) }
 }

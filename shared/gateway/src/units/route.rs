@@ -57,7 +57,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     if !unknown.is_empty() {
         return Translation::held(unknown.clone(), held_reports(&claim, object, &unknown));
     }
-    judge(&claim, object, &rules, built, owner)
+    let translation = judge(&claim, object, &rules, built, owner);
+    Translation {
+        desired: translation.desired.map(|desired| settings.allowing_networks(desired)),
+        ..translation
+    }
 }
 
 /// What the parents and the built services come to.

@@ -319,6 +319,29 @@ fn nothing_is_changed_or_deleted_while_it_is_being_made() {
 }
 
 #[test]
+fn nothing_is_associated_with_a_network_that_is_not_allowed() {
+    let foreign = || vec![network("net", Ownership::Foreign)];
+    let actual = Actual { networks: foreign(), ..Actual::default() };
+    let vpc = Step::CreateVpcAssociation(CreateVpcAssociation {
+        network: "net".into(),
+        vpc: "vpc-1".into(),
+        security_groups: [].into(),
+        tags: owner().tags(),
+    });
+    refused(&gateway(&["vpc-1"]), &actual, vpc, "service network net may not be used");
+    let actual = made_but(&wanted(), |a| {
+        a.networks = foreign();
+        only_service(a).associations.clear();
+    });
+    let service = Step::CreateAssociation(CreateAssociation {
+        service: "s".into(),
+        network: "net".into(),
+        tags: owner().tags(),
+    });
+    refused(&wanted(), &actual, service, "service network net may not be used");
+}
+
+#[test]
 fn security_groups_are_never_set_to_none() {
     let actual = made(&gateway(&["vpc-1"]));
     let id = actual.vpc_associations[0].id.clone();

@@ -174,7 +174,9 @@ fn the_spelling_of_a_custom_domain_replaces_no_service() {
 fn a_route_that_moves_to_another_network_is_there_before_it_leaves_the_old_one() {
     let mut desired = wanted();
     desired.services[0].networks = ["other".to_owned()].into();
-    let actual = made_but(&wanted(), |a| a.networks.push(network("other", Ownership::Foreign)));
+    let actual = made_but(&wanted(), |a| {
+        a.networks.push(network("other", Ownership::OtherUnit("gateway/other".into())));
+    });
     assert_eq!(
         planned(&desired, &actual),
         "+ association s other\n… wait for association s other\n- association s net\n"

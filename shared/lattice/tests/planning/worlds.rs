@@ -144,8 +144,11 @@ fn wishes() -> impl Strategy<Value = Desired> {
         1 => Just((vec![], vec![])),
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
-    (network, vpcs, route, tags()).prop_map(|(network, vpcs, (services, target_groups), tags)| Desired {
+    let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
+    let all = (network, vpcs, route, allowed, tags());
+    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags)| Desired {
         owner: owner(),
+        allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
         vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
             .into_iter()
