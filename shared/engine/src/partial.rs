@@ -39,6 +39,7 @@ mod tests {
                 service: service.clone(),
                 custom_domain: None,
                 certificate_arn: None,
+                idle_timeout_seconds: None,
                 tags: Tags::new(),
             }),
             Step::AwaitService(AwaitService { service: service.clone() }),

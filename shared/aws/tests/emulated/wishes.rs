@@ -51,6 +51,7 @@ pub(crate) fn route(paths: &[&str], targets: usize) -> Desired {
         name: "inventory-default".into(),
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         networks: ["my-hotel".to_owned()].into(),
         listeners: vec![DesiredListener {
             name: "http-80".into(),

@@ -1,6 +1,7 @@
 //! From drafts and resolved rules to Lattice services and target groups.
 
 use super::drafts::Draft;
+use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::rules::{self, Priorities, ResolvedRule};
 use super::sharing::{Claim, Share};
 use crate::backend::Pool;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, Tags, WeightedTargetGroup,
+    Owner, TAG_IDLE_TIMEOUT, Tags, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -75,7 +76,11 @@ pub(crate) fn build(
         built.notes.extend(pool.problem.clone());
     }
     let name_override = name_override(route, &mut built.notes);
-    let builder = Builder { view, route, settings, owner };
+    let idle_timeout = idle_timeout(&route.meta).unwrap_or_else(|problem| {
+        built.notes.push(problem);
+        None
+    });
+    let builder = Builder { view, route, settings, owner, idle_timeout };
     for (draft, share) in claim.drafts.services.iter().zip(shared) {
         let hostname = draft.hostname.as_deref();
         built.notes.extend(certificate_note(draft));
@@ -140,6 +145,8 @@ struct Builder<'a> {
     route: &'a Route,
     settings: &'a Settings,
     owner: &'a Owner,
+    /// Seconds, of all services of the route.
+    idle_timeout: Option<u16>,
 }
 
 impl Builder<'_> {
@@ -214,6 +221,7 @@ impl Builder<'_> {
         let limits = &self.settings.limits;
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         let mut notes = vec![];
+        notes.extend(of_a_follower(&self.route.meta));
         let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
         if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
             && own != theirs
@@ -293,6 +301,7 @@ impl Builder<'_> {
             name: name.to_owned(),
             custom_domain: draft.hostname.clone(),
             certificate_arn: contributors.iter().find_map(|one| one.draft.certificate_arn.clone()),
+            idle_timeout_seconds: self.idle_timeout,
             networks: draft.networks.clone(),
             listeners,
             tags: self.service_tags(),
@@ -401,11 +410,15 @@ impl Builder<'_> {
             Kind::TLSRoute => "tls",
             _ => "http",
         };
-        self.tags([
-            naming::tag("RouteName", &self.route.id.name),
-            naming::tag("RouteNamespace", &self.route.id.namespace),
-            naming::tag("RouteType", kind),
-        ])
+        self.tags(
+            [
+                naming::tag("RouteName", &self.route.id.name),
+                naming::tag("RouteNamespace", &self.route.id.namespace),
+                naming::tag("RouteType", kind),
+            ]
+            .into_iter()
+            .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
+        )
     }
 
     fn tags(&self, own: impl IntoIterator<Item = (String, String)>) -> Tags {

@@ -11,7 +11,7 @@ use trellis_lattice::{
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
     DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan,
     RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, UpdateCertificate,
-    UpdateListener, UpdateRules, UpdateVpcAssociation, check,
+    UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
 
 fn wanted() -> Desired {
@@ -80,6 +80,7 @@ fn nothing_is_made_twice() {
         service: "s".into(),
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         tags: tags.clone(),
     });
     refused(&wanted(), &actual, again, "service s is there already");
@@ -173,6 +174,7 @@ fn what_is_not_ours_is_not_changed() {
             tags: owner().tags(),
         }),
         Step::UpdateCertificate(UpdateCertificate { service: s(), certificate_arn: "arn".into() }),
+        Step::UpdateIdleTimeout(UpdateIdleTimeout { service: s(), idle_timeout_seconds: 90 }),
         Step::UpdateListener(UpdateListener {
             service: s(),
             port: 80,
