@@ -79,7 +79,7 @@ impl Clusters for EksClusters {
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
         for cluster in registry.clusters.values() {
             let Some(id) = identity(&cluster.arn) else { continue };
-            fleet.facts.push(ClusterFacts { id: id.clone(), vpc: cluster.vpc.clone(), cluster_set: None });
+            fleet.facts.push(ClusterFacts::registered(id.clone(), cluster.vpc.clone()));
             let client =
                 self.client(&id, cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
             fleet.clusters.insert(id, client);

@@ -7,10 +7,10 @@ use super::sharing::{Claim, Share};
 use crate::backend::Pool;
 use crate::certificate;
 use crate::prefixes;
-use crate::priority::{self, Candidate, Origin, order};
+use crate::priority::{self, Candidate, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::{Route, RouteId, Rule};
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::weights::shares;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, TAG_IDLE_TIMEOUT, Tags, WeightedTargetGroup,
+    Owner, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -39,6 +39,8 @@ pub(crate) struct Built {
     pub(crate) serving: Vec<Serving>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
+    /// Why shares of rules are not known and stay as they are.
+    pub(crate) unknown: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
     /// What else is not honoured.
@@ -72,7 +74,7 @@ pub(crate) fn build(
     if rules.iter().all(|rule| !is_valid(rule, settings)) && !rules.is_empty() {
         built.refused.append(&mut built.dropped);
     }
-    for pool in rules.iter().flat_map(|rule| &rule.backends).flat_map(|(_, pools)| pools.iter().flatten()) {
+    for pool in rules.iter().flat_map(ResolvedRule::pools) {
         built.notes.extend(pool.problem.clone());
     }
     let name_override = name_override(route, &mut built.notes);
@@ -96,7 +98,7 @@ pub(crate) fn build(
                 });
             }
             Share::Leads(followers) => {
-                let name = naming::service(&route.id, name_override.as_deref(), hostname);
+                let name = naming::service_beside(view.actual, &route.id, name_override.as_deref(), hostname);
                 builder.lead(draft, name, rules, followers, &mut built, unknown);
             }
         }
@@ -167,6 +169,8 @@ impl Builder<'_> {
                 rules::resolve(self.view, &claim.route, http2, self.settings, unknown)
             })
             .collect();
+        let resolved = rules.iter().chain(of_followers.iter().flatten());
+        built.unknown.extend(resolved.flat_map(ResolvedRule::unknown).cloned());
         let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
@@ -241,13 +245,13 @@ impl Builder<'_> {
             for (age, claim) in beside.enumerate() {
                 let priorities = Priorities::of(&claim.route, self.settings, &mut vec![]);
                 for rule in claim.route.rules.iter().filter(|rule| rule.problems.is_empty()) {
-                    candidates.extend(rule_candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
+                    candidates.extend(rules::candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
                 }
             }
             let priorities = Priorities::of(self.route, self.settings, &mut vec![]);
             for rule in rules.iter().filter(|rule| is_valid(rule, self.settings)) {
                 let rule = &rule.rule;
-                candidates.extend(rule_candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
+                candidates.extend(rules::candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
             }
             let fitted = prefixes::fit(candidates, limits.rules_per_listener, limits.priority_max);
             notes.extend(prefixes::notes(&fitted.widened, older.len(), limits.rules_per_listener));
@@ -270,7 +274,7 @@ impl Builder<'_> {
             let mut candidates = vec![];
             for rule in &one.rules {
                 let action = self.action(one.route, rule, scope, &mut groups);
-                candidates.extend(rule_candidates(age, one.route, &one.priorities, &rule.rule, &action));
+                candidates.extend(rules::candidates(age, one.route, &one.priorities, &rule.rule, &action));
             }
             for (port, protocol) in &one.draft.ports {
                 ports.entry(*port).or_insert((*protocol, vec![])).1.extend(candidates.iter().cloned());
@@ -358,17 +362,21 @@ impl Builder<'_> {
         scope: &str,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Action {
-        let sound: Vec<(u32, &Vec<Pool>)> = rule
-            .backends
-            .iter()
-            .filter_map(|(weight, pools)| Some((*weight, pools.as_ref().ok()?)))
-            .filter(|(weight, _)| *weight > 0)
+        let backends = rule.backends.iter().filter(|(weight, _)| *weight > 0);
+        let sound: Vec<(u32, Vec<DesiredTargetGroup>)> = backends
+            .filter_map(|(weight, pools)| {
+                let pools = &pools.as_ref().ok()?.pools;
+                Some((
+                    *weight,
+                    pools.iter().filter_map(|pool| self.target_group(route, pool, scope)).collect(),
+                ))
+            })
             .collect();
-        let counted: Vec<(u32, usize)> = sound.iter().map(|(weight, pools)| (*weight, pools.len())).collect();
+        let counted: Vec<(u32, usize)> =
+            sound.iter().map(|(weight, groups)| (*weight, groups.len())).collect();
         let mut weights: BTreeMap<String, u16> = BTreeMap::new();
-        let pools = sound.iter().flat_map(|(_, pools)| pools.iter());
-        for (pool, share) in pools.zip(shares(&counted)) {
-            let group = self.target_group(route, pool, scope);
+        let of_backends = sound.into_iter().flat_map(|(_, groups)| groups);
+        for (group, share) in of_backends.zip(shares(&counted)) {
             let weight = weights.entry(group.name.clone()).or_default();
             *weight = weight.saturating_add(share).min(WEIGHT_MAX);
             groups.entry(group.name.clone()).or_insert(group);
@@ -382,26 +390,46 @@ impl Builder<'_> {
         )
     }
 
-    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> DesiredTargetGroup {
+    /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
+    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
+        let name = naming::target_group(&self.owner.unit, scope, pool);
+        if pool.is_kept {
+            return self.kept_group(&name);
+        }
         let version = naming::protocol_version(pool.config.protocol_version);
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
             naming::tag("ClusterName", &route.id.cluster.name),
-            naming::tag("ServiceName", &pool.service),
-            naming::tag("ServiceNamespace", &pool.namespace),
+            naming::tag(naming::SERVICE_NAME, &pool.service),
+            naming::tag(naming::SERVICE_NAMESPACE, &pool.namespace),
             naming::tag("SourceTypeKey", route.id.kind.as_str()),
             naming::tag("ProtocolVersion", version),
             naming::tag("RouteName", &route.id.name),
             naming::tag("RouteNamespace", &route.id.namespace),
         ];
-        DesiredTargetGroup {
-            name: naming::target_group(&self.owner.unit, scope, pool),
+        let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
+        let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        Some(DesiredTargetGroup {
+            name,
             health_check: HealthCheck::default_for(&pool.config),
             config: pool.config.clone(),
             targets: pool.targets.clone(),
-            tags: self.tags(own),
-        }
+            tags: self.tags(own.into_iter().chain(source).chain(export)),
+        })
+    }
+
+    /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
+    fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
+        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
+        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+        Some(DesiredTargetGroup {
+            name: name.to_owned(),
+            config: group.config.clone()?,
+            health_check: group.health_check.clone()?,
+            targets: stays.map(|target| target.target.clone()).collect(),
+            tags: group.tags.clone(),
+        })
     }
 
     fn service_tags(&self) -> Tags {
@@ -426,32 +454,6 @@ impl Builder<'_> {
         let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
         naming::tags(own, &naming::user_tags(&self.route.meta))
     }
-}
-
-/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
-fn rule_candidates<'a>(
-    age: usize,
-    route: &'a Route,
-    priorities: &'a Priorities,
-    rule: &'a Rule,
-    action: &'a Action,
-) -> impl Iterator<Item = Candidate> + 'a {
-    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
-        one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
-            contributor: age,
-            specificity: one.specificity,
-            origin: Origin {
-                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
-                route: format!("{}/{}", route.id.namespace, route.id.name),
-                rule: rule.index,
-                matched,
-                alternative,
-            },
-            priority: priorities.0.get(&rule.index).copied(),
-            matches: matches.clone(),
-            action: action.clone(),
-        })
-    })
 }
 
 /// A younger route of the hostname whose rules the service cannot take.
