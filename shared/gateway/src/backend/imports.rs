@@ -76,21 +76,23 @@ pub(super) fn pools(
             Err(error) => _ = broken.get_or_insert(error),
         }
     }
-    let mut kept: BTreeMap<&ClusterId, Vec<Pool>> = BTreeMap::new();
+    let (mut idle, mut has_something) = (vec![], BTreeSet::new());
     for exporter in unknown.keys() {
-        kept.insert(exporter, kept_pools(view, exporter, namespace, export_name, &asked));
+        let kept = Kept::of(view, exporter, namespace, export_name, &asked);
+        if !(kept.pools.is_empty() && kept.idle.is_empty()) {
+            has_something.insert(exporter.clone());
+        }
+        pools.extend(kept.pools);
+        idle.extend(kept.idle);
     }
-    let has_share: BTreeSet<ClusterId> =
-        kept.iter().filter(|(_, pools)| !pools.is_empty()).map(|(exporter, _)| (*exporter).clone()).collect();
-    pools.extend(kept.into_values().flatten());
     // A cluster that has never had a share, such as one just registered, holds nobody up.
     if !pools.is_empty() {
-        unknown.retain(|exporter, _| has_share.contains(exporter));
+        unknown.retain(|exporter, _| has_something.contains(exporter));
     }
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
         Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
-        _ => Ok(Pools { pools, unknown: unknown.into_values().collect() }),
+        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle }),
     }
 }
 
@@ -103,43 +105,57 @@ pub(crate) struct Exporters {
     pub(crate) unknown: BTreeMap<ClusterId, String>,
 }
 
-/// What VPC Lattice has of the unit for an exporter of which nothing is known: the target groups that requests go to.
-///
-/// A group that no rule names is a leftover and none of its exporter's share; unless no group of the exporter is named,
-/// since its rule was deleted by somebody: then those that still have targets are.
-fn kept_pools(
-    view: &View,
+/// What VPC Lattice has of the unit for an exporter of which nothing is known.
+struct Kept {
+    /// The target groups that requests go to.
+    pools: Vec<Pool>,
+    /// Names of the others.
+    idle: Vec<String>,
+}
+
+impl Kept {
+    /// Requests go to the groups that a rule names; where no rule names any, since somebody deleted it, to those that have
+    /// targets.
+    fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
+        let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+        let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+        let groups: Vec<&ActualTargetGroup> = view
+            .actual
+            .target_groups
+            .iter()
+            .filter(|group| is_of_exporter(group, exporter, namespace, export_name, asked))
+            .collect();
+        let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
+        let any_named = groups.iter().any(|group| is_named(group));
+        let (busy, idle): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|group| if any_named { is_named(group) } else { takes_requests(group) });
+        let pools = busy.into_iter().filter_map(|group| kept_pool(group, exporter, namespace, export_name));
+        let mut pools: Vec<Pool> = pools.collect();
+        pools.dedup();
+        Self { pools, idle: idle.into_iter().map(|group| group.name.clone()).collect() }
+    }
+}
+
+fn is_of_exporter(
+    group: &ActualTargetGroup,
     exporter: &ClusterId,
     namespace: &str,
     export_name: &str,
     asked: &Asked,
-) -> Vec<Pool> {
-    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
-    let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
-    let of_exporter = |group: &&ActualTargetGroup| {
-        let tag = |name: &str| group.tags.get(name).map(String::as_str).unwrap_or_default();
-        group.ownership == Ownership::Ours
-            && group.status != Status::DeleteInProgress
-            && tag(TAG_SOURCE) == exporter.to_string()
-            && tag(TAG_EXPORT) == export_name
-            && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == namespace
-            && group
-                .config
-                .as_ref()
-                .is_some_and(|config| asked.port.is_none_or(|port| port == i64::from(config.port)))
-    };
-    let groups: Vec<&ActualTargetGroup> = view.actual.target_groups.iter().filter(of_exporter).collect();
-    let has_targets = |group: &ActualTargetGroup| {
-        group.targets.iter().any(|target| target.health != TargetHealth::Draining)
-    };
-    let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
-    let any_named = groups.iter().any(|group| is_named(group));
-    let kept =
-        groups.into_iter().filter(|group| if any_named { is_named(group) } else { has_targets(group) });
-    let mut pools: Vec<Pool> =
-        kept.filter_map(|group| kept_pool(group, exporter, namespace, export_name)).collect();
-    pools.dedup();
-    pools
+) -> bool {
+    let tag = |name: &str| group.tags.get(name).map(String::as_str).unwrap_or_default();
+    let is_port = |port: i64| group.config.as_ref().is_some_and(|config| i64::from(config.port) == port);
+    group.ownership == Ownership::Ours
+        && group.status != Status::DeleteInProgress
+        && tag(TAG_SOURCE) == exporter.to_string()
+        && tag(TAG_EXPORT) == export_name
+        && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == namespace
+        && asked.port.is_none_or(is_port)
+}
+
+fn takes_requests(group: &ActualTargetGroup) -> bool {
+    group.targets.iter().any(|target| target.health != TargetHealth::Draining)
 }
 
 fn kept_pool(

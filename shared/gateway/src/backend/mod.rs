@@ -32,9 +32,11 @@ impl BackendError {
 /// The pools that share a backend's weight: several for an import that several clusters export.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Pools {
-    pub(crate) pools: Vec<Pool>,
+    pub(crate) busy: Vec<Pool>,
     /// Why some clusters' share is not known. What VPC Lattice has of it is among the pools.
     pub(crate) unknown: Vec<String>,
+    /// Names of those clusters' target groups that get no requests, and stay all the same.
+    pub(crate) idle: Vec<String>,
 }
 
 /// What a backendRef leads to; no pool at all only where something is not known.
@@ -59,7 +61,7 @@ pub(crate) fn resolve(
     };
     if kind == Kind::Service {
         let pool = pool(view, &route.id.cluster, namespace, &backend.name, &asked)?;
-        return Ok(Pools { pools: vec![pool], unknown: vec![] });
+        return Ok(Pools { busy: vec![pool], ..Pools::default() });
     }
     imports::pools(view, &route.id.cluster, namespace, &backend.name, &asked)
 }

@@ -43,7 +43,12 @@ pub(crate) fn resolve(
 impl ResolvedRule {
     /// All pools that its backends lead to.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.pools)
+        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
+    }
+
+    /// Names of target groups that get no requests and stay, since nothing is known of their clusters.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = &String> {
+        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.idle)
     }
 
     /// Why some shares of it are not known and stay as they are.

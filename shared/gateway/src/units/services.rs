@@ -109,6 +109,7 @@ pub(crate) fn build(
     built.notes.sort();
     built.notes.dedup();
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
 }
 
@@ -170,7 +171,9 @@ impl Builder<'_> {
             })
             .collect();
         let resolved = rules.iter().chain(of_followers.iter().flatten());
-        built.unknown.extend(resolved.flat_map(ResolvedRule::unknown).cloned());
+        built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
+        let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
+        built.target_groups.extend(idle.into_iter().filter_map(|name| self.kept_group(name)));
         let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
@@ -365,7 +368,7 @@ impl Builder<'_> {
         let backends = rule.backends.iter().filter(|(weight, _)| *weight > 0);
         let sound: Vec<(u32, Vec<DesiredTargetGroup>)> = backends
             .filter_map(|(weight, pools)| {
-                let pools = &pools.as_ref().ok()?.pools;
+                let pools = &pools.as_ref().ok()?.busy;
                 Some((
                     *weight,
                     pools.iter().filter_map(|pool| self.target_group(route, pool, scope)).collect(),
