@@ -233,7 +233,7 @@ fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
 }
 
 fn settings() -> Settings {
-    Settings { installation: "trellis".into(), limits: Limits::default() }
+    Settings { installation: "trellis".into(), ..Settings::default() }
 }
 
 fn all_units(snapshot: &Snapshot) -> Vec<UnitKey> {

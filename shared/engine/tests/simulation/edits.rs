@@ -213,6 +213,7 @@ pub(crate) fn strangers(state: &mut State) {
             service: service.into(),
             custom_domain: None,
             certificate_arn: None,
+            idle_timeout_seconds: None,
             tags: tags.clone(),
         })
     };
