@@ -3,7 +3,7 @@
 use crate::ports::{Cluster, Clusters, Fleet};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use trellis_aws::{AwsError, RegisteredCluster};
+use trellis_aws::{AwsError, RegisteredCluster, Registry};
 use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
 use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenSource};
 
@@ -49,16 +49,25 @@ impl EksClusters {
         let (registry, of) = (Arc::clone(&self.registry), cluster.clone());
         let token = TokenSource::new(move || {
             let (registry, of) = (Arc::clone(&registry), of.clone());
-            async move { registry.token(&of).await }
+            async move { registry.token(&of.region, &of.name).await }
         });
         let client = Arc::new(ClusterClient::connect(&cluster.endpoint, &cluster.ca_pem, token)?);
         clients.insert(cluster.name.clone(), (cluster.clone(), Arc::clone(&client)));
         Ok(client)
     }
 
-    fn any_must_be_described_again(&self) -> bool {
+    /// Has clusters described anew whose clients met what a new description may mend.
+    fn describe_again(&self) {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.values().any(|(_, client)| client.must_describe_again())
+        for (cluster, _) in clients.values().filter(|(_, client)| client.must_describe_again()) {
+            self.registry.describe_again(&cluster.arn);
+        }
+    }
+
+    /// Forgets the clients of clusters that are not registered any more.
+    fn keep(&self, registry: &Registry) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|name, _| registry.clusters.contains_key(name));
     }
 }
 
@@ -66,10 +75,9 @@ impl Clusters for EksClusters {
     type Cluster = ClusterClient;
 
     async fn fleet(&self) -> Result<Fleet<ClusterClient>, AwsError> {
-        if self.any_must_be_described_again() {
-            self.registry.forget().await;
-        }
+        self.describe_again();
         let registry = self.registry.registered().await?;
+        self.keep(&registry);
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
         for cluster in registry.clusters.values() {
             fleet.facts.push(ClusterFacts {

@@ -30,7 +30,7 @@ pub use desired::{
     DesiredVpcAssociation, HeaderMatch, HealthCheck, IpFamily, ListenerProtocol, PathMatch, ProtocolVersion,
     RuleMatch, Target, TargetGroupConfig, TargetProtocol, ValueMatch, WeightedTargetGroup,
 };
-pub use limits::Limits;
+pub use limits::{LimitOverrides, Limits};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, ServiceOutcome};
 pub use owner::{Owner, Ownership, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags};

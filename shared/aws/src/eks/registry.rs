@@ -1,0 +1,241 @@
+//! What a registered cluster is: the tag that registers it, and what must be known to ask its API server.
+
+use aws_sdk_eks::types::{Cluster, ClusterStatus};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// The tag's value by which a person says that a cluster leaves.
+const LEAVING: &str = "leaving";
+
+/// The tag that registers a cluster.
+///
+/// | value | meaning |
+/// |---|---|
+/// | the one given here | registered |
+/// | `leaving` | leaves: what it has and shares is taken back |
+/// | any other, or no such tag | not registered: nothing is known of it, so nothing is done |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTag {
+    key: String,
+    value: String,
+}
+
+/// A text that is no tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a cluster tag (hint: write it as key=value, such as trellis:registered=true; the value {LEAVING} is taken)"
+)]
+pub struct ParseClusterTagError(String);
+
+/// What a person has said of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Registration {
+    /// It takes part.
+    Registered,
+    /// It leaves.
+    Leaving,
+}
+
+impl ClusterTag {
+    /// The tag's key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What this value of the tag says; none if it says nothing that is known.
+    pub(super) fn registration(&self, value: &str) -> Option<Registration> {
+        match value {
+            LEAVING => Some(Registration::Leaving),
+            value if value == self.value => Some(Registration::Registered),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for ClusterTag {
+    type Err = ParseClusterTagError;
+
+    /// Reads `key=value`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && value != LEAVING => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(ParseClusterTagError(text.to_owned())),
+        }
+    }
+}
+
+impl Default for ClusterTag {
+    fn default() -> Self {
+        Self { key: "trellis:registered".to_owned(), value: "true".to_owned() }
+    }
+}
+
+impl fmt::Display for ClusterTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// A registered cluster whose API server can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredCluster {
+    /// Name, unique in account and Region.
+    pub name: String,
+    /// `arn:aws:eks:<region>:<account>:cluster/<name>`.
+    pub arn: String,
+    /// Twelve digits, from the ARN.
+    pub account: String,
+    /// From the ARN.
+    pub region: String,
+    /// What a person has said of it.
+    pub registration: Registration,
+    /// `https://…` of the API server.
+    pub endpoint: String,
+    /// All certificates of the CA bundle as PEM; during a rotation there are two.
+    pub ca_pem: Vec<u8>,
+    /// The VPC that Pods have their addresses in.
+    pub vpc: String,
+}
+
+/// A registered cluster that cannot be asked now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unusable {
+    /// Name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// What a person has said of it.
+    pub registration: Registration,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// All clusters that bear the tag with a value that means something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Registry {
+    /// Those whose API server can be asked, by name.
+    pub clusters: BTreeMap<String, RegisteredCluster>,
+    /// Those that cannot be asked now, by name. Their objects are unknown: nothing is to be deleted for them.
+    pub unusable: Vec<Unusable>,
+}
+
+/// What the ARN of a cluster tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClusterArn {
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) name: String,
+}
+
+impl ClusterArn {
+    /// Reads `arn:<partition>:eks:<region>:<account>:cluster/<name>`.
+    pub(super) fn parse(arn: &str) -> Option<Self> {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let &["arn", _, "eks", region, account, resource] = parts.as_slice() else { return None };
+        let name = resource.strip_prefix("cluster/")?;
+        let plain = |text: &str| !text.is_empty() && !text.contains(['/', ':']);
+        (plain(region) && plain(account) && plain(name)).then(|| Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Where a cluster's API server is and how it is known, as DescribeCluster tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    pub(super) endpoint: String,
+    pub(super) ca_pem: Vec<u8>,
+    pub(super) vpc: String,
+}
+
+/// What of a description is needed to ask the cluster, or what is in the way, in words.
+pub(super) fn access(cluster: &Cluster, arn: &str) -> Result<Access, String> {
+    let status = cluster.status.as_ref().map_or("absent", ClusterStatus::as_str);
+    let missing = |what: &str| format!("DescribeCluster gives no {what} (status {status})");
+    if let Some(status @ (ClusterStatus::Deleting | ClusterStatus::Failed)) = &cluster.status {
+        return Err(format!("its status is {status}"));
+    }
+    if let Some(other) = cluster.arn.as_ref().filter(|other| *other != arn) {
+        return Err(format!("DescribeCluster describes another cluster, {other:?}"));
+    }
+    let endpoint = cluster.endpoint.clone().ok_or_else(|| missing("endpoint"))?;
+    let data = cluster.certificate_authority.as_ref().and_then(|ca| ca.data.as_deref());
+    let ca_pem = STANDARD
+        .decode(data.ok_or_else(|| missing("certificateAuthority.data"))?)
+        .map_err(|error| format!("its certificateAuthority.data is not base64: {error}"))?;
+    let vpc = cluster.resources_vpc_config.as_ref().and_then(|config| config.vpc_id.clone());
+    Ok(Access { endpoint, ca_pem, vpc: vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_eks::types::{Certificate, VpcConfigResponse};
+
+    const ARN: &str = "arn:aws:eks:us-west-2:000000000000:cluster/one";
+
+    fn cluster() -> aws_sdk_eks::types::builders::ClusterBuilder {
+        Cluster::builder()
+            .arn(ARN)
+            .status(ClusterStatus::Active)
+            .endpoint("https://example.invalid")
+            .certificate_authority(Certificate::builder().data(STANDARD.encode("one\ntwo\n")).build())
+            .resources_vpc_config(VpcConfigResponse::builder().vpc_id("vpc-1").build())
+    }
+
+    #[test]
+    fn a_description_gives_the_endpoint_the_whole_bundle_and_the_vpc() {
+        let access = access(&cluster().build(), ARN).unwrap();
+        assert_eq!(access.ca_pem, b"one\ntwo\n", "the whole bundle");
+        assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_used_is_told_with_the_reason() {
+        let why = |cluster: Cluster| access(&cluster, ARN).unwrap_err();
+        let creating = cluster().set_endpoint(None).status(ClusterStatus::Creating).build();
+        assert_eq!(why(creating), "DescribeCluster gives no endpoint (status CREATING)");
+        let garbled = cluster().certificate_authority(Certificate::builder().data("§").build()).build();
+        assert!(why(garbled).starts_with("its certificateAuthority.data is not base64"));
+        assert_eq!(why(cluster().status(ClusterStatus::Deleting).build()), "its status is DELETING");
+        let other = cluster().arn("arn:aws:eks:us-west-2:000000000000:cluster/two").build();
+        assert!(why(other).contains("another cluster"));
+        assert!(why(Cluster::builder().build()).contains("status absent"), "nothing at all");
+    }
+
+    #[test]
+    fn a_tag_is_written_as_key_and_value_and_says_registered_leaving_or_nothing() {
+        let tag: ClusterTag = "trellis:registered=true".parse().unwrap();
+        assert_eq!(tag, ClusterTag::default());
+        assert_eq!(tag.registration("true"), Some(Registration::Registered));
+        assert_eq!(tag.registration("leaving"), Some(Registration::Leaving));
+        assert_eq!((tag.registration("false"), tag.registration("")), (None, None));
+        for text in ["trellis", "=x", "trellis:registered=leaving"] {
+            assert!(text.parse::<ClusterTag>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_arn_tells_account_region_and_name_in_every_partition_and_anything_else_is_none() {
+        let arn = ClusterArn::parse("arn:aws-eusc:eks:eusc-de-east-1:000000000000:cluster/one").unwrap();
+        assert_eq!((arn.region.as_str(), arn.name.as_str()), ("eusc-de-east-1", "one"));
+        for odd in [
+            "",
+            "arn",
+            "arn:aws:eks:us-west-2:000000000000:nodegroup/one/two/3",
+            "arn:aws:eks:us-west-2:000000000000:cluster/",
+            "arn:aws:eks:us-west-2:000000000000:cluster/one/two",
+            "arn:aws:eks:::cluster/one",
+            "arn:aws:ec2:us-west-2:000000000000:cluster/one",
+        ] {
+            assert_eq!(ClusterArn::parse(odd), None, "{odd}");
+        }
+    }
+}
