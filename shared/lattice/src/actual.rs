@@ -1,5 +1,5 @@
 use crate::desired::{Action, HealthCheck, ListenerProtocol, RuleMatch, Target, TargetGroupConfig};
-use crate::{Ownership, Tags};
+use crate::{Ownership, RefusedTarget, Tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -19,6 +19,9 @@ pub struct Actual {
     /// Target groups that the unit names or owns, ours or not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<ActualTargetGroup>,
+    /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub refused: Vec<RefusedTarget>,
 }
 
 /// The status of a resource that takes time (Service, target group, association).

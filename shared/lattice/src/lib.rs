@@ -32,7 +32,7 @@ pub use desired::{
 };
 pub use limits::{LimitOverrides, Limits};
 pub use model::{apply_step, settle, simulate};
-pub use outcome::{Failure, Outcome, ServiceOutcome};
+pub use outcome::{Failure, Outcome, RefusedTarget, ServiceOutcome};
 pub use owner::{Owner, Ownership, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags};
 pub use plan::plan;
 pub use step::{Plan, RuleUpdate, Step};

@@ -137,6 +137,7 @@ impl Names {
                 .collect(),
             target_groups: ours(&known.target_groups).into_iter().map(|(name, r)| (name, r.arn)).collect(),
             blocked: blocked.to_vec(),
+            refused: vec![],
             waiting: None,
             failure: None,
         }

@@ -11,7 +11,8 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, Blocked, Desired, Failure, Limits, Outcome, Ownership, ServiceOutcome, Tags, plan,
+    Actual, ActualNetwork, Blocked, Desired, Failure, Limits, Outcome, Ownership, RefusedTarget,
+    ServiceOutcome, Tags, plan,
 };
 
 /// The time of every patch.
@@ -60,6 +61,7 @@ pub(crate) struct Apply {
     pub(crate) waiting: Option<String>,
     pub(crate) failure: Option<Failure>,
     pub(crate) blocked: Vec<Blocked>,
+    pub(crate) refused: Vec<RefusedTarget>,
 }
 
 impl Case {
@@ -198,6 +200,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         blocked: apply.blocked.clone(),
         waiting: apply.waiting.clone(),
         failure: apply.failure.clone(),
+        refused: apply.refused.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };
