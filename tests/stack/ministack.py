@@ -31,11 +31,6 @@ class EksCluster:
     ca: Path
     auth_token: str
 
-    @property
-    def arn(self) -> str:
-        """ARN of the cluster."""
-        return f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{self.spec.name}"
-
 
 def auth_url(port: int, cluster: str, token: str) -> str:
     """Where a kube-apiserver asks who a bearer token is."""
@@ -46,7 +41,7 @@ def _eks_record(cluster: EksCluster) -> dict[str, object]:
     name = cluster.spec.name
     return {
         "name": name,
-        "arn": cluster.arn,
+        "arn": cluster.spec.arn,
         "createdAt": _CREATED_AT,
         "version": "1.36",
         # MiniStack makes the endpoint from its own host name and `_port`, whatever stands here.
@@ -70,7 +65,7 @@ def write_eks_state(folder: Path, clusters: list[EksCluster]) -> None:
     """Writes the clusters where MiniStack finds them when it starts: no API sets a cluster's endpoint or CA."""
     data = {f"{ACCOUNT}\0{REGION}\0{cluster.spec.name!r}": _eks_record(cluster) for cluster in clusters}
     # Tags that are read and changed by calls stand apart from those that the cluster was made with.
-    tags = {f"{ACCOUNT}\0{cluster.arn!r}": REGISTERED for cluster in clusters}
+    tags = {f"{ACCOUNT}\0{cluster.spec.arn!r}": REGISTERED for cluster in clusters}
     payload = {"clusters": {"__account_region_scoped__": True, "data": data}, "tags": {"__scoped__": True, "data": tags}}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "eks.json").write_text(json.dumps({"__ministack_format__": EKS_STATE_FORMAT, "payload": payload}))

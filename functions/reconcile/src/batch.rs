@@ -100,7 +100,7 @@ mod tests {
 
     fn body(unit: &str) -> String {
         let object = ObjectRef {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::HTTPRoute,
             namespace: "default".into(),
             name: "r".into(),
@@ -123,9 +123,12 @@ mod tests {
 
     #[test]
     fn messages_of_one_unit_stay_together_in_their_order() {
-        let (a, b) = (body("gateway/a"), body("gateway/b"));
-        let (groups, unreadable) =
-            sort(event(&[("1", "gateway/a", &a), ("2", "gateway/b", &b), ("3", "gateway/a", &a)]));
+        let (a, b) = (body("gateway/123456789012/us-west-2/a"), body("gateway/123456789012/us-west-2/b"));
+        let (groups, unreadable) = sort(event(&[
+            ("1", "gateway/123456789012/us-west-2/a", &a),
+            ("2", "gateway/123456789012/us-west-2/b", &b),
+            ("3", "gateway/123456789012/us-west-2/a", &a),
+        ]));
         let ids: Vec<Vec<&str>> = groups
             .iter()
             .map(|group| group.records.iter().map(|record| record.message_id.as_str()).collect())
@@ -142,17 +145,23 @@ mod tests {
         assert!(unreadable.is_empty(), "{unreadable:?}");
         let told: Vec<String> =
             groups.iter().map(|group| format!("{} {}", group.unit, group.records.len())).collect();
-        assert_eq!(told, ["gateway/my-hotel 1", "route/HTTPRoute/trellis-one/default/inventory 1"]);
+        assert_eq!(
+            told,
+            [
+                "gateway/123456789012/us-west-2/my-hotel 1",
+                "route/123456789012/us-west-2/HTTPRoute/trellis-one/default/inventory 1"
+            ]
+        );
     }
 
     #[test]
     fn hints_for_later_are_a_group_beside_their_units() {
-        let now = Hint::parse(&body("gateway/a")).unwrap();
+        let now = Hint::parse(&body("gateway/123456789012/us-west-2/a")).unwrap();
         let later = now.clone().in_a_while(15);
         let (groups, unreadable) = sort(event(&[
-            ("1", "later/gateway/a", &later.body()),
-            ("2", "gateway/a", &now.body()),
-            ("3", "gateway/a", &later.body()),
+            ("1", "later/gateway/123456789012/us-west-2/a", &later.body()),
+            ("2", "gateway/123456789012/us-west-2/a", &now.body()),
+            ("3", "gateway/123456789012/us-west-2/a", &later.body()),
         ]));
         let told: Vec<(bool, usize)> =
             groups.iter().map(|group| (group.is_later(), group.records.len())).collect();
@@ -162,10 +171,14 @@ mod tests {
 
     #[test]
     fn what_is_no_hint_is_told_apart_and_blocks_nobody() {
-        let a = body("gateway/a");
+        let a = body("gateway/123456789012/us-west-2/a");
         let unknown = r#"{"schema": 99}"#;
-        let (groups, unreadable) =
-            sort(event(&[("1", "x", "]"), ("2", "x", unknown), ("3", "x", &a), ("4", "gateway/a", &a)]));
+        let (groups, unreadable) = sort(event(&[
+            ("1", "x", "]"),
+            ("2", "x", unknown),
+            ("3", "x", &a),
+            ("4", "gateway/123456789012/us-west-2/a", &a),
+        ]));
         assert_eq!(groups.len(), 1);
         let reasons: Vec<String> = unreadable.iter().map(|(_, why)| why.to_string()).collect();
         assert!(

@@ -16,10 +16,12 @@
 //!
 //! let clusters = aws.clusters("trellis:registered=true".parse()?);
 //! for cluster in clusters.registered().await?.clusters.values() {
-//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(&cluster.region, &cluster.name).await?.len());
+//!     println!("{} at {}, token of {} bytes", cluster.id, cluster.endpoint, clusters.token(&cluster.id).await?.len());
 //! }
 //! # Ok(()) }
 //! ```
+
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 mod cache;
 mod config;

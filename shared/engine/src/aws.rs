@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use trellis_aws::{Applied, AwsError, CallCounts, HintQueue, LatticeClient, OutgoingHint};
-use trellis_lattice::{Actual, Desired, Outcome, Plan, TAG_OWNER, TAG_UNIT};
+use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
 
 /// The real VPC Lattice.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl Lattice for AwsLattice {
             .map(|(arn, tags)| Owned {
                 service: names.remove(&arn),
                 unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                key: Owner::key_in(&tags),
                 arn,
             })
             .collect())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use trellis_aws::{AwsError, RegisteredCluster, Registry};
 use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
+use trellis_hint::ClusterId;
 use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenSource};
 
 impl Cluster for ClusterClient {
@@ -28,7 +29,7 @@ impl Cluster for ClusterClient {
 #[derive(Debug)]
 pub struct EksClusters {
     registry: Arc<trellis_aws::Clusters>,
-    clients: Mutex<BTreeMap<String, (RegisteredCluster, Arc<ClusterClient>)>>,
+    clients: Mutex<BTreeMap<ClusterId, (RegisteredCluster, Arc<ClusterClient>)>>,
 }
 
 impl EksClusters {
@@ -40,7 +41,7 @@ impl EksClusters {
     /// The client of a cluster: the kept one, unless the cluster is described otherwise now.
     fn client(&self, cluster: &RegisteredCluster) -> Result<Arc<ClusterClient>, KubeError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((described, client)) = clients.get(&cluster.name)
+        if let Some((described, client)) = clients.get(&cluster.id)
             && described == cluster
             && !client.must_describe_again()
         {
@@ -49,25 +50,25 @@ impl EksClusters {
         let (registry, of) = (Arc::clone(&self.registry), cluster.clone());
         let token = TokenSource::new(move || {
             let (registry, of) = (Arc::clone(&registry), of.clone());
-            async move { registry.token(&of.region, &of.name).await }
+            async move { registry.token(&of.id).await }
         });
         let client = Arc::new(ClusterClient::connect(&cluster.endpoint, &cluster.ca_pem, token)?);
-        clients.insert(cluster.name.clone(), (cluster.clone(), Arc::clone(&client)));
+        clients.insert(cluster.id.clone(), (cluster.clone(), Arc::clone(&client)));
         Ok(client)
     }
 
     /// Has clusters described anew whose clients met what a new description may mend.
     fn describe_again(&self) {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        for (cluster, _) in clients.values().filter(|(_, client)| client.must_describe_again()) {
-            self.registry.describe_again(&cluster.arn);
+        for (id, _) in clients.iter().filter(|(_, (_, client))| client.must_describe_again()) {
+            self.registry.describe_again(id);
         }
     }
 
     /// Forgets the clients of clusters that are not registered any more.
     fn keep(&self, registry: &Registry) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|name, _| registry.clusters.contains_key(name));
+        clients.retain(|id, _| registry.clusters.contains_key(id));
     }
 }
 
@@ -79,18 +80,13 @@ impl Clusters for EksClusters {
         let registry = self.registry.registered().await?;
         self.keep(&registry);
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
-        for cluster in registry.clusters.values() {
-            fleet.facts.push(ClusterFacts {
-                name: cluster.name.clone(),
-                account: cluster.account.clone(),
-                region: cluster.region.clone(),
-                vpc: cluster.vpc.clone(),
-            });
+        for (id, cluster) in &registry.clusters {
+            fleet.facts.push(ClusterFacts { id: id.clone(), vpc: cluster.vpc.clone() });
             let client = self.client(cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
-            fleet.clusters.insert(cluster.name.clone(), client);
+            fleet.clusters.insert(id.clone(), client);
         }
         for unusable in &registry.unusable {
-            fleet.clusters.insert(unusable.name.clone(), Err(unusable.why.clone()));
+            fleet.clusters.insert(unusable.id.clone(), Err(unusable.why.clone()));
         }
         Ok(fleet)
     }

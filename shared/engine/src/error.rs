@@ -1,4 +1,5 @@
 use trellis_aws::AwsError;
+use trellis_hint::ClusterId;
 use trellis_kube::{KubeError, ObserveError};
 use trellis_lattice::Violation;
 
@@ -25,5 +26,5 @@ pub enum UnitError {
     StatusContended(usize),
     /// A cluster that a status belongs to cannot be reached any more.
     #[error("cluster {0} cannot be read: {1}")]
-    ClusterUnreadable(String, String),
+    ClusterUnreadable(ClusterId, String),
 }

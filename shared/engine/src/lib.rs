@@ -2,6 +2,8 @@
 //!
 //! What is decided is decided in the pure crates; this crate calls them in order and does what they say.
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod aws;
 mod drift;
 mod eks;

@@ -18,33 +18,48 @@ pub(crate) fn without_deletes(plan: Plan) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trellis_lattice::{Owner, Step, Tags};
+    use trellis_lattice::{
+        AwaitAssociation, AwaitAssociationGone, AwaitService, CreateAssociation, CreateService,
+        DeleteAssociation, DeleteRule, Owner, Step, Tags,
+    };
 
     fn plan(steps: Vec<Step>) -> Plan {
-        let owner = Owner { installation: "trellis".into(), unit: "gateway/a".into() };
+        let owner = Owner {
+            installation: "trellis".into(),
+            unit: "0a1b".into(),
+            key: "gateway/123456789012/us-west-2/a".into(),
+        };
         Plan { owner, steps, blocked: vec![] }
     }
 
     fn steps() -> Vec<Step> {
         let (service, network) = ("s".to_owned(), "n".to_owned());
         vec![
-            Step::CreateService {
+            Step::CreateService(CreateService {
                 service: service.clone(),
                 custom_domain: None,
                 certificate_arn: None,
                 tags: Tags::new(),
-            },
-            Step::AwaitService { service: service.clone() },
-            Step::CreateAssociation { service: service.clone(), network: network.clone(), tags: Tags::new() },
-            Step::DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() },
-            Step::AwaitAssociation { service: service.clone(), network: network.clone() },
-            Step::DeleteAssociation { service: service.clone(), network: "old".into(), id: "snsa-1".into() },
-            Step::AwaitAssociationGone {
+            }),
+            Step::AwaitService(AwaitService { service: service.clone() }),
+            Step::CreateAssociation(CreateAssociation {
+                service: service.clone(),
+                network: network.clone(),
+                tags: Tags::new(),
+            }),
+            Step::DeleteRule(DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() }),
+            Step::AwaitAssociation(AwaitAssociation { service: service.clone(), network: network.clone() }),
+            Step::DeleteAssociation(DeleteAssociation {
                 service: service.clone(),
                 network: "old".into(),
                 id: "snsa-1".into(),
-            },
-            Step::CreateAssociation { service, network: "old".into(), tags: Tags::new() },
+            }),
+            Step::AwaitAssociationGone(AwaitAssociationGone {
+                service: service.clone(),
+                network: "old".into(),
+                id: "snsa-1".into(),
+            }),
+            Step::CreateAssociation(CreateAssociation { service, network: "old".into(), tags: Tags::new() }),
         ]
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use trellis_aws::{Applied, AwsError, OutgoingHint};
 use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
+use trellis_hint::ClusterId;
 use trellis_kube::{Awaited, KubeError, PatchOutcome, Reader};
 use trellis_lattice::{Actual, Desired, Outcome, Plan};
 
@@ -40,8 +41,10 @@ pub trait Lattice: Send + Sync + 'static {
 pub struct Owned {
     /// ARN.
     pub arn: String,
-    /// The value of the unit tag; empty when there is none.
+    /// The value of the unit tag, a hash; empty when there is none.
     pub unit: String,
+    /// The text of the unit's key as the tags tell it; empty when they do not.
+    pub key: String,
     /// The name, if it is a service.
     pub service: Option<String>,
 }
@@ -76,8 +79,8 @@ pub trait Clusters: Send + Sync + 'static {
 pub struct Fleet<C> {
     /// Facts of all of them.
     pub facts: Vec<ClusterFacts>,
-    /// By name.
-    pub clusters: BTreeMap<String, Result<Arc<C>, String>>,
+    /// Whom to ask, by cluster.
+    pub clusters: BTreeMap<ClusterId, Result<Arc<C>, String>>,
 }
 
 /// The queue of hints.

@@ -33,9 +33,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         deadline: Instant,
     ) -> Result<Verdict, UnitError> {
         let fleet = self.clusters.fleet().await?;
-        if let Some(cluster) = unit.cluster().filter(|cluster| !fleet.clusters.contains_key(*cluster)) {
+        if let Some(cluster) = unit.cluster().filter(|cluster| !fleet.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
-            tracing::warn!(%unit, cluster, "the cluster is not registered: nothing is done for it");
+            tracing::warn!(%unit, %cluster, "the cluster is not registered: nothing is done for it");
             return Ok(Verdict::Done);
         }
         let mut snapshot = self.observe(&fleet, unit, hints).await?;
@@ -85,7 +85,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             };
             let Some(awaited) = Awaited::of(object, hint.operation) else { continue };
             let Some(Ok(cluster)) = fleet.clusters.get(&object.cluster) else {
-                tracing::warn!(cluster = object.cluster, %unit, "hint of a cluster that is not registered or not readable");
+                tracing::warn!(cluster = %object.cluster, %unit, "hint of a cluster that is not registered or not readable");
                 continue;
             };
             if seen.insert(read.clone()) {
@@ -119,7 +119,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 End::Failed(error) if error.source.class() == ErrorClass::Stale && round < PLANS_MAX => {
                     tracing::info!(round, error = %trellis_telemetry::chain(&error), "planning anew");
                 }
-                end => return Ok(Converged { outcome: applied.outcome, end, settled }),
+                end @ (End::Complete | End::Waiting(_) | End::Failed(_)) => {
+                    return Ok(Converged { outcome: applied.outcome, end, settled });
+                }
             }
         }
         Err(UnitError::NeverStill(PLANS_MAX))
@@ -211,12 +213,7 @@ pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
         if let Err(why) = cluster {
             snapshot.unreadable.insert(name.clone(), why.clone());
             // One that cannot even be described is still one that may want things: the core asks all that have facts.
-            let unknown = || ClusterFacts {
-                name: name.clone(),
-                account: String::new(),
-                region: String::new(),
-                vpc: String::new(),
-            };
+            let unknown = || ClusterFacts { id: name.clone(), vpc: String::new() };
             snapshot.facts.entry(name.clone()).or_insert_with(unknown);
         }
     }
@@ -270,13 +267,11 @@ mod tests {
     #[test]
     fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
         let facts = |vpc: &str| ClusterFacts {
-            name: vpc.into(),
-            account: "000000000000".into(),
-            region: "us-west-2".into(),
+            id: format!("arn:aws:eks:us-west-2:000000000000:cluster/{vpc}").parse().unwrap(),
             vpc: vpc.into(),
         };
         let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
-        let unit = UnitKey::Gateway { name: "my-hotel".into() };
+        let unit = "gateway/000000000000/us-west-2/my-hotel".parse::<UnitKey>().unwrap();
         assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
         assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
         assert!(

@@ -28,7 +28,7 @@ impl News<'_> {
             UnitKey::Dependents { .. } => true,
             UnitKey::Gateway { .. } => by_gateway || !self.settled,
             UnitKey::Route { .. } => self.hints.iter().any(|hint| hint.operation == Operation::Delete),
-            UnitKey::Export { .. } => false,
+            UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
         }
     }
 }

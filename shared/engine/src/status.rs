@@ -40,7 +40,7 @@ pub(crate) async fn write<C: Cluster>(
         for (result, patch) in sent {
             match result? {
                 PatchOutcome::Patched => {
-                    tracing::info!(cluster = patch.cluster, kind = %patch.kind, namespace = patch.namespace,
+                    tracing::info!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
                         name = patch.name, summary = patch.summary, "status written");
                     refresh(fleet, snapshot, &patch).await?;
                     written.push(patch);

@@ -8,7 +8,7 @@ use crate::route::leftovers;
 use crate::view::{Found, View};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::ListenerProtocol;
 
 /// The controller name in GatewayClasses and in status entries (the AWS Gateway API Controller's, so that its users can
@@ -62,7 +62,7 @@ pub(crate) struct JudgedListener {
 /// that it was made with, and deleting everything in VPC Lattice because one object of another kind was deleted would
 /// be the worst reading of a mistake. A Gateway that we have programmed (its status says so) stays ours until it is
 /// deleted itself or given to another class; then what it owned goes, whether its class stands or not.
-pub(crate) fn whose(view: &View, cluster: &str, object: &Value) -> Whose {
+pub(crate) fn whose(view: &View, cluster: &ClusterId, object: &Value) -> Whose {
     let class = object.pointer("/spec/gatewayClassName").and_then(Value::as_str).unwrap_or_default();
     let classes = match view.list(cluster, Kind::GatewayClass, None) {
         Ok(classes) => classes,
@@ -94,7 +94,7 @@ pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
 /// A Gateway of ours in the namespace; `Others` also when there is none.
 pub(crate) fn find<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
 ) -> (Whose, Option<&'a Value>) {
@@ -106,7 +106,7 @@ pub(crate) fn find<'a>(
 }
 
 /// Judges a Gateway's listeners. Without a view of its cluster, grants are taken for given.
-pub(crate) fn judge(view: Option<(&View, &str)>, object: &Value) -> Result<JudgedGateway, Problem> {
+pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result<JudgedGateway, Problem> {
     let gateway: Gateway = api::parse(object)?;
     let namespace = gateway.metadata.namespace.as_str();
     let conflicts = conflicts(&gateway.spec.listeners);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use trellis_gateway::{ClusterFacts, ReadResult, Settings, Snapshot, translate, wants_everything};
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Desired, HeaderMatch, Limits, PathMatch, RuleMatch, ValueMatch};
 
 const CASES: u32 = 400;
@@ -35,6 +35,10 @@ struct Match {
     path: &'static str,
     method: Option<&'static str>,
     headers: BTreeMap<&'static str, &'static str>,
+}
+
+fn one() -> ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
 }
 
 fn matched() -> impl Strategy<Value = Match> {
@@ -144,24 +148,15 @@ fn desired(rules: &[Vec<Match>]) -> Desired {
             "spec": {"parentRefs": [{"name": "net"}], "rules": rules}}),
     ];
     let objects: Vec<Value> = services.chain(others).collect();
-    let mut snapshot = Snapshot::of([ClusterFacts {
-        name: "one".into(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
-        vpc: "vpc-0a1b2c3d4e5f60001".into(),
-    }]);
+    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
     for read in wants_everything(&snapshot) {
         let trellis_gateway::Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
         snapshot.insert(read, ReadResult::Objects(of_kind));
     }
     let limits = Limits { rules_per_listener: 100, target_groups_per_service: 100, ..Limits::default() };
-    let unit = UnitKey::Route {
-        kind: Kind::HTTPRoute,
-        cluster: "one".into(),
-        namespace: "d".into(),
-        name: "r".into(),
-    };
+    let unit =
+        UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };
     translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired.unwrap()
 }
 

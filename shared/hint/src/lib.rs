@@ -5,20 +5,27 @@
 //! [`units_of`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
 //! reconciler share it, and the unit is the message group, so that one resource has one writer at a time.
 
+mod cluster;
 mod dedup;
 mod object;
 mod unit;
 mod units_of;
 
+pub use cluster::{ClusterId, ParseClusterError, Scope};
 pub use dedup::deduplication_id;
 pub use object::{Kind, ObjectRef, Operation};
-pub use unit::{ParseUnitError, UnitKey};
+pub use unit::{ParseUnitError, UnitKey, is_object_name};
 pub use units_of::{parent_gateways, units_of};
 
 use serde::{Deserialize, Serialize};
 
 /// The version of the message body. A reader refuses any other and says so.
-pub const SCHEMA: u32 = 1;
+///
+/// | schema | what changed |
+/// |---|---|
+/// | 1 | clusters by name alone |
+/// | 2 | clusters by ARN, units by account and Region |
+pub const SCHEMA: u32 = 2;
 
 /// The longest accepted message body, in bytes: a hint is about 500 bytes; anything far longer is not a hint.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -142,9 +149,9 @@ mod tests {
 
     fn hint() -> Hint {
         Hint::new(
-            UnitKey::Gateway { name: "my-hotel".into() },
+            "gateway/123456789012/us-west-2/my-hotel".parse().unwrap(),
             ObjectRef {
-                cluster: "one".into(),
+                cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
                 kind: Kind::Gateway,
                 namespace: "default".into(),
                 name: "my-hotel".into(),
@@ -176,14 +183,19 @@ mod tests {
     fn a_hint_for_later_lies_beside_its_units_group_and_counts() {
         let later = hint().in_a_while(15).now().in_a_while(10);
         assert_eq!(Hint::parse(&later.body()).unwrap(), later);
-        assert_eq!((later.group_id().as_str(), later.waits), ("later/gateway/my-hotel", 2));
-        assert_eq!(later.now().group_id(), "gateway/my-hotel");
+        assert_eq!(
+            (later.group_id().as_str(), later.waits),
+            ("later/gateway/123456789012/us-west-2/my-hotel", 2)
+        );
+        assert_eq!(later.now().group_id(), "gateway/123456789012/us-west-2/my-hotel");
     }
 
     #[test]
     fn another_schema_is_refused_by_its_number_even_if_the_rest_is_unreadable() {
-        let error = Hint::parse(r#"{"schema": 7, "what": []}"#).unwrap_err();
-        assert!(matches!(error, ParseHintError::UnknownSchema(7)), "{error}");
+        for schema in [1, 7] {
+            let error = Hint::parse(&format!(r#"{{"schema": {schema}, "what": []}}"#)).unwrap_err();
+            assert!(error.to_string().contains(&format!("schema {schema} is not known")), "{error}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     sync::Arc,
 };
 use trellis_gateway::{Read, ReadResult, Snapshot};
+use trellis_hint::ClusterId;
 
 /// How many reads of one cluster run at once. An API server gives a client of no special priority a few dozen places;
 /// 8 keep a round at two or three round trips and leave room for other units of the batch.
@@ -51,7 +52,7 @@ pub enum ObserveError {
 /// [`READS_AT_ONCE_MAX`] reads of each at once. The first failure of a cluster ends its round: a cluster that cannot be
 /// read is known as such by one read.
 pub async fn observe<R: Reader>(
-    clusters: &BTreeMap<String, Result<R, String>>,
+    clusters: &BTreeMap<ClusterId, Result<R, String>>,
     start: Snapshot,
     wants: impl Fn(&Snapshot) -> Vec<Read>,
 ) -> Result<Observed, ObserveError> {
@@ -66,9 +67,9 @@ pub async fn observe<R: Reader>(
             return Err(ObserveError::NoEnd(open.len()));
         }
         rounds += 1;
-        let mut by_cluster: BTreeMap<String, Vec<Read>> = BTreeMap::new();
+        let mut by_cluster: BTreeMap<ClusterId, Vec<Read>> = BTreeMap::new();
         for read in open {
-            by_cluster.entry(read.cluster().to_owned()).or_default().push(read);
+            by_cluster.entry(read.cluster().clone()).or_default().push(read);
         }
         let parts =
             by_cluster.into_iter().map(|(name, reads)| read_cluster(clusters.get(&name), name, reads));
@@ -82,13 +83,13 @@ pub async fn observe<R: Reader>(
 /// One cluster's part of a round, up to its first failure.
 async fn read_cluster<R: Reader>(
     reader: Option<&Result<R, String>>,
-    cluster: String,
+    cluster: ClusterId,
     reads: Vec<Read>,
 ) -> Vec<(Read, ReadResult)> {
     let reader = match reader {
         Some(Ok(reader)) => reader,
         Some(Err(reason)) => return unreadable(reads, reason.clone()),
-        None => return unreadable(reads, format!("cluster {cluster} is not registered")),
+        None => return unreadable(reads, format!("cluster {} is not registered", cluster.name)),
     };
     let mut answers = Vec::with_capacity(reads.len());
     let mut running =

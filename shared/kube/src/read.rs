@@ -57,8 +57,11 @@ impl ClusterClient {
             Err(KubeError::KindMissing(_)) => ReadResult::KindMissing,
             Err(error) => {
                 let (Read::Get { cluster, kind, .. } | Read::List { cluster, kind, .. }) = read;
-                tracing::warn!(cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
-                ReadResult::Unreadable(format!("{kind} objects of cluster {cluster} cannot be read: {error}"))
+                tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
+                ReadResult::Unreadable(format!(
+                    "{kind} objects of cluster {} cannot be read: {error}",
+                    cluster.name
+                ))
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::known::{Description, Known};
-use super::registry::{ClusterArn, ClusterTag, Registration, Registry, access};
+use super::registry::{ClusterTag, Registration, Registry, access};
 use super::token::{TokenError, eks_token};
 use crate::AwsError;
 use crate::tagging::TagIndex;
@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
+use trellis_hint::ClusterId;
 
 /// DescribeCluster calls side by side; EKS throttles reads at a few dozen a second.
 const DESCRIBES_AT_ONCE: usize = 8;
@@ -29,8 +30,8 @@ pub struct Clusters {
     credentials: Option<SharedCredentialsProvider>,
     tag: ClusterTag,
     known: tokio::sync::Mutex<Known>,
-    /// ARNs of clusters whose description has proved wrong.
-    again: Mutex<BTreeSet<String>>,
+    /// Clusters whose description has proved wrong.
+    again: Mutex<BTreeSet<ClusterId>>,
 }
 
 impl Clusters {
@@ -72,36 +73,37 @@ impl Clusters {
 
     /// Has a cluster described anew when it is next asked for, at most twice a minute: call it when its API server cannot
     /// be reached or shows a certificate that is not of the known CA.
-    pub fn describe_again(&self, arn: &str) {
+    pub fn describe_again(&self, cluster: &ClusterId) {
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         if again.len() < CLUSTERS_MAX {
-            again.insert(arn.to_owned());
+            again.insert(cluster.clone());
         }
     }
 
-    /// A new bearer token for the API server of the cluster of that name in `region`. Signed anew each time: the client of
-    /// the cluster keeps it, and asks again when it is refused.
-    pub async fn token(&self, region: &str, name: &str) -> Result<String, TokenError> {
+    /// A new bearer token for the cluster's API server. Signed anew each time: the client of the cluster keeps it, and asks
+    /// again when it is refused.
+    pub async fn token(&self, cluster: &ClusterId) -> Result<String, TokenError> {
+        let ClusterId { scope, name } = cluster;
         let provider = self
             .credentials
             .as_ref()
             .ok_or_else(|| TokenError::new(name, "no credentials are configured"))?;
         let credentials =
             provider.provide_credentials().await.map_err(|error| TokenError::new(name, error))?;
-        eks_token(&credentials, region, name, SystemTime::now())
+        eks_token(&credentials, &scope.region, name, SystemTime::now())
     }
 
-    async fn search(&self) -> Result<BTreeMap<String, (ClusterArn, Registration)>, AwsError> {
+    async fn search(&self) -> Result<BTreeMap<ClusterId, Registration>, AwsError> {
         let found = self.tags.find(RESOURCE_TYPE, &[(self.tag.key(), None)]).await?;
         let mut clusters = BTreeMap::new();
         for (arn, tags) in found {
             let registration = tags.get(self.tag.key()).and_then(|value| self.tag.registration(value));
-            match (ClusterArn::parse(&arn), registration) {
-                (Some(parsed), Some(registration)) => {
-                    clusters.insert(arn, (parsed, registration));
+            match (arn.parse(), registration) {
+                (Ok(id), Some(registration)) => {
+                    clusters.insert(id, registration);
                 }
-                (None, _) => tracing::warn!(arn, "not the ARN of a cluster"),
-                (Some(_), None) => {
+                (Err(error), _) => tracing::warn!(%error, "a registered cluster is left out"),
+                (Ok(_), None) => {
                     tracing::debug!(arn, "the registration tag has a value that means nothing");
                 }
             }
@@ -116,20 +118,20 @@ impl Clusters {
     async fn describe_due(&self, known: &mut Known, now: SystemTime) {
         let due = known.due(now, &mut self.again.lock().unwrap_or_else(PoisonError::into_inner));
         let until = Instant::now() + DESCRIBES_MAX;
-        let described = due.into_iter().map(|(arn, name)| self.describe(arn, name));
+        let described = due.into_iter().map(|id| self.describe(id));
         let mut described = stream::iter(described).buffer_unordered(DESCRIBES_AT_ONCE);
-        while let Ok(Some((arn, description))) = timeout_at(until, described.next()).await {
+        while let Ok(Some((id, description))) = timeout_at(until, described.next()).await {
             if let Description::Unusable(why) | Description::Untold(why) = &description {
-                tracing::warn!(arn, why, "registered cluster not described");
+                tracing::warn!(cluster = %id, why, "registered cluster not described");
             }
-            known.described(now, &arn, description);
+            known.described(now, &id, description);
         }
     }
 
-    async fn describe(&self, arn: String, name: String) -> (String, Description) {
-        let answer = self.eks.describe_cluster().name(name).send().await;
+    async fn describe(&self, id: ClusterId) -> (ClusterId, Description) {
+        let answer = self.eks.describe_cluster().name(&id.name).send().await;
         let description = match answer.map(|output| output.cluster) {
-            Ok(Some(cluster)) => match access(&cluster, &arn) {
+            Ok(Some(cluster)) => match access(&cluster, &id) {
                 Ok(access) => Description::Usable(access),
                 Err(why) => Description::Unusable(why),
             },
@@ -143,7 +145,7 @@ impl Clusters {
                 }
             }
         };
-        (arn, description)
+        (id, description)
     }
 }
 

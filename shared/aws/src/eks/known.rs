@@ -1,8 +1,9 @@
 //! What is known of the registered clusters, how old it is, and what is to be asked next. No calls are made here.
 
-use super::registry::{Access, ClusterArn, RegisteredCluster, Registration, Registry, Unusable};
+use super::registry::{Access, RegisteredCluster, Registration, Registry, Unusable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
+use trellis_hint::ClusterId;
 
 /// How long a search for registered clusters is good. Registering is a person's act; a minute is no wait.
 const LISTING_AGE_MAX: Duration = Duration::from_mins(1);
@@ -22,13 +23,12 @@ pub(super) struct Known {
     searched: Option<SystemTime>,
     /// When the last good search was begun.
     found_at: Option<SystemTime>,
-    /// What it found, by ARN.
-    clusters: BTreeMap<String, Found>,
+    /// What it found.
+    clusters: BTreeMap<ClusterId, Found>,
 }
 
 #[derive(Debug)]
 struct Found {
-    arn: ClusterArn,
     registration: Registration,
     /// When it was last asked to be described.
     asked: Option<SystemTime>,
@@ -66,18 +66,12 @@ impl Known {
     }
 
     /// Notes what the search that began at this time has found.
-    pub(super) fn found(&mut self, now: SystemTime, clusters: BTreeMap<String, (ClusterArn, Registration)>) {
+    pub(super) fn found(&mut self, now: SystemTime, clusters: BTreeMap<ClusterId, Registration>) {
         self.found_at = Some(now);
-        self.clusters.retain(|arn, _| clusters.contains_key(arn));
-        for (text, (arn, registration)) in clusters {
-            let known = self.clusters.entry(text).or_insert_with(|| Found {
-                arn,
-                registration,
-                asked: None,
-                access: None,
-                why: None,
-            });
-            known.registration = registration;
+        self.clusters.retain(|id, _| clusters.contains_key(id));
+        for (id, registration) in clusters {
+            let unknown = || Found { registration, asked: None, access: None, why: None };
+            self.clusters.entry(id).or_insert_with(unknown).registration = registration;
         }
     }
 
@@ -86,27 +80,27 @@ impl Known {
         self.found_at.map(|at| now.duration_since(at).unwrap_or_default())
     }
 
-    /// The clusters to be described now, by ARN, with their names; notes that it is done. `again` are ARNs of clusters
-    /// whose description has proved wrong; those that have to wait are left in it.
-    pub(super) fn due(&mut self, now: SystemTime, again: &mut BTreeSet<String>) -> BTreeMap<String, String> {
-        again.retain(|arn| self.clusters.contains_key(arn));
-        let mut due = BTreeMap::new();
-        for (arn, known) in &mut self.clusters {
+    /// The clusters to be described now; notes that it is done. `again` are clusters whose description has proved wrong;
+    /// those that have to wait are left in it.
+    pub(super) fn due(&mut self, now: SystemTime, again: &mut BTreeSet<ClusterId>) -> Vec<ClusterId> {
+        again.retain(|id| self.clusters.contains_key(id));
+        let mut due = vec![];
+        for (id, known) in &mut self.clusters {
             let at = known.access.as_ref().map(|(at, _)| *at);
-            let is_good = is_younger(DESCRIPTION_AGE_MAX, at, now) && !again.contains(arn);
+            let is_good = is_younger(DESCRIPTION_AGE_MAX, at, now) && !again.contains(id);
             if is_good || is_younger(DESCRIBE_AGAIN_AFTER, known.asked, now) {
                 continue;
             }
             known.asked = Some(now);
-            again.remove(arn);
-            due.insert(arn.clone(), known.arn.name.clone());
+            again.remove(id);
+            due.push(id.clone());
         }
         due
     }
 
     /// Notes how a description ended that was asked for at this time.
-    pub(super) fn described(&mut self, now: SystemTime, arn: &str, description: Description) {
-        let Some(known) = self.clusters.get_mut(arn) else { return };
+    pub(super) fn described(&mut self, now: SystemTime, id: &ClusterId, description: Description) {
+        let Some(known) = self.clusters.get_mut(id) else { return };
         match description {
             Description::Usable(access) => {
                 known.access = Some((now, access));
@@ -123,24 +117,14 @@ impl Known {
     /// All that is known, for those who ask clusters.
     pub(super) fn registry(&self) -> Registry {
         let mut registry = Registry::default();
-        for (arn, known) in &self.clusters {
-            let name = known.arn.name.clone();
-            if let Some((_, access)) = &known.access {
-                let cluster = RegisteredCluster {
-                    name: name.clone(),
-                    arn: arn.clone(),
-                    account: known.arn.account.clone(),
-                    region: known.arn.region.clone(),
-                    registration: known.registration,
-                    endpoint: access.endpoint.clone(),
-                    ca_pem: access.ca_pem.clone(),
-                    vpc: access.vpc.clone(),
-                };
-                registry.clusters.insert(name, cluster);
+        for (id, known) in &self.clusters {
+            let (id, registration) = (id.clone(), known.registration);
+            if let Some((_, Access { endpoint, ca_pem, vpc })) = known.access.clone() {
+                let cluster = RegisteredCluster { id: id.clone(), registration, endpoint, ca_pem, vpc };
+                registry.clusters.insert(id, cluster);
             } else {
                 let why = known.why.clone().unwrap_or_else(|| "EKS has not described it in time".to_owned());
-                let (arn, registration) = (arn.clone(), known.registration);
-                registry.unusable.push(Unusable { name, arn, registration, why });
+                registry.unusable.push(Unusable { id, registration, why });
             }
         }
         registry.unusable.sort();
@@ -157,8 +141,8 @@ mod tests {
         now: SystemTime,
     }
 
-    fn arn(name: &str) -> String {
-        format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}")
+    fn id(name: &str) -> ClusterId {
+        format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
     }
 
     fn usable(vpc: &str) -> Description {
@@ -177,11 +161,7 @@ mod tests {
         }
 
         fn find(&mut self, names: &[&str]) {
-            let found = |name: &&str| {
-                let text = arn(name);
-                let parsed = ClusterArn::parse(&text).unwrap();
-                (text, (parsed, Registration::Registered))
-            };
+            let found = |name: &&str| (id(name), Registration::Registered);
             self.known.found(self.now, names.iter().map(found).collect());
         }
 
@@ -190,12 +170,12 @@ mod tests {
         }
 
         fn due(&mut self, again: &[&str]) -> Vec<String> {
-            let mut again = again.iter().map(|name| arn(name)).collect();
-            self.known.due(self.now, &mut again).into_values().collect()
+            let mut again = again.iter().map(|name| id(name)).collect();
+            self.known.due(self.now, &mut again).into_iter().map(|id| id.name).collect()
         }
 
         fn describe(&mut self, name: &str, description: Description) {
-            self.known.described(self.now, &arn(name), description);
+            self.known.described(self.now, &id(name), description);
         }
     }
 
@@ -237,12 +217,12 @@ mod tests {
         let mut world = World::of(&["one"]);
         world.due(&[]);
         world.describe("one", usable("vpc-1"));
-        let mut again = BTreeSet::from([arn("one"), arn("nobody")]);
+        let mut again = BTreeSet::from([id("one"), id("nobody")]);
         world.pass(10);
         assert!(world.known.due(world.now, &mut again).is_empty());
-        assert_eq!(again, BTreeSet::from([arn("one")]), "it waits, and who is not registered is forgotten");
+        assert_eq!(again, BTreeSet::from([id("one")]), "it waits, and who is not registered is forgotten");
         world.pass(20);
-        assert_eq!(world.known.due(world.now, &mut again).into_values().collect::<Vec<_>>(), ["one"]);
+        assert_eq!(world.known.due(world.now, &mut again), [id("one")]);
         assert!(again.is_empty());
     }
 
@@ -253,13 +233,13 @@ mod tests {
         world.describe("one", usable("vpc-1"));
         world.describe("two", Description::Untold("DescribeCluster: throttled".into()));
         let registry = world.known.registry();
-        assert_eq!(registry.clusters["one"].vpc, "vpc-1");
-        assert_eq!(registry.unusable[0].arn, arn("two"));
+        assert_eq!(registry.clusters[&id("one")].vpc, "vpc-1");
+        assert_eq!(registry.unusable[0].id, id("two"));
         assert_eq!(registry.unusable[0].why, "DescribeCluster: throttled");
         world.pass(600);
         world.due(&[]);
         world.describe("one", Description::Untold("DescribeCluster: throttled".into()));
-        assert_eq!(world.known.registry().clusters["one"].vpc, "vpc-1", "the last good one serves");
+        assert_eq!(world.known.registry().clusters[&id("one")].vpc, "vpc-1", "the last good one serves");
         world.describe("one", Description::Unusable("its status is DELETING".into()));
         assert!(world.known.registry().clusters.is_empty(), "EKS itself says otherwise");
     }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use trellis_hint::ClusterId;
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
@@ -84,14 +85,8 @@ impl fmt::Display for ClusterTag {
 /// A registered cluster whose API server can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredCluster {
-    /// Name, unique in account and Region.
-    pub name: String,
-    /// `arn:aws:eks:<region>:<account>:cluster/<name>`.
-    pub arn: String,
-    /// Twelve digits, from the ARN.
-    pub account: String,
-    /// From the ARN.
-    pub region: String,
+    /// Which one.
+    pub id: ClusterId,
     /// What a person has said of it.
     pub registration: Registration,
     /// `https://…` of the API server.
@@ -105,10 +100,8 @@ pub struct RegisteredCluster {
 /// A registered cluster that cannot be asked now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unusable {
-    /// Name.
-    pub name: String,
-    /// ARN.
-    pub arn: String,
+    /// Which one.
+    pub id: ClusterId,
     /// What a person has said of it.
     pub registration: Registration,
     /// Why, in words.
@@ -118,33 +111,10 @@ pub struct Unusable {
 /// All clusters that bear the tag with a value that means something.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Registry {
-    /// Those whose API server can be asked, by name.
-    pub clusters: BTreeMap<String, RegisteredCluster>,
-    /// Those that cannot be asked now, by name. Their objects are unknown: nothing is to be deleted for them.
+    /// Those whose API server can be asked.
+    pub clusters: BTreeMap<ClusterId, RegisteredCluster>,
+    /// Those that cannot be asked now, in order. Their objects are unknown: nothing is to be deleted for them.
     pub unusable: Vec<Unusable>,
-}
-
-/// What the ARN of a cluster tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ClusterArn {
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) name: String,
-}
-
-impl ClusterArn {
-    /// Reads `arn:<partition>:eks:<region>:<account>:cluster/<name>`.
-    pub(super) fn parse(arn: &str) -> Option<Self> {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", _, "eks", region, account, resource] = parts.as_slice() else { return None };
-        let name = resource.strip_prefix("cluster/")?;
-        let plain = |text: &str| !text.is_empty() && !text.contains(['/', ':']);
-        (plain(region) && plain(account) && plain(name)).then(|| Self {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            name: name.to_owned(),
-        })
-    }
 }
 
 /// Where a cluster's API server is and how it is known, as DescribeCluster tells.
@@ -156,13 +126,13 @@ pub(super) struct Access {
 }
 
 /// What of a description is needed to ask the cluster, or what is in the way, in words.
-pub(super) fn access(cluster: &Cluster, arn: &str) -> Result<Access, String> {
+pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String> {
     let status = cluster.status.as_ref().map_or("absent", ClusterStatus::as_str);
     let missing = |what: &str| format!("DescribeCluster gives no {what} (status {status})");
     if let Some(status @ (ClusterStatus::Deleting | ClusterStatus::Failed)) = &cluster.status {
         return Err(format!("its status is {status}"));
     }
-    if let Some(other) = cluster.arn.as_ref().filter(|other| *other != arn) {
+    if let Some(other) = cluster.arn.as_ref().filter(|other| other.parse().as_ref() != Ok(id)) {
         return Err(format!("DescribeCluster describes another cluster, {other:?}"));
     }
     let endpoint = cluster.endpoint.clone().ok_or_else(|| missing("endpoint"))?;
@@ -181,6 +151,10 @@ mod tests {
 
     const ARN: &str = "arn:aws:eks:us-west-2:000000000000:cluster/one";
 
+    fn id() -> ClusterId {
+        ARN.parse().unwrap()
+    }
+
     fn cluster() -> aws_sdk_eks::types::builders::ClusterBuilder {
         Cluster::builder()
             .arn(ARN)
@@ -192,14 +166,14 @@ mod tests {
 
     #[test]
     fn a_description_gives_the_endpoint_the_whole_bundle_and_the_vpc() {
-        let access = access(&cluster().build(), ARN).unwrap();
+        let access = access(&cluster().build(), &id()).unwrap();
         assert_eq!(access.ca_pem, b"one\ntwo\n", "the whole bundle");
         assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
     }
 
     #[test]
     fn a_description_that_cannot_be_used_is_told_with_the_reason() {
-        let why = |cluster: Cluster| access(&cluster, ARN).unwrap_err();
+        let why = |cluster: Cluster| access(&cluster, &id()).unwrap_err();
         let creating = cluster().set_endpoint(None).status(ClusterStatus::Creating).build();
         assert_eq!(why(creating), "DescribeCluster gives no endpoint (status CREATING)");
         let garbled = cluster().certificate_authority(Certificate::builder().data("§").build()).build();
@@ -219,23 +193,6 @@ mod tests {
         assert_eq!((tag.registration("false"), tag.registration("")), (None, None));
         for text in ["trellis", "=x", "trellis:registered=leaving"] {
             assert!(text.parse::<ClusterTag>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_arn_tells_account_region_and_name_in_every_partition_and_anything_else_is_none() {
-        let arn = ClusterArn::parse("arn:aws-eusc:eks:eusc-de-east-1:000000000000:cluster/one").unwrap();
-        assert_eq!((arn.region.as_str(), arn.name.as_str()), ("eusc-de-east-1", "one"));
-        for odd in [
-            "",
-            "arn",
-            "arn:aws:eks:us-west-2:000000000000:nodegroup/one/two/3",
-            "arn:aws:eks:us-west-2:000000000000:cluster/",
-            "arn:aws:eks:us-west-2:000000000000:cluster/one/two",
-            "arn:aws:eks:::cluster/one",
-            "arn:aws:ec2:us-west-2:000000000000:cluster/one",
-        ] {
-            assert_eq!(ClusterArn::parse(odd), None, "{odd}");
         }
     }
 }

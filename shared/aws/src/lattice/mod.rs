@@ -7,15 +7,13 @@ mod apply;
 mod convert;
 mod index;
 mod inspect;
-mod inspect_network;
-mod inspect_service;
 mod lanes;
 mod names;
 mod ownership;
+mod refused;
+mod resource;
 mod rule_batches;
-mod steps;
-mod steps_delete;
-mod steps_rules;
+mod step;
 mod tags;
 mod wait;
 
@@ -28,7 +26,10 @@ use aws_sdk_vpclattice::Client;
 use aws_sdk_vpclattice::config::http::HttpResponse;
 use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
-use index::{NetworkIndex, ServiceIndex, TargetGroupIndex};
+use refused::RefusedTargets;
+use resource::network::NetworkIndex;
+use resource::service::ServiceIndex;
+use resource::target_group::TargetGroupIndex;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
@@ -65,6 +66,7 @@ struct Inner {
     target_groups: Cached<TargetGroupIndex>,
     networks: Cached<NetworkIndex>,
     tags: TagCache,
+    refused: RefusedTargets,
 }
 
 /// The calls in flight by operation.
@@ -92,6 +94,7 @@ impl LatticeClient {
             target_groups: Cached::new(INDEX_AGE_MAX),
             networks: Cached::new(NETWORKS_AGE_MAX),
             tags: TagCache::default(),
+            refused: RefusedTargets::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -5,9 +5,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trellis_aws::{ErrorClass, Registration};
+use trellis_hint::ClusterId;
 
 fn arn(name: &str) -> String {
     format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}")
+}
+
+fn id(name: &str) -> ClusterId {
+    arn(name).parse().unwrap()
 }
 
 fn described(name: &str) -> Value {
@@ -61,9 +66,9 @@ async fn only_clusters_that_bear_the_tag_are_described_and_once() {
     let clusters = server.aws().await.clusters("trellis:registered=true".parse().unwrap());
     let registry = clusters.registered().await.unwrap();
     assert_eq!(clusters.registered().await.unwrap(), registry);
-    let states: Vec<_> = registry.clusters.values().map(|c| (c.name.as_str(), c.registration)).collect();
+    let states: Vec<_> = registry.clusters.values().map(|c| (c.id.name.as_str(), c.registration)).collect();
     assert_eq!(states, [("one", Registration::Registered), ("two", Registration::Leaving)]);
-    assert_eq!(registry.clusters["one"].vpc, "vpc-1");
+    assert_eq!(registry.clusters[&id("one")].vpc, "vpc-1");
     assert_eq!(registry.unusable.len(), 1);
     assert_eq!(registry.unusable[0].why, "EKS says that it does not exist");
     let counts = calls(&server);
@@ -79,7 +84,7 @@ async fn only_clusters_that_bear_the_tag_are_described_and_once() {
     assert_eq!(search["ResourceTypeFilters"], json!(["eks:cluster"]));
     assert_eq!(search["TagFilters"], json!([{"Key": "trellis:registered"}]));
 
-    let token = clusters.token("us-west-2", "one").await.unwrap();
+    let token = clusters.token(&id("one")).await.unwrap();
     assert!(token.starts_with("k8s-aws-v1."));
 }
 
@@ -88,14 +93,14 @@ async fn a_cluster_that_cannot_be_described_costs_no_other_one_and_is_named_with
     let server = Server::start(|asked| world(asked, &[("broken", "true"), ("one", "true")]));
     let clusters = server.aws().await.clusters(trellis_aws::ClusterTag::default());
     let registry = clusters.registered().await.unwrap();
-    assert_eq!(registry.clusters.keys().collect::<Vec<_>>(), ["one"]);
+    assert_eq!(registry.clusters.keys().collect::<Vec<_>>(), [&id("one")]);
     let broken = &registry.unusable[0];
-    assert_eq!((broken.name.as_str(), broken.arn.as_str()), ("broken", arn("broken").as_str()));
+    assert_eq!(broken.id, id("broken"));
     assert!(broken.why.contains("AccessDeniedException: an SCP says no"), "{}", broken.why);
     let asked = calls(&server)["/clusters/broken"];
     for _ in 0..20 {
-        clusters.describe_again(&arn("broken"));
-        clusters.describe_again(&arn("one"));
+        clusters.describe_again(&id("broken"));
+        clusters.describe_again(&id("one"));
         assert_eq!(clusters.registered().await.unwrap(), registry);
     }
     assert_eq!(calls(&server)["/clusters/broken"], asked, "not again within half a minute");
@@ -132,5 +137,5 @@ async fn pages_of_the_search_add_up_also_when_one_is_empty() {
     });
     let registry =
         server.aws().await.clusters(trellis_aws::ClusterTag::default()).registered().await.unwrap();
-    assert_eq!(registry.clusters.keys().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(registry.clusters.keys().collect::<Vec<_>>(), [&id("one"), &id("two")]);
 }

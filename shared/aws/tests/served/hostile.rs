@@ -1,12 +1,11 @@
 //! Answers that no AWS service gives: cut off, of other shapes, without end. They are errors or say nothing, and never a
 //! panic.
 
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, owner};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use trellis_aws::{ClusterTag, ErrorClass};
-use trellis_hint::UnitKey;
-use trellis_lattice::{Desired, Limits, Owner};
+use trellis_lattice::{Desired, Limits};
 
 /// Bodies that stand for everything that can come instead of an answer.
 fn bodies() -> Vec<Vec<u8>> {
@@ -33,13 +32,11 @@ fn bodies() -> Vec<Vec<u8>> {
 }
 
 fn desired() -> Desired {
-    let unit = UnitKey::Gateway { name: "g".into() }.to_string();
-    Desired::nothing(Owner { installation: "t".into(), unit })
+    Desired::nothing(owner("gateway/123456789012/us-west-2/g"))
 }
 
 fn route() -> Desired {
-    let unit = "route/HTTPRoute/one/shop/r".parse::<UnitKey>().unwrap().to_string();
-    Desired::nothing(Owner { installation: "t".into(), unit })
+    Desired::nothing(owner("route/123456789012/us-west-2/HTTPRoute/one/shop/r"))
 }
 
 #[tokio::test]

@@ -5,6 +5,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use trellis_aws::{Aws, AwsOptions};
+use trellis_hint::UnitKey;
+use trellis_lattice::Owner;
+
+/// The owner of a unit's resources.
+pub(crate) fn owner(key: &str) -> Owner {
+    let unit: UnitKey = key.parse().unwrap();
+    Owner { installation: "t".into(), unit: unit.hash(), key: unit.to_string() }
+}
 
 /// A request: its first line, its `x-amz-target`, and its body.
 #[derive(Debug, Clone)]

@@ -1,16 +1,14 @@
 //! What one throttled operation costs the others.
 
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, owner};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
-use trellis_hint::UnitKey;
-use trellis_lattice::{Actual, Desired, DesiredNetwork, Limits, Outcome, Owner, Plan, Tags, plan};
+use trellis_lattice::{Actual, Desired, DesiredNetwork, Limits, Outcome, Plan, Tags, plan};
 
 fn desired() -> Desired {
-    let unit = UnitKey::Gateway { name: "g".into() }.to_string();
     let network = DesiredNetwork { name: "g".into(), tags: Tags::new() };
-    Desired { network: Some(network), ..Desired::nothing(Owner { installation: "t".into(), unit }) }
+    Desired { network: Some(network), ..Desired::nothing(owner("gateway/123456789012/us-west-2/g")) }
 }
 
 fn creates() -> Plan {

@@ -87,7 +87,7 @@ impl ApiServer {
 
     fn read(&self, read: &Read) -> ReadResult {
         if matches!(self.outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
-            return ReadResult::Unreadable(format!("cluster {} does not answer", self.facts.name));
+            return ReadResult::Unreadable(format!("cluster {} does not answer", self.facts.id.name));
         }
         let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
         if self.kinds_missing.contains_key(kind) {
@@ -228,7 +228,7 @@ impl Clusters for Registry {
                     Ok(Arc::new(Client { sim: Arc::clone(&self.0), name: name.clone() }))
                 }
             };
-            fleet.clusters.insert(name.clone(), reached);
+            fleet.clusters.insert(cluster.facts.id.clone(), reached);
         }
         Ok(fleet)
     }

@@ -86,7 +86,7 @@ impl World {
         let engine = Engine::new(ports.0, ports.1, ports.2, settings());
         let mut state = sim.state();
         for facts in objects::clusters() {
-            state.clusters.insert(facts.name.clone(), ApiServer::new(facts));
+            state.clusters.insert(facts.id.name.clone(), ApiServer::new(facts));
         }
         edits::strangers(&mut state);
         drop(state);

@@ -119,7 +119,7 @@ fn import(report: &ImportReport, old: &Value) -> Option<Members> {
     if clusters.is_empty() && old.get("clusters").is_none() {
         return None;
     }
-    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster })).collect();
+    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster.name })).collect();
     Some(vec![("clusters".into(), Value::Array(clusters))])
 }
 

@@ -7,7 +7,7 @@ use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
 const ID_CHARS: usize = 17;
@@ -42,7 +42,7 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
 }
 
 /// The routes that a route's status names as sharing a service with it.
-pub(crate) fn mentioned(cluster: &str, route: &Value) -> BTreeSet<UnitKey> {
+pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
     let conditions =
         conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some(SHARED));
     let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
@@ -50,12 +50,17 @@ pub(crate) fn mentioned(cluster: &str, route: &Value) -> BTreeSet<UnitKey> {
 }
 
 /// The units of routes that a message names as `<kind> <namespace>/<name>`.
-fn units_in(cluster: &str, message: &str) -> Vec<UnitKey> {
+fn units_in(cluster: &ClusterId, message: &str) -> Vec<UnitKey> {
     let words: Vec<&str> = message.split_whitespace().collect();
     let pairs = words.windows(2).filter_map(|pair| {
         let kind = Kind::parse(pair[0]).filter(|kind| kind.is_route())?;
         let (namespace, name) = pair[1].trim_end_matches([',', '.']).split_once('/')?;
-        Some(UnitKey::Route { kind, cluster: cluster.into(), namespace: namespace.into(), name: name.into() })
+        Some(UnitKey::Route {
+            kind,
+            cluster: cluster.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     });
     pairs.collect()
 }
@@ -67,7 +72,7 @@ pub(super) struct Leader<'a> {
 }
 
 impl<'a> Leader<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, cluster: &str, serving: &'a Serving) -> Option<Self> {
+    pub(super) fn of(snapshot: &'a Snapshot, cluster: &ClusterId, serving: &'a Serving) -> Option<Self> {
         let key = serving.leader.as_ref()?;
         Some(Self { object: snapshot.get(cluster, key.kind, &key.namespace, &key.name), key })
     }
@@ -93,9 +98,9 @@ impl<'a> Leader<'a> {
         self.conditions("Programmed").any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
     }
 
-    pub(super) fn unit(&self, cluster: &str) -> UnitKey {
+    pub(super) fn unit(&self, cluster: &ClusterId) -> UnitKey {
         let ObjectKey { kind, namespace, name } = self.key.clone();
-        UnitKey::Route { kind, cluster: cluster.to_owned(), namespace, name }
+        UnitKey::Route { kind, cluster: cluster.clone(), namespace, name }
     }
 
     fn conditions(&self, kind: &'static str) -> impl Iterator<Item = &'a Value> {

@@ -10,7 +10,7 @@ use crate::view::{Found, View};
 use crate::{Settings, Translation, naming};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner};
 
 /// Ports that one export can have: the CRD's own bound, for the annotation too.
@@ -19,13 +19,13 @@ const PORTS_MAX: usize = 64;
 /// Translates one export.
 pub(crate) fn translate(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
     settings: &Settings,
 ) -> Translation {
-    let unit = UnitKey::Export { cluster: cluster.into(), namespace: namespace.into(), name: name.into() };
-    let owner = Owner { installation: settings.installation.clone(), unit: unit.to_string() };
+    let unit = UnitKey::Export { cluster: cluster.clone(), namespace: namespace.into(), name: name.into() };
+    let owner = settings.owner(&unit);
     let object = match view.get(cluster, Kind::ServiceExport, namespace, name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
         Found::Missing => return Translation::nothing(owner, vec![]),
@@ -91,7 +91,7 @@ type Ports = Vec<(String, i64, Kind)>;
 /// The exported ports with their field paths and route kinds: those of the spec, else of the annotation, else all.
 fn ports(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     service: &str,
     export: &ServiceExport,
@@ -156,7 +156,7 @@ fn target_group(
 ) -> DesiredTargetGroup {
     let named = crate::backend::Pool { service: export.metadata.name.clone(), ..pool.clone() };
     let own = [
-        naming::tag("ClusterName", &pool.cluster),
+        naming::tag("ClusterName", &pool.cluster.name),
         naming::tag("ServiceName", &export.metadata.name),
         naming::tag("ServiceNamespace", &export.metadata.namespace),
         naming::tag("SourceTypeKey", "ServiceExport"),
@@ -179,7 +179,7 @@ fn target_group(
 /// The exports of a Service in its own cluster.
 pub(crate) fn exports_of<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     service: &str,
 ) -> Result<Vec<&'a Value>, String> {

@@ -329,7 +329,7 @@ impl Builder<'_> {
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
-            naming::tag("ClusterName", &route.id.cluster),
+            naming::tag("ClusterName", &route.id.cluster.name),
             naming::tag("ServiceName", &pool.service),
             naming::tag("ServiceNamespace", &pool.namespace),
             naming::tag("SourceTypeKey", route.id.kind.as_str()),

@@ -104,7 +104,7 @@ fn candidates<'a>(
         (is_open || named.into_iter().any(meets))
             && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
     };
-    let cluster = own.route.id.cluster.as_str();
+    let cluster = &own.route.id.cluster;
     let fitting = objects(view, cluster, unknown).into_iter().filter(|(_, object)| may_share(object));
     let read = fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object)));
     read.filter(|(route, _)| route.id != own.route.id).collect()

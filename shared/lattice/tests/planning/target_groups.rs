@@ -140,7 +140,7 @@ fn what_nobody_asked_for_any_more_keeps_nobody_waiting() {
 fn a_target_group_is_emptied_as_soon_as_the_data_plane_has_followed_the_rules_that_left_it() {
     let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
     let plan = plan_within(&desired, &made(&wanted()), &Limits::default());
-    let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation { .. });
+    let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation(_));
     let until = plan.steps.iter().position(is_wait).unwrap();
     let put_off = Plan { steps: plan.steps[..until].to_vec(), ..plan };
     let moved = simulate(&made(&wanted()), &put_off);
