@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Cargo's folder.
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 TOOLS = ROOT / ".tools" / "aws" / "bin"
 MINISTACK_BIN = ROOT / ".tools" / "ministack" / "bin" / "ministack"
 TESTCLUSTER = ROOT / "tests" / "cluster" / "testcluster"

@@ -49,7 +49,7 @@ pub(crate) async fn handle(
         let metric = match verdict {
             Verdict::Done => Metric::UnitsSettled,
             Verdict::Waiting { .. } => Metric::UnitsWaiting,
-            Verdict::Held(_) => Metric::UnitsBlocked,
+            Verdict::Held(_) => Metric::UnitsHeld,
             Verdict::Failed(_) => Metric::UnitsFailed,
         };
         metrics.add(metric, 1);

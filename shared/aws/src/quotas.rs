@@ -2,8 +2,12 @@
 
 use crate::AwsError;
 use aws_sdk_servicequotas::Client;
+use aws_sdk_servicequotas::config::http::HttpResponse;
+use aws_sdk_servicequotas::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_servicequotas::types::ServiceQuota;
+use aws_smithy_async::future::pagination_stream::PaginationStream;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
@@ -45,9 +49,9 @@ impl QuotaClient {
         Self { api, known: Mutex::default() }
     }
 
-    /// The limits with the quotas that apply: read by ListServiceQuotas once an hour. What that call does not tell keeps
-    /// AWS's default; when it fails, what was told last counts, or all defaults. A default is never above what applies,
-    /// since quotas are raised and not lowered: at worst something is refused that would fit.
+    /// The limits with the quotas that apply, read once an hour. Of a quota that AWS does not tell the value that applies
+    /// it tells the default; when the calls fail, what was told last counts, or the defaults known here. A default is
+    /// never above what applies, since quotas are raised and not lowered: at worst something is refused that would fit.
     pub async fn limits(&self) -> Limits {
         let mut known = self.known.lock().await;
         let now = SystemTime::now();
@@ -55,7 +59,7 @@ impl QuotaClient {
             return known.limits.clone();
         }
         known.asked = Some(now);
-        match self.list().await {
+        match self.told().await {
             Ok(values) => {
                 known.is_told = true;
                 known.limits = Limits::default().with_quotas(&values);
@@ -68,28 +72,40 @@ impl QuotaClient {
         known.limits.clone()
     }
 
-    async fn list(&self) -> Result<BTreeMap<String, u64>, AwsError> {
-        const OPERATION: &str = "ListServiceQuotas";
-        let mut quotas = self
-            .api
-            .list_service_quotas()
-            .service_code(SERVICE_CODE)
-            .into_paginator()
-            .page_size(PAGE_ENTRIES)
-            .items()
-            .send();
-        let mut values = BTreeMap::new();
-        let mut read = 0;
-        while let Some(quota) = quotas.next().await {
-            let quota = quota.map_err(|error| AwsError::from_sdk(OPERATION, error))?;
-            values.extend(value(&quota));
-            read += 1;
-            if read > QUOTAS_MAX {
-                return Err(AwsError::refused(OPERATION, format!("more than {QUOTAS_MAX} quotas")));
-            }
+    async fn told(&self) -> Result<BTreeMap<String, u64>, AwsError> {
+        let applied = self.api.list_service_quotas().service_code(SERVICE_CODE).into_paginator();
+        let applied = applied.page_size(PAGE_ENTRIES).items().send();
+        let applied = values("ListServiceQuotas", applied).await?;
+        if Limits::are_told_by(&applied) {
+            return Ok(applied);
         }
-        Ok(values)
+        let defaults = self.api.list_aws_default_service_quotas().service_code(SERVICE_CODE).into_paginator();
+        let defaults = defaults.page_size(PAGE_ENTRIES).items().send();
+        let mut told = values("ListAWSDefaultServiceQuotas", defaults).await?;
+        told.extend(applied);
+        Ok(told)
     }
+}
+
+/// All quotas of a listing that are counts, by their codes.
+async fn values<E>(
+    operation: &'static str,
+    mut quotas: PaginationStream<Result<ServiceQuota, SdkError<E, HttpResponse>>>,
+) -> Result<BTreeMap<String, u64>, AwsError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let mut values = BTreeMap::new();
+    let mut read = 0;
+    while let Some(quota) = quotas.next().await {
+        let quota = quota.map_err(|error| AwsError::from_sdk(operation, error))?;
+        values.extend(value(&quota));
+        read += 1;
+        if read > QUOTAS_MAX {
+            return Err(AwsError::refused(operation, format!("more than {QUOTAS_MAX} quotas")));
+        }
+    }
+    Ok(values)
 }
 
 /// Code and value of a quota; none if it is no count.

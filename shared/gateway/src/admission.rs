@@ -6,6 +6,7 @@ use crate::naming::is_service_name;
 use crate::problem::{Problem, quoted};
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
+use crate::units::export::asks_for_target_groups;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::Limits;
@@ -24,7 +25,11 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
     let problems = match kind {
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => route_problems(kind, object),
         Kind::Gateway => gateway_problems(object),
-        Kind::ServiceExport => parse_problem::<api::ServiceExport>(object),
+        Kind::ServiceExport => {
+            let mut problems = parse_problem::<api::ServiceExport>(object);
+            problems.extend(asks_for_target_groups(&api::meta(object)).1);
+            problems
+        }
         Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
         _ => vec![],
     };

@@ -15,8 +15,10 @@ use trellis_lattice::ListenerProtocol;
 /// move).
 pub const CONTROLLER: &str = "application-networking.k8s.aws/gateway-api-controller";
 
-/// How a Programmed message of ours begins once the service network exists.
-pub(crate) const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
+/// Says whether the VPC of the Gateway's cluster reaches the Gateway: the specification has no condition for it. It is
+/// there once the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that
+/// we have programmed.
+pub(crate) const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
 
 /// Whose a Gateway is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,15 +82,14 @@ pub(crate) fn is_our_class(class: &Value) -> bool {
     class.pointer("/spec/controllerName").and_then(Value::as_str) == Some(CONTROLLER)
 }
 
+/// Told by a condition's type, not by words: the AWS Gateway API Controller writes the same message under the same
+/// controller name.
 pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
     let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition.get("type").and_then(Value::as_str) == Some("Programmed")
-            && condition
-                .get("message")
-                .and_then(Value::as_str)
-                .is_some_and(|message| message.starts_with(NETWORK_MESSAGE))
-    })
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.get("type").and_then(Value::as_str) == Some(VPC_ASSOCIATED))
 }
 
 /// A Gateway of ours in the namespace; `Others` also when there is none.
@@ -258,6 +259,15 @@ fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'stat
                 format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other));
             Err(("UnsupportedProtocol", Problem::new(format!("{path}.protocol"), text)))
         }
+    }
+}
+
+/// The protocol as a Gateway's listener names it.
+pub(crate) fn protocol_name(protocol: ListenerProtocol) -> &'static str {
+    match protocol {
+        ListenerProtocol::Http => "HTTP",
+        ListenerProtocol::Https => "HTTPS",
+        ListenerProtocol::TlsPassthrough => "TLS",
     }
 }
 

@@ -39,6 +39,7 @@ mod gateway;
 mod grant;
 mod hostname;
 mod naming;
+mod prefixes;
 mod priority;
 mod problem;
 mod report;

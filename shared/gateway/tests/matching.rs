@@ -119,7 +119,8 @@ fn by_lattice(desired: &Desired, request: &Request, reading: PrefixReading) -> O
     }
 }
 
-fn desired(rules: &[Vec<Match>]) -> Desired {
+/// What the route wants under a quota of rules; none where it is refused.
+fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
     let wire = |one: &Match| {
         let headers: Vec<Value> =
             one.headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
@@ -154,10 +155,10 @@ fn desired(rules: &[Vec<Match>]) -> Desired {
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
         snapshot.insert(read, ReadResult::Objects(of_kind));
     }
-    let limits = Limits { rules_per_listener: 100, target_groups_per_service: 100, ..Limits::default() };
+    let limits = Limits { rules_per_listener, target_groups_per_service: 100, ..Limits::default() };
     let unit =
         UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };
-    translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired.unwrap()
+    translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired
 }
 
 proptest! {
@@ -168,12 +169,38 @@ proptest! {
         rules in prop::collection::vec(prop::collection::vec(matched(), 1..4), 1..5),
         requests in prop::collection::vec(request(), 1..20),
     ) {
-        let desired = desired(&rules);
+        let desired = desired(&rules, 100).unwrap();
         for request in requests {
             let expected = by_specification(&rules, &request).map(|at| format!("s{at}"));
             for reading in [PrefixReading::Characters, PrefixReading::Elements] {
                 let seen = by_lattice(&desired, &request, reading);
                 prop_assert_eq!(&seen, &expected, "{:?} under {:?}", &request, reading);
+            }
+        }
+    }
+
+    #[test]
+    fn under_a_small_quota_only_paths_that_go_on_after_a_prefix_are_matched_otherwise(
+        rules in prop::collection::vec(prop::collection::vec(matched(), 1..3), 1..5),
+        requests in prop::collection::vec(request(), 1..20),
+        quota in 3_usize..9,
+    ) {
+        let Some(desired) = desired(&rules, quota) else { return Ok(()) };
+        let listener = &desired.services[0].listeners[0];
+        prop_assert!(listener.rules.len() <= quota);
+        let widened = listener.rules.iter().filter_map(|rule| match &rule.matches.path {
+            Some(PathMatch::Prefix(prefix)) if !prefix.ends_with('/') => Some(prefix.as_str()),
+            _ => None,
+        });
+        let widened: Vec<&str> = widened.collect();
+        let goes_on = |request: &Request| widened.iter().any(|prefix| {
+            request.path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
+        for request in requests {
+            let expected = by_specification(&rules, &request).map(|at| format!("s{at}"));
+            prop_assert_eq!(&by_lattice(&desired, &request, PrefixReading::Elements), &expected, "{:?}", &request);
+            if !goes_on(&request) {
+                prop_assert_eq!(&by_lattice(&desired, &request, PrefixReading::Characters), &expected, "{:?}", &request);
             }
         }
     }

@@ -8,12 +8,16 @@
 mod cluster;
 mod dedup;
 mod object;
+mod referents;
+mod touched;
 mod unit;
 mod units_of;
 
 pub use cluster::{ClusterId, ParseClusterError, Scope};
 pub use dedup::deduplication_id;
 pub use object::{Kind, ObjectRef, Operation};
+pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
+pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
 pub use unit::{ParseUnitError, UnitKey, is_object_name};
 pub use units_of::{parent_gateways, units_of};
 

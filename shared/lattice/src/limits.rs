@@ -56,28 +56,36 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Quotas that Service Quotas knows, by their codes.
+    fn quotas(&mut self) -> [(&'static str, &mut usize); 9] {
+        [
+            ("L-CF78395E", &mut self.rules_per_listener),
+            ("L-D64E952E", &mut self.listeners_per_service),
+            ("L-3DEC3B9F", &mut self.target_groups_per_service),
+            ("L-D71303F3", &mut self.targets_per_target_group),
+            ("L-75D4A19E", &mut self.services_per_network),
+            ("L-EF6E2D62", &mut self.vpcs_per_network),
+            ("L-9CAD07FB", &mut self.networks_per_region),
+            ("L-620C821E", &mut self.services_per_region),
+            ("L-BB11C6B9", &mut self.target_groups_per_region),
+        ]
+    }
+
     /// These limits with the values of quotas that apply, by their Service Quotas codes. Other codes are passed over, and
     /// so is zero: nothing could be made then, and it is likelier that the answer is wrong.
     #[must_use]
     pub fn with_quotas(mut self, values: &BTreeMap<String, u64>) -> Self {
-        for (code, value) in values {
-            let limit = match code.as_str() {
-                "L-CF78395E" => &mut self.rules_per_listener,
-                "L-D64E952E" => &mut self.listeners_per_service,
-                "L-3DEC3B9F" => &mut self.target_groups_per_service,
-                "L-D71303F3" => &mut self.targets_per_target_group,
-                "L-75D4A19E" => &mut self.services_per_network,
-                "L-EF6E2D62" => &mut self.vpcs_per_network,
-                "L-9CAD07FB" => &mut self.networks_per_region,
-                "L-620C821E" => &mut self.services_per_region,
-                "L-BB11C6B9" => &mut self.target_groups_per_region,
-                _ => continue,
-            };
-            if *value > 0 {
+        for (code, limit) in self.quotas() {
+            if let Some(value) = values.get(code).filter(|value| **value > 0) {
                 *limit = usize::try_from(*value).unwrap_or(usize::MAX);
             }
         }
         self
+    }
+
+    /// Whether values are there for all quotas that Service Quotas knows.
+    pub fn are_told_by(values: &BTreeMap<String, u64>) -> bool {
+        Self::default().quotas().iter().all(|(code, _)| values.contains_key(*code))
     }
 }
 
@@ -144,6 +152,9 @@ mod tests {
         let values = values.map(|(code, value)| (code.to_owned(), value)).into();
         let limits = Limits::default().with_quotas(&values);
         assert_eq!(limits, Limits { target_groups_per_region: 1_000, ..Limits::default() });
+        assert!(!Limits::are_told_by(&values));
+        let all = Limits::default().quotas().map(|(code, _)| (code.to_owned(), 7)).into();
+        assert!(Limits::are_told_by(&all));
     }
 
     #[test]

@@ -55,30 +55,46 @@ metrics! {
     HintsSent: Count,
     /// Units that are as they should be.
     UnitsSettled: Count,
-    /// Units that wait for VPC Lattice or for a cluster.
+    /// Units that wait for VPC Lattice.
     UnitsWaiting: Count,
-    /// Units in which something is blocked that only a person can change.
+    /// Units in which something is in the way that only a person can change; the status or the log says what.
     UnitsBlocked: Count,
+    /// Units of which something is not known or not told, since a cluster could not be read or took no status.
+    UnitsHeld: Count,
     /// Units that failed.
     UnitsFailed: Count,
     /// Plans that broke an invariant and were not applied. Any is a fault of Trellis.
     PlansRefused: Count,
-    /// Steps of plans that were carried out.
+    /// Steps of plans that were carried out, waits included.
     StepsApplied: Count,
-    /// Calls to VPC Lattice.
+    /// Requests to VPC Lattice, each attempt of a retried one counted.
     LatticeCalls: Count,
-    /// Requests to Kubernetes API servers.
+    /// Reads of Kubernetes API servers.
     KubernetesReads: Count,
     /// Status patches that an API server took.
     StatusPatches: Count,
     /// Status patches that met a newer object.
     StatusConflicts: Count,
+    /// Status patches that failed or that an API server refused.
+    StatusesFailed: Count,
     /// Registered clusters that could not be read.
     ClustersUnreadable: Count,
+    /// Drift passes that came to their end: the heartbeat of the drift function.
+    DriftPasses: Count,
+    /// Units that a drift pass looked at.
+    UnitsLookedAt: Count,
+    /// Units that a drift pass had no time to look at.
+    UnitsLeftOut: Count,
     /// Units that the drift pass found different from what they should be.
     UnitsDrifted: Count,
     /// Resources of ours that no unit wants.
     Orphans: Count,
     /// From taking a unit up to its status.
     UnitDuration: Milliseconds,
+    /// From sending a hint to taking it up.
+    QueueDelay: Milliseconds,
+    /// From sending a hint of a change to the end of its unit with nothing left to do or to wait for.
+    TimeToProgrammed: Milliseconds,
+    /// From a drift pass's begin to its end.
+    PassDuration: Milliseconds,
 }

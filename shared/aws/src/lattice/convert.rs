@@ -3,9 +3,10 @@
 
 use super::wait::PROPAGATION;
 use aws_sdk_vpclattice::primitives::DateTime;
+use aws_sdk_vpclattice::types as sdk;
 use std::collections::HashMap;
 use std::time::SystemTime;
-use trellis_lattice::{Status, Tags};
+use trellis_lattice::{Status, Tags, TargetProtocol};
 
 /// Reads a status from its text, so that one function serves the statuses of all resources.
 pub(super) fn status(text: Option<&str>) -> Status {
@@ -24,6 +25,27 @@ pub(super) fn status(text: Option<&str>) -> Status {
 /// Ports, weights and priorities; one that does not fit is none of ours.
 pub(super) fn small(number: Option<i32>) -> Option<u16> {
     number.and_then(|number| u16::try_from(number).ok())
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the SDK's enum is open; what is new in it is none of ours"
+)]
+pub(super) fn target_protocol(protocol: Option<&sdk::TargetGroupProtocol>) -> Option<TargetProtocol> {
+    match protocol? {
+        sdk::TargetGroupProtocol::Http => Some(TargetProtocol::Http),
+        sdk::TargetGroupProtocol::Https => Some(TargetProtocol::Https),
+        sdk::TargetGroupProtocol::Tcp => Some(TargetProtocol::Tcp),
+        _ => None,
+    }
+}
+
+pub(super) fn sdk_target_protocol(protocol: TargetProtocol) -> sdk::TargetGroupProtocol {
+    match protocol {
+        TargetProtocol::Http => sdk::TargetGroupProtocol::Http,
+        TargetProtocol::Https => sdk::TargetGroupProtocol::Https,
+        TargetProtocol::Tcp => sdk::TargetGroupProtocol::Tcp,
+    }
 }
 
 /// The id at the end of an ARN, or the id itself.

@@ -1,26 +1,7 @@
 //! Which steps of a plan may run side by side.
 
-use super::step::lane;
+use super::step::{Lane, lane};
 use trellis_lattice::Step;
-
-/// Steps of one lane that follow each other and concern different things do not need each other's result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// Never beside another step.
-    Alone,
-    Make,
-    Await,
-    Targets,
-    Attach,
-    Rules,
-    Vpcs,
-    DeleteRules,
-    DeleteListeners,
-    DeleteAssociations,
-    DeleteServices,
-    DeleteTargetGroups,
-    DeleteVpcAssociations,
-}
 
 /// Cuts the steps into runs that are done one after the other; the steps of a run are done side by side. The order of
 /// the plan is kept otherwise.

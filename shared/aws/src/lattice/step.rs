@@ -4,7 +4,6 @@
 //! [`each_step!`] has an arm for every kind, and the trait has no defaults. So no step can count as done without a call.
 
 use super::LatticeClient;
-use super::lanes::Lane;
 use super::names::{Names, Resource};
 use crate::{AwsError, ErrorClass};
 use aws_sdk_vpclattice::config::http::HttpResponse;
@@ -31,6 +30,25 @@ pub(super) trait Perform {
         names: &Names,
         until: Instant,
     ) -> Result<StepEnd, AwsError>;
+}
+
+/// Steps of one lane that follow each other and concern different things do not need each other's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Never beside another step.
+    Alone,
+    Make,
+    Await,
+    Targets,
+    Attach,
+    Rules,
+    Vpcs,
+    DeleteRules,
+    DeleteListeners,
+    DeleteAssociations,
+    DeleteServices,
+    DeleteTargetGroups,
+    DeleteVpcAssociations,
 }
 
 /// How a step ended without an error.

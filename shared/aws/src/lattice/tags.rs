@@ -1,9 +1,8 @@
 //! Tags, which alone tell whose a resource is.
 
 use super::convert::sdk_tags;
-use super::lanes::Lane;
 use super::names::Names;
-use super::step::{Perform, StepEnd};
+use super::step::{Lane, Perform, StepEnd};
 use super::{LatticeClient, found};
 use crate::AwsError;
 use futures::future::try_join_all;

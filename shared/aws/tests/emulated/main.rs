@@ -401,6 +401,21 @@ async fn settings_that_can_change_are_changed_in_place() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_changed_in_place() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let certificate = |id: u8| Some(format!("arn:aws:acm:us-west-2:123456789012:certificate/{id:036}"));
+    let mut wish = route(&["/a"], 1);
+    wish.services[0].custom_domain = Some("inventory.example.com".into());
+    wish.services[0].certificate_arn = certificate(1);
+    converge(&emulator, &lattice, &wish).await;
+    wish.services[0].certificate_arn = certificate(2);
+    let changed = converge(&emulator, &lattice, &wish).await;
+    assert!(matches!(changed.plan.steps[..], [Step::UpdateCertificate(_)]), "{}", changed.plan);
+}
+
+#[tokio::test]
 async fn units_side_by_side_share_their_listings() {
     let emulator = Emulator::instant();
     let lattice = emulator.aws().await.lattice();

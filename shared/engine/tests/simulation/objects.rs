@@ -100,8 +100,10 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::HTTPRoute => object["spec"] = route(cluster, &key.name, variant),
         Kind::ServiceExport => {
             let federation = if variant == 3 { "other" } else { "amazon-vpc-lattice" };
-            object["metadata"]["annotations"] =
-                json!({"application-networking.k8s.aws/federation": federation});
+            object["metadata"]["annotations"] = json!({
+                "application-networking.k8s.aws/federation": federation,
+                "application-networking.k8s.aws/export-target-group": if variant == 2 { "false" } else { "true" },
+            });
         }
         Kind::ServiceImport => {
             object["spec"] = json!({"type": "ClusterSetIP", "ports": [{"port": 80, "protocol": "TCP"}]});

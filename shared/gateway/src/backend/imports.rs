@@ -6,7 +6,7 @@ use crate::api::{self, Meta, ServiceExport, ServiceImport};
 use crate::problem::quoted;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
-use trellis_hint::{ClusterId, Kind};
+use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -116,7 +116,8 @@ pub(crate) fn is_of_other_federation(export: &serde_json::Value) -> bool {
 
 /// The Service that an export exports.
 pub(crate) fn service_of_export(meta: &Meta) -> &str {
-    meta.annotation("service-name").filter(|name| !name.is_empty()).unwrap_or(&meta.name)
+    let annotated = meta.annotations.as_ref().and_then(|all| all.get(SERVICE_NAME_ANNOTATION));
+    exported_service(&meta.name, annotated.map(String::as_str))
 }
 
 fn exported_pool(

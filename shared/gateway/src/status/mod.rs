@@ -102,7 +102,13 @@ fn class(context: &Context, report: &ClassReport, old: &Value) -> Members {
 }
 
 fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
-    let done = format!("Target groups: {}.", report.target_groups.join(", "));
+    let done = match report.target_groups.as_slice() {
+        [] => "The export has no target group of its own and needs none: importing routes make theirs. For users \
+               outside Kubernetes or imports of the AWS Gateway API Controller, set the annotation \
+               application-networking.k8s.aws/export-target-group to \"true\"."
+            .to_owned(),
+        groups => format!("Target groups: {}.", groups.join(", ")),
+    };
     let programmed = if report.valid.is_true() {
         programmed(context, done)
     } else {

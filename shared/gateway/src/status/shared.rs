@@ -116,3 +116,77 @@ pub(super) fn named(key: &ObjectKey) -> String {
 fn listed(key: &ObjectKey, generation: i64) -> String {
     format!("{} (generation {generation})", named(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::CONTROLLER;
+    use crate::report::Subject;
+    use crate::status::conditions::MESSAGE_CHARS_MAX;
+    use serde_json::json;
+
+    fn one() -> ClusterId {
+        "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey { kind: Kind::HTTPRoute, namespace: "shop".into(), name: name.into() }
+    }
+
+    fn report(serving: Serving) -> RouteReport {
+        let subject = Subject { cluster: one(), object: key("own"), generation: 1 };
+        RouteReport { subject, parents: vec![], services: vec![serving] }
+    }
+
+    fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {
+        Serving { service: "s".into(), hostname: Some("a.example".into()), leader, followers }
+    }
+
+    fn route_with(message: &str) -> Value {
+        json!({"status": {"parents": [{"controllerName": CONTROLLER, "conditions": [{"type": SHARED, "message": message}]}]}})
+    }
+
+    fn names(units: &BTreeSet<UnitKey>) -> Vec<&str> {
+        units
+            .iter()
+            .filter_map(|unit| match unit {
+                UnitKey::Route { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Routes of one hostname read each other's sentences, perhaps those of an older version: rewording one is a change of
+    /// protocol.
+    #[test]
+    fn the_sentences_of_a_leader_and_its_followers_are_a_wire_format() {
+        let lead = condition(&report(serving(None, vec![(key("b"), 3), (key("c"), 12)]))).unwrap();
+        assert_eq!((lead.kind, lead.status, lead.reason), (SHARED, "True", "SameHostname"));
+        assert_eq!(
+            lead.message,
+            "The service for a.example also has the rules of HTTPRoute shop/b (generation 3), HTTPRoute shop/c \
+             (generation 12)."
+        );
+        let followed = condition(&report(serving(Some(key("lead")), vec![]))).unwrap();
+        assert_eq!(
+            followed.message,
+            "The service of HTTPRoute shop/lead serves a.example for this route too."
+        );
+        assert_eq!(names(&mentioned(&one(), &route_with(&lead.message))), ["b", "c"]);
+        assert_eq!(names(&mentioned(&one(), &route_with(&followed.message))), ["lead"]);
+
+        let (object, leader_key) = (route_with(&lead.message), key("lead"));
+        let leader = Leader { object: Some(&object), key: &leader_key };
+        assert!(leader.lists(&key("b"), 3) && leader.lists(&key("c"), 12));
+        assert!(!leader.lists(&key("b"), 4) && !leader.lists(&key("c"), 1) && !leader.lists(&key("d"), 3));
+    }
+
+    /// A message that is cut would leave the last followers waiting for ever. The quota of rules in a listener, 10 by
+    /// default, lets fewer routes share one.
+    #[test]
+    fn a_leaders_message_holds_ninety_followers_of_the_longest_names() {
+        let longest = ObjectKey { namespace: "n".repeat(63), name: "r".repeat(253), ..key("") };
+        let all = condition(&report(serving(None, vec![(longest, 1_000_000); 90]))).unwrap();
+        assert!(all.message.chars().count() <= MESSAGE_CHARS_MAX, "{}", all.message.len());
+    }
+}

@@ -35,21 +35,32 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u16,
 }
 
+/// Codes that count as healthy by default. Whether a Pod is ready is Kubernetes' to say, and what is not ready is no
+/// target. The check is to find out that nothing answers any more, so an application without a page at `/`, behind a
+/// login, or one that speaks gRPC only (405 or 415 to a plain GET), is as healthy as any. 499 is the highest code that the
+/// API takes (User Guide, health checks).
+const HEALTHY_CODES: &str = "200-499";
+
 impl HealthCheck {
-    /// VPC Lattice's defaults for a target group of this protocol version: enabled for HTTP/1.1 only
-    /// (User Guide, health checks).
+    /// The check of a target group that nobody asked another one for.
+    ///
+    /// | targets speak | check |
+    /// |---|---|
+    /// | HTTP/1.1 | HTTP/1.1 |
+    /// | HTTP/2, gRPC | HTTP/2, though VPC Lattice has it off by default: without checks it goes on sending requests to targets that drain (seen by users of the AWS Gateway API Controller, its issue 582). A check in gRPC does not exist |
+    /// | TCP, which is TLS handed on | none: only HTTP can be checked, and what is in the TLS is not known |
     pub fn default_for(config: &TargetGroupConfig) -> Self {
-        let plain = config.protocol != TargetProtocol::Tcp;
+        let is_http = config.protocol != TargetProtocol::Tcp;
         Self {
-            enabled: plain && config.protocol_version == Some(ProtocolVersion::Http1),
-            protocol: if plain { config.protocol } else { TargetProtocol::Http },
+            enabled: is_http,
+            protocol: if is_http { config.protocol } else { TargetProtocol::Http },
             protocol_version: match config.protocol_version {
-                Some(ProtocolVersion::Http2) => ProtocolVersion::Http2,
-                Some(ProtocolVersion::Http1 | ProtocolVersion::Grpc) | None => ProtocolVersion::Http1,
+                Some(ProtocolVersion::Http2 | ProtocolVersion::Grpc) => ProtocolVersion::Http2,
+                Some(ProtocolVersion::Http1) | None => ProtocolVersion::Http1,
             },
             path: "/".into(),
             port: None,
-            matcher: "200".into(),
+            matcher: HEALTHY_CODES.into(),
             interval_seconds: 30,
             timeout_seconds: 5,
             healthy_threshold: 5,

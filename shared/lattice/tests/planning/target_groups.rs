@@ -3,9 +3,12 @@ use crate::support::{
     planned, route, rule, simple_route, targets,
 };
 use trellis_lattice::{
-    Actual, ActualTarget, Desired, Limits, Ownership, Plan, RefusedTarget, Status, Step, TargetGroupConfig,
-    TargetHealth, settle, simulate,
+    Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, RefusedTarget,
+    Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
 };
+
+use ProtocolVersion::{Grpc, Http1, Http2};
+use TargetProtocol::{Http, Https, Tcp};
 
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
@@ -104,9 +107,36 @@ fn each_setting_of_the_health_check_counts() {
     let mut desired = export(&[1]);
     desired.target_groups[0].health_check.unhealthy_threshold = 3;
     let text = planned(&desired, &made(&export(&[1])));
-    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200 every 30 s"), "{text}");
+    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200-499 every 30 s"), "{text}");
     let unread = made_but(&export(&[1]), |a| only_group(a).health_check = None);
     assert!(planned(&export(&[1]), &unread).starts_with("~ health check tg"));
+}
+
+#[test]
+fn by_default_whatever_speaks_http_is_checked_and_healthy_if_it_answers_at_all() {
+    let check = |protocol, protocol_version| {
+        let config = TargetGroupConfig { protocol, protocol_version, ..config() };
+        let check = HealthCheck::default_for(&config);
+        assert_eq!(check.matcher, "200-499");
+        check.enabled.then_some((check.protocol, check.protocol_version))
+    };
+    assert_eq!(check(Http, Some(Http1)), Some((Http, Http1)));
+    assert_eq!(check(Https, Some(Http1)), Some((Https, Http1)));
+    assert_eq!(check(Http, Some(Http2)), Some((Http, Http2)));
+    assert_eq!(check(Http, Some(Grpc)), Some((Http, Http2)));
+    assert_eq!(check(Https, Some(Grpc)), Some((Https, Http2)));
+    assert_eq!(check(Tcp, None), None);
+}
+
+#[test]
+fn a_target_group_with_vpc_lattices_own_default_check_is_changed_in_place() {
+    let before = made_but(&export(&[1]), |a| {
+        let check = only_group(a).health_check.as_mut().unwrap();
+        (check.matcher, check.enabled) = ("200".into(), false);
+    });
+    let text = planned(&export(&[1]), &before);
+    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200-499"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]

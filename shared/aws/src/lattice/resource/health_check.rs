@@ -1,12 +1,10 @@
 //! The health check of a target group.
 
-use super::target_group::{sdk_target_protocol, target_protocol};
 use crate::AwsError;
 use crate::lattice::LatticeClient;
-use crate::lattice::convert::small;
-use crate::lattice::lanes::Lane;
+use crate::lattice::convert::{sdk_target_protocol, small, target_protocol};
 use crate::lattice::names::Names;
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use aws_sdk_vpclattice::types as sdk;
 use std::time::Instant;
 use trellis_lattice::{HealthCheck, ProtocolVersion, UpdateHealthCheck};

@@ -3,9 +3,8 @@
 use super::action::{self, sdk_action};
 use crate::AwsError;
 use crate::lattice::convert::{is_propagating, sdk_tags, small};
-use crate::lattice::lanes::Lane;
 use crate::lattice::names::Names;
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;

@@ -2,9 +2,8 @@
 
 use crate::AwsError;
 use crate::lattice::convert::sdk_tags;
-use crate::lattice::lanes::Lane;
 use crate::lattice::names::{Names, forget};
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;

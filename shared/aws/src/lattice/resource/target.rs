@@ -2,9 +2,8 @@
 
 use crate::AwsError;
 use crate::lattice::convert::small;
-use crate::lattice::lanes::Lane;
 use crate::lattice::names::Names;
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{DRAINED, Look, PROPAGATION, poll};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;

@@ -3,10 +3,9 @@
 use super::health_check::{health_check, sdk_health_check};
 use super::target::actual_targets;
 use crate::AwsError;
-use crate::lattice::convert::{sdk_tags, small, status};
-use crate::lattice::lanes::Lane;
+use crate::lattice::convert::{sdk_tags, sdk_target_protocol, small, status, target_protocol};
 use crate::lattice::names::{Names, forget};
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::operation::get_target_group::GetTargetGroupOutput;
@@ -199,27 +198,6 @@ impl Perform for AwaitTargetGroupGone {
 
     async fn perform(&self, client: &LatticeClient, _: &Names, until: Instant) -> Result<StepEnd, AwsError> {
         until_gone(&GONE, until, || client.target_group_reading(&self.id)).await
-    }
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the SDK's enum is open; what is new in it is none of ours"
-)]
-pub(super) fn target_protocol(protocol: Option<&sdk::TargetGroupProtocol>) -> Option<TargetProtocol> {
-    match protocol? {
-        sdk::TargetGroupProtocol::Http => Some(TargetProtocol::Http),
-        sdk::TargetGroupProtocol::Https => Some(TargetProtocol::Https),
-        sdk::TargetGroupProtocol::Tcp => Some(TargetProtocol::Tcp),
-        _ => None,
-    }
-}
-
-pub(super) fn sdk_target_protocol(protocol: TargetProtocol) -> sdk::TargetGroupProtocol {
-    match protocol {
-        TargetProtocol::Http => sdk::TargetGroupProtocol::Http,
-        TargetProtocol::Https => sdk::TargetGroupProtocol::Https,
-        TargetProtocol::Tcp => sdk::TargetGroupProtocol::Tcp,
     }
 }
 

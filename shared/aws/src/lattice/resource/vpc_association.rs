@@ -2,9 +2,8 @@
 
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
-use crate::lattice::lanes::Lane;
 use crate::lattice::names::Names;
-use crate::lattice::step::{Perform, StepEnd};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{ASSOCIATION, Reading, Seen, VPC_GONE, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
