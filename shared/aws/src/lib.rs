@@ -16,7 +16,7 @@
 //!
 //! let clusters = aws.clusters("trellis:registered=true".parse()?);
 //! for cluster in clusters.registered().await?.clusters.values() {
-//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(cluster).await?.len());
+//!     println!("{} at {}, token of {} bytes", cluster.id, cluster.endpoint, clusters.token(&cluster.id).await?.len());
 //! }
 //! # Ok(()) }
 //! ```
@@ -29,14 +29,18 @@ mod counts;
 mod eks;
 mod error;
 mod lattice;
+mod partitions;
 mod queue;
+mod quotas;
+mod tagging;
 
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    ClusterTag, Clusters, EKS_TOKEN_LIFE, ParseClusterTagError, RegisteredCluster, Registry, TokenError,
+    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registration, Registry, TokenError,
     Unusable, eks_token,
 };
 pub use error::{AwsError, ErrorClass};
 pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
 pub use queue::{HintQueue, OutgoingHint};
+pub use quotas::QuotaClient;

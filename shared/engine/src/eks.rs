@@ -3,8 +3,8 @@
 use crate::ports::{Cluster, Clusters, Fleet};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use trellis_aws::{AwsError, RegisteredCluster};
-use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
+use trellis_aws::{AwsError, RegisteredCluster, Registration, Registry};
+use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, StatusPatch};
 use trellis_hint::ClusterId;
 use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenSource};
 
@@ -39,9 +39,9 @@ impl EksClusters {
     }
 
     /// The client of a cluster: the kept one, unless the cluster is described otherwise now.
-    fn client(&self, id: &ClusterId, cluster: &RegisteredCluster) -> Result<Arc<ClusterClient>, KubeError> {
+    fn client(&self, cluster: &RegisteredCluster) -> Result<Arc<ClusterClient>, KubeError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((described, client)) = clients.get(id)
+        if let Some((described, client)) = clients.get(&cluster.id)
             && described == cluster
             && !client.must_describe_again()
         {
@@ -50,43 +50,56 @@ impl EksClusters {
         let (registry, of) = (Arc::clone(&self.registry), cluster.clone());
         let token = TokenSource::new(move || {
             let (registry, of) = (Arc::clone(&registry), of.clone());
-            async move { registry.token(&of).await }
+            async move { registry.token(&of.id).await }
         });
         let client = Arc::new(ClusterClient::connect(&cluster.endpoint, &cluster.ca_pem, token)?);
-        clients.insert(id.clone(), (cluster.clone(), Arc::clone(&client)));
+        clients.insert(cluster.id.clone(), (cluster.clone(), Arc::clone(&client)));
         Ok(client)
     }
 
-    fn any_must_be_described_again(&self) -> bool {
+    /// Has clusters described anew whose clients met what a new description may mend.
+    fn describe_again(&self) {
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.values().any(|(_, client)| client.must_describe_again())
+        for (id, _) in clients.iter().filter(|(_, (_, client))| client.must_describe_again()) {
+            self.registry.describe_again(id);
+        }
+    }
+
+    /// Forgets the clients of clusters that are not registered any more.
+    fn keep(&self, registry: &Registry) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|id, _| registry.clusters.contains_key(id));
     }
 }
 
-/// The cluster of an ARN that EKS gave.
-fn identity(arn: &str) -> Option<ClusterId> {
-    arn.parse().inspect_err(|error| tracing::error!(%error, "a registered cluster is left out")).ok()
+fn state(registration: Registration) -> ClusterState {
+    match registration {
+        Registration::Registered => ClusterState::Registered,
+        Registration::Leaving => ClusterState::Leaving,
+    }
 }
 
 impl Clusters for EksClusters {
     type Cluster = ClusterClient;
 
     async fn fleet(&self) -> Result<Fleet<ClusterClient>, AwsError> {
-        if self.any_must_be_described_again() {
-            self.registry.forget().await;
-        }
+        self.describe_again();
         let registry = self.registry.registered().await?;
+        self.keep(&registry);
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
-        for cluster in registry.clusters.values() {
-            let Some(id) = identity(&cluster.arn) else { continue };
-            fleet.facts.push(ClusterFacts::registered(id.clone(), cluster.vpc.clone()));
-            let client =
-                self.client(&id, cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
-            fleet.clusters.insert(id, client);
+        for (id, cluster) in &registry.clusters {
+            fleet.facts.push(ClusterFacts {
+                state: state(cluster.registration),
+                cluster_set: cluster.cluster_set.clone(),
+                ..ClusterFacts::registered(id.clone(), cluster.vpc.clone())
+            });
+            let client = self.client(cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
+            fleet.clusters.insert(id.clone(), client);
         }
         for unusable in &registry.unusable {
-            let Some(id) = identity(&unusable.arn) else { continue };
-            fleet.clusters.insert(id, Err(unusable.why.clone()));
+            let state = state(unusable.registration);
+            fleet.facts.push(ClusterFacts { state, ..ClusterFacts::registered(unusable.id.clone(), "") });
+            fleet.clusters.insert(unusable.id.clone(), Err(unusable.why.clone()));
         }
         Ok(fleet)
     }

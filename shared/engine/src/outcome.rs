@@ -20,6 +20,7 @@ pub(crate) fn of(actual: &Actual, plan: &Plan) -> Outcome {
             .map(|group| (group.name.clone(), group.arn.clone()))
             .collect(),
         blocked: plan.blocked.clone(),
+        refused: actual.refused.clone(),
         waiting: None,
         failure: None,
     }
