@@ -16,7 +16,7 @@
 //!
 //! let clusters = aws.clusters("trellis:registered=true".parse()?);
 //! for cluster in clusters.registered().await?.clusters.values() {
-//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(cluster).await?.len());
+//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(&cluster.region, &cluster.name).await?.len());
 //! }
 //! # Ok(()) }
 //! ```
@@ -27,14 +27,16 @@ mod counts;
 mod eks;
 mod error;
 mod lattice;
+mod ports;
 mod queue;
 
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    ClusterTag, Clusters, EKS_TOKEN_LIFE, ParseClusterTagError, RegisteredCluster, Registry, TokenError,
-    Unusable, eks_token,
+    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registry, TokenError, Unusable, eks_token,
 };
-pub use error::{AwsError, ErrorClass};
-pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
-pub use queue::{HintQueue, OutgoingHint};
+pub use error::AwsError;
+pub use lattice::{Inventory, LatticeClient, Summary};
+pub use ports::AwsLattice;
+pub use queue::HintQueue;
+pub use trellis_ports::{Applied, ApplyError, End, ErrorClass, OutgoingHint, Waiting};

@@ -43,24 +43,9 @@ pub struct Hint {
     /// besides the names that follow from the unit. Whose a service is, its tags tell whoever looks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_names: Vec<String>,
-    /// The unit waits for VPC Lattice and is to be looked at only after this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub later: Option<Later>,
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
-}
-
-/// When a unit that waits is to be looked at again.
-///
-/// A hint with it lies in a message group of its own ([`Hint::group_id`]): what waits must not hold up other hints for its
-/// unit, a new Pod say, as a message would that was given back to the unit's own group. Who receives it for the first
-/// time gives it back for `seconds`; who receives it again sends the hint on to the unit's group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Later {
-    /// How long to wait, from the first receipt on.
-    pub seconds: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -85,24 +70,13 @@ pub enum ParseHintError {
 impl Hint {
     /// A hint of the present schema.
     pub fn new(unit: UnitKey, object: ObjectRef, operation: Operation) -> Self {
-        Self { schema: SCHEMA, unit, object, operation, service_names: vec![], later: None, waits: 0 }
+        Self { schema: SCHEMA, unit, object, operation, service_names: vec![], waits: 0 }
     }
 
-    /// The hint for a unit that waits, to be looked at after `seconds`.
+    /// The hint for a unit that waits for VPC Lattice and is to be looked at once more.
     #[must_use]
-    pub fn in_a_while(self, seconds: u32) -> Self {
-        Self { operation: Operation::Resync, later: Some(Later { seconds }), waits: self.waits + 1, ..self }
-    }
-
-    /// The hint once the time has come.
-    #[must_use]
-    pub fn now(self) -> Self {
-        Self { later: None, ..self }
-    }
-
-    /// The SQS message group: the unit's, or for what is to come later one beside it.
-    pub fn group_id(&self) -> String {
-        if self.later.is_some() { self.unit.later_group_id() } else { self.unit.group_id() }
+    pub fn again(self) -> Self {
+        Self { operation: Operation::Resync, waits: self.waits.saturating_add(1), ..self }
     }
 
     /// The hint with names of services that were seen with the unit's tag; what is beyond [`SERVICE_NAMES_MAX`] is left
@@ -166,18 +140,15 @@ mod tests {
     #[test]
     fn what_is_absent_is_not_written() {
         let body = hint().body();
-        assert!(
-            !body.contains("serviceNames") && !body.contains("later") && !body.contains("waits"),
-            "{body}"
-        );
+        assert!(!body.contains("serviceNames") && !body.contains("waits"), "{body}");
     }
 
     #[test]
-    fn a_hint_for_later_lies_beside_its_units_group_and_counts() {
-        let later = hint().in_a_while(15).now().in_a_while(10);
-        assert_eq!(Hint::parse(&later.body()).unwrap(), later);
-        assert_eq!((later.group_id().as_str(), later.waits), ("later/gateway/my-hotel", 2));
-        assert_eq!(later.now().group_id(), "gateway/my-hotel");
+    fn a_hint_of_a_unit_that_waits_counts_and_waits_for_no_object() {
+        let again = hint().again().again();
+        assert_eq!(Hint::parse(&again.body()).unwrap(), again);
+        assert_eq!((again.waits, again.operation), (2, Operation::Resync));
+        assert_eq!(Hint { waits: u32::MAX, ..hint() }.again().waits, u32::MAX);
     }
 
     #[test]

@@ -57,11 +57,6 @@ impl UnitKey {
         fitting(self.to_string())
     }
 
-    /// The SQS message group of hints that are to wait before they come into the unit's own group.
-    pub fn later_group_id(&self) -> String {
-        fitting(format!("later/{self}"))
-    }
-
     /// The cluster that the unit's object lives in; a Gateway unit has none of its own.
     pub fn cluster(&self) -> Option<&str> {
         match self {

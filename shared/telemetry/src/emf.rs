@@ -1,4 +1,4 @@
-use crate::Metric;
+use crate::{Metric, Unit};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
@@ -12,6 +12,10 @@ pub const EMF_NAMESPACE: &str = "Trellis";
 /// The one dimension: which program counted.
 const DIMENSION: &str = "Service";
 
+/// The values of one metric in one line (Amazon CloudWatch User Guide, "Specification: Embedded metric format": an array
+/// of at most 100). A batch has ten units; what a longer one measures beyond is left out.
+const SAMPLES_MAX: usize = 100;
+
 /// One line of the embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format"):
 /// CloudWatch Logs turns it into metrics by itself.
 ///
@@ -21,15 +25,16 @@ const DIMENSION: &str = "Service";
 pub fn emf_line(
     service: &str,
     unix_ms: u64,
-    values: &BTreeMap<Metric, f64>,
+    values: &BTreeMap<Metric, Vec<f64>>,
     properties: &Map<String, Value>,
 ) -> String {
     let declared: Vec<Value> =
         values.keys().map(|metric| json!({"Name": metric.name(), "Unit": metric.unit().as_str()})).collect();
     let mut line = properties.clone();
     line.insert(DIMENSION.into(), service.into());
-    for (metric, value) in values {
-        line.insert(metric.name().into(), json!(value));
+    for (metric, samples) in values {
+        let value = if let [one] = samples.as_slice() { json!(one) } else { json!(samples) };
+        line.insert(metric.name().into(), value);
     }
     line.insert(
         "_aws".into(),
@@ -46,7 +51,7 @@ pub fn emf_line(
 /// Counters of one invocation. Add to it on the way, [`emit`](Self::emit) it at the end.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    values: BTreeMap<Metric, f64>,
+    values: BTreeMap<Metric, Vec<f64>>,
     properties: Map<String, Value>,
 }
 
@@ -61,17 +66,35 @@ impl Metrics {
         // A count beyond 2^53 would lose its last digits; no invocation counts so far.
         #[allow(clippy::cast_precision_loss)]
         let count = count as f64;
-        *self.values.entry(metric).or_default() += count;
+        let total = self.get(metric) + count;
+        self.values.insert(metric, vec![total]);
     }
 
-    /// Sets a measured value, such as a duration in the metric's unit.
-    pub fn set(&mut self, metric: Metric, value: f64) {
-        self.values.insert(metric, value);
+    /// Puts one measurement, such as a duration in the metric's unit, beside those that are there already.
+    pub fn record(&mut self, metric: Metric, value: f64) {
+        let samples = self.values.entry(metric).or_default();
+        if samples.len() < SAMPLES_MAX {
+            samples.push(value);
+        }
+    }
+
+    /// Takes in what others have counted and measured.
+    pub fn merge(&mut self, others: Self) {
+        for (metric, samples) in others.values {
+            let values = self.values.entry(metric).or_default();
+            if metric.unit() == Unit::Count {
+                *values = vec![values.iter().chain(&samples).sum()];
+            } else {
+                values.extend(samples);
+                values.truncate(SAMPLES_MAX);
+            }
+        }
+        self.properties.extend(others.properties);
     }
 
     /// What was counted under this name so far.
     pub fn get(&self, metric: Metric) -> f64 {
-        self.values.get(&metric).copied().unwrap_or_default()
+        self.values.get(&metric).map(|samples| samples.iter().sum()).unwrap_or_default()
     }
 
     /// Puts a searchable value beside the metrics, such as calls by operation.
@@ -151,8 +174,19 @@ mod tests {
         assert_eq!(metrics.line("drift", 1), None);
         metrics.add(Metric::HintsSent, 1);
         metrics.add(Metric::HintsSent, 2);
-        metrics.set(Metric::UnitDuration, 12.5);
         assert!((metrics.get(Metric::HintsSent) - 3.0).abs() < f64::EPSILON);
-        assert!((metrics.get(Metric::UnitDuration) - 12.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn measurements_stay_apart_and_counts_of_two_are_summed() {
+        let (mut one, mut two) = (Metrics::new(), Metrics::new());
+        one.record(Metric::UnitDuration, 12.5);
+        two.record(Metric::UnitDuration, 80.0);
+        one.add(Metric::HintsSent, 1);
+        two.add(Metric::HintsSent, 2);
+        one.merge(two);
+        let line = parsed(&one.line("reconcile", 1).unwrap());
+        assert_eq!(line["UnitDuration"], json!([12.5, 80.0]));
+        assert_eq!(line["HintsSent"], json!(3.0));
     }
 }

@@ -55,24 +55,28 @@ metrics! {
     HintsSent: Count,
     /// Units that are as they should be.
     UnitsSettled: Count,
-    /// Units that wait for VPC Lattice or for a cluster.
+    /// Units that wait for VPC Lattice.
     UnitsWaiting: Count,
-    /// Units in which something is blocked that only a person can change.
+    /// Units in which something is in the way that only a person can change; the status or the log says what.
     UnitsBlocked: Count,
+    /// Units of which something is not known or not told, since a cluster could not be read or took no status.
+    UnitsHeld: Count,
     /// Units that failed.
     UnitsFailed: Count,
     /// Plans that broke an invariant and were not applied. Any is a fault of Trellis.
     PlansRefused: Count,
-    /// Steps of plans that were carried out.
+    /// Steps of plans that were carried out, waits included.
     StepsApplied: Count,
-    /// Calls to VPC Lattice.
+    /// Requests to VPC Lattice, each attempt of a retried one counted.
     LatticeCalls: Count,
-    /// Requests to Kubernetes API servers.
+    /// Reads of Kubernetes API servers.
     KubernetesReads: Count,
     /// Status patches that an API server took.
     StatusPatches: Count,
     /// Status patches that met a newer object.
     StatusConflicts: Count,
+    /// Status patches that failed or that an API server refused.
+    StatusesFailed: Count,
     /// Registered clusters that could not be read.
     ClustersUnreadable: Count,
     /// Units that the drift pass found different from what they should be.
@@ -81,4 +85,8 @@ metrics! {
     Orphans: Count,
     /// From taking a unit up to its status.
     UnitDuration: Milliseconds,
+    /// From sending a hint to taking it up.
+    QueueDelay: Milliseconds,
+    /// From sending a hint of a change to the end of its unit with nothing left to do or to wait for.
+    TimeToProgrammed: Milliseconds,
 }

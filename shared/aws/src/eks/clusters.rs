@@ -1,4 +1,4 @@
-use super::token::{EKS_TOKEN_LIFE, TokenError, eks_token};
+use super::token::{TokenError, eks_token};
 use crate::AwsError;
 use crate::cache::Cached;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long the registry is kept while a function is warm. Registering is a person's act; a minute is no wait.
@@ -95,19 +95,18 @@ pub struct Registry {
     pub unusable: Vec<Unusable>,
 }
 
-/// Finds the registered clusters and makes tokens for them.
+/// Finds the registered clusters and signs tokens for them.
 #[derive(Debug)]
 pub struct Clusters {
     eks: Client,
     credentials: Option<SharedCredentialsProvider>,
     tag: ClusterTag,
     registry: Cached<Registry>,
-    tokens: Mutex<BTreeMap<String, (SystemTime, String)>>,
 }
 
 impl Clusters {
     pub(crate) fn new(eks: Client, credentials: Option<SharedCredentialsProvider>, tag: ClusterTag) -> Self {
-        Self { eks, credentials, tag, registry: Cached::new(REGISTRY_AGE_MAX), tokens: Mutex::default() }
+        Self { eks, credentials, tag, registry: Cached::new(REGISTRY_AGE_MAX) }
     }
 
     /// All registered clusters of account and Region: ListClusters and one DescribeCluster each, kept for a minute.
@@ -115,34 +114,22 @@ impl Clusters {
         self.registry.get(SystemTime::UNIX_EPOCH, self.load()).await
     }
 
-    /// Forgets the registry and the tokens: call it when an API server cannot be reached, refuses the token, or shows a
-    /// certificate that is not of the known CA, and ask once more.
+    /// Forgets the registry: call it when an API server cannot be reached, or shows a certificate that is not of the
+    /// known CA, and ask once more.
     pub async fn forget(&self) {
         self.registry.forget().await;
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// A bearer token for the cluster's API server, kept for [`EKS_TOKEN_LIFE`].
-    pub async fn token(&self, cluster: &RegisteredCluster) -> Result<String, TokenError> {
-        let now = SystemTime::now();
-        {
-            let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, token)) = tokens.get(&cluster.arn)
-                && now.duration_since(*at).is_ok_and(|age| age < EKS_TOKEN_LIFE)
-            {
-                return Ok(token.clone());
-            }
-        }
+    /// A new bearer token for the API server of the cluster of that name in `region`. Signed anew each time: the client of
+    /// the cluster keeps it, and asks again when it is refused.
+    pub async fn token(&self, region: &str, name: &str) -> Result<String, TokenError> {
         let provider = self
             .credentials
             .as_ref()
-            .ok_or_else(|| TokenError::new(&cluster.name, "no credentials are configured"))?;
+            .ok_or_else(|| TokenError::new(name, "no credentials are configured"))?;
         let credentials =
-            provider.provide_credentials().await.map_err(|error| TokenError::new(&cluster.name, error))?;
-        let token = eks_token(&credentials, &cluster.region, &cluster.name, now)?;
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.insert(cluster.arn.clone(), (now, token.clone()));
-        Ok(token)
+            provider.provide_credentials().await.map_err(|error| TokenError::new(name, error))?;
+        eks_token(&credentials, region, name, SystemTime::now())
     }
 
     async fn load(&self) -> Result<Registry, AwsError> {

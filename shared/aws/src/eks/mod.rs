@@ -4,4 +4,4 @@ mod clusters;
 mod token;
 
 pub use clusters::{ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registry, Unusable};
-pub use token::{EKS_TOKEN_LIFE, TokenError, eks_token};
+pub use token::{TokenError, eks_token};

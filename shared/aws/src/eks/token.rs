@@ -6,9 +6,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-/// How long a token is used before a new one is made. An API server takes it for 15 minutes from its date; a third of
-/// that is left for clocks that differ and for requests that run long.
-pub const EKS_TOKEN_LIFE: Duration = Duration::from_mins(10);
 /// `X-Amz-Expires` as the AWS CLI sends it; the API server does not count it.
 const URL_LIFE: Duration = Duration::from_mins(1);
 const TOKEN_PREFIX: &str = "k8s-aws-v1.";
@@ -31,7 +28,7 @@ impl TokenError {
 /// A bearer token for the API server of `cluster`: the URL of a signed `GetCallerIdentity` that the cluster's
 /// authenticator calls, with the cluster's name in a signed header (EKS, "cluster authentication"). No call is made.
 ///
-/// `region` is the cluster's. Use a token for [`EKS_TOKEN_LIFE`] at most.
+/// `region` is the cluster's. An API server takes a token for 15 minutes from its date.
 pub fn eks_token(
     credentials: &Credentials,
     region: &str,

@@ -19,7 +19,6 @@ mod steps_rules;
 mod tags;
 mod wait;
 
-pub use apply::{Applied, ApplyError, End, Waiting};
 pub use index::{Inventory, Summary};
 
 use crate::AwsError;

@@ -3,10 +3,10 @@
 use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use trellis_engine::Owned;
 use trellis_lattice::{
     Actual, ActualTargetGroup, Owner, Status, Step, TAG_OWNER, TAG_UNIT, Tags, TargetHealth, apply_step,
 };
+use trellis_ports::Owned;
 
 /// Older states that a stale listing can show.
 const OLDER_MAX: usize = 6;

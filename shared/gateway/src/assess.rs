@@ -1,0 +1,268 @@
+//! Everything that is to be said of one unit, from what was read of the clusters and of VPC Lattice.
+//!
+//! [`assess`] is what the reconciler, the drift pass and whoever else wants to know share: they differ only in what they
+//! do with it. It is pure: no clock, no network.
+
+use crate::{
+    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
+};
+use std::collections::BTreeMap;
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_lattice::{
+    Actual, Desired, Limits, Outcome, Ownership, Plan, ServiceOutcome, Step, TAG_MANAGED_BY, Violation,
+    check, plan,
+};
+
+/// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
+const NO_TIME: &str = "1970-01-01T00:00:00Z";
+
+/// What is to be done for a unit, and what is to be said of its objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// What the unit wants, and the reports on its objects.
+    pub translation: Translation,
+    /// What is to be done in VPC Lattice, without deletes where what is known is no proof. None: nothing may be changed.
+    pub plan: Option<Plan>,
+    /// Invariants that the plan breaks. With any it must not be applied; each is a fault of Trellis.
+    pub violations: Vec<Violation>,
+    /// What exists already, and what the plan leaves out: as an apply of no steps would tell it.
+    pub outcome: Outcome,
+    /// The statuses that are due with that outcome; their times are of no meaning.
+    pub statuses: Vec<StatusPatch>,
+    /// The units that are concerned once these statuses are written, each with the object that a hint is to name.
+    pub follow_ups: BTreeMap<UnitKey, ObjectRef>,
+}
+
+impl Assessment {
+    /// The plan's steps.
+    pub fn steps(&self) -> &[Step] {
+        self.plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default()
+    }
+
+    /// The Gateways whose service networks the plan takes services out of. One that is to go can go only when they have
+    /// left.
+    pub fn left_networks(&self) -> impl Iterator<Item = UnitKey> {
+        let left = self.steps().iter().filter_map(|step| match step {
+            Step::DeleteAssociation { network, .. } => Some(network.clone()),
+            _ => None,
+        });
+        left.map(|name| UnitKey::Gateway { name })
+    }
+
+    /// Whether nothing is to be changed in VPC Lattice.
+    pub fn is_settled(&self) -> bool {
+        self.plan.as_ref().is_none_or(Plan::is_settled)
+    }
+}
+
+/// Assesses a unit.
+///
+/// `actual` is what was inspected for [`to_inspect`]; the default where that is none.
+pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &Settings) -> Assessment {
+    let translation = translate(unit, snapshot, settings);
+    let (mut planned, mut violations, mut outcome) = (None, vec![], Outcome::default());
+    if let Some(desired) = &translation.desired {
+        let deletes_allowed = translation.deletes_allowed && owners_known(unit, actual, snapshot);
+        let plan = plan_of(desired, actual, &settings.limits, deletes_allowed);
+        violations = check(&plan, desired, actual, &settings.limits);
+        outcome = outcome_of(actual, &plan);
+        planned = Some(plan);
+    }
+    let statuses = statuses(snapshot, &translation, &outcome, NO_TIME);
+    let mut follow_ups: BTreeMap<UnitKey, ObjectRef> = dependents(unit, snapshot).into_iter().collect();
+    for patch in &statuses {
+        follow_ups.extend(readers(patch));
+    }
+    follow_ups.remove(unit);
+    Assessment { translation, plan: planned, violations, outcome, statuses, follow_ups }
+}
+
+/// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
+pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
+    translate(unit, snapshot, settings).desired
+}
+
+/// The service names to look for besides the wanted ones: the one that the unit may have used although it wants none any
+/// more, and those that hints have seen with its tag.
+pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
+    let seen = hints.iter().flat_map(|hint| hint.service_names.iter().cloned());
+    let mut names: Vec<String> = plain_service_name(unit).into_iter().chain(seen).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a unit's news concern all who depend on it.
+///
+/// A Gateway unit concerns its routes when a Gateway was changed or when its network was: a route that comes or goes
+/// changes only the Gateway's count, and must not wake all the other routes. A deleted route concerns those that shared
+/// its service. `settled`: whether VPC Lattice was as desired.
+pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> bool {
+    match unit {
+        UnitKey::Dependents { .. } => true,
+        UnitKey::Gateway { .. } => !settled || hints.iter().any(|hint| hint.object.kind == Kind::Gateway),
+        UnitKey::Route { .. } => hints.iter().any(|hint| hint.operation == Operation::Delete),
+        UnitKey::Export { .. } => false,
+    }
+}
+
+/// The units that read what a patch writes, each with the patched object.
+pub fn readers(patch: &StatusPatch) -> impl Iterator<Item = (UnitKey, ObjectRef)> {
+    let object = ObjectRef {
+        cluster: patch.cluster.clone(),
+        kind: patch.kind,
+        namespace: patch.namespace.clone(),
+        name: patch.name.clone(),
+        uid: String::new(),
+        generation: 0,
+    };
+    patch.notify.iter().map(move |unit| (unit.clone(), object.clone()))
+}
+
+/// All units that read what a unit's statuses say, whether these are written already or not, each with the object that it
+/// reads: whom a try that was cut off may not have told.
+pub fn told_units(
+    snapshot: &Snapshot,
+    translation: &Translation,
+    outcome: &Outcome,
+) -> BTreeMap<UnitKey, ObjectRef> {
+    let mut unwritten = snapshot.clone();
+    for report in &translation.reports {
+        let subject = report.subject();
+        let objects = unwritten.objects.get_mut(&subject.cluster);
+        let object = objects.and_then(|objects| objects.get_mut(&subject.object));
+        if let Some(members) = object.and_then(serde_json::Value::as_object_mut) {
+            members.remove("status");
+        }
+    }
+    statuses(&unwritten, translation, outcome, NO_TIME).iter().flat_map(readers).collect()
+}
+
+fn plan_of(desired: &Desired, actual: &Actual, limits: &Limits, deletes_allowed: bool) -> Plan {
+    let plan = plan(desired, actual, limits);
+    if deletes_allowed { plan } else { without_deletes(plan) }
+}
+
+/// The plan without anything that takes away: what is done while a cluster that may want it cannot be read.
+///
+/// Steps after the first wait for a deletion are left out too, since they may need what it makes room for.
+fn without_deletes(plan: Plan) -> Plan {
+    let steps = plan
+        .steps
+        .into_iter()
+        .take_while(|step| !step.awaits_removal())
+        .filter(|step| !step.takes_away())
+        .collect();
+    Plan { steps, ..plan }
+}
+
+/// Whether every cluster that may want what a Gateway unit owns is registered now.
+///
+/// A service network is shared by clusters. One that is no longer registered, or whose tag was lost, has proved nothing
+/// about its Gateways; as long as its VPC is associated, or the network's tag names it, nothing of the network is taken
+/// away.
+fn owners_known(unit: &UnitKey, actual: &Actual, snapshot: &Snapshot) -> bool {
+    if !matches!(unit, UnitKey::Gateway { .. }) {
+        return true;
+    }
+    let associations = actual.vpc_associations.iter().filter(|one| one.ownership == Ownership::Ours);
+    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+    // `<account>/<cluster>/<VPC>` of the first cluster that has the Gateway.
+    let tagged = networks.filter_map(|one| one.tags.get(TAG_MANAGED_BY)?.rsplit('/').next());
+    let mut vpcs = associations.map(|one| one.vpc.as_str()).chain(tagged);
+    let known = |vpc: &str| snapshot.facts.values().any(|facts| facts.vpc == vpc);
+    !snapshot.facts.is_empty() && vpcs.all(known)
+}
+
+/// What exists already, and what a plan has to leave out. Services and target groups that only bear a wanted name are
+/// another's, and their domain names are not the unit's to tell.
+fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
+    let serving = |dns_name: &Option<String>, arn: &String| ServiceOutcome {
+        arn: arn.clone(),
+        dns_name: dns_name.clone(),
+    };
+    Outcome {
+        networks: actual.networks.iter().map(|network| (network.name.clone(), network.arn.clone())).collect(),
+        services: actual
+            .services
+            .iter()
+            .filter(|service| service.ownership == Ownership::Ours)
+            .map(|service| (service.name.clone(), serving(&service.dns_name, &service.arn)))
+            .collect(),
+        target_groups: actual
+            .target_groups
+            .iter()
+            .map(|group| (group.name.clone(), group.arn.clone()))
+            .collect(),
+        blocked: plan.blocked.clone(),
+        waiting: None,
+        failure: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClusterFacts;
+    use trellis_lattice::{ActualNetwork, Owner, Tags};
+
+    fn plan(steps: Vec<Step>) -> Plan {
+        let owner = Owner { installation: "trellis".into(), unit: "gateway/a".into() };
+        Plan { owner, steps, blocked: vec![] }
+    }
+
+    fn steps() -> Vec<Step> {
+        let (service, network) = ("s".to_owned(), "n".to_owned());
+        vec![
+            Step::CreateService {
+                service: service.clone(),
+                custom_domain: None,
+                certificate_arn: None,
+                tags: Tags::new(),
+            },
+            Step::AwaitService { service: service.clone() },
+            Step::CreateAssociation { service: service.clone(), network: network.clone(), tags: Tags::new() },
+            Step::DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() },
+            Step::AwaitAssociation { service: service.clone(), network: network.clone() },
+            Step::DeleteAssociation { service: service.clone(), network: "old".into(), id: "snsa-1".into() },
+            Step::AwaitAssociationGone {
+                service: service.clone(),
+                network: "old".into(),
+                id: "snsa-1".into(),
+            },
+            Step::CreateAssociation { service, network: "old".into(), tags: Tags::new() },
+        ]
+    }
+
+    #[test]
+    fn without_deletes_nothing_is_taken_away_and_nothing_needs_the_room() {
+        let kept = without_deletes(plan(steps()));
+        assert_eq!(kept.steps.len(), 4);
+        assert!(!kept.steps.iter().any(Step::takes_away));
+    }
+
+    fn network(vpc: &str) -> Actual {
+        let tags = Tags::from([(TAG_MANAGED_BY.to_owned(), format!("000000000000/one/{vpc}"))]);
+        let (id, arn, name) = ("sn-1".into(), "arn:sn-1".into(), "my-hotel".into());
+        let network = ActualNetwork { id, arn, name, ownership: Ownership::Ours, tags };
+        Actual { networks: vec![network], ..Actual::default() }
+    }
+
+    #[test]
+    fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
+        let facts = |vpc: &str| ClusterFacts {
+            name: vpc.into(),
+            account: "000000000000".into(),
+            region: "us-west-2".into(),
+            vpc: vpc.into(),
+        };
+        let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
+        let unit = UnitKey::Gateway { name: "my-hotel".into() };
+        assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
+        assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
+        assert!(
+            !owners_known(&unit, &Actual::default(), &Snapshot::default()),
+            "no cluster at all is no proof"
+        );
+    }
+}
