@@ -62,6 +62,8 @@ impl LatticeClient {
         match &end {
             End::Complete => {}
             End::Waiting(_) => outcome.waiting = waiting,
+            // Nobody who asked for something waits for what is only cleared away; the next look tries it again.
+            End::Failed(_) if plan.only_clears(begun) => {}
             End::Failed(error) => {
                 let message = format!("{error}: {}", error.source);
                 let retryable = error.source.class() != ErrorClass::Terminal;

@@ -76,6 +76,7 @@ impl Lattice for LatticeModel {
         match &end {
             End::Complete => {}
             End::Waiting(_) => outcome.waiting = plan.waits_for(done),
+            End::Failed(_) if plan.only_clears(done) => {}
             End::Failed(error) => {
                 let retryable = error.source.class() != ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message: format!("{error}: {}", error.source), retryable });

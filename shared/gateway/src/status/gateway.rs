@@ -1,5 +1,5 @@
 use super::conditions::Merge;
-use super::{Context, Members, outcome_problem};
+use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
 use crate::gateway::NETWORK_MESSAGE;
 use crate::report::{Condition, GatewayReport, ListenerReport};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
 /// A Gateway's status.
 pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
     let generation = report.subject.generation;
-    let programmed = programmed(context, report);
+    let programmed = programmed(context, report, old);
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
     if context.outcome.networks.contains_key(&report.subject.object.name) {
         conditions.push(vpc_associated(context, report));
@@ -38,9 +38,10 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
 
 /// Once the network exists its ARN stands in the message whatever the status: it marks the Gateway as one that we have
 /// programmed, which a mistake in an edit does not undo.
-fn programmed(context: &Context, report: &GatewayReport) -> Condition {
+fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Condition {
+    let before = programmed_before(old.get("conditions"), report.subject.generation);
     let problem = if report.accepted.is_true() {
-        network_problem(context, report)
+        network_problem(context, report).filter(|_| before.is_none() || !fails_in_passing(context.outcome))
     } else {
         let text = "The Gateway is not accepted; see condition Accepted.";
         Some(Condition::no("Programmed", "Invalid", text))
