@@ -1,5 +1,5 @@
-# `make` alone lists the targets. Everything that is downloaded comes from package registries; everything that is
-# made stays in target/, .tools/, .state/ and .aws-sam/.
+# `make` alone lists the targets. Everything that is downloaded comes from package registries; everything that is made
+# stays in target/, .tools/, .state/ and .aws-sam/, and in the cache of the user that all checkouts share (TRELLIS_CACHE).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,40 +11,25 @@ PYTHON ?= python3
 TOOLS := .tools/aws
 MINISTACK := .tools/ministack
 BOTO3 := .tools/boto3
+RELEASE := .tools/release
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
+# cargo, sharing compiled dependencies with other checkouts.
+CARGO := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m stack.cargo
 GO_FLAGS := GOFLAGS="-trimpath -buildvcs=false"
 
 export SAM_CLI_TELEMETRY = 0
 export AWS_DEFAULT_REGION = us-west-2
-# cargo-lambda may ask rustup for a target; nothing is fetched but from the registries.
-export RUSTUP_DIST_SERVER = http://127.0.0.1:9
+export PYTHON
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-# The stamp of a tool folder is a copy of the requirements that it was made from.
-$(TOOLS)/requirements.txt: requirements-tools.txt
-	@echo "tools: $(TOOLS)"
-	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r $<
-	cp $< $@
-
-$(MINISTACK)/requirements.txt: requirements-ministack.txt
-	@echo "tools: $(MINISTACK)"
-	test -x $(MINISTACK)/bin/python || $(PYTHON) -m venv $(MINISTACK)
-	$(MINISTACK)/bin/pip install --quiet --disable-pip-version-check -r $<
-	cp $< $@
-
-$(BOTO3)/requirements.txt: tests/emulator/boto3/requirements.txt
-	@echo "tools: $(BOTO3)"
-	test -x $(BOTO3)/bin/python || $(PYTHON) -m venv $(BOTO3)
-	$(BOTO3)/bin/pip install --quiet --disable-pip-version-check -r $<
-	cp $< $@
-
 .PHONY: tools
-tools: $(TOOLS)/requirements.txt $(MINISTACK)/requirements.txt ## Install the pinned tools into .tools/ when they are missing or changed
+tools: ## Install the pinned tools, as links in .tools/, when they are missing or changed
+	@tests/tools.sh requirements-tools.txt $(TOOLS)
+	tests/tools.sh requirements-ministack.txt $(MINISTACK)
 
 .PHONY: build
 build: tools ## Build the functions, the webhook, the emulator and the test cluster
@@ -53,7 +38,7 @@ build: tools ## Build the functions, the webhook, the emulator and the test clus
 .PHONY: lint
 lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	@cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance
@@ -70,7 +55,8 @@ test-harness: tools ## Tests of the template, of the local stack and of the conf
 
 .PHONY: unit
 unit: ## Unit, golden and property tests of all crates
-	@cargo test --workspace --locked --quiet
+	@$(CARGO) test --no-run --workspace --locked --quiet
+	cargo test --workspace --locked --quiet
 
 .PHONY: test-cluster
 test-cluster: ## Tests of the test cluster's own code
@@ -84,8 +70,9 @@ test-kube: ## The Kubernetes client against a real API server
 	  cargo test --workspace --locked --quiet --test real_api_server
 
 .PHONY: test-emulator
-test-emulator: $(BOTO3)/requirements.txt ## The emulator against boto3 and the AWS CLI
-	@cargo build --locked --quiet -p lattice-emulator
+test-emulator: ## The emulator against boto3 and the AWS CLI
+	@tests/tools.sh tests/emulator/boto3/requirements.txt $(BOTO3)
+	tests/build-programs.sh --quiet
 	PYTHONDONTWRITEBYTECODE=1 $(BOTO3)/bin/python -m pytest -q -p no:cacheprovider tests/emulator/boto3
 
 .PHONY: e2e
@@ -116,11 +103,24 @@ bench: build ## Figures of the deployed stack: time to converge, calls
 golden: ## Rewrite the golden files
 	@UPDATE_GOLDEN=1 cargo test --workspace --locked --quiet
 
+# What is deployed to AWS. cargo-lambda may ask rustup for a target; nothing is fetched but from the registries.
+.PHONY: release
+release: tools ## What `sam build` makes for AWS, and its sizes
+	@tests/tools.sh requirements-release.txt $(RELEASE)
+	PATH="$(CURDIR)/$(RELEASE)/bin:$$PATH" RUSTUP_DIST_SERVER=http://127.0.0.1:9 $(TOOLS)/bin/sam build
+	for program in .aws-sam/build/*/bootstrap; do
+	  printf '%s: %d bytes, %d in the zip\n' "$$program" "$$(stat -c %s "$$program")" "$$(gzip -c "$$program" | wc -c)"
+	done
+
 .PHONY: clean
-clean: ## Remove all that was built, tools and states included
+clean: ## Remove all that was built here; what checkouts share stays (clean-cache)
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
 	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl
+
+.PHONY: clean-cache
+clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share
+	@rm -rf "$${TRELLIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/trellis}"
 
 .PHONY: conformance
 conformance: build ## The Gateway API conformance suite, on a stack of its own

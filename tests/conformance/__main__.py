@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from stack.build import Binaries
+from stack.build import left_in
 from stack.settings import ROOT, LatticeDelays, Settings
 from stack.stack import Stack, report, running
 from stack.waiting import wait_for
@@ -47,7 +47,7 @@ def main() -> int:
     arguments = _arguments()
     lists = Lists.read(HERE)
     settings = Settings("conf", DELAYS)
-    with running(settings, _prebuilt(settings) if arguments.prebuilt else None) as stack:
+    with running(settings, left_in(settings.state.parent / "build") if arguments.prebuilt else None) as stack:
         raise_limits(stack)
         accept_class(stack)
         written, log = stack.logs / "report.yaml", stack.logs / "suite.log"
@@ -72,11 +72,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="where the ConformanceReport goes; of a whole run, reports/report.yaml")
     parser.add_argument("--prebuilt", action="store_true", help="take the programs that an earlier build left")
     return parser.parse_args()
-
-
-def _prebuilt(settings: Settings) -> Binaries:
-    built = settings.state.parent / "build"
-    return Binaries(built / "lattice-emulator", built / "trellis-webhook")
 
 
 def raise_limits(stack: Stack) -> None:

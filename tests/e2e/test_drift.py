@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from stack.objects import dns_name
+from stack.settings import SCOPE
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
 
@@ -48,8 +51,9 @@ def test_a_deregistered_target_is_registered_again(world: World) -> None:
 def test_an_orphan_with_our_tags_is_deleted_and_a_foreign_service_is_left_alone(world: World, name: str) -> None:
     world.gateway()
     lattice = world.stack.aws("vpc-lattice")
-    unit = f"route/HTTPRoute/trellis-one/{world.namespace}/forgotten"
-    orphan = lattice.create_service(name=name.format(world.namespace), tags={"trellis:owner": "trellis", "trellis:unit": unit})
+    unit = f"route/{SCOPE}/HTTPRoute/trellis-one/{world.namespace}/forgotten"
+    tags = {"trellis:owner": "trellis", "trellis:unit": sha256(unit.encode()).hexdigest()[:32], "trellis:key": unit}
+    orphan = lattice.create_service(name=name.format(world.namespace), tags=tags)
     foreign = lattice.create_service(name=f"foreign-{world.namespace}", tags={"team": "somebody"})
     wait_for("both services to be active", lambda: all(
         lattice.get_service(serviceIdentifier=made["id"])["status"] == "ACTIVE" for made in (orphan, foreign)), within=PROGRAMMED_SECONDS)

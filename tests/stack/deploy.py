@@ -1,4 +1,4 @@
-"""`sam deploy` of the unmodified template.yaml, and what an administrator does beside it: access entries, a key for the webhook."""
+"""`sam deploy` of template.yaml, and what an administrator does beside it: access entries, a key for the webhook."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def client(service: str, endpoint: str, credentials: Credentials = Credentials()
                         aws_secret_access_key=credentials.secret_key)
 
 
-def sam_deploy(build: Path, env: Mapping[str, str], log: Path) -> None:
-    """Deploys what `sam build` made, with samconfig.toml's parameters of a local run."""
+def sam_deploy(template: Path, env: Mapping[str, str], log: Path) -> None:
+    """Deploys the built template, with samconfig.toml's parameters of a local run."""
     run([TOOLS / "sam", "deploy", "--config-env", "local", "--config-file", ROOT / "samconfig.toml",
-         "--template-file", build / "template.yaml"], env=env, cwd=ROOT, log=log)
+         "--template-file", template], env=env, cwd=ROOT, log=log)
 
 
 def drift_schedule(endpoint: str) -> str:

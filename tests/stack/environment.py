@@ -11,7 +11,7 @@ from .settings import ACCOUNT, REGION, TESTCLUSTER, TOOLS
 #: What a child may see of the caller's environment: where programs and caches are, nothing of AWS or Kubernetes.
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "CARGO_HOME", "RUSTUP_HOME", "GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY",
               "GOSUMDB", "GONOSUMDB", "GOFLAGS", "PIP_INDEX_URL", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",
-              "CARGO_HTTP_CAINFO", "CARGO_NET_OFFLINE", "CARGO_TARGET_DIR")
+              "CARGO_HTTP_CAINFO", "CARGO_NET_OFFLINE", "CARGO_TARGET_DIR", "TRELLIS_CACHE", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True)

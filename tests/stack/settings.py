@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Cargo's folder.
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 TOOLS = ROOT / ".tools" / "aws" / "bin"
 MINISTACK_BIN = ROOT / ".tools" / "ministack" / "bin" / "ministack"
 TESTCLUSTER = ROOT / "tests" / "cluster" / "testcluster"
 
 REGION = "us-west-2"
 ACCOUNT = "000000000000"
+#: Where units live, in the text of their keys.
+SCOPE = f"{ACCOUNT}/{REGION}"
 RECONCILER_GROUP = "trellis-reconcilers"
 GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api@v1.6.3"
 
@@ -27,6 +31,11 @@ class ClusterSpec:
     loopback_prefix: str
     #: Both clusters have the same Pod addresses on purpose: VPC Lattice allows it.
     pod_cidr: str = "10.0.0.0/20"
+
+    @property
+    def arn(self) -> str:
+        """The EKS cluster's ARN: what hints and the webhook call it."""
+        return f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{self.name}"
 
     @property
     def data_plane_address(self) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from . import cluster as kubernetes
 from . import deploy, ministack
-from .build import SAM_BUILD, Binaries, build
+from .build import Built, build
 from .cluster import Cluster
 from .emulator import Emulator
 from .environment import Credentials, aws_variables, free_ports, inherited
@@ -55,29 +55,29 @@ class Stack:
         self._supervisor = Supervisor()
         self._loopback = Claim()
 
-    def start(self, binaries: Binaries) -> None:
+    def start(self, built: Built) -> None:
         """Starts everything and returns when the first `kubectl apply` will be seen."""
         # What an earlier run left behind would be restored by MiniStack and by etcd.
         shutil.rmtree(self.state, ignore_errors=True)
         self.logs.mkdir(parents=True)
         began = time.monotonic()
-        self._start_servers(binaries)
+        self._start_servers(built)
         with ThreadPoolExecutor() as pool:
-            work = [pool.submit(self._deploy)]
+            work = [pool.submit(self._deploy, built)]
             work += [pool.submit(kubernetes.install_apis, one, self.logs / f"install-{one.spec.name}.log") for one in self.clusters]
             for done in work:
                 done.result()
         report(f"functions deployed, clusters registered ({time.monotonic() - began:.1f} s)")
-        self._start_webhooks(binaries)
+        self._start_webhooks(built)
         kubernetes.merged_kubeconfig(self.clusters, self.kubeconfig)
         report(f"everything runs ({time.monotonic() - began:.1f} s); logs: {self.logs}")
 
-    def _start_servers(self, binaries: Binaries) -> None:
+    def _start_servers(self, built: Built) -> None:
         # Who starts first needs the address of who starts last: the API servers check tokens at MiniStack, whose
         # EKS clusters name the API servers and their CA. So the ports are chosen before anything runs.
         specs = cluster_specs(self._loopback.octet)
         aws_port, *cluster_ports = free_ports(1 + len(specs))
-        self.emulator = Emulator(binaries.emulator, self.logs, self.settings.delays, specs)
+        self.emulator = Emulator(built.emulator, self.logs, self.settings.delays, specs)
         self._supervisor.add(self.emulator.process)
         tokens = [secrets.token_urlsafe(_AUTH_TOKEN_BYTES) for _ in specs]
         for spec, port, token in zip(specs, cluster_ports, tokens, strict=True):
@@ -95,17 +95,17 @@ class Stack:
         report(f"AWS at {self.ministack.url}, VPC Lattice at {self.emulator.url}, "
                + ", ".join(f"{one.spec.name} at {one.endpoint}" for one in self.clusters))
 
-    def _deploy(self) -> None:
-        deploy.sam_deploy(SAM_BUILD, self.environment(), self.logs / "sam-deploy.log")
+    def _deploy(self, built: Built) -> None:
+        deploy.sam_deploy(built.template, self.environment(), self.logs / "sam-deploy.log")
         self.outputs = deploy.outputs(self.ministack.url)
         deploy.register_clusters(self.ministack.url, self.outputs, [one.spec for one in self.clusters])
         self.webhook_credentials = deploy.webhook_credentials(self.ministack.url, self.outputs)
         deploy.allow_batches(self.ministack.url, self.outputs)
 
-    def _start_webhooks(self, binaries: Binaries) -> None:
+    def _start_webhooks(self, built: Built) -> None:
         ports = free_ports(2 * len(self.clusters))
         for number, one in enumerate(self.clusters):
-            hook = Webhook(one, binaries.webhook, (ports[2 * number], ports[2 * number + 1]), self.logs, self.outputs.queue_url)
+            hook = Webhook(one, built.webhook, (ports[2 * number], ports[2 * number + 1]), self.logs, self.outputs.queue_url)
             hook.install()
             self.start_webhook(hook)
             self.webhooks.append(hook)
@@ -189,14 +189,14 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def running(settings: Settings, binaries: Binaries | None = None) -> Iterator[Stack]:
+def running(settings: Settings, built: Built | None = None) -> Iterator[Stack]:
     """A stack that is there for the length of a `with`, and gone however that ends."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     stack = Stack(settings)
     atexit.register(stack.stop)
     try:
-        stack.start(binaries or build(settings.state.parent / "build"))
+        stack.start(built or build(settings.state.parent / "build"))
         yield stack
     finally:
         stack.stop()

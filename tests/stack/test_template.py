@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import tomllib
 from typing import Any
 
 import pytest
 import yaml
 
-from stack.settings import ROOT
+from .settings import ROOT
+from .template import PARAMETERS, RESOURCES, TEMPLATE, TEXT, actions, of_type, properties, statements, whole
 
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as single-key mappings."""
-
-
-def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix == "Ref" else f"Fn::{suffix}": value}
-
-
-Loader.add_multi_constructor("!", _short_form)
-TEXT = (ROOT / "template.yaml").read_text()
-RESOURCES: dict[str, Any] = yaml.load(TEXT, Loader)["Resources"]  # noqa: S506 - a SafeLoader
 OWNER = {"Ref": "Owner"}
 
-
-def statements(name: str) -> Iterator[dict[str, Any]]:
-    """All statements of a role or a managed policy, those of the managed policies it refers to included."""
-    properties = RESOURCES[name]["Properties"]
-    documents = [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
-    documents += [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-    for document in documents:
-        yield from document["Statement"]
-    for managed in properties.get("ManagedPolicyArns", []):
-        if "Ref" in managed:
-            yield from statements(managed["Ref"])
-
-
-def actions(name: str, effect: str = "Allow") -> set[str]:
-    """All actions that a role or a policy allows, or denies."""
-    found: set[str] = set()
-    for statement in statements(name):
-        if statement["Effect"] == effect:
-            named = statement["Action"]
-            found |= {named} if isinstance(named, str) else set(named)
-    return found
-
-
-PRINCIPALS = ["ReconcilerRole", "DriftRole", "WebhookPolicy", "ReadPolicy", "VpcPolicy"]
+PRINCIPALS = [*of_type("AWS::IAM::Role"), *of_type("AWS::IAM::ManagedPolicy")]
 
 
 @pytest.mark.parametrize("name", PRINCIPALS)
@@ -71,9 +31,21 @@ def test_the_drift_function_changes_nothing_in_vpc_lattice() -> None:
 
 
 def test_the_webhook_may_send_to_the_queue_and_nothing_else() -> None:
-    (statement,) = statements("WebhookPolicy")
-    assert statement["Action"] == "sqs:SendMessage"
-    assert statement["Resource"] == {"Fn::GetAtt": "Queue.Arn"}
+    for name in ("WebhookPolicy", "WebhookRole"):
+        send, key = statements(name)
+        assert (send["Action"], send["Resource"]) == ("sqs:SendMessage", {"Fn::GetAtt": "Queue.Arn"})
+        assert (key["Action"], key["Resource"]) == (["kms:Decrypt", "kms:GenerateDataKey"], {"Ref": "KmsKeyArn"})
+
+
+def test_the_webhooks_role_is_given_by_pod_identity_to_its_own_service_account() -> None:
+    (trust,) = properties("WebhookRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    # Without the second Pod Identity cannot give the role at all.
+    assert set(trust["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+    objects = [item for item in yaml.safe_load_all((ROOT / "deploy" / "webhook.yaml").read_text()) if item["kind"] == "ServiceAccount"]
+    assert {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in objects} == {(
+        trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"],
+        trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-service-account"])}
 
 
 def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() -> None:
@@ -90,7 +62,7 @@ def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() 
 
 
 def test_the_owners_tag_can_neither_be_given_to_a_foreign_resource_nor_taken_from_ours() -> None:
-    denied = [statement for statement in statements("ReconcilerRole") if statement["Effect"] == "Deny"]
+    denied = [statement for statement in statements("ReconcilerRole") if statement["Effect"] == "Deny" and "vpc-lattice" in str(statement)]
     assert {statement["Action"] for statement in denied} == {"vpc-lattice:TagResource", "vpc-lattice:UntagResource"}
     for statement in denied:
         assert statement["Condition"]["ForAnyValue:StringEquals"] == {"aws:TagKeys": "trellis:owner"}
@@ -98,18 +70,19 @@ def test_the_owners_tag_can_neither_be_given_to_a_foreign_resource_nor_taken_fro
 
 
 def test_the_queue_is_fifo_with_order_deduplication_and_throughput_per_unit() -> None:
-    queue = RESOURCES["Queue"]["Properties"]
+    queue = properties("Queue")
     assert (queue["FifoQueue"], queue["DeduplicationScope"], queue["FifoThroughputLimit"]) == (True, "messageGroup", "perMessageGroupId")
     assert "ContentBasedDeduplication" not in queue
-    assert RESOURCES["DeadLetterQueue"]["Properties"]["FifoQueue"] is True
+    assert properties("DeadLetterQueue")["FifoQueue"] is True
 
 
-def test_a_message_stays_invisible_for_six_times_the_functions_timeout() -> None:
-    assert RESOURCES["Queue"]["Properties"]["VisibilityTimeout"] >= 6 * RESOURCES["ReconcileFunction"]["Properties"]["Timeout"]
+@pytest.mark.parametrize("queue", ["Queue", "ChangesQueue"])
+def test_a_message_stays_invisible_for_six_times_the_functions_timeout(queue: str) -> None:
+    assert properties(queue)["VisibilityTimeout"] >= 6 * properties("ReconcileFunction")["Timeout"]
 
 
 def test_a_failed_message_alone_returns_to_the_queue() -> None:
-    mapping = RESOURCES["ReconcileFunction"]["Properties"]["Events"]["Hints"]["Properties"]
+    mapping = properties("ReconcileFunction")["Events"]["Hints"]["Properties"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 10
     assert "MaximumBatchingWindowInSeconds" not in mapping
@@ -130,3 +103,120 @@ def test_a_unit_that_waits_comes_back_by_a_queue_with_delays_and_lambda_lets_the
 def test_no_alias_stands_in_the_template_for_cloudformation_knows_none() -> None:
     events = list(yaml.parse(TEXT))
     assert not [event for event in events if isinstance(event, yaml.AliasEvent)]
+
+
+def test_each_parameter_stands_in_one_group_of_the_console() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    listed = [name for group in groups for name in group["Parameters"]]
+    assert sorted(listed) == sorted(PARAMETERS)
+    assert [name for name, parameter in PARAMETERS.items() if len(parameter["Description"]) < 20] == []
+
+
+#: Settings that the template gives the functions before the code reads them. A row whose setting is read must go.
+SETTINGS_AHEAD = {"TRELLIS_ALLOWED_NETWORKS", "TRELLIS_LEAVING_CLUSTERS", "TRELLIS_DEEP_LOOK_MINUTES"}
+
+
+def test_the_functions_read_what_the_template_sets_and_are_given_what_they_read() -> None:
+    given = {name for name in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"] if name.startswith("TRELLIS_")}
+    sources = [*(ROOT / "shared").glob("*/src/**/*.rs"), *(ROOT / "functions").glob("[rd]*/src/**/*.rs")]
+    read = {name for path in sources for name in re.findall(r'"(TRELLIS_[A-Z_]+)"', path.read_text())}
+    # The log's format is for people at a terminal.
+    assert sorted(given - SETTINGS_AHEAD) == sorted(read - {"TRELLIS_LOG_FORMAT"})
+
+
+LONGEST_OWNER = "a" * 32
+
+
+def physical_names() -> list[tuple[str, int]]:
+    """Each name that the template gives by itself, for the longest owner there can be, with its quota."""
+    named = [(properties("DriftFunction")["Events"]["Pass"]["Properties"]["Name"], 64)]
+    for function in of_type("AWS::Serverless::Function").values():
+        named.append((function["FunctionName"], 64))
+        # Of the User-Agent's application name the SDKs take 50 characters.
+        named.append((function["Environment"]["Variables"]["AWS_SDK_UA_APP_ID"], 50))
+    return [(name["Fn::Sub"].replace("${Owner}", LONGEST_OWNER), quota) for name, quota in named]
+
+
+def test_the_longest_owner_gives_names_that_aws_takes() -> None:
+    assert re.fullmatch(PARAMETERS["Owner"]["AllowedPattern"], LONGEST_OWNER)
+    assert not re.fullmatch(PARAMETERS["Owner"]["AllowedPattern"], LONGEST_OWNER + "a")
+    assert [name for name, quota in physical_names() if len(name) > quota or "$" in name] == []
+
+
+def test_no_name_depends_on_the_stacks_which_may_be_longer() -> None:
+    assert "AWS::StackName" not in TEXT
+
+
+def test_one_drift_pass_runs_at_a_time_as_long_as_lambda_lets_it_and_none_is_repeated() -> None:
+    drift = properties("DriftFunction")
+    assert drift["Timeout"] == 900
+    assert drift["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert whole(drift["ReservedConcurrentExecutions"]) == 1
+
+
+def test_the_schedule_may_begin_a_drift_pass_and_nothing_else() -> None:
+    assert properties("DriftFunction")["Events"]["Pass"]["Properties"]["RoleArn"] == {"Fn::GetAtt": "ScheduleRole.Arn"}
+    (statement,) = statements("ScheduleRole")
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"]["Fn::Sub"].endswith(":function:" + properties("DriftFunction")["FunctionName"]["Fn::Sub"])
+
+
+def test_every_role_is_bounded_and_lies_with_its_policies_below_the_path_where_that_is_asked_for() -> None:
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        for name, found in of_type(kind).items():
+            assert found["Path"] == {"Ref": "IamPath"}, name
+            assert kind != "AWS::IAM::Role" or whole(found["PermissionsBoundary"]) == {"Ref": "PermissionsBoundary"}, name
+
+
+def test_every_queue_and_log_is_encrypted_with_the_account_s_key_where_there_is_one() -> None:
+    key = {"Ref": "KmsKeyArn"}
+    for name, found in of_type("AWS::SQS::Queue").items():
+        assert whole(found["KmsMasterKeyId"]) == key, name
+        # One of both: SQS refuses a queue with two kinds of encryption.
+        assert found["SqsManagedSseEnabled"] == {"Fn::If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}, name
+    for name, found in of_type("AWS::Logs::LogGroup").items():
+        assert whole(found["KmsKeyId"]) == key, name
+    for role in ("ReconcilerRole", "DriftRole", "WebhookRole"):
+        assert {"kms:Decrypt", "kms:GenerateDataKey"} <= actions(role), role
+
+
+def test_every_queue_refuses_whoever_does_not_speak_tls() -> None:
+    refusing = []
+    for found in of_type("AWS::SQS::QueuePolicy").values():
+        denied = [whole(one) for one in found["PolicyDocument"]["Statement"] if whole(one)["Effect"] == "Deny"]
+        assert [one["Condition"] for one in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+        refusing += [queue["Ref"] for queue in found["Queues"]]
+    assert sorted(refusing) == sorted(of_type("AWS::SQS::Queue"))
+
+
+def test_changes_of_others_come_through_a_queue_of_their_own_and_never_take_the_hints_executions() -> None:
+    (target,) = properties("ChangesRule")["Targets"]
+    assert target["Arn"] == properties("ChangesMapping")["EventSourceArn"] == {"Fn::GetAtt": "ChangesQueue.Arn"}
+    assert properties("ChangesMapping")["ScalingConfig"] == {"MaximumConcurrency": 2}
+    allow = next(one for one in properties("ChangesQueuePolicy")["PolicyDocument"]["Statement"] if one.get("Sid") == "TakeFromTheRule")
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "ChangesRule.Arn"}}}
+
+
+def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are() -> None:
+    detail: dict[str, Any] = properties("ChangesRule")["EventPattern"]["detail"]
+    issuers = [one["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] for one in detail["$or"]]
+    assert issuers == [[{"anything-but": [{"Fn::GetAtt": "ReconcilerRole.Arn"}]}], [{"exists": False}]]
+    assert detail["readOnly"] == [False]
+    # Whoever changes VPC Lattice in our name must be known by that role; the drift function changes nothing.
+    creating = {name for name in of_type("AWS::IAM::Role") if any("vpc-lattice:Create" in action for action in actions(name))}
+    assert creating == {"ReconcilerRole"}
+
+
+def test_what_belongs_to_changes_of_others_is_there_together_or_not_at_all() -> None:
+    assert {name for name, found in RESOURCES.items() if found.get("Condition") == "WatchesChanges"} == {
+        "ChangesQueue", "ChangesQueuePolicy", "ChangesRule", "ChangesMapping", "OldestChangeAlarm"}
+
+
+def test_every_resource_of_the_stack_is_tagged_and_only_a_local_aws_needs_no_tls() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    default, local = (config[name]["deploy"]["parameters"] for name in ("default", "local"))
+    assert default["tags"] == local["tags"] == "application=trellis"
+    assert PARAMETERS["RequireTls"]["Default"] == "true"
+    assert "parameter_overrides" not in default
+    assert "RequireTls=false" in local["parameter_overrides"]

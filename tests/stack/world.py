@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from . import deploy
 from .cluster import Cluster
 from .objects import describe, dns_name, is_true, path
-from .settings import ROOT
+from .settings import ROOT, SCOPE
 from .stack import Stack
 from .waiting import wait_for
 
@@ -51,7 +51,7 @@ class World:
         """Names of services and target groups whose unit is of this namespace."""
         state = self.stack.emulator.state()
         return [item["name"] for item in state["services"] + state["targetGroups"]
-                if f"/{self.namespace}/" in item.get("tags", {}).get("trellis:unit", "")]
+                if f"/{self.namespace}/" in item.get("tags", {}).get("trellis:key", "")]
 
     def kubectl(self, *arguments: str, cluster: Cluster | None = None, stdin: str | None = None) -> str:
         """kubectl in the namespace, in the first cluster unless told."""
@@ -152,8 +152,8 @@ class World:
 
     def groups_made_for(self, route: str) -> list[dict[str, Any]]:
         """All target groups that were made for a route, with their targets, also those that nothing uses any more."""
-        unit = f"route/HTTPRoute/{self.one.spec.name}/{self.namespace}/{route}"
-        return [group for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:unit") == unit]
+        unit = f"route/{SCOPE}/HTTPRoute/{self.one.spec.name}/{self.namespace}/{route}"
+        return [group for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:key") == unit]
 
     def targets_made_for(self, route: str, *, draining: bool = False) -> int:
         """How many targets these groups have that drain, or that do not."""

@@ -62,7 +62,12 @@ async fn webhook() -> anyhow::Result<()> {
     served.set(identity.certified_key()?);
     let (queue, sender, _drain) = hint_queue(QUEUE_LENGTH_MAX, PACE, SlowSqs, metrics.clone());
     tokio::spawn(sender.run());
-    let reviewer = Reviewer::new("one".into(), SharedInterest::default(), queue, metrics);
+    let reviewer = Reviewer::new(
+        "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
+        SharedInterest::default(),
+        queue,
+        metrics,
+    );
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", json!({"address": listener.local_addr()?, "authority": identity.authority_pem}));
     std::thread::spawn(|| {

@@ -70,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         current: None,
     };
     let mut rotation = tokio::spawn(rotation.run(OffsetDateTime::now_utc));
-    tracing::info!(cluster = args.cluster, listen = %args.listen, metrics = %args.metrics_listen, "started");
+    tracing::info!(cluster = %args.cluster, listen = %args.listen, metrics = %args.metrics_listen, "started");
 
     // None of the tasks ends by itself; if one does, the kubelet's restart is the remedy.
     tokio::select! {

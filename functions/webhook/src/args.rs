@@ -5,6 +5,7 @@
 use clap::Parser;
 use std::net::SocketAddr;
 use std::time::Duration;
+use trellis_hint::ClusterId;
 
 /// Forwards changes of Gateway API objects as hints to SQS. It allows every request.
 #[derive(Debug, Clone, Parser)]
@@ -16,9 +17,9 @@ pub struct Args {
     /// Address of the second port, for /livez, /readyz and /metrics.
     #[arg(long, env = "TRELLIS_METRICS_LISTEN", default_value = "0.0.0.0:8080")]
     pub metrics_listen: SocketAddr,
-    /// Name of this EKS cluster.
-    #[arg(long, env = "TRELLIS_CLUSTER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub cluster: String,
+    /// ARN of this EKS cluster, such as arn:aws:eks:us-west-2:123456789012:cluster/one.
+    #[arg(long, env = "TRELLIS_CLUSTER")]
+    pub cluster: ClusterId,
     /// URL of the SQS FIFO queue.
     #[arg(long, env = "TRELLIS_QUEUE_URL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub queue_url: String,
@@ -69,11 +70,13 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    const ONE: &str = "arn:aws:eks:us-west-2:123456789012:cluster/one";
+
     #[test]
     fn the_command_line_is_consistent_and_its_defaults_are_read() {
         Args::command().debug_assert();
         let args =
-            Args::parse_from(["w", "--cluster", "one", "--queue-url", "http://q", "--shutdown-delay", "0.5"]);
+            Args::parse_from(["w", "--cluster", ONE, "--queue-url", "http://q", "--shutdown-delay", "0.5"]);
         assert_eq!(
             args.tls_secret,
             Namespaced { namespace: "trellis-system".into(), name: "trellis-webhook-tls".into() }
@@ -87,9 +90,10 @@ mod tests {
             ["--tls-secret", "name"],
             ["--tls-secret", "a/b/c"],
             ["--cluster", ""],
+            ["--cluster", "one"],
             ["--shutdown-delay", "-1"],
         ] {
-            let line = ["w", "--queue-url", "http://q", "--cluster", "one"].into_iter().chain(wrong);
+            let line = ["w", "--queue-url", "http://q", "--cluster", ONE].into_iter().chain(wrong);
             assert!(Args::try_parse_from(line).is_err(), "{wrong:?}");
         }
     }

@@ -20,7 +20,7 @@ use crate::interest::Interest;
 use crate::queue::Entry;
 use serde_json::{Map, Value};
 use trellis_gateway::CONTROLLER;
-use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey, deduplication_id, units_of};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey, deduplication_id, units_of};
 
 /// What a write changes by itself: equal objects differ in these.
 const BOOKKEEPING: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
@@ -88,7 +88,7 @@ impl DropReason {
 }
 
 /// Decides on `request`, the `request` of an AdmissionReview.
-pub fn decide(request: &Value, cluster: &str, interest: &Interest) -> Decision {
+pub fn decide(request: &Value, cluster: &ClusterId, interest: &Interest) -> Decision {
     match hints(request, cluster, interest) {
         Ok(hints) => Decision::Hints(hints),
         Err(reason) => Decision::Drop(reason),
@@ -109,7 +109,7 @@ pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
     (written && !is_subresource(request) && !is_terminating(object)).then_some((kind_of(request)?, object))
 }
 
-fn hints(request: &Value, cluster: &str, interest: &Interest) -> Result<Vec<UnitHint>, DropReason> {
+fn hints(request: &Value, cluster: &ClusterId, interest: &Interest) -> Result<Vec<UnitHint>, DropReason> {
     text(request, "/kind/kind").ok_or(DropReason::Unreadable)?;
     let kind = kind_of(request).ok_or(DropReason::OtherKind)?;
     let operation = operation(request).ok_or(DropReason::Unreadable)?;
@@ -143,7 +143,7 @@ fn hints(request: &Value, cluster: &str, interest: &Interest) -> Result<Vec<Unit
 
 fn object_ref(
     request: &Value,
-    cluster: &str,
+    cluster: &ClusterId,
     kind: Kind,
     new: Option<&Value>,
     old: Option<&Value>,
@@ -161,7 +161,7 @@ fn object_ref(
     let uid = objects().find_map(|object| text(object, "/metadata/uid")).unwrap_or_default().to_owned();
     let generation =
         objects().find_map(|object| object.pointer("/metadata/generation")?.as_i64()).unwrap_or(0);
-    Some(ObjectRef { cluster: cluster.to_owned(), kind, namespace, name, uid, generation })
+    Some(ObjectRef { cluster: cluster.clone(), kind, namespace, name, uid, generation })
 }
 
 fn is_of_interest(unit: &UnitKey, interest: &Interest) -> bool {

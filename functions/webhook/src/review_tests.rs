@@ -41,7 +41,7 @@ fn narrow_interest() -> Interest {
 }
 
 fn decided(request: &Value) -> Decision {
-    decide(request, "one", &narrow_interest())
+    decide(request, &"arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(), &narrow_interest())
 }
 
 /// The hints in short: operation, unit, generation.
@@ -67,12 +67,15 @@ fn unit(operation: Operation, unit: &str, generation: i64) -> Vec<(Operation, St
 #[test]
 fn a_create_is_hinted_with_the_generation_that_will_be_stored() {
     let create = gateway("CREATE", |request| request["object"]["metadata"]["resourceVersion"] = Value::Null);
-    assert_eq!(hinted(&create), unit(Operation::Create, "gateway/n", 2));
+    assert_eq!(hinted(&create), unit(Operation::Create, "gateway/123456789012/us-west-2/n", 2));
 }
 
 #[test]
 fn an_update_of_the_spec_is_hinted_with_the_new_generation() {
-    assert_eq!(hinted(&gateway("UPDATE", |_| {})), unit(Operation::Update, "gateway/n", 2));
+    assert_eq!(
+        hinted(&gateway("UPDATE", |_| {})),
+        unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2)
+    );
 }
 
 #[test]
@@ -82,7 +85,11 @@ fn an_update_of_labels_annotations_or_finalizers_alone_is_hinted() {
             request["oldObject"] = request["object"].clone();
             request["object"]["metadata"][field] = json!(["a"]);
         });
-        assert_eq!(hinted(&update), unit(Operation::Update, "gateway/n", 2), "{field}");
+        assert_eq!(
+            hinted(&update),
+            unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2),
+            "{field}"
+        );
     }
 }
 
@@ -132,7 +139,10 @@ fn subresources_are_dropped() {
 
 #[test]
 fn a_delete_is_hinted_from_the_old_object_alone() {
-    assert_eq!(hinted(&gateway("DELETE", |_| {})), unit(Operation::Delete, "gateway/n", 1));
+    assert_eq!(
+        hinted(&gateway("DELETE", |_| {})),
+        unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 1)
+    );
 }
 
 #[test]
@@ -141,7 +151,7 @@ fn a_delete_of_a_collection_or_a_namespace_has_no_name_and_is_named_by_its_objec
         request.as_object_mut().unwrap().remove("name");
         request["oldObject"]["metadata"]["name"] = json!("other");
     });
-    assert_eq!(hinted(&nameless), unit(Operation::Delete, "gateway/other", 1));
+    assert_eq!(hinted(&nameless), unit(Operation::Delete, "gateway/123456789012/us-west-2/other", 1));
     assert_eq!(hinted(&gateway("DELETE", |request| request["name"] = json!(""))).len(), 1);
 }
 
@@ -150,7 +160,7 @@ fn a_delete_while_terminating_is_hinted_again() {
     let again = gateway("DELETE", |request| {
         request["oldObject"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     });
-    assert_eq!(hinted(&again), unit(Operation::Delete, "gateway/n", 1));
+    assert_eq!(hinted(&again), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 1));
 }
 
 #[test]
@@ -163,9 +173,12 @@ fn removing_the_last_finalizer_of_a_terminating_object_is_its_delete() {
             request["object"]["metadata"]["finalizers"] = left;
         })
     };
-    assert_eq!(hinted(&removal(json!([]))), unit(Operation::Delete, "gateway/n", 2));
-    assert_eq!(hinted(&removal(Value::Null)), unit(Operation::Delete, "gateway/n", 2));
-    assert_eq!(hinted(&removal(json!(["b"]))), unit(Operation::Update, "gateway/n", 2));
+    assert_eq!(hinted(&removal(json!([]))), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 2));
+    assert_eq!(hinted(&removal(Value::Null)), unit(Operation::Delete, "gateway/123456789012/us-west-2/n", 2));
+    assert_eq!(
+        hinted(&removal(json!(["b"]))),
+        unit(Operation::Update, "gateway/123456789012/us-west-2/n", 2)
+    );
 }
 
 #[test]
@@ -188,7 +201,14 @@ fn a_route_hints_at_itself_and_at_the_gateways_before_and_after() {
         request["object"]["spec"] = json!({"parentRefs": [{"name": "b"}]});
     });
     let units: Vec<String> = hinted(&route).into_iter().map(|(_, unit, _)| unit).collect();
-    assert_eq!(units, ["route/HTTPRoute/one/ns/n", "gateway/a", "gateway/b"]);
+    assert_eq!(
+        units,
+        [
+            "route/123456789012/us-west-2/HTTPRoute/one/ns/n",
+            "gateway/123456789012/us-west-2/a",
+            "gateway/123456789012/us-west-2/b"
+        ]
+    );
 }
 
 #[test]
@@ -204,7 +224,10 @@ fn each_kind_of_ours_is_hinted_and_its_namesakes_of_other_groups_are_not() {
 #[test]
 fn cluster_scoped_kinds_have_no_namespace_even_if_the_request_names_one() {
     let namespace = request("", "Namespace", "UPDATE", |request| request["namespace"] = json!("n"));
-    assert_eq!(hinted(&namespace), unit(Operation::Update, "dependents/Namespace/one//n", 2));
+    assert_eq!(
+        hinted(&namespace),
+        unit(Operation::Update, "dependents/123456789012/us-west-2/Namespace/one//n", 2)
+    );
 }
 
 #[test]
@@ -215,13 +238,19 @@ fn a_gateway_class_of_another_controller_is_dropped() {
         })
     };
     assert_dropped(&class("example.com/other"), DropReason::OtherController);
-    assert_eq!(hinted(&class(CONTROLLER)), unit(Operation::Create, "dependents/GatewayClass/one//n", 2));
+    assert_eq!(
+        hinted(&class(CONTROLLER)),
+        unit(Operation::Create, "dependents/123456789012/us-west-2/GatewayClass/one//n", 2)
+    );
 }
 
 #[test]
 fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service() {
     let service = |name: &str| request("", "Service", "UPDATE", |request| request["name"] = json!(name));
-    assert_eq!(hinted(&service("named")), unit(Operation::Update, "dependents/Service/one/ns/named", 2));
+    assert_eq!(
+        hinted(&service("named")),
+        unit(Operation::Update, "dependents/123456789012/us-west-2/Service/one/ns/named", 2)
+    );
     assert_dropped(&service("other"), DropReason::NoInterest);
 
     let slice = |old: Value, new: Value| {
@@ -231,7 +260,7 @@ fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service()
         })
     };
     let of = |service: &str| json!({"kubernetes.io/service-name": service});
-    let expected = unit(Operation::Update, "dependents/Service/one/ns/named", 2);
+    let expected = unit(Operation::Update, "dependents/123456789012/us-west-2/Service/one/ns/named", 2);
     assert_eq!(hinted(&slice(of("other"), of("named"))), expected);
     assert_eq!(hinted(&slice(of("named"), Value::Null)), expected);
     assert_dropped(&slice(of("other"), of("other")), DropReason::NoInterest);
@@ -258,7 +287,7 @@ fn an_object_of_an_unexpected_shape_is_still_hinted_by_its_name() {
         request["object"] = json!("x");
         request["oldObject"] = json!(7);
     });
-    assert_eq!(hinted(&strange), unit(Operation::Update, "gateway/n", 0));
+    assert_eq!(hinted(&strange), unit(Operation::Update, "gateway/123456789012/us-west-2/n", 0));
 }
 
 #[test]
@@ -279,7 +308,7 @@ fn warnings_are_for_what_is_written_and_also_for_dry_runs() {
 fn an_entry_carries_the_group_of_its_unit_and_a_body_that_is_read_back() {
     let Decision::Hints(hints) = decided(&gateway("CREATE", |_| {})) else { panic!("dropped") };
     let entry = Entry::from(&hints[0]);
-    assert_eq!(entry.group_id, "gateway/n");
+    assert_eq!(entry.group_id, "gateway/123456789012/us-west-2/n");
     assert_eq!(entry.deduplication_id, hints[0].deduplication_id);
     assert_eq!(Hint::parse(&entry.body).unwrap(), hints[0].hint);
 }

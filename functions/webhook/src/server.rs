@@ -20,6 +20,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use trellis_gateway::admission_warnings;
+use trellis_hint::ClusterId;
 
 /// Bytes of a review: the API server stores objects up to 1.5 MiB and takes requests up to 3 MiB; a review holds the
 /// object twice.
@@ -35,7 +36,7 @@ pub const REVIEW_TIMEOUT: Duration = Duration::from_millis(900);
 /// What a review needs.
 #[derive(Debug)]
 pub struct Reviewer {
-    cluster: String,
+    cluster: ClusterId,
     interest: SharedInterest,
     queue: HintQueue,
     metrics: Arc<Metrics>,
@@ -52,7 +53,12 @@ struct Answer {
 
 impl Reviewer {
     /// A reviewer for `cluster`, whose hints go to `queue`.
-    pub fn new(cluster: String, interest: SharedInterest, queue: HintQueue, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        cluster: ClusterId,
+        interest: SharedInterest,
+        queue: HintQueue,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self { cluster, interest, queue, metrics, in_flight: Semaphore::new(BYTES_IN_FLIGHT_MAX) }
     }
 

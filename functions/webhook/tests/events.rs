@@ -9,10 +9,16 @@ use trellis_webhook::review::{Decision, decide};
 
 /// The decision in a line: the operation and units, or why there are none.
 fn summary(review: &Value) -> String {
-    match decide(review.get("request").unwrap(), "one", &Interest::new()) {
+    match decide(
+        review.get("request").unwrap(),
+        &"arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        &Interest::new(),
+    ) {
         Decision::Drop(reason) => format!("dropped: {}", reason.as_str()),
         Decision::Hints(hints) => {
-            let units: Vec<String> = hints.iter().map(|hint| hint.hint.unit.to_string()).collect();
+            let scope = "123456789012/us-west-2/";
+            let units: Vec<String> =
+                hints.iter().map(|hint| hint.hint.unit.to_string().replacen(scope, "", 1)).collect();
             format!("{:?} {}", hints[0].hint.operation, units.join(" "))
         }
     }

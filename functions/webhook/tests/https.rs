@@ -52,7 +52,12 @@ impl Webhook {
         let (kept, metrics) = (Kept::default(), Arc::new(Metrics::new()));
         let (queue, sender, drain) = hint_queue(16, PACE, kept.clone(), metrics.clone());
         let interest = SharedInterest::default();
-        let reviewer = Reviewer::new("one".into(), interest.clone(), queue, metrics.clone());
+        let reviewer = Reviewer::new(
+            "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+            interest.clone(),
+            queue,
+            metrics.clone(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve_tls(listener, served.clone(), reviewer.router(), axum_server::Handle::new()));
@@ -127,7 +132,7 @@ async fn a_review_is_allowed_under_its_uid_and_its_hint_is_sent() {
     assert_eq!(answer, (StatusCode::OK, allowed("r")));
     let hints = webhook.hints().await;
     let units: Vec<String> = hints.iter().map(|hint| hint.unit.to_string()).collect();
-    assert_eq!(units, ["dependents/GatewayClass/one//amazon-vpc-lattice"]);
+    assert_eq!(units, ["dependents/123456789012/us-west-2/GatewayClass/one//amazon-vpc-lattice"]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="GatewayClass",outcome="hinted"} 1"#));
 }
 
@@ -162,7 +167,13 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
         post(&mut client, review(kind, name, spec)).await;
     }
     let units: Vec<String> = webhook.hints().await.iter().map(|hint| hint.unit.to_string()).collect();
-    assert_eq!(units, ["route/HTTPRoute/one/default/rates", "dependents/Service/one/default/parking"]);
+    assert_eq!(
+        units,
+        [
+            "route/123456789012/us-west-2/HTTPRoute/one/default/rates",
+            "dependents/123456789012/us-west-2/Service/one/default/parking"
+        ]
+    );
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Service",outcome="no_interest"} 2"#));
 }
 

@@ -21,6 +21,8 @@
 //! # Ok(()) }
 //! ```
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod cache;
 mod config;
 mod counts;

@@ -6,8 +6,8 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::ClusterFacts;
-use trellis_hint::Hint;
-use trellis_lattice::{Actual, Desired, Outcome, Plan, TAG_OWNER, TAG_UNIT};
+use trellis_hint::{ClusterId, Hint};
+use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
 };
@@ -61,6 +61,7 @@ impl Lattice for AwsLattice {
             .map(|(arn, tags)| Owned {
                 service: names.remove(&arn),
                 unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                key: Owner::key_in(&tags),
                 arn,
             })
             .collect())
@@ -89,8 +90,12 @@ impl Registry for Clusters {
     async fn registered(&self) -> Result<Registered, CallError> {
         let registry = Self::registered(self).await?;
         Ok(Registered {
-            clusters: registry.clusters.values().map(described).collect(),
-            unusable: registry.unusable.iter().map(|one| (one.name.clone(), one.why.clone())).collect(),
+            clusters: registry.clusters.values().filter_map(described).collect(),
+            unusable: registry
+                .unusable
+                .iter()
+                .filter_map(|one| Some((identity(&one.arn)?, one.why.clone())))
+                .collect(),
         })
     }
 
@@ -99,16 +104,16 @@ impl Registry for Clusters {
     }
 
     async fn token(&self, cluster: &Described) -> Result<String, Box<dyn Error + Send + Sync>> {
-        Ok(Self::token(self, &cluster.facts.region, &cluster.facts.name).await?)
+        Ok(Self::token(self, &cluster.facts.id.scope.region, &cluster.facts.id.name).await?)
     }
 }
 
-fn described(cluster: &RegisteredCluster) -> Described {
-    let facts = ClusterFacts {
-        name: cluster.name.clone(),
-        account: cluster.account.clone(),
-        region: cluster.region.clone(),
-        vpc: cluster.vpc.clone(),
-    };
-    Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() }
+/// The cluster of an ARN that EKS gave.
+fn identity(arn: &str) -> Option<ClusterId> {
+    arn.parse().inspect_err(|error| tracing::error!(%error, "a registered cluster is left out")).ok()
+}
+
+fn described(cluster: &RegisteredCluster) -> Option<Described> {
+    let facts = ClusterFacts { id: identity(&cluster.arn)?, vpc: cluster.vpc.clone() };
+    Some(Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() })
 }

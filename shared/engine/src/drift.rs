@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use trellis_gateway::{Snapshot, assess, candidate_service_names, to_inspect, units, wants_everything};
-use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::Actual;
 use trellis_ports::{Clusters, Lattice, OutgoingHint, Owned, Queue};
 use trellis_telemetry::Metric;
@@ -22,6 +22,9 @@ const STEPS_TOLD_MAX: usize = 20;
 
 /// Units that the report tells of; more are counted. A log line of CloudWatch holds 256 KiB.
 const UNITS_TOLD_MAX: usize = 100;
+
+/// The cluster in hints for a Gateway unit that no cluster has a Gateway of. None is called so: it bears no tag.
+const NOWHERE: &str = "none";
 
 /// What a drift pass found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -149,7 +152,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             .map(|patch| {
                 format!(
                     "{} {}/{}/{}: {}",
-                    patch.kind, patch.cluster, patch.namespace, patch.name, patch.summary
+                    patch.kind, patch.cluster.name, patch.namespace, patch.name, patch.summary
                 )
             })
             .collect();
@@ -179,8 +182,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
 /// Resources of ours that no unit with an object claims, with the unit that their tags name.
 fn orphans(owned: &[Owned], wanted: &BTreeMap<UnitKey, ObjectRef>) -> BTreeMap<String, Option<UnitKey>> {
-    let told = owned.iter().map(|owned| (owned.arn.clone(), owned.unit.parse::<UnitKey>().ok()));
+    let told = owned.iter().map(|owned| (owned.arn.clone(), unit_of(owned)));
     told.filter(|(_, unit)| unit.as_ref().is_none_or(|unit| !wanted.contains_key(unit))).collect()
+}
+
+/// The unit that made a resource. The text of the key is believed only if the hash, which ownership is told by, is its.
+fn unit_of(owned: &Owned) -> Option<UnitKey> {
+    owned.key.parse::<UnitKey>().ok().filter(|unit| unit.hash() == owned.unit)
 }
 
 /// The hint of each unit, should it differ, with the names of all services that bear its tag.
@@ -190,7 +198,7 @@ fn hints(objects: BTreeMap<UnitKey, ObjectRef>, owned: Vec<Owned>) -> BTreeMap<U
         names.entry(owned.unit).or_default().extend(owned.service);
     }
     let hint = |(unit, object): (UnitKey, ObjectRef)| {
-        let names = names.remove(&unit.to_string()).unwrap_or_default();
+        let names = names.remove(&unit.hash()).unwrap_or_default();
         (unit.clone(), Hint::new(unit, object, Operation::Resync).with_service_names(names))
     };
     objects.into_iter().map(hint).collect()
@@ -201,14 +209,14 @@ fn text(unit: Option<UnitKey>) -> String {
 }
 
 fn cluster_states<C>(members: &Members<C>, snapshot: &Snapshot) -> BTreeMap<String, String> {
-    let state = |name: &String| snapshot.unreadable.get(name).cloned().unwrap_or_else(|| "ok".to_owned());
-    members.clusters.keys().map(|name| (name.clone(), state(name))).collect()
+    let state = |name: &ClusterId| snapshot.unreadable.get(name).cloned().unwrap_or_else(|| "ok".to_owned());
+    members.clusters.keys().map(|name| (name.to_string(), state(name))).collect()
 }
 
 /// The object that a unit is named after.
 fn object_of(unit: &UnitKey) -> ObjectRef {
-    let object = |cluster: &str, kind: Kind, namespace: &str, name: &str| ObjectRef {
-        cluster: cluster.into(),
+    let object = |cluster: &ClusterId, kind: Kind, namespace: &str, name: &str| ObjectRef {
+        cluster: cluster.clone(),
         kind,
         namespace: namespace.into(),
         name: name.into(),
@@ -216,7 +224,13 @@ fn object_of(unit: &UnitKey) -> ObjectRef {
         generation: 0,
     };
     match unit {
-        UnitKey::Gateway { name } => object("", Kind::Gateway, "", name),
+        // The Gateways of that name are in no cluster that is known.
+        UnitKey::Gateway { scope, name } => {
+            let nowhere = ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
+            object(&nowhere, Kind::Gateway, "", name)
+        }
+        // Owns nothing, so nothing leads here.
+        UnitKey::Cluster { cluster } => object(cluster, Kind::Namespace, "", "default"),
         UnitKey::Route { kind, cluster, namespace, name }
         | UnitKey::Dependents { kind, cluster, namespace, name } => object(cluster, *kind, namespace, name),
         UnitKey::Export { cluster, namespace, name } => object(cluster, Kind::ServiceExport, namespace, name),

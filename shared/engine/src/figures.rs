@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use trellis_hint::ClusterId;
 use trellis_telemetry::{Metric, Metrics};
 
 /// Counts of one invocation.
@@ -12,7 +13,7 @@ pub(crate) struct Figures(Mutex<Counted>);
 struct Counted {
     metrics: Metrics,
     /// Each once, however many units met it.
-    unreadable: BTreeSet<String>,
+    unreadable: BTreeSet<ClusterId>,
 }
 
 impl Figures {
@@ -30,8 +31,8 @@ impl Figures {
     }
 
     /// A registered cluster could not be read.
-    pub(crate) fn unreadable(&self, cluster: &str) {
-        self.counted().unreadable.insert(cluster.to_owned());
+    pub(crate) fn unreadable(&self, cluster: &ClusterId) {
+        self.counted().unreadable.insert(cluster.clone());
     }
 
     /// What was counted since this was last asked.

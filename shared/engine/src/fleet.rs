@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{ClusterFacts, Read, ReadResult, Snapshot, StatusPatch};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
 use trellis_telemetry::Metric;
 
@@ -27,7 +27,7 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 /// others wait for what becomes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
-    open: Mutex<BTreeMap<String, Open>>,
+    open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
 }
 
@@ -50,12 +50,12 @@ impl Breakers {
         self.invocation.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<String, Open>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<ClusterId, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the cluster may be asked; the error says why not. With a lock where one only goes first.
-    fn state(&self, cluster: &str) -> Result<Option<Arc<AsyncMutex<()>>>, CallError> {
+    fn state(&self, cluster: &ClusterId) -> Result<Option<Arc<AsyncMutex<()>>>, CallError> {
         let invocation = self.invocation.load(Ordering::Relaxed);
         match self.open().get(cluster) {
             None => Ok(None),
@@ -66,31 +66,31 @@ impl Breakers {
         }
     }
 
-    async fn permit(&self, cluster: &str) -> Result<Permit, CallError> {
+    async fn permit(&self, cluster: &ClusterId) -> Result<Permit, CallError> {
         let Some(probe) = self.state(cluster)? else { return Ok(None) };
         let first = probe.lock_owned().await;
         // Somebody else may have gone first meanwhile.
         Ok(self.state(cluster)?.map(|_| first))
     }
 
-    fn report<T>(&self, cluster: &str, result: &Result<T, CallError>) {
+    fn report<T>(&self, cluster: &ClusterId, result: &Result<T, CallError>) {
         match result {
             Err(error) if error.class() == ErrorClass::NoAnswer => self.trip(cluster, &error.to_string()),
             _ => _ = self.open().remove(cluster),
         }
     }
 
-    fn trip(&self, cluster: &str, why: &str) {
+    fn trip(&self, cluster: &ClusterId, why: &str) {
         let invocation = self.invocation.load(Ordering::Relaxed);
         let open = Open { why: why.to_owned(), since: Instant::now(), invocation, probe: Arc::default() };
-        self.open().insert(cluster.to_owned(), open);
+        self.open().insert(cluster.clone(), open);
     }
 }
 
 /// One registered cluster behind its breaker.
 #[derive(Debug)]
 pub(crate) struct Member<C> {
-    name: String,
+    id: ClusterId,
     cluster: Arc<C>,
     breakers: Arc<Breakers>,
     figures: Arc<Figures>,
@@ -98,13 +98,13 @@ pub(crate) struct Member<C> {
 
 impl<C: Cluster> Member<C> {
     async fn ask<T>(&self, request: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        let _permit = self.breakers.permit(&self.name).await?;
+        let _permit = self.breakers.permit(&self.id).await?;
         let hangs = |_| {
             let text = format!("the API server did not answer within {} s", ASK_MAX.as_secs());
             Err(CallError::new(ErrorClass::NoAnswer, text))
         };
         let result = Budget::lasting(ASK_MAX).spend(request).await.unwrap_or_else(hangs);
-        self.breakers.report(&self.name, &result);
+        self.breakers.report(&self.id, &result);
         result
     }
 
@@ -114,10 +114,13 @@ impl<C: Cluster> Member<C> {
             Ok(Answer::Objects(objects)) => ReadResult::Objects(objects),
             Ok(Answer::KindMissing) => ReadResult::KindMissing,
             Err(error) => {
-                let (cluster, kind) = (&self.name, kind_of(read));
-                tracing::warn!(cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
+                let (cluster, kind) = (&self.id, kind_of(read));
+                tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
                 self.figures.unreadable(cluster);
-                ReadResult::Unreadable(format!("{kind} objects of cluster {cluster} cannot be read: {error}"))
+                ReadResult::Unreadable(format!(
+                    "{kind} objects of cluster {} cannot be read: {error}",
+                    cluster.name
+                ))
             }
         }
     }
@@ -141,8 +144,8 @@ impl<C: Cluster> Reader for Member<C> {
     }
 
     fn is_given_up(&self, why: &str) {
-        self.breakers.trip(&self.name, why);
-        self.figures.unreadable(&self.name);
+        self.breakers.trip(&self.id, why);
+        self.figures.unreadable(&self.id);
     }
 }
 
@@ -155,34 +158,34 @@ fn kind_of(read: &Read) -> Kind {
 #[derive(Debug)]
 pub(crate) struct Members<C> {
     facts: Vec<ClusterFacts>,
-    pub(crate) clusters: BTreeMap<String, Result<Member<C>, String>>,
+    pub(crate) clusters: BTreeMap<ClusterId, Result<Member<C>, String>>,
 }
 
 impl<C: Cluster> Members<C> {
     pub(crate) fn new(fleet: Fleet<C>, breakers: &Arc<Breakers>, figures: &Arc<Figures>) -> Self {
-        let member = |(name, reached): (String, Result<Arc<C>, String>)| {
+        let member = |(id, reached): (ClusterId, Result<Arc<C>, String>)| {
             if reached.is_err() {
-                figures.unreadable(&name);
+                figures.unreadable(&id);
             }
             let member = reached.map(|cluster| Member {
-                name: name.clone(),
+                id: id.clone(),
                 cluster,
                 breakers: Arc::clone(breakers),
                 figures: Arc::clone(figures),
             });
-            (name, member)
+            (id, member)
         };
         Self { facts: fleet.facts, clusters: fleet.clusters.into_iter().map(member).collect() }
     }
 
     /// The cluster, or why it cannot be asked.
-    pub(crate) fn reach(&self, cluster: &str) -> Result<&Member<C>, CallError> {
+    pub(crate) fn reach(&self, cluster: &ClusterId) -> Result<&Member<C>, CallError> {
         let why = match self.clusters.get(cluster) {
             Some(Ok(member)) => return Ok(member),
             Some(Err(why)) => why.clone(),
             None => "it is not registered".to_owned(),
         };
-        Err(CallError::new(ErrorClass::Retry, format!("cluster {cluster} cannot be asked: {why}")))
+        Err(CallError::new(ErrorClass::Retry, format!("cluster {} cannot be asked: {why}", cluster.name)))
     }
 
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.
@@ -192,12 +195,7 @@ impl<C: Cluster> Members<C> {
             if let Err(why) = cluster {
                 snapshot.unreadable.insert(name.clone(), why.clone());
                 // One that cannot even be described is still one that may want things: the core asks all that have facts.
-                let unknown = || ClusterFacts {
-                    name: name.clone(),
-                    account: String::new(),
-                    region: String::new(),
-                    vpc: String::new(),
-                };
+                let unknown = || ClusterFacts { id: name.clone(), vpc: String::new() };
                 snapshot.facts.entry(name.clone()).or_insert_with(unknown);
             }
         }
@@ -209,6 +207,10 @@ impl<C: Cluster> Members<C> {
 mod tests {
     use super::*;
 
+    fn id(name: &str) -> ClusterId {
+        format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+    }
+
     fn silent() -> Result<(), CallError> {
         Err(CallError::new(ErrorClass::NoAnswer, "no answer within 5 s"))
     }
@@ -217,27 +219,28 @@ mod tests {
     async fn a_cluster_that_did_not_answer_is_not_asked_again_in_the_same_invocation() {
         let breakers = Breakers::default();
         breakers.begin();
-        breakers.report("two", &silent());
+        breakers.report(&id("two"), &silent());
         tokio::time::advance(10 * HALF_OPEN_AFTER).await;
-        assert_eq!(breakers.permit("two").await.unwrap_err().to_string(), "no answer within 5 s");
-        assert!(breakers.permit("one").await.is_ok());
+        assert_eq!(breakers.permit(&id("two")).await.unwrap_err().to_string(), "no answer within 5 s");
+        assert!(breakers.permit(&id("one")).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn in_a_later_invocation_one_request_goes_first_and_the_others_wait_for_what_becomes_of_it() {
         for (answer, others_may) in [(Ok(()), true), (silent(), false)] {
             let breakers = Breakers::default();
-            breakers.report("two", &silent());
+            breakers.report(&id("two"), &silent());
             breakers.begin();
-            assert!(breakers.permit("two").await.is_err(), "too soon");
+            assert!(breakers.permit(&id("two")).await.is_err(), "too soon");
             tokio::time::advance(HALF_OPEN_AFTER).await;
-            let first = breakers.permit("two").await.unwrap();
+            let two = id("two");
+            let first = breakers.permit(&two).await.unwrap();
             let report = async {
                 tokio::task::yield_now().await;
-                breakers.report("two", &answer);
+                breakers.report(&id("two"), &answer);
                 drop(first);
             };
-            let (second, third, ()) = futures::join!(breakers.permit("two"), breakers.permit("two"), report);
+            let (second, third, ()) = futures::join!(breakers.permit(&two), breakers.permit(&two), report);
             assert_eq!((second.is_ok(), third.is_ok()), (others_may, others_may));
         }
     }
@@ -245,17 +248,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_goes_first_and_is_cut_off_leaves_its_place_to_the_next() {
         let breakers = Breakers::default();
-        breakers.report("two", &silent());
+        breakers.report(&id("two"), &silent());
         breakers.begin();
         tokio::time::advance(HALF_OPEN_AFTER).await;
-        drop(breakers.permit("two").await.unwrap());
-        assert!(breakers.permit("two").await.unwrap().is_some());
+        drop(breakers.permit(&id("two")).await.unwrap());
+        assert!(breakers.permit(&id("two")).await.unwrap().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_is_an_answer() {
         let breakers = Breakers::default();
-        breakers.report("two", &Err::<(), _>(CallError::new(ErrorClass::Terminal, "403 Forbidden")));
-        assert!(breakers.permit("two").await.is_ok());
+        breakers.report(&id("two"), &Err::<(), _>(CallError::new(ErrorClass::Terminal, "403 Forbidden")));
+        assert!(breakers.permit(&id("two")).await.is_ok());
     }
 }

@@ -4,6 +4,8 @@
 //! What is decided is decided in the pure crates; this crate calls them in order and does what they say. It reaches the
 //! world through `trellis_ports` alone: it compiles, and its simulation runs, without an SDK.
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod drift;
 mod error;
 mod figures;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{Read, ReadResult, Snapshot};
+use trellis_hint::ClusterId;
 
 /// How many reads of one cluster run at once. An API server gives a client of no special priority a few dozen places;
 /// 8 keep a round at two or three round trips and leave room for other units of the batch.
@@ -53,12 +54,12 @@ pub enum ObserveError {
 /// [`READS_AT_ONCE_MAX`] reads of each at once. The first failure of a cluster ends its round: a cluster that cannot be
 /// read is known as such by one read. One whose reads take longer than [`CLUSTER_TIME_MAX`] in sum cannot be read either.
 pub(crate) async fn observe<R: Reader>(
-    clusters: &BTreeMap<String, Result<R, String>>,
+    clusters: &BTreeMap<ClusterId, Result<R, String>>,
     start: Snapshot,
     wants: impl Fn(&Snapshot) -> Vec<Read>,
 ) -> Result<Observed, ObserveError> {
     let (mut snapshot, mut reads, mut rounds) = (start, 0, 0);
-    let mut spent: BTreeMap<String, Duration> = BTreeMap::new();
+    let mut spent: BTreeMap<ClusterId, Duration> = BTreeMap::new();
     loop {
         let open: BTreeSet<Read> =
             wants(&snapshot).into_iter().filter(|read| !snapshot.has_answer(read)).collect();
@@ -69,9 +70,9 @@ pub(crate) async fn observe<R: Reader>(
             return Err(ObserveError::NoEnd(open.len()));
         }
         rounds += 1;
-        let mut by_cluster: BTreeMap<String, Vec<Read>> = BTreeMap::new();
+        let mut by_cluster: BTreeMap<ClusterId, Vec<Read>> = BTreeMap::new();
         for read in open {
-            by_cluster.entry(read.cluster().to_owned()).or_default().push(read);
+            by_cluster.entry(read.cluster().clone()).or_default().push(read);
         }
         let parts = by_cluster.into_iter().map(|(name, reads)| {
             let left = CLUSTER_TIME_MAX.saturating_sub(spent.get(&name).copied().unwrap_or_default());
@@ -90,22 +91,22 @@ pub(crate) async fn observe<R: Reader>(
 /// One cluster's part of a round, up to its first failure: its name, the time that it took, the answers.
 async fn read_cluster<R: Reader>(
     reader: Option<&Result<R, String>>,
-    cluster: String,
+    cluster: ClusterId,
     reads: Vec<Read>,
     left: Duration,
-) -> (String, Duration, Vec<(Read, ReadResult)>) {
+) -> (ClusterId, Duration, Vec<(Read, ReadResult)>) {
     let began = Instant::now();
     let answers = match reader {
         Some(Ok(reader)) => read_in_time(reader, &cluster, reads, began + left).await,
         Some(Err(reason)) => unreadable(reads, reason.clone()),
-        None => unreadable(reads, format!("cluster {cluster} is not registered")),
+        None => unreadable(reads, format!("cluster {} is not registered", cluster.name)),
     };
     (cluster, began.elapsed(), answers)
 }
 
 async fn read_in_time<R: Reader>(
     reader: &R,
-    cluster: &str,
+    cluster: &ClusterId,
     reads: Vec<Read>,
     ends: Instant,
 ) -> Vec<(Read, ReadResult)> {
@@ -124,7 +125,7 @@ async fn read_in_time<R: Reader>(
             }
             Err(_) => {
                 let seconds = CLUSTER_TIME_MAX.as_secs();
-                let why = format!("the reads of cluster {cluster} take longer than {seconds} s");
+                let why = format!("the reads of cluster {} take longer than {seconds} s", cluster.name);
                 reader.is_given_up(&why);
                 let open = reads.into_iter().skip(answers.len()).collect();
                 answers.extend(unreadable(open, why));

@@ -43,10 +43,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
         let members = self.members().await?;
-        if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(*cluster))
-        {
+        if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
-            tracing::warn!(cluster, "the cluster is not registered: nothing is done for it");
+            tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
             self.figures.add(Metric::HintsUnregistered, task.hints.len());
             return Ok(Verdict::Done);
         }
@@ -159,7 +158,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<(), UnitError> {
         let unit = &task.unit;
         if let Some(hint) = task.hints.last() {
-            outbox.put_later(assessment.left_networks().map(|gateway| (gateway, hint.object.clone())));
+            let left = assessment.left_networks(unit.scope());
+            outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
         }
         let retried = task.retried.is_some();
         if retried {
@@ -197,7 +197,7 @@ async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, Rea
         let Some(awaited) = Awaited::of(object, hint.operation) else { continue };
         let Ok(member) = members.reach(&object.cluster) else {
             tracing::warn!(
-                cluster = object.cluster,
+                cluster = %object.cluster,
                 "hint of a cluster that is not registered or not readable"
             );
             continue;

@@ -95,7 +95,7 @@ impl<C: Cluster> Statuses<'_, C> {
         let Sent { patch, result, stored } = sent;
         match result {
             Ok(PatchOutcome::Patched) => {
-                tracing::info!(cluster = patch.cluster, kind = %patch.kind, namespace = patch.namespace,
+                tracing::info!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
                     name = patch.name, summary = patch.summary, "status written");
                 self.figures.add(Metric::StatusPatches, 1);
                 self.outbox.put(readers(&patch));
@@ -103,7 +103,7 @@ impl<C: Cluster> Statuses<'_, C> {
             Ok(PatchOutcome::Conflict) => self.figures.add(Metric::StatusConflicts, 1),
             Ok(PatchOutcome::Gone) => forget(snapshot, &patch),
             Err(error) => {
-                tracing::warn!(cluster = patch.cluster, kind = %patch.kind, namespace = patch.namespace,
+                tracing::warn!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
                     name = patch.name, error = %trellis_telemetry::chain(&error), "status not written");
                 self.figures.add(Metric::StatusesFailed, 1);
                 // One without an answer may have been written all the same.
@@ -123,7 +123,7 @@ impl<C: Cluster> Statuses<'_, C> {
 }
 
 fn name_of(patch: &StatusPatch) -> String {
-    format!("{} {}/{} of {}", patch.kind, patch.namespace, patch.name, patch.cluster)
+    format!("{} {}/{} of {}", patch.kind, patch.namespace, patch.name, patch.cluster.name)
 }
 
 fn read_of(patch: &StatusPatch) -> Read {

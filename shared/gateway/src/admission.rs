@@ -6,8 +6,9 @@ use crate::naming::is_service_name;
 use crate::problem::{Problem, quoted};
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
+use crate::units::export::asks_for_target_groups;
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::Limits;
 
 /// Warnings for one object: `kubectl` prints each, and the API server cuts all of them at 4096 bytes together.
@@ -24,7 +25,11 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
     let problems = match kind {
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => route_problems(kind, object),
         Kind::Gateway => gateway_problems(object),
-        Kind::ServiceExport => parse_problem::<api::ServiceExport>(object),
+        Kind::ServiceExport => {
+            let mut problems = parse_problem::<api::ServiceExport>(object);
+            problems.extend(asks_for_target_groups(&api::meta(object)).1);
+            problems
+        }
         Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
         _ => vec![],
     };
@@ -39,8 +44,7 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
 
 fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     let meta = api::meta(object);
-    let id =
-        RouteId { kind, cluster: String::new(), namespace: meta.namespace.clone(), name: meta.name.clone() };
+    let id = RouteId { kind, cluster: nowhere(), namespace: meta.namespace.clone(), name: meta.name.clone() };
     let route = match convert(id, object, &Limits::default()) {
         Ok(route) => route,
         Err(problem) => return vec![problem],
@@ -102,4 +106,9 @@ fn shortened(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(WARNING_CHARS_MAX - 1).chain(['…']).collect()
+}
+/// A review is of one object alone: what is said of it does not depend on its cluster.
+fn nowhere() -> ClusterId {
+    let scope = Scope { account: String::new(), region: String::new() };
+    ClusterId { scope, name: String::new() }
 }

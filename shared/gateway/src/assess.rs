@@ -7,7 +7,7 @@ use crate::{
     Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
 };
 use std::collections::BTreeMap;
-use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
     Actual, Desired, Limits, Outcome, Ownership, Plan, ServiceOutcome, Step, TAG_MANAGED_BY, Violation,
     check, plan,
@@ -41,12 +41,12 @@ impl Assessment {
 
     /// The Gateways whose service networks the plan takes services out of. One that is to go can go only when they have
     /// left.
-    pub fn left_networks(&self) -> impl Iterator<Item = UnitKey> {
+    pub fn left_networks(&self, scope: &Scope) -> impl Iterator<Item = UnitKey> {
         let left = self.steps().iter().filter_map(|step| match step {
-            Step::DeleteAssociation { network, .. } => Some(network.clone()),
+            Step::DeleteAssociation(delete) => Some(delete.network.clone()),
             _ => None,
         });
-        left.map(|name| UnitKey::Gateway { name })
+        left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
     }
 
     /// Whether nothing is to be changed in VPC Lattice.
@@ -102,7 +102,7 @@ pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> boo
         UnitKey::Dependents { .. } => true,
         UnitKey::Gateway { .. } => !settled || hints.iter().any(|hint| hint.object.kind == Kind::Gateway),
         UnitKey::Route { .. } => hints.iter().any(|hint| hint.operation == Operation::Delete),
-        UnitKey::Export { .. } => false,
+        UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }
 }
 
@@ -204,33 +204,48 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
 mod tests {
     use super::*;
     use crate::ClusterFacts;
-    use trellis_lattice::{ActualNetwork, Owner, Tags};
+    use trellis_lattice::{
+        ActualNetwork, AwaitAssociation, AwaitAssociationGone, AwaitService, CreateAssociation,
+        CreateService, DeleteAssociation, DeleteRule, Owner, Tags,
+    };
 
     fn plan(steps: Vec<Step>) -> Plan {
-        let owner = Owner { installation: "trellis".into(), unit: "gateway/a".into() };
+        let owner = Owner {
+            installation: "trellis".into(),
+            unit: "0a1b".into(),
+            key: "gateway/123456789012/us-west-2/a".into(),
+        };
         Plan { owner, steps, blocked: vec![] }
     }
 
     fn steps() -> Vec<Step> {
         let (service, network) = ("s".to_owned(), "n".to_owned());
         vec![
-            Step::CreateService {
+            Step::CreateService(CreateService {
                 service: service.clone(),
                 custom_domain: None,
                 certificate_arn: None,
                 tags: Tags::new(),
-            },
-            Step::AwaitService { service: service.clone() },
-            Step::CreateAssociation { service: service.clone(), network: network.clone(), tags: Tags::new() },
-            Step::DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() },
-            Step::AwaitAssociation { service: service.clone(), network: network.clone() },
-            Step::DeleteAssociation { service: service.clone(), network: "old".into(), id: "snsa-1".into() },
-            Step::AwaitAssociationGone {
+            }),
+            Step::AwaitService(AwaitService { service: service.clone() }),
+            Step::CreateAssociation(CreateAssociation {
+                service: service.clone(),
+                network: network.clone(),
+                tags: Tags::new(),
+            }),
+            Step::DeleteRule(DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() }),
+            Step::AwaitAssociation(AwaitAssociation { service: service.clone(), network: network.clone() }),
+            Step::DeleteAssociation(DeleteAssociation {
                 service: service.clone(),
                 network: "old".into(),
                 id: "snsa-1".into(),
-            },
-            Step::CreateAssociation { service, network: "old".into(), tags: Tags::new() },
+            }),
+            Step::AwaitAssociationGone(AwaitAssociationGone {
+                service: service.clone(),
+                network: "old".into(),
+                id: "snsa-1".into(),
+            }),
+            Step::CreateAssociation(CreateAssociation { service, network: "old".into(), tags: Tags::new() }),
         ]
     }
 
@@ -251,13 +266,11 @@ mod tests {
     #[test]
     fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
         let facts = |vpc: &str| ClusterFacts {
-            name: vpc.into(),
-            account: "000000000000".into(),
-            region: "us-west-2".into(),
+            id: format!("arn:aws:eks:us-west-2:000000000000:cluster/{vpc}").parse().unwrap(),
             vpc: vpc.into(),
         };
         let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
-        let unit = UnitKey::Gateway { name: "my-hotel".into() };
+        let unit = "gateway/000000000000/us-west-2/my-hotel".parse::<UnitKey>().unwrap();
         assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
         assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
         assert!(

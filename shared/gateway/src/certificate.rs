@@ -8,7 +8,7 @@ use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::view::View;
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// The listener option that names a certificate in ACM.
 pub(crate) const OPTION: &str = "application-networking.k8s.aws/certificate-arn";
@@ -25,7 +25,7 @@ pub(crate) fn refused(
     path: &str,
     listener: &Listener,
     namespace: &str,
-    view: Option<(&View, &str)>,
+    view: Option<(&View, &ClusterId)>,
 ) -> Option<Condition> {
     if arn(listener).is_some() {
         return None;

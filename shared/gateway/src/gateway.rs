@@ -8,15 +8,17 @@ use crate::route::leftovers;
 use crate::view::{Found, View};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::ListenerProtocol;
 
 /// The controller name in GatewayClasses and in status entries (the AWS Gateway API Controller's, so that its users can
 /// move).
 pub const CONTROLLER: &str = "application-networking.k8s.aws/gateway-api-controller";
 
-/// How a Programmed message of ours begins once the service network exists.
-pub(crate) const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
+/// Says whether the VPC of the Gateway's cluster reaches the Gateway: the specification has no condition for it. It is
+/// there once the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that
+/// we have programmed.
+pub(crate) const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
 
 /// Whose a Gateway is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub(crate) struct JudgedListener {
 /// that it was made with, and deleting everything in VPC Lattice because one object of another kind was deleted would
 /// be the worst reading of a mistake. A Gateway that we have programmed (its status says so) stays ours until it is
 /// deleted itself or given to another class; then what it owned goes, whether its class stands or not.
-pub(crate) fn whose(view: &View, cluster: &str, object: &Value) -> Whose {
+pub(crate) fn whose(view: &View, cluster: &ClusterId, object: &Value) -> Whose {
     let class = object.pointer("/spec/gatewayClassName").and_then(Value::as_str).unwrap_or_default();
     let classes = match view.list(cluster, Kind::GatewayClass, None) {
         Ok(classes) => classes,
@@ -80,21 +82,20 @@ pub(crate) fn is_our_class(class: &Value) -> bool {
     class.pointer("/spec/controllerName").and_then(Value::as_str) == Some(CONTROLLER)
 }
 
+/// Told by a condition's type, not by words: the AWS Gateway API Controller writes the same message under the same
+/// controller name.
 pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
     let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition.get("type").and_then(Value::as_str) == Some("Programmed")
-            && condition
-                .get("message")
-                .and_then(Value::as_str)
-                .is_some_and(|message| message.starts_with(NETWORK_MESSAGE))
-    })
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.get("type").and_then(Value::as_str) == Some(VPC_ASSOCIATED))
 }
 
 /// A Gateway of ours in the namespace; `Others` also when there is none.
 pub(crate) fn find<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
 ) -> (Whose, Option<&'a Value>) {
@@ -106,7 +107,7 @@ pub(crate) fn find<'a>(
 }
 
 /// Judges a Gateway's listeners. Without a view of its cluster, grants are taken for given.
-pub(crate) fn judge(view: Option<(&View, &str)>, object: &Value) -> Result<JudgedGateway, Problem> {
+pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result<JudgedGateway, Problem> {
     let gateway: Gateway = api::parse(object)?;
     let namespace = gateway.metadata.namespace.as_str();
     let conflicts = conflicts(&gateway.spec.listeners);
@@ -258,6 +259,15 @@ fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'stat
                 format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other));
             Err(("UnsupportedProtocol", Problem::new(format!("{path}.protocol"), text)))
         }
+    }
+}
+
+/// The protocol as a Gateway's listener names it.
+pub(crate) fn protocol_name(protocol: ListenerProtocol) -> &'static str {
+    match protocol {
+        ListenerProtocol::Http => "HTTP",
+        ListenerProtocol::Https => "HTTPS",
+        ListenerProtocol::TlsPassthrough => "TLS",
     }
 }
 

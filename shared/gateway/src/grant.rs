@@ -2,7 +2,7 @@
 
 use crate::api::{self, ReferenceGrant};
 use crate::view::View;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// Who refers: an object of a Gateway API kind.
 pub(crate) struct From<'a> {
@@ -19,7 +19,7 @@ pub(crate) struct To<'a> {
 }
 
 /// Whether a grant allows it. A grant that cannot be read grants nothing.
-pub(crate) fn is_granted(view: &View, cluster: &str, from: &From, to: &To) -> Result<bool, String> {
+pub(crate) fn is_granted(view: &View, cluster: &ClusterId, from: &From, to: &To) -> Result<bool, String> {
     let grants = view.list(cluster, Kind::ReferenceGrant, Some(to.namespace))?;
     Ok(grants.values().any(|grant| {
         api::parse::<ReferenceGrant>(grant).is_ok_and(|grant| {

@@ -10,12 +10,10 @@
 //! use trellis_lattice::Limits;
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
-//!     name: "one".into(),
-//!     account: "123456789012".into(),
-//!     region: "us-west-2".into(),
+//!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
 //! }]);
-//! let unit = "route/HTTPRoute/one/default/inventory".parse()?;
+//! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
 //! loop {
 //!     let reads: Vec<Read> = wants(&unit, &snapshot);
@@ -30,7 +28,7 @@
 //! let translation = translate(&unit, &snapshot, &settings);
 //! // The API server said that the route is missing, so whatever it owned is to go.
 //! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
-//! # Ok::<(), trellis_hint::ParseUnitError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod admission;
@@ -43,6 +41,7 @@ mod gateway;
 mod grant;
 mod hostname;
 mod naming;
+mod prefixes;
 mod priority;
 mod problem;
 mod report;
@@ -68,8 +67,8 @@ use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trellis_hint::{Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Desired, Limits, Outcome};
+use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
+use trellis_lattice::{Desired, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +77,13 @@ pub struct Settings {
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// The owner of what a unit makes.
+    pub fn owner(&self, unit: &UnitKey) -> Owner {
+        Owner { installation: self.installation.clone(), unit: unit.hash(), key: unit.to_string() }
+    }
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
@@ -100,7 +106,7 @@ pub struct Translation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusPatch {
     /// The cluster.
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// The object's kind.
     pub kind: Kind,
     /// Empty for a cluster-scoped kind.
@@ -168,7 +174,7 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Tr
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
     match unit {
-        UnitKey::Gateway { name } => units::gateway::translate(view, name, settings),
+        UnitKey::Gateway { scope, name } => units::gateway::translate(view, scope, name, settings),
         UnitKey::Route { kind, cluster, namespace, name } => {
             let id = route::RouteId {
                 kind: *kind,
@@ -184,6 +190,8 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })
         }
+        // Nothing in VPC Lattice is a cluster's own.
+        UnitKey::Cluster { .. } => Translation::held(vec![], vec![]),
     }
 }
 
@@ -208,14 +216,16 @@ pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRe
 
 fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
     match unit {
-        UnitKey::Gateway { name } => units::dependents::routes_of_gateway(view, name, settings),
+        UnitKey::Gateway { scope, name } => units::dependents::routes_of_gateway(view, scope, name, settings),
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
         UnitKey::Route { cluster, .. } if is_gone(view, unit) => {
             units::dependents::left_behind(view, cluster, unit)
         }
-        UnitKey::Route { .. } | UnitKey::Export { .. } => units::dependents::Hints::new(),
+        UnitKey::Route { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
+            units::dependents::Hints::new()
+        }
     }
 }
 
@@ -237,11 +247,11 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
 }
 
 /// The unit that is named after an object.
-fn unit_of(cluster: &str, key: &ObjectKey) -> UnitKey {
-    let (kind, cluster) = (key.kind, cluster.to_owned());
+fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
+    let (kind, cluster) = (key.kind, cluster.clone());
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     match kind {
-        Kind::Gateway => UnitKey::Gateway { name },
+        Kind::Gateway => UnitKey::Gateway { scope: cluster.scope, name },
         Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
         kind if ROUTE_KINDS.contains(&kind) => UnitKey::Route { kind, cluster, namespace, name },
         kind => UnitKey::Dependents { kind, cluster, namespace, name },

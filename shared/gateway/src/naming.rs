@@ -35,10 +35,10 @@ pub(crate) fn service(id: &RouteId, name_override: Option<&str>, hostname: Optio
     };
     let suffix = match hostname {
         None if is_service_name(&plain) => return plain,
-        None => unit_hash(&id.unit().to_string()),
+        None => unit_hash(&id.unit().hash()).to_owned(),
         Some(hostname) => {
             let domain = short_hash(&[hostname], DOMAIN_HASH_CHARS);
-            format!("{}-{domain}", unit_hash(&id.unit().to_string()))
+            format!("{}-{domain}", unit_hash(&id.unit().hash()))
         }
     };
     let readable = label(plain.trim_start_matches("svc-"), SERVICE_NAME_CHARS - suffix.len() - 1);
@@ -74,17 +74,18 @@ pub(crate) fn rule(matches: &RuleMatch) -> String {
 /// the first cannot be changed and one group serves one service only. `scope` names that service within the unit.
 pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let config = serde_json::to_string(&pool.config).unwrap_or_default();
-    let parts = [scope, &pool.cluster, &pool.namespace, &pool.service, config.as_str()];
+    let cluster = pool.cluster.to_string();
+    let parts = [scope, &cluster, &pool.namespace, &pool.service, config.as_str()];
     let namespace = label(&pool.namespace, GROUP_NAMESPACE_CHARS);
     let service = label(&pool.service, GROUP_SERVICE_CHARS);
     let hash = short_hash(&parts, CONFIG_HASH_CHARS);
-    let parts = ["k8s", &namespace, &service, &unit_hash(unit), &hash];
+    let parts = ["k8s", &namespace, &service, unit_hash(unit), &hash];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// `<account>/<cluster>/<VPC>`.
 pub(crate) fn managed_by(facts: &ClusterFacts) -> (String, String) {
-    (TAG_MANAGED_BY.to_owned(), format!("{}/{}/{}", facts.account, facts.name, facts.vpc))
+    (TAG_MANAGED_BY.to_owned(), format!("{}/{}/{}", facts.id.scope.account, facts.id.name, facts.vpc))
 }
 
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.

@@ -8,6 +8,8 @@ use trellis_lattice::{Action, DesiredRule, RuleMatch};
 /// One Lattice rule that a match asks for, and what decides its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
+    /// Which of the routes that have the listener, by age; 0 is the oldest.
+    pub(crate) contributor: usize,
     /// The specification's precedence among matches; greater first.
     pub(crate) specificity: [usize; 4],
     /// Then the older route, then its namespace and name, then the order of rules and matches in it.
@@ -28,12 +30,12 @@ pub(crate) struct Origin {
     pub(crate) alternative: usize,
 }
 
-/// The rules in order of their priorities, each match once: of equal ones the first by precedence stands.
+/// The candidates with their priorities, in that order, each match once: of equal ones the first by precedence stands.
 ///
 /// Priorities are 1 to n, except that a rule with the user's own priority gets that or, where it is taken, the next
 /// free one; the rules without one fill the numbers that are left. No number is given twice, and where the user's
 /// numbers would leave none below the highest, only their order counts.
-pub(crate) fn order(mut candidates: Vec<Candidate>, priority_max: u16) -> Vec<DesiredRule> {
+pub(crate) fn order(mut candidates: Vec<Candidate>, priority_max: u16) -> Vec<(u16, Candidate)> {
     candidates.sort_by(|a, b| {
         let key = |candidate: &Candidate| (Reverse(candidate.specificity), candidate.origin.clone());
         key(a).cmp(&key(b))
@@ -56,21 +58,22 @@ pub(crate) fn order(mut candidates: Vec<Candidate>, priority_max: u16) -> Vec<De
             priorities[at] = free.next().unwrap_or(u16::MAX);
         }
     }
-    let mut rules: Vec<DesiredRule> = candidates
-        .into_iter()
-        .zip(priorities)
-        .map(|(candidate, priority)| DesiredRule {
-            name: naming::rule(&candidate.matches),
-            priority,
-            matches: candidate.matches,
-            action: candidate.action,
-        })
-        .collect();
-    rules.sort_by_key(|rule| rule.priority);
-    if rules.last().is_some_and(|rule| rule.priority > priority_max) {
-        for (rule, priority) in rules.iter_mut().zip(1..) {
-            rule.priority = priority;
+    let mut ordered: Vec<(u16, Candidate)> = priorities.into_iter().zip(candidates).collect();
+    ordered.sort_by_key(|(priority, _)| *priority);
+    if ordered.last().is_some_and(|(priority, _)| *priority > priority_max) {
+        for ((priority, _), number) in ordered.iter_mut().zip(1..) {
+            *priority = number;
         }
     }
-    rules
+    ordered
+}
+
+/// The rule of a candidate.
+pub(crate) fn rule((priority, candidate): (u16, Candidate)) -> DesiredRule {
+    DesiredRule {
+        name: naming::rule(&candidate.matches),
+        priority,
+        matches: candidate.matches,
+        action: candidate.action,
+    }
 }

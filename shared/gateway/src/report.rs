@@ -4,6 +4,7 @@ use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use trellis_hint::ClusterId;
 
 /// A condition without its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,7 +40,7 @@ impl Condition {
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     /// The cluster.
-    pub cluster: String,
+    pub cluster: ClusterId,
     /// Kind, namespace and name in it.
     #[serde(flatten)]
     pub object: ObjectKey,
@@ -192,5 +193,5 @@ pub struct ImportReport {
     /// The import.
     pub subject: Subject,
     /// The clusters that export it; none when that is not known.
-    pub clusters: Option<BTreeSet<String>>,
+    pub clusters: Option<BTreeSet<ClusterId>>,
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -9,8 +9,8 @@ use trellis_hint::Kind;
 pub enum Read {
     /// One object.
     Get {
-        /// The cluster's name.
-        cluster: String,
+        /// The cluster.
+        cluster: ClusterId,
         /// The kind.
         kind: Kind,
         /// Empty for a cluster-scoped kind.
@@ -20,8 +20,8 @@ pub enum Read {
     },
     /// All objects of a kind that fit.
     List {
-        /// The cluster's name.
-        cluster: String,
+        /// The cluster.
+        cluster: ClusterId,
         /// The kind.
         kind: Kind,
         /// Only in this namespace.
@@ -35,7 +35,7 @@ pub enum Read {
 
 impl Read {
     /// The cluster that is asked.
-    pub fn cluster(&self) -> &str {
+    pub fn cluster(&self) -> &ClusterId {
         match self {
             Self::Get { cluster, .. } | Self::List { cluster, .. } => cluster,
         }
@@ -56,13 +56,9 @@ pub enum ReadResult {
 /// What is known of a registered cluster without asking its API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterFacts {
-    /// The EKS cluster's name.
-    pub name: String,
-    /// The AWS account's 12 digits.
-    pub account: String,
-    /// The Region.
-    pub region: String,
-    /// The VPC's id.
+    /// The cluster.
+    pub id: ClusterId,
+    /// The VPC's id; empty while EKS cannot be asked.
     pub vpc: String,
 }
 
@@ -81,29 +77,26 @@ pub struct ObjectKey {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// All registered clusters.
-    pub facts: BTreeMap<String, ClusterFacts>,
+    pub facts: BTreeMap<ClusterId, ClusterFacts>,
     /// Objects as the API servers gave them, by cluster.
-    pub objects: BTreeMap<String, BTreeMap<ObjectKey, Value>>,
+    pub objects: BTreeMap<ClusterId, BTreeMap<ObjectKey, Value>>,
     /// Everything that was asked and answered.
     pub answered: BTreeSet<Read>,
     /// Reads that found the whole kind missing.
-    pub kinds_missing: BTreeSet<(String, Kind)>,
+    pub kinds_missing: BTreeSet<(ClusterId, Kind)>,
     /// Clusters that could not be read, and why.
-    pub unreadable: BTreeMap<String, String>,
+    pub unreadable: BTreeMap<ClusterId, String>,
 }
 
 impl Snapshot {
     /// A snapshot of these registered clusters in which nothing was read yet.
     pub fn of(facts: impl IntoIterator<Item = ClusterFacts>) -> Self {
-        Self {
-            facts: facts.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
-            ..Self::default()
-        }
+        Self { facts: facts.into_iter().map(|facts| (facts.id.clone(), facts)).collect(), ..Self::default() }
     }
 
     /// Takes in an answer.
     pub fn insert(&mut self, read: Read, result: ReadResult) {
-        let cluster = read.cluster().to_owned();
+        let cluster = read.cluster().clone();
         let kind = match &read {
             Read::Get { kind, .. } | Read::List { kind, .. } => *kind,
         };
@@ -133,13 +126,13 @@ impl Snapshot {
     }
 
     /// One object as it was read.
-    pub fn get(&self, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
+    pub fn get(&self, cluster: &ClusterId, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
         let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
         self.objects.get(cluster)?.get(&key)
     }
 
     /// All objects of a kind in a cluster, in order of namespace and name.
-    pub fn all(&self, cluster: &str, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Value)> {
+    pub fn all(&self, cluster: &ClusterId, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Value)> {
         let from = ObjectKey { kind, namespace: String::new(), name: String::new() };
         let objects = self.objects.get(cluster).into_iter();
         objects.flat_map(move |all| all.range(from.clone()..).take_while(move |(key, _)| key.kind == kind))

@@ -8,7 +8,7 @@ use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// What is known of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +41,14 @@ impl<'a> View<'a> {
     }
 
     /// Whether the cluster does not serve the kind.
-    pub(crate) fn is_kind_missing(&self, cluster: &str, kind: Kind) -> bool {
+    pub(crate) fn is_kind_missing(&self, cluster: &ClusterId, kind: Kind) -> bool {
         self.snapshot.kinds_missing.contains(&(cluster.to_owned(), kind))
     }
 
     /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
-    pub(crate) fn get(&self, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
+    pub(crate) fn get(&self, cluster: &ClusterId, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
         let read =
-            Read::Get { cluster: cluster.into(), kind, namespace: namespace.into(), name: name.into() };
+            Read::Get { cluster: cluster.clone(), kind, namespace: namespace.into(), name: name.into() };
         if let Some(why) = self.unknown(&read, cluster, kind) {
             return Found::Unknown(why);
         }
@@ -61,12 +61,12 @@ impl<'a> View<'a> {
     /// All objects of a kind in a cluster, or in one namespace of it.
     pub(crate) fn list(
         &self,
-        cluster: &str,
+        cluster: &ClusterId,
         kind: Kind,
         namespace: Option<&str>,
     ) -> Result<Listed<'a>, String> {
         self.list_read(&Read::List {
-            cluster: cluster.into(),
+            cluster: cluster.clone(),
             kind,
             namespace: namespace.map(Into::into),
             name: None,
@@ -75,9 +75,14 @@ impl<'a> View<'a> {
     }
 
     /// All objects of a kind and name in a cluster, whatever their namespace.
-    pub(crate) fn list_named(&self, cluster: &str, kind: Kind, name: &str) -> Result<Listed<'a>, String> {
+    pub(crate) fn list_named(
+        &self,
+        cluster: &ClusterId,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Listed<'a>, String> {
         self.list_read(&Read::List {
-            cluster: cluster.into(),
+            cluster: cluster.clone(),
             kind,
             namespace: None,
             name: Some(name.into()),
@@ -86,9 +91,14 @@ impl<'a> View<'a> {
     }
 
     /// The EndpointSlices of a Service.
-    pub(crate) fn slices(&self, cluster: &str, namespace: &str, service: &str) -> Result<Listed<'a>, String> {
+    pub(crate) fn slices(
+        &self,
+        cluster: &ClusterId,
+        namespace: &str,
+        service: &str,
+    ) -> Result<Listed<'a>, String> {
         self.list_read(&Read::List {
-            cluster: cluster.into(),
+            cluster: cluster.clone(),
             kind: Kind::EndpointSlice,
             namespace: Some(namespace.into()),
             name: None,
@@ -115,15 +125,15 @@ impl<'a> View<'a> {
     }
 
     /// Why the answer to a read is not known; notes the read down if nobody has asked yet.
-    fn unknown(&self, read: &Read, cluster: &str, kind: Kind) -> Option<String> {
+    fn unknown(&self, read: &Read, cluster: &ClusterId, kind: Kind) -> Option<String> {
         if !self.snapshot.facts.contains_key(cluster) {
-            return Some(format!("Cluster {cluster} is not registered"));
+            return Some(format!("Cluster {} is not registered", cluster.name));
         }
         if let Some(why) = self.snapshot.unreadable.get(cluster) {
-            return Some(format!("Cluster {cluster} cannot be read: {why}"));
+            return Some(format!("Cluster {} cannot be read: {why}", cluster.name));
         }
         if self.is_kind_missing(cluster, kind) {
-            return Some(format!("Cluster {cluster} does not serve the kind {kind}"));
+            return Some(format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_answer(read) {
             return None;

@@ -9,8 +9,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use support::case::{Case, outcome_of};
+use support::case::{Case, outcome_of, scoped};
 use support::world::World;
+use trellis_gateway::Read;
+use trellis_hint::{Kind, referents};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -66,4 +68,30 @@ fn no_golden_file_is_without_its_case_and_no_base_is_unused() {
     assert!(stray.is_empty(), "files that belong to no case, or that a case lacks: {stray:?}");
     let used: BTreeSet<String> = cases.iter().flat_map(|case| read_case(case).base).collect();
     assert_eq!(names(&folder().join("base"), ".yaml"), used, "bases that no case uses");
+}
+
+/// The webhook forwards changes of referents only: what a route is translated from must be among them.
+#[test]
+fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_there() {
+    let mut looked_at = 0;
+    for name in names(&folder(), ".in.yaml") {
+        let case = read_case(&name);
+        let world = World::of(&case, &folder().join("base"));
+        for unit in &case.units {
+            let (snapshot, ..) = world.observe(&scoped(unit));
+            for read in &snapshot.answered {
+                let Read::Get { cluster, kind: Kind::Service, namespace, name: service } = read else {
+                    continue;
+                };
+                let objects = world.objects.get(cluster).into_iter().flatten();
+                let of_kind =
+                    objects.filter_map(|object| Some((Kind::parse(object.get("kind")?.as_str()?)?, object)));
+                let mut named = of_kind.flat_map(|(kind, object)| referents(kind, object));
+                let wanted = (Kind::Service, namespace.clone(), service.clone());
+                assert!(named.any(|one| one == wanted), "{name}: {read:?}");
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 100, "only {looked_at} reads of Services were looked at");
 }

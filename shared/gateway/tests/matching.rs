@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use trellis_gateway::{ClusterFacts, ReadResult, Settings, Snapshot, translate, wants_everything};
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Desired, HeaderMatch, Limits, PathMatch, RuleMatch, ValueMatch};
 
 const CASES: u32 = 400;
@@ -35,6 +35,10 @@ struct Match {
     path: &'static str,
     method: Option<&'static str>,
     headers: BTreeMap<&'static str, &'static str>,
+}
+
+fn one() -> ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
 }
 
 fn matched() -> impl Strategy<Value = Match> {
@@ -115,7 +119,8 @@ fn by_lattice(desired: &Desired, request: &Request, reading: PrefixReading) -> O
     }
 }
 
-fn desired(rules: &[Vec<Match>]) -> Desired {
+/// What the route wants under a quota of rules; none where it is refused.
+fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
     let wire = |one: &Match| {
         let headers: Vec<Value> =
             one.headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
@@ -144,25 +149,16 @@ fn desired(rules: &[Vec<Match>]) -> Desired {
             "spec": {"parentRefs": [{"name": "net"}], "rules": rules}}),
     ];
     let objects: Vec<Value> = services.chain(others).collect();
-    let mut snapshot = Snapshot::of([ClusterFacts {
-        name: "one".into(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
-        vpc: "vpc-0a1b2c3d4e5f60001".into(),
-    }]);
+    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
     for read in wants_everything(&snapshot) {
         let trellis_gateway::Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
         snapshot.insert(read, ReadResult::Objects(of_kind));
     }
-    let limits = Limits { rules_per_listener: 100, target_groups_per_service: 100, ..Limits::default() };
-    let unit = UnitKey::Route {
-        kind: Kind::HTTPRoute,
-        cluster: "one".into(),
-        namespace: "d".into(),
-        name: "r".into(),
-    };
-    translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired.unwrap()
+    let limits = Limits { rules_per_listener, target_groups_per_service: 100, ..Limits::default() };
+    let unit =
+        UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };
+    translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired
 }
 
 proptest! {
@@ -173,12 +169,38 @@ proptest! {
         rules in prop::collection::vec(prop::collection::vec(matched(), 1..4), 1..5),
         requests in prop::collection::vec(request(), 1..20),
     ) {
-        let desired = desired(&rules);
+        let desired = desired(&rules, 100).unwrap();
         for request in requests {
             let expected = by_specification(&rules, &request).map(|at| format!("s{at}"));
             for reading in [PrefixReading::Characters, PrefixReading::Elements] {
                 let seen = by_lattice(&desired, &request, reading);
                 prop_assert_eq!(&seen, &expected, "{:?} under {:?}", &request, reading);
+            }
+        }
+    }
+
+    #[test]
+    fn under_a_small_quota_only_paths_that_go_on_after_a_prefix_are_matched_otherwise(
+        rules in prop::collection::vec(prop::collection::vec(matched(), 1..3), 1..5),
+        requests in prop::collection::vec(request(), 1..20),
+        quota in 3_usize..9,
+    ) {
+        let Some(desired) = desired(&rules, quota) else { return Ok(()) };
+        let listener = &desired.services[0].listeners[0];
+        prop_assert!(listener.rules.len() <= quota);
+        let widened = listener.rules.iter().filter_map(|rule| match &rule.matches.path {
+            Some(PathMatch::Prefix(prefix)) if !prefix.ends_with('/') => Some(prefix.as_str()),
+            _ => None,
+        });
+        let widened: Vec<&str> = widened.collect();
+        let goes_on = |request: &Request| widened.iter().any(|prefix| {
+            request.path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
+        for request in requests {
+            let expected = by_specification(&rules, &request).map(|at| format!("s{at}"));
+            prop_assert_eq!(&by_lattice(&desired, &request, PrefixReading::Elements), &expected, "{:?}", &request);
+            if !goes_on(&request) {
+                prop_assert_eq!(&by_lattice(&desired, &request, PrefixReading::Characters), &expected, "{:?}", &request);
             }
         }
     }

@@ -10,7 +10,7 @@ use trellis_gateway::{
     ClusterFacts, Read, ReadResult, Settings, Snapshot, admission_warnings, dependents, statuses, translate,
     units, wants, wants_everything,
 };
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Actual, Limits, Outcome, plan};
 
 /// Cases of each property: the whole file runs for seconds.
@@ -22,6 +22,10 @@ const MUTATIONS_MAX: usize = 4;
 const NAMES: [&str; 3] = ["a", "b", "long-name-that-does-not-fit-into-a-service-name-at-all"];
 const NAMESPACES: [&str; 2] = ["default", "other"];
 const CLUSTERS: [&str; 2] = ["one", "two"];
+
+fn cluster(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:123456789012:cluster/{name}").parse().unwrap()
+}
 
 fn route_spec() -> impl Strategy<Value = Value> {
     let path = (
@@ -170,19 +174,17 @@ fn mutated() -> impl Strategy<Value = (usize, Kind, Value)> {
 }
 
 fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
-    let facts = CLUSTERS.iter().zip(1..).map(|(name, digit)| ClusterFacts {
-        name: (*name).into(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
-        vpc: format!("vpc-0a1b2c3d4e5f6000{digit}"),
-    });
+    let facts = CLUSTERS
+        .iter()
+        .zip(1..)
+        .map(|(name, digit)| ClusterFacts { id: cluster(name), vpc: format!("vpc-0a1b2c3d4e5f6000{digit}") });
     let mut snapshot = Snapshot::of(facts);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
         let (kind, cluster) = (*kind, read.cluster().to_owned());
         let mut found: Vec<Value> = objects
             .iter()
-            .filter(|(at, one, _)| CLUSTERS[*at] == cluster && *one == kind)
+            .filter(|(at, one, _)| CLUSTERS[*at] == cluster.name && *one == kind)
             .map(|(.., object)| object.clone())
             .collect();
         if kind == Kind::GatewayClass {

@@ -8,11 +8,15 @@ use trellis_gateway::{
     CONTROLLER, ClusterFacts, ObjectKey, Read, ReadResult, Settings, Snapshot, dependents, statuses,
     translate, units, wants_everything,
 };
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Limits, Outcome, ServiceOutcome};
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
 const RECONCILES_MAX: usize = 60;
+
+fn one() -> ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+}
 
 fn route(name: &str, created: &str, hostnames: &[&str]) -> Value {
     json!({"kind": "HTTPRoute",
@@ -28,12 +32,7 @@ fn world(routes: &[Value]) -> Snapshot {
             "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}),
     ];
     objects.extend_from_slice(routes);
-    let mut snapshot = Snapshot::of([ClusterFacts {
-        name: "one".into(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
-        vpc: "vpc-0a1b2c3d4e5f60001".into(),
-    }]);
+    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
@@ -43,7 +42,7 @@ fn world(routes: &[Value]) -> Snapshot {
 }
 
 fn unit(name: &str) -> UnitKey {
-    UnitKey::Route { kind: Kind::HTTPRoute, cluster: "one".into(), namespace: "d".into(), name: name.into() }
+    UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: name.into() }
 }
 
 /// Reconciles the units and whom they wake, in order, with everything that is desired being there at once. Gives back
@@ -93,7 +92,7 @@ fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> BTreeMap<String, 
 }
 
 fn condition<'a>(snapshot: &'a Snapshot, name: &str, kind: &str) -> &'a Value {
-    let route = snapshot.get("one", Kind::HTTPRoute, "d", name).unwrap();
+    let route = snapshot.get(&one(), Kind::HTTPRoute, "d", name).unwrap();
     let conditions = route.pointer("/status/parents/0/conditions").unwrap().as_array().unwrap();
     conditions.iter().find(|condition| condition["type"] == kind).unwrap()
 }
@@ -127,7 +126,7 @@ fn when_the_oldest_route_is_deleted_the_next_has_the_service() {
     let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
     settle(&mut snapshot, queue);
     let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: "old".into() };
-    snapshot.objects.get_mut("one").unwrap().remove(&key);
+    snapshot.objects.get_mut(&one()).unwrap().remove(&key);
     let services = settle(&mut snapshot, vec![unit("old")]);
     assert_eq!(services.values().cloned().collect::<Vec<_>>(), [[r#"Some(Exact("/young"))"#.to_owned()]]);
     assert_eq!(condition(&snapshot, "young", "Programmed")["status"], "True");
@@ -142,7 +141,7 @@ fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
     settle(&mut snapshot, queue);
     let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: "young".into() };
-    let object = snapshot.objects.get_mut("one").unwrap().get_mut(&key).unwrap();
+    let object = snapshot.objects.get_mut(&one()).unwrap().get_mut(&key).unwrap();
     object["metadata"]["generation"] = json!(2);
     object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/new");
     let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
@@ -162,5 +161,8 @@ fn objects_of_other_controllers_are_no_units() {
     foreign["spec"]["parentRefs"] = json!([{"name": "mesh"}]);
     let snapshot = world(&[foreign]);
     let texts: Vec<String> = units(&snapshot).into_keys().map(|unit| unit.to_string()).collect();
-    assert_eq!(texts, ["gateway/net", "dependents/GatewayClass/one//c"]);
+    assert_eq!(
+        texts,
+        ["gateway/123456789012/us-west-2/net", "dependents/123456789012/us-west-2/GatewayClass/one//c"]
+    );
 }

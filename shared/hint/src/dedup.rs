@@ -46,7 +46,12 @@ mod tests {
     use serde_json::json;
 
     fn id(operation: Operation, object: &Value, old: &Value) -> String {
-        deduplication_id(&UnitKey::Gateway { name: "g".into() }, operation, Some(object), Some(old))
+        deduplication_id(
+            &"gateway/123456789012/us-west-2/g".parse().unwrap(),
+            operation,
+            Some(object),
+            Some(old),
+        )
     }
 
     #[test]

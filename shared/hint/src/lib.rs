@@ -5,20 +5,31 @@
 //! [`units_of`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
 //! reconciler share it, and the unit is the message group, so that one resource has one writer at a time.
 
+mod cluster;
 mod dedup;
 mod object;
+mod referents;
+mod touched;
 mod unit;
 mod units_of;
 
+pub use cluster::{ClusterId, ParseClusterError, Scope};
 pub use dedup::deduplication_id;
 pub use object::{Kind, ObjectRef, Operation};
-pub use unit::{ParseUnitError, UnitKey};
+pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
+pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
+pub use unit::{ParseUnitError, UnitKey, is_object_name};
 pub use units_of::{parent_gateways, units_of};
 
 use serde::{Deserialize, Serialize};
 
 /// The version of the message body. A reader refuses any other and says so.
-pub const SCHEMA: u32 = 1;
+///
+/// | schema | what changed |
+/// |---|---|
+/// | 1 | clusters by name alone |
+/// | 2 | clusters by ARN, units by account and Region |
+pub const SCHEMA: u32 = 2;
 
 /// The longest accepted message body, in bytes: a hint is about 500 bytes; anything far longer is not a hint.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -116,9 +127,9 @@ mod tests {
 
     fn hint() -> Hint {
         Hint::new(
-            UnitKey::Gateway { name: "my-hotel".into() },
+            "gateway/123456789012/us-west-2/my-hotel".parse().unwrap(),
             ObjectRef {
-                cluster: "one".into(),
+                cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
                 kind: Kind::Gateway,
                 namespace: "default".into(),
                 name: "my-hotel".into(),
@@ -153,8 +164,10 @@ mod tests {
 
     #[test]
     fn another_schema_is_refused_by_its_number_even_if_the_rest_is_unreadable() {
-        let error = Hint::parse(r#"{"schema": 7, "what": []}"#).unwrap_err();
-        assert!(matches!(error, ParseHintError::UnknownSchema(7)), "{error}");
+        for schema in [1, 7] {
+            let error = Hint::parse(&format!(r#"{{"schema": {schema}, "what": []}}"#)).unwrap_err();
+            assert!(error.to_string().contains(&format!("schema {schema} is not known")), "{error}");
+        }
     }
 
     #[test]

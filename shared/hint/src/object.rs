@@ -1,3 +1,4 @@
+use crate::ClusterId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -97,8 +98,8 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
-    /// The EKS cluster's name.
-    pub cluster: String,
+    /// The EKS cluster.
+    pub cluster: ClusterId,
     /// The object's kind.
     pub kind: Kind,
     /// Empty for a cluster-scoped kind.

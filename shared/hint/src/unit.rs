@@ -1,20 +1,29 @@
-use crate::Kind;
+use crate::{ClusterId, Kind, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 
 /// The longest `MessageGroupId` that SQS takes (SQS API reference, SendMessage).
 const GROUP_ID_CHARS_MAX: usize = 128;
+/// The longest name of a Kubernetes object (Kubernetes documentation, object names: DNS subdomain).
+const OBJECT_NAME_CHARS_MAX: usize = 253;
+/// Characters of an unreadable text that an error shows.
+const TOLD_CHARS_MAX: usize = 300;
+
+/// Characters of a unit's hash in tags: 128 bits, so that ownership can rest on it.
+const HASH_CHARS: usize = 32;
 
 /// The piece of work that has one writer at a time.
 ///
-/// Written as text (`route/HTTPRoute/one/default/inventory`) it is the value of the owner tag of every VPC Lattice
-/// resource that the unit made, so an orphan leads back to its unit.
+/// Its text (`route/123456789012/us-west-2/HTTPRoute/one/default/inventory`) is for people and messages. What it made in
+/// VPC Lattice bears its [`UnitKey::hash`] in the owner tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum UnitKey {
-    /// A service network and its VPC associations. The name is account-wide: clusters share it.
+    /// A service network and its VPC associations. The name is unique in the scope: its clusters share it.
     Gateway {
+        /// The service network's scope.
+        scope: Scope,
         /// The Gateways' name and the service network's.
         name: String,
     },
@@ -23,7 +32,7 @@ pub enum UnitKey {
         /// One of the route kinds.
         kind: Kind,
         /// The route's cluster.
-        cluster: String,
+        cluster: ClusterId,
         /// The route's namespace.
         namespace: String,
         /// The route's name.
@@ -32,7 +41,7 @@ pub enum UnitKey {
     /// The target group that an export gives to users outside Kubernetes.
     Export {
         /// The export's cluster.
-        cluster: String,
+        cluster: ClusterId,
         /// The export's namespace.
         namespace: String,
         /// The export's name.
@@ -43,11 +52,16 @@ pub enum UnitKey {
         /// The changed object's kind.
         kind: Kind,
         /// The changed object's cluster.
-        cluster: String,
+        cluster: ClusterId,
         /// The changed object's namespace; empty for a cluster-scoped kind.
         namespace: String,
         /// The changed object's name; for an EndpointSlice its Service's, with kind Service.
         name: String,
+    },
+    /// Owns nothing: a look at all that a cluster has, since changes of it may have gone unnoticed.
+    Cluster {
+        /// The cluster.
+        cluster: ClusterId,
     },
 }
 
@@ -57,37 +71,61 @@ impl UnitKey {
         fitting(self.to_string())
     }
 
+    /// 32 hexadecimal characters that stand for the key in owner tags: the SHA-256 of its text, cut to 128 bits.
+    pub fn hash(&self) -> String {
+        let mut text = hex(self.to_string().as_bytes());
+        text.truncate(HASH_CHARS);
+        text
+    }
+
+    /// The account and Region whose VPC Lattice the unit writes to.
+    pub fn scope(&self) -> &Scope {
+        match self {
+            Self::Gateway { scope, .. } => scope,
+            Self::Route { cluster, .. }
+            | Self::Export { cluster, .. }
+            | Self::Dependents { cluster, .. }
+            | Self::Cluster { cluster } => &cluster.scope,
+        }
+    }
+
     /// The cluster that the unit's object lives in; a Gateway unit has none of its own.
-    pub fn cluster(&self) -> Option<&str> {
+    pub fn cluster(&self) -> Option<&ClusterId> {
         match self {
             Self::Gateway { .. } => None,
-            Self::Route { cluster, .. } | Self::Export { cluster, .. } | Self::Dependents { cluster, .. } => {
-                Some(cluster)
-            }
+            Self::Route { cluster, .. }
+            | Self::Export { cluster, .. }
+            | Self::Dependents { cluster, .. }
+            | Self::Cluster { cluster } => Some(cluster),
         }
     }
 }
 
 /// The text itself, or its hash where it is too long for a message group.
 fn fitting(text: String) -> String {
-    if text.len() <= GROUP_ID_CHARS_MAX {
-        return text;
-    }
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().fold(String::from("unit-"), |all, byte| all + &format!("{byte:02x}"))
+    if text.len() <= GROUP_ID_CHARS_MAX { text } else { format!("unit-{}", hex(text.as_bytes())) }
+}
+
+/// The SHA-256 of these bytes in hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"))
 }
 
 impl fmt::Display for UnitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = self.scope();
         match self {
-            Self::Gateway { name } => write!(f, "gateway/{name}"),
+            Self::Gateway { name, .. } => write!(f, "gateway/{scope}/{name}"),
             Self::Route { kind, cluster, namespace, name } => {
-                write!(f, "route/{kind}/{cluster}/{namespace}/{name}")
+                write!(f, "route/{scope}/{kind}/{}/{namespace}/{name}", cluster.name)
             }
-            Self::Export { cluster, namespace, name } => write!(f, "export/{cluster}/{namespace}/{name}"),
+            Self::Export { cluster, namespace, name } => {
+                write!(f, "export/{scope}/{}/{namespace}/{name}", cluster.name)
+            }
             Self::Dependents { kind, cluster, namespace, name } => {
-                write!(f, "dependents/{kind}/{cluster}/{namespace}/{name}")
+                write!(f, "dependents/{scope}/{kind}/{}/{namespace}/{name}", cluster.name)
             }
+            Self::Cluster { cluster } => write!(f, "cluster/{scope}/{}", cluster.name),
         }
     }
 }
@@ -101,33 +139,48 @@ impl FromStr for UnitKey {
     type Err = ParseUnitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || ParseUnitError(text.to_owned());
-        let parts: Vec<&str> = text.split('/').collect();
-        let kind = |name: &str| Kind::parse(name).ok_or_else(wrong);
-        let key = match *parts.as_slice() {
-            ["gateway", name] => Self::Gateway { name: name.into() },
-            ["route", k, cluster, namespace, name] if kind(k)?.is_route() => Self::Route {
-                kind: kind(k)?,
-                cluster: cluster.into(),
-                namespace: namespace.into(),
-                name: name.into(),
-            },
-            ["export", cluster, namespace, name] => {
-                Self::Export { cluster: cluster.into(), namespace: namespace.into(), name: name.into() }
-            }
-            ["dependents", k, cluster, namespace, name] => Self::Dependents {
-                kind: kind(k)?,
-                cluster: cluster.into(),
-                namespace: namespace.into(),
-                name: name.into(),
-            },
-            _ => return Err(wrong()),
-        };
-        let dependents_of_cluster_scoped =
-            matches!(&key, Self::Dependents { namespace, .. } if namespace.is_empty());
-        let blank = parts.iter().filter(|part| part.is_empty()).count();
-        if blank > usize::from(dependents_of_cluster_scoped) { Err(wrong()) } else { Ok(key) }
+        parse(text).ok_or_else(|| ParseUnitError(text.chars().take(TOLD_CHARS_MAX).collect()))
     }
+}
+
+fn parse(text: &str) -> Option<UnitKey> {
+    let (what, rest) = text.split_once('/')?;
+    let (account, rest) = rest.split_once('/')?;
+    let (region, rest) = rest.split_once('/')?;
+    let scope = Scope::new(account, region)?;
+    let parts: Vec<&str> = rest.split('/').collect();
+    let named = |name: &str| is_object_name(name).then(|| name.to_owned());
+    match (what, parts.as_slice()) {
+        ("gateway", [name]) => Some(UnitKey::Gateway { name: named(name)?, scope }),
+        ("route", [kind, cluster, namespace, name]) => Some(UnitKey::Route {
+            kind: Kind::parse(kind).filter(|kind| kind.is_route())?,
+            cluster: ClusterId::new(scope, cluster)?,
+            namespace: named(namespace)?,
+            name: named(name)?,
+        }),
+        ("export", [cluster, namespace, name]) => Some(UnitKey::Export {
+            cluster: ClusterId::new(scope, cluster)?,
+            namespace: named(namespace)?,
+            name: named(name)?,
+        }),
+        ("dependents", [kind, cluster, namespace, name]) => Some(UnitKey::Dependents {
+            kind: Kind::parse(kind)?,
+            cluster: ClusterId::new(scope, cluster)?,
+            namespace: if namespace.is_empty() { String::new() } else { named(namespace)? },
+            name: named(name)?,
+        }),
+        ("cluster", [cluster]) => Some(UnitKey::Cluster { cluster: ClusterId::new(scope, cluster)? }),
+        _ => None,
+    }
+}
+
+/// Whether Kubernetes can name an object so: a DNS subdomain (Kubernetes documentation, object names).
+///
+/// What no object can be called must not become work: the name goes into requests, messages and tags.
+pub fn is_object_name(name: &str) -> bool {
+    let is_inner =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    (1..=OBJECT_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_inner)
 }
 
 impl From<UnitKey> for String {
@@ -151,11 +204,12 @@ mod tests {
     #[test]
     fn keys_are_read_back_from_their_text() {
         for text in [
-            "gateway/my-hotel",
-            "route/HTTPRoute/one/default/inventory",
-            "export/two/default/inventory-ver2",
-            "dependents/Service/one/default/parking",
-            "dependents/GatewayClass/one//amazon-vpc-lattice",
+            "gateway/123456789012/us-west-2/my-hotel",
+            "route/123456789012/us-west-2/HTTPRoute/one/default/inventory",
+            "export/123456789012/us-west-2/two/default/inventory-ver2",
+            "dependents/123456789012/us-west-2/Service/one/default/parking",
+            "dependents/123456789012/us-west-2/GatewayClass/one//amazon-vpc-lattice",
+            "cluster/123456789012/us-west-2/one",
         ] {
             assert_eq!(text.parse::<UnitKey>().unwrap().to_string(), text);
         }
@@ -163,34 +217,49 @@ mod tests {
 
     #[test]
     fn texts_that_name_no_unit_are_refused() {
+        let scope = "123456789012/us-west-2";
         for text in [
-            "",
-            "gateway/",
-            "gateway/a/b",
-            "route/Service/one/a/b",
-            "route/HTTPRoute/one//b",
-            "export/one/a",
-            "pods/a",
+            String::new(),
+            "gateway/my-hotel".into(),
+            format!("gateway/{scope}/"),
+            format!("gateway/{scope}/a/b"),
+            format!("gateway/{scope}/A_b"),
+            format!("gateway/{scope}/{}", "g".repeat(254)),
+            "gateway/12345/us-west-2/a".into(),
+            format!("route/{scope}/Service/one/a/b"),
+            format!("route/{scope}/HTTPRoute/one//b"),
+            format!("route/{scope}/HTTPRoute/o ne/a/b"),
+            format!("export/{scope}/one/a"),
+            format!("cluster/{scope}/one/a"),
+            format!("pods/{scope}/a"),
         ] {
             assert!(text.parse::<UnitKey>().is_err(), "{text}");
         }
     }
 
+    fn longest(name: usize) -> UnitKey {
+        let scope = Scope::new("123456789012", "us-west-2").unwrap();
+        UnitKey::Route {
+            kind: Kind::HTTPRoute,
+            cluster: ClusterId::new(scope, &"c".repeat(100)).unwrap(),
+            namespace: "n".repeat(63),
+            name: "r".repeat(name),
+        }
+    }
+
     #[test]
     fn a_group_id_never_exceeds_what_sqs_takes() {
-        let long = UnitKey::Route {
-            kind: Kind::HTTPRoute,
-            cluster: "c".repeat(100),
-            namespace: "n".repeat(63),
-            name: "r".repeat(253),
-        };
-        assert!(long.group_id().len() <= GROUP_ID_CHARS_MAX);
-        let other = UnitKey::Route {
-            kind: Kind::HTTPRoute,
-            cluster: "c".repeat(100),
-            namespace: "n".repeat(63),
-            name: "r".repeat(252),
-        };
-        assert_ne!(long.group_id(), other.group_id());
+        assert!(longest(253).group_id().len() <= GROUP_ID_CHARS_MAX);
+        assert_ne!(longest(253).group_id(), longest(252).group_id());
+    }
+
+    #[test]
+    fn a_hash_is_short_and_another_for_another_account() {
+        assert_eq!(longest(253).hash().len(), HASH_CHARS);
+        let hash = |text: &str| text.parse::<UnitKey>().unwrap().hash();
+        assert_ne!(
+            hash("route/123456789012/us-west-2/HTTPRoute/prod/shop/cart"),
+            hash("route/210987654321/us-west-2/HTTPRoute/prod/shop/cart")
+        );
     }
 }

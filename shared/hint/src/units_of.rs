@@ -1,4 +1,4 @@
-use crate::{Kind, ObjectRef, UnitKey};
+use crate::{Kind, ObjectRef, UnitKey, is_object_name};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -21,8 +21,9 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
         namespace: namespace.clone(),
         name: name.to_owned(),
     };
+    let gateway = |name: String| UnitKey::Gateway { scope: cluster.scope.clone(), name };
     match kind {
-        Kind::Gateway => vec![UnitKey::Gateway { name: name.clone() }],
+        Kind::Gateway => vec![gateway(name.clone())],
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => {
             let route = UnitKey::Route {
                 kind: *kind,
@@ -32,7 +33,7 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             };
             let parents: BTreeSet<String> =
                 [old_object, object].into_iter().flatten().flat_map(parent_gateways).collect();
-            std::iter::once(route).chain(parents.into_iter().map(|name| UnitKey::Gateway { name })).collect()
+            std::iter::once(route).chain(parents.into_iter().map(gateway)).collect()
         }
         Kind::ServiceExport => vec![
             UnitKey::Export { cluster: cluster.clone(), namespace: namespace.clone(), name: name.clone() },
@@ -55,6 +56,7 @@ pub fn parent_gateways(route: &Value) -> BTreeSet<String> {
         .flatten()
         .filter(|parent| parent.get("kind").and_then(Value::as_str).unwrap_or("Gateway") == "Gateway")
         .filter_map(|parent| parent.get("name").and_then(Value::as_str).map(str::to_owned))
+        .filter(|name| is_object_name(name))
         .collect()
 }
 
@@ -65,7 +67,7 @@ fn slice_services(object: Option<&Value>, old_object: Option<&Value>) -> BTreeSe
         .filter_map(|slice| {
             slice.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str)
         })
-        .filter(|service| !service.is_empty())
+        .filter(|service| is_object_name(service))
         .map(str::to_owned)
         .collect()
 }
@@ -77,7 +79,7 @@ mod tests {
 
     fn changed(kind: Kind, name: &str) -> ObjectRef {
         ObjectRef {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind,
             namespace: "shop".into(),
             name: name.into(),
@@ -87,7 +89,7 @@ mod tests {
     }
 
     fn texts(units: &[UnitKey]) -> Vec<String> {
-        units.iter().map(ToString::to_string).collect()
+        units.iter().map(|unit| unit.to_string().replacen("123456789012/us-west-2/", "", 1)).collect()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use trellis_hint::ClusterId;
 use trellis_ports::{CallError, Clusters, Described, Fleet, Registry};
 
 /// How soon a cluster that cannot be reached is described anew a second time. A rotated CA or a moved endpoint is a
@@ -20,10 +21,9 @@ pub struct RegisteredClusters<R> {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// By name.
-    clients: BTreeMap<String, (Described, Arc<ClusterClient>)>,
-    /// When a cluster was described anew because it could not be reached, by name.
-    described_again: BTreeMap<String, Instant>,
+    clients: BTreeMap<ClusterId, (Described, Arc<ClusterClient>)>,
+    /// When a cluster was described anew because it could not be reached.
+    described_again: BTreeMap<ClusterId, Instant>,
 }
 
 impl<R: Registry> RegisteredClusters<R> {
@@ -32,16 +32,16 @@ impl<R: Registry> RegisteredClusters<R> {
         Self { registry: Arc::new(registry), kept: Mutex::default() }
     }
 
-    /// The names of the clusters that are to be described anew now.
-    fn to_describe_again(&self) -> Vec<String> {
+    /// The clusters that are to be described anew now.
+    fn to_describe_again(&self) -> Vec<ClusterId> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let Kept { clients, described_again } = &mut *kept;
         let flagged = clients.iter().filter(|(_, (_, client))| client.must_describe_again());
-        let long_ago = |name: &String| {
+        let long_ago = |name: &ClusterId| {
             described_again.get(name).is_none_or(|at| now.duration_since(*at) >= DESCRIBE_AGAIN_AFTER)
         };
-        let names: Vec<String> = flagged.map(|(name, _)| name.clone()).filter(long_ago).collect();
+        let names: Vec<ClusterId> = flagged.map(|(name, _)| name.clone()).filter(long_ago).collect();
         described_again.extend(names.iter().map(|name| (name.clone(), now)));
         names
     }
@@ -49,7 +49,7 @@ impl<R: Registry> RegisteredClusters<R> {
     /// The client of a cluster: the kept one, unless the cluster is described otherwise now or is to be connected anew.
     fn client(&self, cluster: &Described, anew: bool) -> Result<Arc<ClusterClient>, KubeError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((described, client)) = kept.clients.get(&cluster.facts.name)
+        if let Some((described, client)) = kept.clients.get(&cluster.facts.id)
             && described == cluster
             && !anew
         {
@@ -61,16 +61,16 @@ impl<R: Registry> RegisteredClusters<R> {
             async move { registry.token(&of).await }
         });
         let client = Arc::new(ClusterClient::connect(&cluster.endpoint, &cluster.ca_pem, token)?);
-        kept.clients.insert(cluster.facts.name.clone(), (cluster.clone(), Arc::clone(&client)));
+        kept.clients.insert(cluster.facts.id.clone(), (cluster.clone(), Arc::clone(&client)));
         Ok(client)
     }
 
     /// Forgets the clients of clusters that are not registered any more.
     fn prune(&self, registered: &[Described]) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_registered = |name: &String| registered.iter().any(|one| one.facts.name == *name);
-        kept.clients.retain(|name, _| is_registered(name));
-        kept.described_again.retain(|name, _| is_registered(name));
+        let is_registered = |id: &ClusterId| registered.iter().any(|one| one.facts.id == *id);
+        kept.clients.retain(|id, _| is_registered(id));
+        kept.described_again.retain(|id, _| is_registered(id));
     }
 }
 
@@ -86,14 +86,14 @@ impl<R: Registry> Clusters for RegisteredClusters<R> {
         self.prune(&registered.clusters);
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
         for cluster in registered.clusters {
-            let name = cluster.facts.name.clone();
-            let client = self.client(&cluster, again.contains(&name));
+            let id = cluster.facts.id.clone();
+            let client = self.client(&cluster, again.contains(&id));
             let client = client.map_err(|error| trellis_telemetry::chain(&error).to_string());
             fleet.facts.push(cluster.facts);
-            fleet.clusters.insert(name, client);
+            fleet.clusters.insert(id, client);
         }
-        for (name, why) in registered.unusable {
-            fleet.clusters.insert(name, Err(why));
+        for (id, why) in registered.unusable {
+            fleet.clusters.insert(id, Err(why));
         }
         Ok(fleet)
     }

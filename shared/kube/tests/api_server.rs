@@ -221,7 +221,7 @@ async fn a_list_is_read_page_by_page_and_consistently() {
     })
     .await;
     let read = Read::List {
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         kind: Kind::EndpointSlice,
         namespace: Some("default".into()),
         name: None,
@@ -240,7 +240,7 @@ async fn a_list_by_name_selects_it_in_all_namespaces() {
     let ca = Ca::new("ca");
     let server = ApiServer::start(&ca, |_| answer(200, &json!({"items": null}))).await;
     let read = Read::List {
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         kind: Kind::Gateway,
         namespace: None,
         name: Some("my-hotel".into()),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use support::{ApiServer, Ca, answer, failure, get};
 use trellis_gateway::ClusterFacts;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_kube::RegisteredClusters;
 use trellis_ports::{Answer, CallError, Cluster as _, Clusters, Described, ErrorClass, Registered, Registry};
 
@@ -32,7 +32,7 @@ impl Book {
 impl Registry for Book {
     async fn registered(&self) -> Result<Registered, CallError> {
         let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Registered { clusters, unusable: vec![("new".into(), "it has no endpoint yet".into())] })
+        Ok(Registered { clusters, unusable: vec![(id("new"), "it has no endpoint yet".into())] })
     }
 
     async fn forget(&self) {
@@ -44,13 +44,12 @@ impl Registry for Book {
     }
 }
 
+fn id(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+}
+
 fn described(name: &str, endpoint: &str, ca: &Ca) -> Described {
-    let facts = ClusterFacts {
-        name: name.into(),
-        account: "000000000000".into(),
-        region: "us-west-2".into(),
-        vpc: "vpc-1".into(),
-    };
+    let facts = ClusterFacts { id: id(name), vpc: "vpc-1".into() };
     Described { facts, endpoint: endpoint.into(), ca_pem: ca.pem.clone().into_bytes() }
 }
 
@@ -76,7 +75,7 @@ async fn a_token_that_an_api_server_refuses_is_signed_anew() {
     let clusters = RegisteredClusters::new(book.clone());
     for _ in 0..2 {
         let fleet = clusters.fleet().await.unwrap();
-        let one = fleet.clusters["one"].as_ref().unwrap();
+        let one = fleet.clusters[&id("one")].as_ref().unwrap();
         let read = one.read(&get(Kind::HTTPRoute, "inventory")).await.unwrap();
         assert!(matches!(read, Answer::Objects(objects) if objects.len() == 1));
     }
@@ -93,7 +92,8 @@ async fn a_cluster_that_is_not_there_is_described_anew_once_in_a_while_and_no_mo
     let clusters = RegisteredClusters::new(book.clone());
     for _ in 0..20 {
         let fleet = clusters.fleet().await.unwrap();
-        let error = fleet.clusters["one"].as_ref().unwrap().read(&get(Kind::Gateway, "a")).await.unwrap_err();
+        let error =
+            fleet.clusters[&id("one")].as_ref().unwrap().read(&get(Kind::Gateway, "a")).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::NoAnswer, "{error}");
     }
     assert_eq!(book.forgets.load(Ordering::SeqCst), 1);
@@ -102,12 +102,12 @@ async fn a_cluster_that_is_not_there_is_described_anew_once_in_a_while_and_no_mo
     assert_eq!(book.forgets.load(Ordering::SeqCst), 2);
 
     let fleet = clusters.fleet().await.unwrap();
-    assert!(fleet.clusters["one"].as_ref().unwrap().read(&get(Kind::Gateway, "a")).await.is_err());
+    assert!(fleet.clusters[&id("one")].as_ref().unwrap().read(&get(Kind::Gateway, "a")).await.is_err());
     book.write(vec![]);
     tokio::time::advance(trellis_kube::DESCRIBE_AGAIN_AFTER).await;
     for _ in 0..20 {
         let fleet = clusters.fleet().await.unwrap();
-        assert!(!fleet.clusters.contains_key("one") && fleet.clusters["new"].is_err());
+        assert!(!fleet.clusters.contains_key(&id("one")) && fleet.clusters[&id("new")].is_err());
         tokio::time::advance(trellis_kube::DESCRIBE_AGAIN_AFTER).await;
     }
     assert!(book.forgets.load(Ordering::SeqCst) <= 3, "{:?}", book.forgets);

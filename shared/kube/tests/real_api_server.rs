@@ -82,7 +82,7 @@ fn deploy(file: &str) -> String {
 
 fn export(name: &str) -> Read {
     Read::Get {
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         kind: Kind::ServiceExport,
         namespace: "default".into(),
         name: name.into(),
@@ -90,7 +90,13 @@ fn export(name: &str) -> Read {
 }
 
 fn list(kind: Kind) -> Read {
-    Read::List { cluster: "one".into(), kind, namespace: None, name: None, service: None }
+    Read::List {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        kind,
+        namespace: None,
+        name: None,
+        service: None,
+    }
 }
 
 fn only(result: Answer) -> Value {
@@ -135,7 +141,7 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
     let service = only(
         client
             .read(&Read::Get {
-                cluster: "one".into(),
+                cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
                 kind: Kind::Service,
                 namespace: "default".into(),
                 name: "kubernetes".into(),

@@ -1,6 +1,7 @@
 //! What stands in the way of a wish.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::{Display, Formatter, Result};
 
 /// A wish that cannot be met, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +97,71 @@ pub enum Blocked {
     },
 }
 
+impl Display for Blocked {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::ServiceNameTaken { service, arn, unit: Some(unit) } => {
+                write!(f, "service name {service} is taken by {unit} ({arn})")
+            }
+            Self::ServiceNameTaken { service, arn, unit: None } => {
+                write!(f, "service name {service} is taken by {arn}, which this installation does not own")
+            }
+            Self::TargetGroupNameTaken { target_group, arn } => {
+                write!(
+                    f,
+                    "target group name {target_group} is taken by {arn}, which is not this object's or was changed"
+                )
+            }
+            Self::NetworkMissing { network } => {
+                write!(f, "service network {network} does not exist; a Gateway of that name creates it")
+            }
+            Self::VpcAssociatedElsewhere { vpc, network } => {
+                write!(f, "VPC {vpc} is associated with service network {network}, and can be with one only")
+            }
+            Self::NetworkAmbiguous { network } => {
+                write!(f, "several service networks are named {network}")
+            }
+            Self::ListenerPortTaken { service, port } => {
+                write!(
+                    f,
+                    "port {port} of service {service} has a listener that this installation does not own"
+                )
+            }
+            Self::NoPriorityLeft { service, port } => {
+                write!(
+                    f,
+                    "rules at {service}:{port} that this installation does not own leave too few priorities"
+                )
+            }
+            Self::QuotaExceeded { resource, quota, limit } => {
+                write!(
+                    f,
+                    "{resource} would exceed the quota {quota} of {limit}; it can be raised in Service Quotas"
+                )
+            }
+            Self::TargetGroupMissing { service, port, target_group } => {
+                write!(
+                    f,
+                    "the listener {service}:{port} needs target group {target_group}, which cannot be used"
+                )
+            }
+            Self::TargetGroupInUse { target_group, service } => {
+                write!(f, "target group {target_group} is used by service {service}, and can be by one only")
+            }
+            Self::ServiceInUse { service, network } => write!(
+                f,
+                "service {service} cannot be deleted: its association with service network {network} is not this \
+                 installation's"
+            ),
+            Self::SecurityGroupsKept { network, vpc } => write!(
+                f,
+                "the VPC association {network} {vpc} keeps its security groups: VPC Lattice cannot remove the last one \
+                 from an association; name the groups, or delete the association by hand"
+            ),
+        }
+    }
+}
+
 /// A quota that a plan can run into (`Limits`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,4 +174,15 @@ pub enum Quota {
     TargetGroupsPerService,
     /// Targets per target group.
     TargetsPerTargetGroup,
+}
+
+impl Display for Quota {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::RulesPerListener => "Rules per listener (L-CF78395E)",
+            Self::ListenersPerService => "Listeners per service (L-D64E952E)",
+            Self::TargetGroupsPerService => "Target groups per service (L-3DEC3B9F)",
+            Self::TargetsPerTargetGroup => "Targets per target group (L-D71303F3)",
+        })
+    }
 }

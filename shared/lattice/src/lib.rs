@@ -4,35 +4,31 @@
 //! between resources are by name (names of services, service networks and target groups are unique in an account and
 //! Region), so a plan can be made, printed and compared before anything exists; `apply` turns names into ids.
 
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
 mod actual;
 mod blocked;
 mod check;
-mod compare;
 mod desired;
-mod display;
 mod limits;
 mod model;
 pub mod names;
 mod outcome;
 mod owner;
 mod plan;
+mod resource;
 mod step;
-mod uses;
 
-pub use actual::{
-    Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService, ActualTarget,
-    ActualTargetGroup, ActualVpcAssociation, Status, TargetHealth,
-};
+pub use actual::{Actual, Status};
 pub use blocked::{Blocked, Quota};
-pub use check::{Violation, check};
-pub use desired::{
-    Action, Desired, DesiredListener, DesiredNetwork, DesiredRule, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation, HeaderMatch, HealthCheck, IpFamily, ListenerProtocol, PathMatch, ProtocolVersion,
-    RuleMatch, Target, TargetGroupConfig, TargetProtocol, ValueMatch, WeightedTargetGroup,
-};
+pub use check::{Deed, Violation, ViolationKind, check};
+pub use desired::Desired;
 pub use limits::Limits;
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, ServiceOutcome};
-pub use owner::{Owner, Ownership, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags};
-pub use plan::plan;
-pub use step::{Plan, RuleUpdate, Step};
+pub use owner::{
+    Owner, Ownership, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_UNIT, Tags,
+};
+pub use plan::{Plan, plan};
+pub use resource::*;
+pub use step::Step;

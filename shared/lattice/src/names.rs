@@ -2,13 +2,13 @@
 
 use sha2::{Digest, Sha256};
 
-/// Hexadecimal characters of a unit's hash in names: 40 bits, so that 10,000 units share one with probability 5e-5.
+/// Characters of a unit's hash in names: 40 bits, so that 10,000 units share one with probability 5e-5.
 const UNIT_HASH_CHARS: usize = 10;
 
-/// The hash of a unit key's text that every target group name of the unit contains, and its service names beyond the
-/// plain one. It finds candidates; ownership is told by tags alone.
-pub fn unit_hash(unit: &str) -> String {
-    short_hash(&[unit], UNIT_HASH_CHARS)
+/// The beginning of a unit's hash ([`crate::Owner::unit`]) that every target group name of the unit contains, and its
+/// service names beyond the plain one. It finds candidates; ownership is told by tags alone.
+pub fn unit_hash(unit: &str) -> &str {
+    unit.get(..UNIT_HASH_CHARS).unwrap_or(unit)
 }
 
 /// `chars` lower-case hexadecimal characters (at most 64) that depend on every part and on where one part ends.
@@ -53,6 +53,6 @@ mod tests {
     #[test]
     fn hashes_tell_where_a_part_ends() {
         assert_ne!(short_hash(&["ab", "c"], 10), short_hash(&["a", "bc"], 10));
-        assert_eq!(unit_hash("gateway/a").len(), UNIT_HASH_CHARS);
+        assert_eq!(unit_hash("0123456789abcdef"), "0123456789");
     }
 }

@@ -6,8 +6,14 @@ pub type Tags = BTreeMap<String, String>;
 
 /// The tag that says which installation of Trellis made a resource. IAM conditions name it too.
 pub const TAG_OWNER: &str = "trellis:owner";
-/// The tag that says which unit made a resource; its value is the unit key's text.
+/// The tag that says which unit made a resource; its value is the hash of the unit's key.
 pub const TAG_UNIT: &str = "trellis:unit";
+/// The tag that tells people which unit made a resource, by the text of its key. Nothing is decided on it.
+pub const TAG_KEY: &str = "trellis:key";
+/// What of the key's text is beyond 256 characters.
+pub const TAG_KEY_REST: &str = "trellis:key-rest";
+/// Characters that a tag's value can have (API model, TagValue).
+const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.
 pub const TAG_PREFIX: &str = "application-networking.k8s.aws/";
 /// `<account>/<cluster>/<VPC>`, as the AWS Gateway API Controller writes it, so that a user can move from it and back.
@@ -18,8 +24,10 @@ pub const TAG_MANAGED_BY: &str = "application-networking.k8s.aws/ManagedBy";
 pub struct Owner {
     /// The installation's name ([`TAG_OWNER`]).
     pub installation: String,
-    /// The unit key's text ([`TAG_UNIT`]).
+    /// The hash of the unit's key ([`TAG_UNIT`]): what ownership is told by.
     pub unit: String,
+    /// The text of the unit's key ([`TAG_KEY`]): for people.
+    pub key: String,
 }
 
 /// Whose a resource is, told by its tags.
@@ -28,7 +36,7 @@ pub struct Owner {
 pub enum Ownership {
     /// Of this installation and this unit: may be changed and deleted.
     Ours,
-    /// Of this installation and another unit, whose key's text this is.
+    /// Of this installation and another unit; its key as the tags tell it, or its hash: for people.
     OtherUnit(String),
     /// Bears no owner tag of this installation: never changed, never deleted.
     Foreign,
@@ -37,17 +45,54 @@ pub enum Ownership {
 }
 
 impl Owner {
-    /// The two tags that every resource of this owner bears.
+    /// The tags that every resource of this owner bears.
     pub fn tags(&self) -> Tags {
-        Tags::from([(TAG_OWNER.into(), self.installation.clone()), (TAG_UNIT.into(), self.unit.clone())])
+        let mut tags = Tags::from([
+            (TAG_OWNER.into(), self.installation.clone()),
+            (TAG_UNIT.into(), self.unit.clone()),
+            (TAG_KEY.into(), self.key.chars().take(TAG_VALUE_CHARS).collect()),
+        ]);
+        let rest: String = self.key.chars().skip(TAG_VALUE_CHARS).take(TAG_VALUE_CHARS).collect();
+        if !rest.is_empty() {
+            tags.insert(TAG_KEY_REST.into(), rest);
+        }
+        tags
+    }
+
+    /// The text of a unit's key as the tags of a resource tell it; empty where they do not.
+    pub fn key_in(tags: &Tags) -> String {
+        let part = |tag: &str| tags.get(tag).map(String::as_str).unwrap_or_default();
+        format!("{}{}", part(TAG_KEY), part(TAG_KEY_REST))
     }
 
     /// Whose a resource with these tags is.
     pub fn of(&self, tags: &Tags) -> Ownership {
         match (tags.get(TAG_OWNER), tags.get(TAG_UNIT)) {
             (Some(owner), Some(unit)) if *owner == self.installation && *unit == self.unit => Ownership::Ours,
-            (Some(owner), Some(unit)) if *owner == self.installation => Ownership::OtherUnit(unit.clone()),
+            (Some(owner), Some(unit)) if *owner == self.installation => {
+                let key = Self::key_in(tags);
+                Ownership::OtherUnit(if key.is_empty() { unit.clone() } else { key })
+            }
             _ => Ownership::Foreign,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_key_is_told_by_two_tags_and_ownership_by_the_hash_alone() {
+        let key = format!("route/{}", "k".repeat(460));
+        let owner = Owner { installation: "t".into(), unit: "hash".into(), key: key.clone() };
+        let mut tags = owner.tags();
+        assert!(tags.values().all(|value| value.len() <= TAG_VALUE_CHARS));
+        assert_eq!(Owner::key_in(&tags), key);
+        assert_eq!(owner.of(&tags), Ownership::Ours);
+        tags.insert(TAG_KEY.into(), "somebody's".into());
+        assert_eq!(owner.of(&tags), Ownership::Ours, "the text decides nothing");
+        tags.insert(TAG_UNIT.into(), "other".into());
+        assert!(matches!(owner.of(&tags), Ownership::OtherUnit(_)));
     }
 }

@@ -35,16 +35,17 @@ mod rules;
 mod services;
 mod targets;
 
-use crate::step::Plan;
-use crate::{Actual, Desired, Limits};
+use crate::{Actual, Blocked, Desired, Limits, Owner, Step};
 use draft::Draft;
+use serde::{Deserialize, Serialize};
+use std::fmt::{Display, Formatter};
 
 /// The steps from what is there to what is wanted. Total and deterministic: the same plan for any order of the input.
 ///
 /// ```
 /// use trellis_lattice::{plan, Actual, Desired, DesiredNetwork, Limits, Owner};
 ///
-/// let owner = Owner { installation: "trellis".into(), unit: "gateway/my-hotel".into() };
+/// let owner = Owner { installation: "trellis".into(), unit: "0a1b".into(), key: "gateway/my-hotel".into() };
 /// let network = DesiredNetwork { name: "my-hotel".into(), tags: Default::default() };
 /// let desired = Desired { network: Some(network), ..Desired::nothing(owner) };
 /// let plan = plan(&desired, &Actual::default(), &Limits::default());
@@ -73,4 +74,49 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     groups::delete(&mut draft);
     networks::delete(&mut draft);
     draft.finish()
+}
+
+/// Steps in the order in which they are to be done, and what stands in the way of the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Whose plan it is. Every resource that a step changes or deletes bears this owner's tags.
+    pub owner: Owner,
+    /// Creates and updates in order of dependency, deletes last.
+    pub steps: Vec<Step>,
+    /// Wishes that cannot be met; the steps leave them out. Each becomes a condition.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub blocked: Vec<Blocked>,
+}
+
+impl Plan {
+    /// Whether all steps from number `from` on only clear away what is not wanted any more. Nobody who asked for something
+    /// has to wait for that.
+    pub fn only_clears(&self, from: usize) -> bool {
+        self.steps.iter().skip(from).all(|step| step.takes_away() || step.awaits_removal())
+    }
+
+    /// What the first wait from step number `from` on waits for, unless from there on it is only cleared away.
+    pub fn waits_for(&self, from: usize) -> Option<String> {
+        let first = self.steps.iter().enumerate().skip(from).find(|(_, step)| step.is_wait());
+        let (_, step) = first.filter(|(at, _)| !self.only_clears(*at))?;
+        step.awaited().map(|text| format!("waiting for {text}"))
+    }
+
+    /// Whether nothing is to be changed. Waiting for what is already under way is no change.
+    pub fn is_settled(&self) -> bool {
+        self.steps.iter().all(Step::is_wait)
+    }
+}
+
+/// A plan in words: one line a step. `+` makes, `~` changes, `-` removes, `…` waits, `!` cannot be done.
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        for step in &self.steps {
+            writeln!(f, "{step}")?;
+        }
+        for blocked in &self.blocked {
+            writeln!(f, "! {blocked}")?;
+        }
+        Ok(())
+    }
 }

@@ -1,415 +1,217 @@
-//! The plan's types.
+//! The kinds of steps of a plan: the one list of them, and what is asked of each.
+//!
+//! A new kind of step is a struct in the module of its resource and one name in the list below. It cannot be forgotten
+//! anywhere, since the compiler asks for the rest:
+//!
+//! - Everything that this crate must know of a step is a method of [`StepKind`], and no method has a default.
+//! - Other crates reach the structs by [`each_step!`](crate::each_step), which has an arm for each, and a trait of their
+//!   own without defaults (`trellis_aws` has one for the calls).
+//! - Where a `match` over steps is written out, `clippy::wildcard_enum_match_arm` is denied, so it has no `_` that would
+//!   swallow the new one.
 
-use crate::blocked::Blocked;
-use crate::desired::{
-    Action, DesiredRule, HealthCheck, ListenerProtocol, RuleMatch, Target, TargetGroupConfig,
-};
-use crate::{Owner, Tags};
+use crate::check::View;
+use crate::{Actual, Owner, ViolationKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::fmt::{Display, Formatter};
 
-/// Steps in the order in which they are to be done, and what stands in the way of the rest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Whose plan it is. Every resource that a step changes or deletes bears this owner's tags.
-    pub owner: Owner,
-    /// Creates and updates in order of dependency, deletes last.
-    pub steps: Vec<Step>,
-    /// Wishes that cannot be met; the steps leave them out. Each becomes a condition.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub blocked: Vec<Blocked>,
+/// What a step tells of itself. No method has a default: a kind of step that lacks one of them does not compile.
+/// Its `Display` is its line in a plan, which begins with `+` makes, `~` changes, `-` removes or `…` waits.
+pub(crate) trait StepKind: Display {
+    /// Whether it makes, takes away or waits.
+    fn nature(&self) -> Nature<'_>;
+
+    /// What is done, in words that [`Self::subject`] follows.
+    fn verb(&self) -> &'static str;
+
+    /// What it is done to, in words that name it in the account.
+    fn subject(&self) -> String;
+
+    /// What VPC Lattice would hold afterwards. A step that names what is not there changes nothing.
+    fn simulate(&self, state: &mut Actual, owner: &Owner);
+
+    /// What no plan may do. It relies on nothing that the planner is made of.
+    fn judge(&self, view: &View) -> Result<(), ViolationKind>;
 }
 
-impl Plan {
-    /// Whether all steps from number `from` on only clear away what is not wanted any more. Nobody who asked for something
-    /// has to wait for that.
-    pub fn only_clears(&self, from: usize) -> bool {
-        self.steps.iter().skip(from).all(|step| step.takes_away() || step.awaits_removal())
-    }
-
-    /// What the first wait from step number `from` on waits for, unless from there on it is only cleared away.
-    pub fn waits_for(&self, from: usize) -> Option<String> {
-        let first = self.steps.iter().enumerate().skip(from).find(|(_, step)| step.is_wait());
-        let (_, step) = first.filter(|(at, _)| !self.only_clears(*at))?;
-        step.awaited().map(|text| format!("waiting for {text}"))
-    }
-
-    /// Whether nothing is to be changed. Waiting for what is already under way is no change.
-    pub fn is_settled(&self) -> bool {
-        self.steps.iter().all(Step::is_wait)
-    }
+/// What kind of thing a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Nature<'a> {
+    /// Makes or changes something.
+    Builds {
+        /// The service whose requests may take another way afterwards.
+        moves_requests_of: Option<&'a str>,
+    },
+    /// Takes something away.
+    TakesAway {
+        /// The service whose requests may take another way afterwards.
+        moves_requests_of: Option<&'a str>,
+    },
+    /// Waits for something wanted; what for, in words that follow "waiting for".
+    Awaits(String),
+    /// Waits for the end of something; what for, in words that follow "waiting for".
+    AwaitsRemoval(String),
 }
 
-/// One step. A name refers to what `Actual` holds or to what an earlier step makes. Each step is safe to repeat and
-/// safe to stop after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Step {
-    /// CreateServiceNetwork.
-    CreateNetwork {
-        /// Name.
-        network: String,
-        /// Tags.
-        tags: Tags,
-    },
-    /// CreateServiceNetworkVpcAssociation.
-    CreateVpcAssociation {
-        /// The network's name.
-        network: String,
-        /// The VPC's id.
-        vpc: String,
-        /// Security groups.
-        security_groups: BTreeSet<String>,
-        /// Tags.
-        tags: Tags,
-    },
-    /// UpdateServiceNetworkVpcAssociation; never to an empty set, which the API refuses.
-    UpdateVpcAssociation {
-        /// `snva-…`.
-        id: String,
-        /// The VPC's id.
-        vpc: String,
-        /// Security groups.
-        security_groups: BTreeSet<String>,
-    },
-    /// CreateTargetGroup.
-    CreateTargetGroup {
-        /// Name.
-        target_group: String,
-        /// Immutable settings.
-        config: TargetGroupConfig,
-        /// Health check.
-        health_check: HealthCheck,
-        /// Tags.
-        tags: Tags,
-    },
-    /// UpdateTargetGroup.
-    UpdateHealthCheck {
-        /// The target group's name.
-        target_group: String,
-        /// All settings.
-        health_check: HealthCheck,
-    },
-    /// CreateService.
-    CreateService {
-        /// Name.
-        service: String,
-        /// Custom domain.
-        custom_domain: Option<String>,
-        /// Certificate.
-        certificate_arn: Option<String>,
-        /// Tags.
-        tags: Tags,
-    },
-    /// UpdateService with a certificate.
-    UpdateCertificate {
-        /// The service's name.
-        service: String,
-        /// The certificate's ARN.
-        certificate_arn: String,
-    },
-    /// TagResource with tags of ours that are missing or differ. Never the owner tags: without them nothing is ours.
-    Tag {
-        /// The resource's ARN.
-        arn: String,
-        /// The tags to set.
-        tags: Tags,
-    },
-    /// Wait until the target group is ACTIVE.
-    AwaitTargetGroup {
-        /// The target group's name.
-        target_group: String,
-    },
-    /// RegisterTargets, in batches of 100.
-    RegisterTargets {
-        /// The target group's name.
-        target_group: String,
-        /// The targets that are missing.
-        targets: BTreeSet<Target>,
-    },
-    /// Wait until the service is ACTIVE.
-    AwaitService {
-        /// The service's name.
-        service: String,
-    },
-    /// CreateServiceNetworkServiceAssociation.
-    CreateAssociation {
-        /// The service's name.
-        service: String,
-        /// The network's name.
-        network: String,
-        /// Tags.
-        tags: Tags,
-    },
-    /// CreateListener.
-    CreateListener {
-        /// The service's name.
-        service: String,
-        /// Name.
-        listener: String,
-        /// Port.
-        port: u16,
-        /// Protocol.
-        protocol: ListenerProtocol,
-        /// Default action.
-        default_action: Action,
-        /// Tags.
-        tags: Tags,
-    },
-    /// UpdateListener.
-    UpdateListener {
-        /// The service's name.
-        service: String,
-        /// Port, the identity.
-        port: u16,
-        /// Default action.
-        default_action: Action,
-    },
-    /// BatchUpdateRule, in batches of 10: match, priority and action of existing rules in one call, so that priorities swap.
-    UpdateRules {
-        /// The service's name.
-        service: String,
-        /// The listener's port.
-        port: u16,
-        /// By rule id.
-        rules: Vec<RuleUpdate>,
-    },
-    /// CreateRule.
-    CreateRule {
-        /// The service's name.
-        service: String,
-        /// The listener's port.
-        port: u16,
-        /// The rule.
-        rule: DesiredRule,
-        /// Tags.
-        tags: Tags,
-    },
-    /// Wait until the service's association with the network is ACTIVE.
-    AwaitAssociation {
-        /// The service's name.
-        service: String,
-        /// The network's name.
-        network: String,
-    },
-    /// Wait until the VPC's association with the network is ACTIVE.
-    AwaitVpcAssociation {
-        /// The network's name.
-        network: String,
-        /// The VPC's id.
-        vpc: String,
-    },
-    /// DeregisterTargets, in batches of 100.
-    DeregisterTargets {
-        /// The target group's name.
-        target_group: String,
-        /// The targets that are too many.
-        targets: BTreeSet<Target>,
-    },
-    /// DeleteRule.
-    DeleteRule {
-        /// The service's name.
-        service: String,
-        /// The listener's port.
-        port: u16,
-        /// `rule-…`.
-        id: String,
-    },
-    /// DeleteListener; its rules go with it.
-    DeleteListener {
-        /// The service's name.
-        service: String,
-        /// Port, the identity.
-        port: u16,
-        /// `listener-…`.
-        id: String,
-    },
-    /// Wait until VPC Lattice's data plane, which follows its API a moment later, sends no more requests to target groups
-    /// that rules have just been moved away from: their targets must serve until then.
-    AwaitPropagation {
-        /// The target groups' names.
-        target_groups: BTreeSet<String>,
-    },
-    /// DeleteServiceNetworkServiceAssociation.
-    DeleteAssociation {
-        /// The service's name.
-        service: String,
-        /// The network's name.
-        network: String,
-        /// `snsa-…`.
-        id: String,
-    },
-    /// Wait until the association is gone.
-    AwaitAssociationGone {
-        /// The service's name.
-        service: String,
-        /// The network's name.
-        network: String,
-        /// `snsa-…`.
-        id: String,
-    },
-    /// DeleteService; its listeners and rules go with it.
-    DeleteService {
-        /// The service's name.
-        service: String,
-        /// `svc-…`.
-        id: String,
-    },
-    /// Wait until the service is gone.
-    AwaitServiceGone {
-        /// The service's name.
-        service: String,
-        /// `svc-…`.
-        id: String,
-    },
-    /// Wait until no target is draining, since a target group with one cannot be deleted.
-    AwaitDrained {
-        /// The target group's name.
-        target_group: String,
-        /// `tg-…`.
-        id: String,
-    },
-    /// DeleteTargetGroup.
-    DeleteTargetGroup {
-        /// The target group's name.
-        target_group: String,
-        /// `tg-…`.
-        id: String,
-    },
-    /// Wait until the target group is gone.
-    AwaitTargetGroupGone {
-        /// The target group's name.
-        target_group: String,
-        /// `tg-…`.
-        id: String,
-    },
-    /// DeleteServiceNetworkVpcAssociation.
-    DeleteVpcAssociation {
-        /// The network's name.
-        network: String,
-        /// The VPC's id.
-        vpc: String,
-        /// `snva-…`.
-        id: String,
-    },
-    /// Wait until the VPC's association is gone.
-    AwaitVpcAssociationGone {
-        /// The network's name.
-        network: String,
-        /// The VPC's id.
-        vpc: String,
-        /// `snva-…`.
-        id: String,
-    },
-    /// DeleteServiceNetwork.
-    DeleteNetwork {
-        /// The network's name.
-        network: String,
-        /// `sn-…`.
-        id: String,
-    },
+impl Nature<'_> {
+    /// Makes or changes something that no request takes another way for.
+    pub(crate) const BUILDS: Self = Nature::Builds { moves_requests_of: None };
+    /// Takes away something that no request takes another way for.
+    pub(crate) const TAKES_AWAY: Self = Nature::TakesAway { moves_requests_of: None };
 }
 
-/// One entry of BatchUpdateRule. Absent fields stay as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleUpdate {
-    /// `rule-…`.
-    pub id: String,
-    /// New priority.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub priority: Option<u16>,
-    /// New match.
-    #[serde(rename = "match", skip_serializing_if = "Option::is_none", default)]
-    pub matches: Option<RuleMatch>,
-    /// New action.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub action: Option<Action>,
+/// Makes [`Step`] of a list of its kinds, and the macro that reaches them. `$d` is a dollar sign for the inner macro.
+macro_rules! steps {
+    ($d:tt $($kind:ident,)+) => {
+        /// One step. A name refers to what `Actual` holds or to what an earlier step makes. Each step is safe to repeat
+        /// and safe to stop after.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "step", rename_all = "camelCase")]
+        pub enum Step {
+            $(
+                #[doc = concat!("[`", stringify!($kind), "`](crate::", stringify!($kind), ").")]
+                $kind(crate::$kind),
+            )+
+        }
+
+        $(
+            impl From<crate::$kind> for Step {
+                fn from(step: crate::$kind) -> Self {
+                    Self::$kind(step)
+                }
+            }
+        )+
+
+        /// The struct inside a [`Step`], whichever it is: `each_step!(step, inner => inner.perform())`. Whatever is
+        /// called on it must be there for every kind of step.
+        #[macro_export]
+        macro_rules! each_step {
+            ($d step:expr, $d inner:ident => $d body:expr) => {
+                match $d step {
+                    $($crate::Step::$kind($d inner) => $d body,)+
+                }
+            };
+        }
+    };
+}
+
+steps! { $
+    CreateNetwork,
+    CreateVpcAssociation,
+    UpdateVpcAssociation,
+    CreateTargetGroup,
+    UpdateHealthCheck,
+    CreateService,
+    UpdateCertificate,
+    Tag,
+    AwaitTargetGroup,
+    RegisterTargets,
+    AwaitService,
+    CreateAssociation,
+    CreateListener,
+    UpdateListener,
+    UpdateRules,
+    CreateRule,
+    AwaitAssociation,
+    AwaitVpcAssociation,
+    DeregisterTargets,
+    DeleteRule,
+    DeleteListener,
+    AwaitPropagation,
+    DeleteAssociation,
+    AwaitAssociationGone,
+    DeleteService,
+    AwaitServiceGone,
+    AwaitDrained,
+    DeleteTargetGroup,
+    AwaitTargetGroupGone,
+    DeleteVpcAssociation,
+    AwaitVpcAssociationGone,
+    DeleteNetwork,
 }
 
 impl Step {
+    pub(crate) fn kind(&self) -> &dyn StepKind {
+        each_step!(self, step => step)
+    }
+
     /// Whether the step takes something away.
     pub fn takes_away(&self) -> bool {
-        matches!(
-            self,
-            Self::DeregisterTargets { .. }
-                | Self::DeleteRule { .. }
-                | Self::DeleteListener { .. }
-                | Self::DeleteAssociation { .. }
-                | Self::DeleteService { .. }
-                | Self::DeleteTargetGroup { .. }
-                | Self::DeleteVpcAssociation { .. }
-                | Self::DeleteNetwork { .. }
-        )
+        matches!(self.kind().nature(), Nature::TakesAway { .. })
     }
 
     /// The service whose requests may take another way after the step.
     pub fn moves_requests_of(&self) -> Option<&str> {
-        match self {
-            Self::CreateListener { service, .. }
-            | Self::UpdateListener { service, .. }
-            | Self::UpdateRules { service, .. }
-            | Self::CreateRule { service, .. }
-            | Self::DeleteRule { service, .. }
-            | Self::DeleteListener { service, .. } => Some(service),
-            _ => None,
+        match self.kind().nature() {
+            Nature::Builds { moves_requests_of } | Nature::TakesAway { moves_requests_of } => {
+                moves_requests_of
+            }
+            Nature::Awaits(_) | Nature::AwaitsRemoval(_) => None,
         }
     }
 
     /// Whether the step only waits and changes nothing.
     pub fn is_wait(&self) -> bool {
-        self.awaits_removal()
-            || matches!(
-                self,
-                Self::AwaitTargetGroup { .. }
-                    | Self::AwaitService { .. }
-                    | Self::AwaitAssociation { .. }
-                    | Self::AwaitVpcAssociation { .. }
-            )
+        self.awaited().is_some()
     }
 
     /// Whether the step waits for the end of something.
     pub fn awaits_removal(&self) -> bool {
-        matches!(
-            self,
-            Self::AwaitPropagation { .. }
-                | Self::AwaitAssociationGone { .. }
-                | Self::AwaitServiceGone { .. }
-                | Self::AwaitDrained { .. }
-                | Self::AwaitTargetGroupGone { .. }
-                | Self::AwaitVpcAssociationGone { .. }
-        )
+        matches!(self.kind().nature(), Nature::AwaitsRemoval(_))
     }
 
     /// What a wait waits for, in words that follow "waiting for"; none for other steps.
     pub fn awaited(&self) -> Option<String> {
-        let text = match self {
-            Self::AwaitAssociation { service, network } => {
-                format!("service {service} to be associated with service network {network}")
-            }
-            Self::AwaitVpcAssociation { network, vpc } => {
-                format!("VPC {vpc} to be associated with service network {network}")
-            }
-            Self::AwaitTargetGroup { target_group } => {
-                format!("target group {target_group} to become active")
-            }
-            Self::AwaitService { service } => format!("service {service} to become active"),
-            Self::AwaitPropagation { target_groups } => {
-                let names: Vec<&str> = target_groups.iter().map(String::as_str).collect();
-                format!("requests to leave target group {}", names.join(", "))
-            }
-            Self::AwaitAssociationGone { service, network, .. } => {
-                format!("service {service} to leave service network {network}")
-            }
-            Self::AwaitServiceGone { service, .. } => format!("service {service} to be deleted"),
-            Self::AwaitDrained { target_group, .. } => format!("targets of {target_group} to drain"),
-            Self::AwaitTargetGroupGone { target_group, .. } => {
-                format!("target group {target_group} to be deleted")
-            }
-            Self::AwaitVpcAssociationGone { network, vpc, .. } => {
-                format!("VPC {vpc} to leave service network {network}")
-            }
-            _ => return None,
-        };
-        Some(text)
+        match self.kind().nature() {
+            Nature::Awaits(what) | Nature::AwaitsRemoval(what) => Some(what),
+            Nature::Builds { .. } | Nature::TakesAway { .. } => None,
+        }
+    }
+
+    /// What the step is done to, in words that name it in the account.
+    pub fn subject(&self) -> String {
+        self.kind().subject()
+    }
+
+    /// The operation, or what is waited for, and what it is done to; for logs, errors and messages.
+    pub fn description(&self) -> String {
+        format!("{} {}", self.kind().verb(), self.kind().subject())
+    }
+}
+
+/// The step's line in a plan.
+impl Display for Step {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{AwaitService, CreateNetwork, DeleteRule, Step, Tags};
+
+    /// The struct of a kind leaves no trace in the JSON form.
+    #[test]
+    fn a_step_is_written_as_its_name_and_its_members() {
+        let steps: [Step; 2] = [
+            CreateNetwork { network: "n".into(), tags: Tags::from([("a".into(), "b".into())]) }.into(),
+            DeleteRule { service: "s".into(), port: 80, id: "rule-1".into() }.into(),
+        ];
+        let text = serde_json::to_string(&steps).unwrap();
+        let network = r#"{"step":"createNetwork","network":"n","tags":{"a":"b"}}"#;
+        let rule = r#"{"step":"deleteRule","service":"s","port":80,"id":"rule-1"}"#;
+        assert_eq!(text, format!("[{network},{rule}]"));
+        assert_eq!(serde_json::from_str::<[Step; 2]>(&text).unwrap(), steps);
+    }
+
+    #[test]
+    fn a_step_tells_what_it_is() {
+        let wait = Step::from(AwaitService { service: "s".into() });
+        assert!(wait.is_wait() && !wait.awaits_removal() && !wait.takes_away());
+        assert_eq!(wait.awaited().as_deref(), Some("service s to become active"));
+        assert_eq!(wait.description(), "wait for service s");
+        let rule = Step::from(DeleteRule { service: "s".into(), port: 80, id: "rule-1".into() });
+        assert!(rule.takes_away() && !rule.is_wait());
+        assert_eq!(rule.moves_requests_of(), Some("s"));
+        assert_eq!(rule.description(), "delete rule rule-1 of listener 80 of service s");
     }
 }

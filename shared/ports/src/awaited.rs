@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_resync_waits_for_nothing_and_other_hints_for_what_they_tell() {
         let object = ObjectRef {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::Gateway,
             namespace: "default".into(),
             name: "my-hotel".into(),

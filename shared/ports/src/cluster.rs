@@ -3,6 +3,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use trellis_gateway::{ClusterFacts, Read, StatusPatch};
+use trellis_hint::ClusterId;
 
 /// One cluster's API server.
 pub trait Cluster: Send + Sync + 'static {
@@ -58,6 +59,6 @@ pub trait Clusters: Send + Sync + 'static {
 pub struct Fleet<C> {
     /// Facts of all of them.
     pub facts: Vec<ClusterFacts>,
-    /// By name.
-    pub clusters: BTreeMap<String, Result<Arc<C>, String>>,
+    /// Whom to ask, by cluster.
+    pub clusters: BTreeMap<ClusterId, Result<Arc<C>, String>>,
 }

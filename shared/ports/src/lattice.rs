@@ -44,8 +44,10 @@ pub struct Calls {
 pub struct Owned {
     /// ARN.
     pub arn: String,
-    /// The value of the unit tag; empty when there is none.
+    /// The value of the unit tag, a hash; empty when there is none.
     pub unit: String,
+    /// The text of the unit's key as the tags tell it; empty when they do not.
+    pub key: String,
     /// The name, if it is a service.
     pub service: Option<String>,
 }

@@ -1,6 +1,7 @@
 use crate::CallError;
 use std::error::Error;
 use trellis_gateway::ClusterFacts;
+use trellis_hint::ClusterId;
 
 /// Where the registered clusters are written down.
 pub trait Registry: Send + Sync + 'static {
@@ -22,8 +23,8 @@ pub trait Registry: Send + Sync + 'static {
 pub struct Registered {
     /// Those whose API server can be asked.
     pub clusters: Vec<Described>,
-    /// The names of those that cannot be asked now, with what is missing. Their objects are unknown.
-    pub unusable: Vec<(String, String)>,
+    /// Those that cannot be asked now, with what is missing. Their objects are unknown.
+    pub unusable: Vec<(ClusterId, String)>,
 }
 
 /// How a cluster's API server is reached.

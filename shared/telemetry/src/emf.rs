@@ -9,21 +9,37 @@ use std::{
 /// The CloudWatch namespace of all metrics.
 pub const EMF_NAMESPACE: &str = "Trellis";
 
-/// The one dimension: which program counted.
-const DIMENSION: &str = "Service";
+/// The dimensions: whose figures these are, and which of the functions counted. Two installations in one account and
+/// Region must not share an alarm, and neither may the two functions.
+const DIMENSIONS: [&str; 2] = ["Installation", "Function"];
 
 /// The values of one metric in one line (Amazon CloudWatch User Guide, "Specification: Embedded metric format": an array
 /// of at most 100). A batch has ten units; what a longer one measures beyond is left out.
 const SAMPLES_MAX: usize = 100;
 
+/// The variable that names the installation, as template.yaml sets it for both functions.
+const INSTALLATION_VARIABLE: &str = "TRELLIS_OWNER";
+/// The installation where the variable says nothing; the same as the engine's and the template's default.
+const INSTALLATION_DEFAULT: &str = "trellis";
+
+/// Who counted: the values of the metrics' dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// The installation's name: the value of its owner tag.
+    pub installation: &'a str,
+    /// The function: `reconcile` or `drift`.
+    pub function: &'a str,
+}
+
 /// One line of the embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format"):
 /// CloudWatch Logs turns it into metrics by itself.
 ///
-/// `unix_ms` is the time in milliseconds since 1970. `properties` stand beside the metrics and can be searched for, but
-/// make no metric (and no cost): names that change with the input, such as calls by operation, belong there. A property
-/// never hides a metric.
+/// `unix_ms` is the time in milliseconds since 1970. A metric with one value is written as a number, one with several as
+/// an array, of which CloudWatch makes a distribution with percentiles. `properties` stand beside the metrics and can be
+/// searched for, but make no metric (and no cost): names that change with the input, such as calls by operation, belong
+/// there. A property never hides a metric.
 pub fn emf_line(
-    service: &str,
+    source: Source<'_>,
     unix_ms: u64,
     values: &BTreeMap<Metric, Vec<f64>>,
     properties: &Map<String, Value>,
@@ -31,7 +47,9 @@ pub fn emf_line(
     let declared: Vec<Value> =
         values.keys().map(|metric| json!({"Name": metric.name(), "Unit": metric.unit().as_str()})).collect();
     let mut line = properties.clone();
-    line.insert(DIMENSION.into(), service.into());
+    for (name, value) in DIMENSIONS.into_iter().zip([source.installation, source.function]) {
+        line.insert(name.into(), value.into());
+    }
     for (metric, samples) in values {
         let value = if let [one] = samples.as_slice() { json!(one) } else { json!(samples) };
         line.insert(metric.name().into(), value);
@@ -41,14 +59,14 @@ pub fn emf_line(
         json!({
             "Timestamp": unix_ms,
             "CloudWatchMetrics": [
-                {"Namespace": EMF_NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": declared}
+                {"Namespace": EMF_NAMESPACE, "Dimensions": [DIMENSIONS], "Metrics": declared}
             ],
         }),
     );
     Value::Object(line).to_string()
 }
 
-/// Counters of one invocation. Add to it on the way, [`emit`](Self::emit) it at the end.
+/// Counters and measurements of one invocation. Add to it on the way, [`emit`](Self::emit) it at the end.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     values: BTreeMap<Metric, Vec<f64>>,
@@ -61,7 +79,7 @@ impl Metrics {
         Self::default()
     }
 
-    /// Adds to a counter.
+    /// Adds to a counter. Adding nothing counts too: a figure that is 0 is another one than a figure that is missing.
     pub fn add(&mut self, metric: Metric, count: usize) {
         // A count beyond 2^53 would lose its last digits; no invocation counts so far.
         #[allow(clippy::cast_precision_loss)]
@@ -92,7 +110,7 @@ impl Metrics {
         self.properties.extend(others.properties);
     }
 
-    /// What was counted under this name so far.
+    /// What was counted or measured under this name so far, in sum.
     pub fn get(&self, metric: Metric) -> f64 {
         self.values.get(&metric).map(|samples| samples.iter().sum()).unwrap_or_default()
     }
@@ -103,16 +121,18 @@ impl Metrics {
     }
 
     /// The line that [`emit`](Self::emit) writes at that time; `None` if nothing was counted.
-    pub fn line(&self, service: &str, unix_ms: u64) -> Option<String> {
-        (!self.values.is_empty()).then(|| emf_line(service, unix_ms, &self.values, &self.properties))
+    pub fn line(&self, source: Source<'_>, unix_ms: u64) -> Option<String> {
+        (!self.values.is_empty()).then(|| emf_line(source, unix_ms, &self.values, &self.properties))
     }
 
-    /// Writes the line to standard output, where CloudWatch Logs takes it up. A log that cannot be written is no
-    /// reason to fail the work that it tells of.
-    pub fn emit(&self, service: &str) {
+    /// Writes the line to standard output, where CloudWatch Logs takes it up. The installation is the environment's
+    /// `TRELLIS_OWNER`. A log that cannot be written is no reason to fail the work that it tells of.
+    pub fn emit(&self, function: &str) {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        if let Some(line) = self.line(service, unix_ms) {
+        let named = std::env::var(INSTALLATION_VARIABLE).ok().filter(|name| !name.is_empty());
+        let installation = named.as_deref().unwrap_or(INSTALLATION_DEFAULT);
+        if let Some(line) = self.line(Source { installation, function }, unix_ms) {
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         }
     }
@@ -122,8 +142,10 @@ impl Metrics {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Value {
-        serde_json::from_str(line).unwrap()
+    const SOURCE: Source<'static> = Source { installation: "blue", function: "drift" };
+
+    fn parsed(metrics: &Metrics) -> Value {
+        serde_json::from_str(&metrics.line(SOURCE, 1_700_000_000_000).unwrap()).unwrap()
     }
 
     #[test]
@@ -132,7 +154,7 @@ mod tests {
         for (index, metric) in Metric::ALL.iter().enumerate() {
             metrics.add(*metric, index + 1);
         }
-        let line = parsed(&metrics.line("reconcile", 1_700_000_000_000).unwrap());
+        let line = parsed(&metrics);
         let declared = line.pointer("/_aws/CloudWatchMetrics/0/Metrics").unwrap().as_array().unwrap();
         assert_eq!(declared.len(), Metric::ALL.len());
         for (index, metric) in Metric::ALL.iter().enumerate() {
@@ -144,16 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_names_its_dimension_and_time_and_has_no_line_break() {
+    fn a_line_names_installation_function_and_time_and_has_no_line_break() {
         let mut metrics = Metrics::new();
         metrics.add(Metric::LatticeCalls, 2);
         metrics.property("calls", json!({"ListRules": 2, "text": "a\nb"}));
-        let text = metrics.line("drift", 12).unwrap();
-        assert!(!text.contains('\n'));
-        let line = parsed(&text);
-        assert_eq!(line.pointer("/_aws/Timestamp"), Some(&json!(12)));
-        assert_eq!(line.pointer("/_aws/CloudWatchMetrics/0/Dimensions"), Some(&json!([["Service"]])));
-        assert_eq!(line["Service"], "drift");
+        metrics.property("Installation", "another");
+        assert!(!metrics.line(SOURCE, 12).unwrap().contains('\n'));
+        let line = parsed(&metrics);
+        assert_eq!(line.pointer("/_aws/Timestamp"), Some(&json!(1_700_000_000_000_u64)));
+        let dimensions = line.pointer("/_aws/CloudWatchMetrics/0/Dimensions");
+        assert_eq!(dimensions, Some(&json!([["Installation", "Function"]])));
+        assert_eq!((&line["Installation"], &line["Function"]), (&json!("blue"), &json!("drift")));
         assert_eq!(line["calls"]["ListRules"], 2);
     }
 
@@ -163,30 +186,44 @@ mod tests {
         metrics.add(Metric::Orphans, 1);
         metrics.property("Orphans", "many");
         metrics.property("_aws", "none");
-        let line = parsed(&metrics.line("drift", 1).unwrap());
+        let line = parsed(&metrics);
         assert_eq!(line["Orphans"], 1.0);
         assert!(line["_aws"].is_object());
     }
 
     #[test]
-    fn counts_add_up_and_nothing_counted_gives_no_line() {
+    fn counts_add_up_a_count_of_nothing_is_told_and_no_count_gives_no_line() {
         let mut metrics = Metrics::new();
-        assert_eq!(metrics.line("drift", 1), None);
+        assert_eq!(metrics.line(SOURCE, 1), None);
         metrics.add(Metric::HintsSent, 1);
         metrics.add(Metric::HintsSent, 2);
-        assert!((metrics.get(Metric::HintsSent) - 3.0).abs() < f64::EPSILON);
+        metrics.add(Metric::Orphans, 0);
+        let line = parsed(&metrics);
+        assert_eq!((&line["HintsSent"], &line["Orphans"]), (&json!(3.0), &json!(0.0)));
     }
 
     #[test]
-    fn measurements_stay_apart_and_counts_of_two_are_summed() {
+    fn measurements_stay_apart_so_that_percentiles_can_be_had_and_no_line_has_more_than_cloudwatch_reads() {
+        let mut metrics = Metrics::new();
+        metrics.record(Metric::UnitDuration, 12.5);
+        assert_eq!(parsed(&metrics)["UnitDuration"], 12.5);
+        metrics.record(Metric::UnitDuration, 80.0);
+        assert_eq!(parsed(&metrics)["UnitDuration"], json!([12.5, 80.0]));
+        for _ in 0..2 * SAMPLES_MAX {
+            metrics.record(Metric::UnitDuration, 1.0);
+        }
+        assert_eq!(parsed(&metrics)["UnitDuration"].as_array().map(Vec::len), Some(SAMPLES_MAX));
+    }
+
+    #[test]
+    fn what_two_have_counted_is_summed_and_what_they_have_measured_stays_apart() {
         let (mut one, mut two) = (Metrics::new(), Metrics::new());
         one.record(Metric::UnitDuration, 12.5);
         two.record(Metric::UnitDuration, 80.0);
         one.add(Metric::HintsSent, 1);
         two.add(Metric::HintsSent, 2);
         one.merge(two);
-        let line = parsed(&one.line("reconcile", 1).unwrap());
-        assert_eq!(line["UnitDuration"], json!([12.5, 80.0]));
-        assert_eq!(line["HintsSent"], json!(3.0));
+        let line = parsed(&one);
+        assert_eq!((&line["UnitDuration"], &line["HintsSent"]), (&json!([12.5, 80.0]), &json!(3.0)));
     }
 }

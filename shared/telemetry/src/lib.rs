@@ -10,6 +10,6 @@ mod log;
 mod metric;
 
 pub use chain::{Chain, chain};
-pub use emf::{EMF_NAMESPACE, Metrics, emf_line};
+pub use emf::{EMF_NAMESPACE, Metrics, Source, emf_line};
 pub use log::{Format, init};
 pub use metric::{Metric, Unit};

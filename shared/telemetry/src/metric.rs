@@ -79,6 +79,12 @@ metrics! {
     StatusesFailed: Count,
     /// Registered clusters that could not be read.
     ClustersUnreadable: Count,
+    /// Drift passes that came to their end: the heartbeat of the drift function.
+    DriftPasses: Count,
+    /// Units that a drift pass looked at.
+    UnitsLookedAt: Count,
+    /// Units that a drift pass had no time to look at.
+    UnitsLeftOut: Count,
     /// Units that the drift pass found different from what they should be.
     UnitsDrifted: Count,
     /// Resources of ours that no unit wants.
@@ -89,4 +95,6 @@ metrics! {
     QueueDelay: Milliseconds,
     /// From sending a hint of a change to the end of its unit with nothing left to do or to wait for.
     TimeToProgrammed: Milliseconds,
+    /// From a drift pass's begin to its end.
+    PassDuration: Milliseconds,
 }

@@ -80,6 +80,8 @@ pub struct RegisteredCluster {
 /// A registered cluster that cannot be asked now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unusable {
+    /// The cluster's ARN; empty where EKS gave none.
+    pub arn: String,
     /// Name.
     pub name: String,
     /// What is missing, in words.
@@ -177,7 +179,10 @@ fn registry(described: impl Iterator<Item = Cluster>, tag: &ClusterTag) -> Regis
             Ok(usable) => {
                 registry.clusters.insert(name, usable);
             }
-            Err(why) => registry.unusable.push(Unusable { name, why }),
+            Err(why) => {
+                let arn = cluster.arn.clone().unwrap_or_default();
+                registry.unusable.push(Unusable { arn, name, why });
+            }
         }
     }
     registry.unusable.sort();

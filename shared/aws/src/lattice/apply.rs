@@ -1,9 +1,9 @@
 //! Does a plan's steps.
 
 use super::LatticeClient;
-use super::lanes::{describe, runs};
+use super::lanes::runs;
 use super::names::Names;
-use super::wait::StepEnd;
+use super::step::StepEnd;
 use crate::AwsError;
 use futures::{StreamExt, stream};
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ impl LatticeClient {
             let steps: Vec<_> = run.iter().map(|step| self.perform_in_time(&names, step, deadline)).collect();
             let ended: Vec<_> = stream::iter(steps).buffered(STEPS_AT_ONCE).collect().await;
             done += ended.iter().filter(|result| matches!(result, Ok(StepEnd::Done))).count();
-            let unfinished = ended.iter().position(|result| matches!(result, Ok(StepEnd::Waiting(..))));
+            let unfinished = ended.iter().position(|result| matches!(result, Ok(StepEnd::NotYet { .. })));
             if let Some(early) = ended_early(run, ended) {
                 waiting = unfinished.and_then(|at| plan.waits_for(begun + at));
                 end = early;
@@ -89,10 +89,11 @@ impl LatticeClient {
             Err(AwsError::late("apply", "the time is over in the middle of a call".to_owned()))
         };
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let what = describe(step);
+        let what = step.description();
         match &result {
             Ok(StepEnd::Done) => tracing::info!(step = what, elapsed_ms, outcome = "done", "step"),
-            Ok(StepEnd::Waiting(text, _)) => {
+            Ok(StepEnd::NotYet { status, .. }) => {
+                let text = waiting_text(step, status);
                 tracing::info!(step = what, elapsed_ms, outcome = "waiting", text, "step");
             }
             Err(error) => {
@@ -110,17 +111,21 @@ fn ended_early(run: &[Step], ended: Vec<Result<StepEnd, AwsError>>) -> Option<En
     for (step, result) in run.iter().zip(ended) {
         match result {
             Ok(StepEnd::Done) => {}
-            Ok(StepEnd::Waiting(text, retry_after)) => {
-                texts.push(text);
+            Ok(StepEnd::NotYet { status, retry_after }) => {
+                texts.push(waiting_text(step, status));
                 latest = latest.max(retry_after);
             }
             Err(source) => {
                 let clears = step.takes_away() || step.awaits_removal();
-                let error = ApplyError { step: describe(step), clears, source: source.into() };
+                let error = ApplyError { step: step.description(), clears, source: source.into() };
                 return Some(End::Failed(error));
             }
         }
     }
     let waiting = Waiting { text: texts.join("; "), retry_after: latest };
     (!waiting.text.is_empty()).then_some(End::Waiting(waiting))
+}
+
+fn waiting_text(step: &Step, status: &str) -> String {
+    format!("{} is {status}", step.subject())
 }

@@ -1,45 +1,10 @@
-//! Which services, target groups and service networks exist: a few listings that all units share.
+//! Which resources exist that stand by themselves: a few listings that all units share.
 
-use super::convert::status;
-use super::{LatticeClient, PAGE_ENTRIES};
+use super::LatticeClient;
 use crate::AwsError;
-use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::SystemTime;
-use trellis_lattice::{ActualVpcAssociation, Status};
-
-/// By ARN, since a shared resource may bear the name of one's own.
-pub(super) type ServiceIndex = BTreeMap<String, ServiceEntry>;
-pub(super) type TargetGroupIndex = BTreeMap<String, TargetGroupEntry>;
-pub(super) type NetworkIndex = BTreeMap<String, NetworkEntry>;
-
-#[derive(Debug, Clone)]
-pub(super) struct ServiceEntry {
-    pub(super) id: String,
-    pub(super) arn: String,
-    pub(super) name: String,
-    pub(super) status: Status,
-    pub(super) dns_name: Option<String>,
-    pub(super) custom_domain: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct TargetGroupEntry {
-    pub(super) id: String,
-    pub(super) arn: String,
-    pub(super) name: String,
-    pub(super) status: Status,
-    pub(super) service_arns: BTreeSet<String>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct NetworkEntry {
-    pub(super) id: String,
-    pub(super) arn: String,
-    pub(super) name: String,
-}
+use trellis_lattice::ActualVpcAssociation;
 
 /// All services, target groups, service networks and their VPC associations that the account sees, ours or not, each
 /// sorted by name.
@@ -86,38 +51,6 @@ impl LatticeClient {
             vpc_associations: sorted(vpc_associations.iter(), |a| (&a.vpc, &a.id, &a.arn)),
         })
     }
-
-    pub(super) async fn services(&self, not_before: SystemTime) -> Result<Arc<ServiceIndex>, AwsError> {
-        let load = async {
-            let pages = self.api().list_services().into_paginator().page_size(PAGE_ENTRIES).items().send();
-            let services = self.list("ListServices", pages).await?;
-            Ok(services.into_iter().filter_map(service_entry).map(|e| (e.arn.clone(), e)).collect())
-        };
-        self.inner.services.get(not_before, load).await
-    }
-
-    pub(super) async fn target_groups(
-        &self,
-        not_before: SystemTime,
-    ) -> Result<Arc<TargetGroupIndex>, AwsError> {
-        let load = async {
-            let pages =
-                self.api().list_target_groups().into_paginator().page_size(PAGE_ENTRIES).items().send();
-            let groups = self.list("ListTargetGroups", pages).await?;
-            Ok(groups.into_iter().filter_map(target_group_entry).map(|e| (e.arn.clone(), e)).collect())
-        };
-        self.inner.target_groups.get(not_before, load).await
-    }
-
-    pub(super) async fn networks(&self, not_before: SystemTime) -> Result<Arc<NetworkIndex>, AwsError> {
-        let load = async {
-            let pages =
-                self.api().list_service_networks().into_paginator().page_size(PAGE_ENTRIES).items().send();
-            let networks = self.list("ListServiceNetworks", pages).await?;
-            Ok(networks.into_iter().filter_map(network_entry).map(|e| (e.arn.clone(), e)).collect())
-        };
-        self.inner.networks.get(not_before, load).await
-    }
 }
 
 /// Summaries in the order of their names, of entries whose name, id and ARN `parts` gives.
@@ -132,30 +65,4 @@ fn sorted<'a, T: 'a>(
     let mut summaries: Vec<Summary> = entries.map(summary).collect();
     summaries.sort();
     summaries
-}
-
-/// Entries without id, ARN or name (the model requires none) cannot be worked with and are left out.
-fn service_entry(summary: sdk::ServiceSummary) -> Option<ServiceEntry> {
-    Some(ServiceEntry {
-        id: summary.id?,
-        arn: summary.arn?,
-        name: summary.name?,
-        status: status(summary.status.as_ref().map(sdk::ServiceStatus::as_str)),
-        dns_name: summary.dns_entry.and_then(|entry| entry.domain_name),
-        custom_domain: summary.custom_domain_name.filter(|name| !name.is_empty()),
-    })
-}
-
-fn target_group_entry(summary: sdk::TargetGroupSummary) -> Option<TargetGroupEntry> {
-    Some(TargetGroupEntry {
-        id: summary.id?,
-        arn: summary.arn?,
-        name: summary.name?,
-        status: status(summary.status.as_ref().map(sdk::TargetGroupStatus::as_str)),
-        service_arns: summary.service_arns.into_iter().flatten().collect(),
-    })
-}
-
-fn network_entry(summary: sdk::ServiceNetworkSummary) -> Option<NetworkEntry> {
-    Some(NetworkEntry { id: summary.id?, arn: summary.arn?, name: summary.name? })
 }

@@ -1,17 +1,13 @@
 //! Reads what one unit owns or names, with as few calls as that takes.
 
-use super::convert::{health_check, small, status, target_group_config, target_health};
-use super::index::{NetworkEntry, TargetGroupEntry};
-use super::{LatticeClient, PAGE_ENTRIES, found, ownership};
+use super::resource::target_group::TargetGroupEntry;
+use super::{LatticeClient, ownership};
 use crate::AwsError;
-use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use trellis_hint::UnitKey;
-use trellis_lattice::{
-    Actual, ActualNetwork, ActualTarget, ActualTargetGroup, Desired, Ownership, Status, Tags, Target, names,
-};
+use trellis_lattice::{Actual, Desired, Tags, names};
 
 /// Rounds in which tags below services are read: those that differ, then, if a stranger is among them, the others.
 const TAG_ROUNDS_MAX: usize = 3;
@@ -37,15 +33,29 @@ impl LatticeClient {
         candidate_service_names: &[String],
         not_before: SystemTime,
     ) -> Result<Actual, AwsError> {
-        let unit = desired.owner.unit.parse::<UnitKey>().ok();
-        if let Some(UnitKey::Gateway { name }) = &unit {
-            let (networks, vpc_associations) = self.inspect_network(desired, name, not_before).await?;
-            return Ok(Actual { networks, vpc_associations, ..Actual::default() });
+        let unit = desired.owner.key.parse::<UnitKey>().ok();
+        if let Some(UnitKey::Gateway { name, .. }) = &unit {
+            return self.inspect_gateway(desired, name, not_before).await;
         }
         let with_services = !matches!(unit, Some(UnitKey::Export { .. }))
             || !desired.services.is_empty()
             || !candidate_service_names.is_empty();
         self.inspect_route(desired, candidate_service_names, with_services, not_before).await
+    }
+
+    /// Every network of the unit's name, and the associations of each and of the wanted VPCs.
+    async fn inspect_gateway(
+        &self,
+        desired: &Desired,
+        unit_name: &str,
+        not_before: SystemTime,
+    ) -> Result<Actual, AwsError> {
+        let mut names = BTreeSet::from([unit_name]);
+        names.extend(desired.network.iter().map(|network| network.name.as_str()));
+        names.extend(desired.vpc_associations.iter().map(|association| association.network.as_str()));
+        let networks = self.inspect_networks(desired, &names, not_before).await?;
+        let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
+        Ok(Actual { networks, vpc_associations, ..Actual::default() })
     }
 
     async fn inspect_route(
@@ -62,7 +72,7 @@ impl LatticeClient {
         let wanted: BTreeSet<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
         let groups: Vec<&TargetGroupEntry> = group_index
             .values()
-            .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(&hash))
+            .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(hash))
             .collect();
 
         let used_by: BTreeSet<&String> = groups.iter().flat_map(|group| &group.service_arns).collect();
@@ -76,7 +86,7 @@ impl LatticeClient {
             .chain(candidate_service_names.iter().map(String::as_str))
             .collect();
         let services = service_index.iter().flat_map(|index| index.values()).filter(|entry| {
-            named.contains(entry.name.as_str()) || entry.name.contains(&hash) || used_by.contains(&entry.arn)
+            named.contains(entry.name.as_str()) || entry.name.contains(hash) || used_by.contains(&entry.arn)
         });
 
         let group_names: BTreeMap<String, String> =
@@ -113,111 +123,8 @@ impl LatticeClient {
                 let tags = tags.get(&arn).cloned().unwrap_or_else(Tags::new);
                 (arn, desired.owner.of(&tags))
             };
-            ownership::set(&mut actual.services, &arns.into_iter().map(of).collect());
+            ownership::set(actual, &arns.into_iter().map(of).collect());
         }
         Ok(())
     }
-
-    async fn inspect_target_group(
-        &self,
-        desired: &Desired,
-        entry: &TargetGroupEntry,
-    ) -> Result<Option<ActualTargetGroup>, AwsError> {
-        let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
-            return Ok(None);
-        };
-        let mut group = ActualTargetGroup {
-            id: entry.id.clone(),
-            arn: entry.arn.clone(),
-            name: entry.name.clone(),
-            status: entry.status,
-            config: None,
-            health_check: None,
-            targets: vec![],
-            service_arns: entry.service_arns.clone(),
-            ownership,
-            tags,
-        };
-        if group.ownership != Ownership::Ours || group.status == Status::DeleteInProgress {
-            return Ok(Some(group));
-        }
-        let wanted = desired.target_groups.iter().any(|wanted| wanted.name == entry.name);
-        let read = futures::try_join!(self.target_group_details(&entry.id, wanted), self.targets(&entry.id));
-        let Some((details, targets)) = found(read)? else { return Ok(None) };
-        let default_port = details.as_ref().and_then(|d| d.config.as_ref()).and_then(|c| small(c.port));
-        group.targets = targets
-            .into_iter()
-            .filter_map(|target| {
-                let port = small(target.port).or(default_port)?;
-                Some(ActualTarget {
-                    target: Target { ip: target.id?, port },
-                    health: target_health(target.status.as_ref()),
-                })
-            })
-            .collect();
-        group.targets.sort();
-        if let Some(details) = details {
-            group.status = status(details.status.as_ref().map(sdk::TargetGroupStatus::as_str));
-            let config = details.config.as_ref();
-            group.config = config.and_then(|config| target_group_config(details.r#type.as_ref(), config));
-            group.health_check = config.and_then(|c| c.health_check.as_ref()).and_then(health_check);
-            group.service_arns.extend(details.service_arns.into_iter().flatten());
-        }
-        Ok(Some(group))
-    }
-
-    /// A target group that is to go has no settings to compare.
-    async fn target_group_details(
-        &self,
-        id: &str,
-        wanted: bool,
-    ) -> Result<Option<aws_sdk_vpclattice::operation::get_target_group::GetTargetGroupOutput>, AwsError> {
-        if !wanted {
-            return Ok(None);
-        }
-        let request = self.api().get_target_group().target_group_identifier(id).send();
-        self.read("GetTargetGroup", request).await.map(Some)
-    }
-
-    pub(super) async fn targets(&self, id: &str) -> Result<Vec<sdk::TargetSummary>, AwsError> {
-        let pages = self
-            .api()
-            .list_targets()
-            .target_group_identifier(id)
-            .into_paginator()
-            .page_size(PAGE_ENTRIES)
-            .items()
-            .send();
-        self.list("ListTargets", pages).await
-    }
-
-    /// The wanted networks that exist, by ARN. One that a service is associated with is known to exist; the others are
-    /// looked up, in a fresh listing if the kept one lacks any.
-    async fn networks_of_services(
-        &self,
-        desired: &Desired,
-        associated: BTreeMap<String, NetworkEntry>,
-        not_before: SystemTime,
-    ) -> Result<Vec<ActualNetwork>, AwsError> {
-        let mut networks = associated;
-        let missing: BTreeSet<&String> = desired
-            .services
-            .iter()
-            .flat_map(|service| &service.networks)
-            .filter(|name| !networks.values().any(|entry| entry.name == **name))
-            .collect();
-        if !missing.is_empty() {
-            let mut index = self.networks(SystemTime::UNIX_EPOCH).await?;
-            if !missing.iter().all(|name| index.values().any(|entry| entry.name == **name)) {
-                index = self.networks(not_before).await?;
-            }
-            let found: Vec<_> = index.iter().filter(|(_, entry)| missing.contains(&entry.name)).collect();
-            networks.extend(found.into_iter().map(|(arn, entry)| (arn.clone(), entry.clone())));
-        }
-        Ok(networks.values().map(|entry| network(entry, Ownership::Unread, Tags::new())).collect())
-    }
-}
-
-pub(super) fn network(entry: &NetworkEntry, ownership: Ownership, tags: Tags) -> ActualNetwork {
-    ActualNetwork { id: entry.id.clone(), arn: entry.arn.clone(), name: entry.name.clone(), ownership, tags }
 }

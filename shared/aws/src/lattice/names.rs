@@ -1,5 +1,6 @@
 //! Turns the names in a plan into ids: those that were read, and those that the plan's earlier steps made.
 
+use crate::AwsError;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -60,6 +61,11 @@ impl Resource {
     }
 }
 
+/// A plan that names what neither was read nor made: the planner's mistake, seen again by a new plan.
+fn unknown(operation: &'static str, what: &str) -> AwsError {
+    AwsError::stale(operation, format!("{what} is not known to this plan"))
+}
+
 impl Known {
     /// Forgets a service and what was below it, unless the name is by now another one's.
     pub(super) fn forget_service(&mut self, name: &str, id: &str) {
@@ -88,15 +94,17 @@ impl Names {
                 map.insert(name.to_owned(), resource);
             }
         };
-        for network in &actual.networks {
+        // In full, so that a new kind of resource is not forgotten here.
+        let Actual { networks, vpc_associations, services, target_groups } = actual;
+        for network in networks {
             let resource = Resource::read(&network.id, &network.arn, &network.ownership);
             keep(&mut known.networks, &network.name, resource);
         }
-        for group in &actual.target_groups {
+        for group in target_groups {
             let resource = Resource::read(&group.id, &group.arn, &group.ownership);
             keep(&mut known.target_groups, &group.name, resource);
         }
-        for service in &actual.services {
+        for service in services {
             let mut resource = Resource::read(&service.id, &service.arn, &service.ownership);
             resource.dns_name.clone_from(&service.dns_name);
             keep(&mut known.services, &service.name, resource);
@@ -112,7 +120,7 @@ impl Names {
                 known.associations.insert((service.name.clone(), association.network.clone()), resource);
             }
         }
-        for association in actual.vpc_associations.iter().filter(|a| a.status != Status::DeleteInProgress) {
+        for association in vpc_associations.iter().filter(|a| a.status != Status::DeleteInProgress) {
             let resource = Resource::read(&association.id, &association.arn, &association.ownership);
             known.vpc_associations.insert((association.network.clone(), association.vpc.clone()), resource);
         }
@@ -121,6 +129,55 @@ impl Names {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn network(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
+        let found = self.lock().networks.get(name).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("service network {name}")))
+    }
+
+    pub(super) fn service(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
+        let found = self.lock().services.get(name).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("service {name}")))
+    }
+
+    pub(super) fn target_group(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
+        let found = self.lock().target_groups.get(name).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("target group {name}")))
+    }
+
+    /// The ids of a service and of its listener on a port.
+    pub(super) fn listener(
+        &self,
+        operation: &'static str,
+        service: &str,
+        port: u16,
+    ) -> Result<(String, String), AwsError> {
+        let of_service = self.service(operation, service)?;
+        let found = self.lock().listeners.get(&(service.to_owned(), port)).cloned();
+        let listener =
+            found.ok_or_else(|| unknown(operation, &format!("listener {port} of service {service}")))?;
+        Ok((of_service.id, listener))
+    }
+
+    pub(super) fn association(
+        &self,
+        operation: &'static str,
+        service: &str,
+        network: &str,
+    ) -> Result<Resource, AwsError> {
+        let found = self.lock().associations.get(&(service.to_owned(), network.to_owned())).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("service {service} with service network {network}")))
+    }
+
+    pub(super) fn vpc_association(
+        &self,
+        operation: &'static str,
+        network: &str,
+        vpc: &str,
+    ) -> Result<Resource, AwsError> {
+        let found = self.lock().vpc_associations.get(&(network.to_owned(), vpc.to_owned())).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("VPC {vpc} with service network {network}")))
     }
 
     /// What exists now, as far as it is the unit's (networks: also those of others).

@@ -1,9 +1,7 @@
 //! Which tags below a service must be read. A tag costs a call, so those of what stays as it is are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_lattice::{
-    Actual, ActualListener, ActualRule, ActualService, Desired, DesiredListener, Ownership, Status,
-};
+use trellis_lattice::{Actual, ActualListener, ActualRule, Desired, DesiredListener, Ownership, Status};
 
 /// ARNs of listeners, rules and associations of our services whose owner matters for the plan and is not yet known.
 ///
@@ -67,21 +65,10 @@ fn unread_in(listener: &ActualListener, wanted: Option<&DesiredListener>) -> Vec
 }
 
 /// Writes down what the tags told.
-pub(super) fn set(services: &mut [ActualService], told: &BTreeMap<String, Ownership>) {
-    let tell = |arn: &str, ownership: &mut Ownership| {
-        if let Some(told) = told.get(arn) {
-            ownership.clone_from(told);
-        }
-    };
-    for service in services {
-        for association in &mut service.associations {
-            tell(&association.arn, &mut association.ownership);
-        }
-        for listener in &mut service.listeners {
-            tell(&listener.arn, &mut listener.ownership);
-            for rule in &mut listener.rules {
-                tell(&rule.arn, &mut rule.ownership);
-            }
+pub(super) fn set(actual: &mut Actual, told: &BTreeMap<String, Ownership>) {
+    for one in actual.resources_mut() {
+        if let Some(told) = told.get(one.arn) {
+            one.ownership.clone_from(told);
         }
     }
 }
@@ -90,7 +77,8 @@ pub(super) fn set(services: &mut [ActualService], told: &BTreeMap<String, Owners
 mod tests {
     use super::*;
     use trellis_lattice::{
-        Action, DesiredRule, DesiredService, ListenerProtocol, Owner, PathMatch, RuleMatch, Tags,
+        Action, ActualService, DesiredRule, DesiredService, ListenerProtocol, Owner, PathMatch, RuleMatch,
+        Tags,
     };
 
     fn path(text: &str) -> RuleMatch {
@@ -111,7 +99,7 @@ mod tests {
 
     /// A settled service with rules `/a` and `/b` at 1 and 2, and its wish.
     fn settled() -> (Desired, Actual) {
-        let owner = Owner { installation: "t".into(), unit: "u".into() };
+        let owner = Owner { installation: "t".into(), unit: "u".into(), key: "k".into() };
         let wanted_rule = |name: &str, priority| DesiredRule {
             name: "another".into(),
             priority,
@@ -190,7 +178,7 @@ mod tests {
         actual.services[0].listeners[0].rules.push(rule("/x", 7));
         assert_eq!(asked(&desired, &actual), ["arn//x", "arn/listener"]);
         let told = [("arn//x", Ownership::Foreign), ("arn/listener", Ownership::Ours)];
-        set(&mut actual.services, &told.into_iter().map(|(arn, o)| (arn.to_owned(), o)).collect());
+        set(&mut actual, &told.into_iter().map(|(arn, o)| (arn.to_owned(), o)).collect());
         assert_eq!(asked(&desired, &actual), ["arn//a", "arn//b"]);
     }
 

@@ -1,12 +1,15 @@
 //! Tags, which alone tell whose a resource is.
 
+use super::convert::sdk_tags;
+use super::names::Names;
+use super::step::{Lane, Perform, StepEnd};
 use super::{LatticeClient, found};
 use crate::AwsError;
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-use trellis_lattice::{Owner, Ownership, Tags};
+use std::time::{Duration, Instant, SystemTime};
+use trellis_lattice::{Owner, Ownership, Tag, Tags};
 
 /// How long read tags are believed. If a person takes our tag from a resource to keep it from us, we may still change
 /// it for this long; longer would break the promise that what bears no tag of ours is left alone.
@@ -77,6 +80,17 @@ impl LatticeClient {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Perform for Tag {
+    const LANE: Lane = Lane::Make;
+
+    async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let tag = client.api().tag_resource().resource_arn(&self.arn);
+        client.inner.tags.forget(&self.arn);
+        client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags))).send()).await?;
+        Ok(StepEnd::Done)
     }
 }
 

@@ -1,5 +1,6 @@
 //! An emulator of its own for each test, and the passes of a reconciler against it.
 
+use crate::model::foretold_and_found;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -149,8 +150,8 @@ pub(crate) async fn inspect(lattice: &LatticeClient, desired: &Desired) -> Actua
     lattice.inspect(desired, &["inventory-default".to_owned()], SystemTime::now()).await.unwrap()
 }
 
-/// One pass that must reach its end, and after which nothing is left to do; for a client that remembers and for one
-/// that does not.
+/// One pass that must reach its end, and after which nothing is left to do and all is as the model foretold; for a client
+/// that remembers and for one that does not.
 pub(crate) async fn converge(emulator: &Emulator, lattice: &LatticeClient, desired: &Desired) -> Pass {
     let pass = pass(lattice, desired).await;
     assert!(matches!(pass.applied.end, End::Complete), "{:?}\n{}", pass.applied.end, pass.plan);
@@ -159,6 +160,8 @@ pub(crate) async fn converge(emulator: &Emulator, lattice: &LatticeClient, desir
         let actual = inspect(&client, desired).await;
         let rest = plan(desired, &actual, &limits());
         assert!(rest.steps.is_empty(), "left to do:\n{rest}of {actual:#?}");
+        let (foretold, found) = foretold_and_found(&pass.actual, &pass.plan, &actual);
+        assert_eq!(foretold, found, "foretold (left) of\n{}", pass.plan);
     }
     pass
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod harness;
+mod model;
 mod ownership;
 mod wishes;
 
@@ -138,7 +139,7 @@ async fn a_rule_that_moves_leaves_its_old_targets_serving_until_the_data_plane_h
     assert_eq!((registered(&old), registered(&format!("{old}-new"))), (2, 2));
 
     let soon = pass(&lattice, &moved).await;
-    assert!(matches!(soon.plan.steps[..], [Step::AwaitPropagation { .. }, ..]), "{}", soon.plan);
+    assert!(matches!(soon.plan.steps[..], [Step::AwaitPropagation(_), ..]), "{}", soon.plan);
     assert_eq!((registered(&old), registered(&format!("{old}-new"))), (2, 2));
 }
 
@@ -156,7 +157,7 @@ async fn a_target_group_that_rules_left_a_while_ago_is_emptied() {
     moved.target_groups[0].name = name;
     pass(&lattice, &moved).await;
     let later = pass(&lattice, &moved).await;
-    assert!(matches!(later.plan.steps[0], Step::DeregisterTargets { .. }), "{}", later.plan);
+    assert!(matches!(later.plan.steps[0], Step::DeregisterTargets(_)), "{}", later.plan);
 }
 
 #[tokio::test]
@@ -170,7 +171,7 @@ async fn twenty_five_rules_in_another_order_keep_their_rules_and_swap_their_prio
 
     paths.reverse();
     let moved = converge(&emulator, &lattice, &route(&paths, 1)).await;
-    assert!(moved.plan.steps.iter().all(|s| matches!(s, Step::UpdateRules { .. })), "{}", moved.plan);
+    assert!(moved.plan.steps.iter().all(|s| matches!(s, Step::UpdateRules(_))), "{}", moved.plan);
     paths.rotate_left(1);
     emulator.reset_calls();
     converge(&emulator, &lattice, &route(&paths, 1)).await;
@@ -199,12 +200,8 @@ async fn what_is_changed_behind_our_back_is_repaired() {
     let gone = aws_sdk_vpclattice::types::Target::builder().id("10.0.0.1").port(8090).build().unwrap();
     stranger.deregister_targets().target_group_identifier(&group.id).targets(gone).send().await.unwrap();
     let repair = converge(&emulator, &lattice, &wish).await;
-    assert!(repair.plan.steps.iter().any(|step| matches!(step, Step::CreateRule { .. })), "{}", repair.plan);
-    assert!(
-        repair.plan.steps.iter().any(|step| matches!(step, Step::RegisterTargets { .. })),
-        "{}",
-        repair.plan
-    );
+    assert!(repair.plan.steps.iter().any(|step| matches!(step, Step::CreateRule(_))), "{}", repair.plan);
+    assert!(repair.plan.steps.iter().any(|step| matches!(step, Step::RegisterTargets(_))), "{}", repair.plan);
 }
 
 #[tokio::test]
@@ -388,7 +385,7 @@ async fn settings_that_can_change_are_changed_in_place() {
     converge(&emulator, &lattice, &hotel).await;
     hotel.vpc_associations[0].security_groups.insert("sg-0a1b2c3d4e5f60002".to_owned());
     let groups = converge(&emulator, &lattice, &hotel).await;
-    assert!(matches!(groups.plan.steps[0], Step::UpdateVpcAssociation { .. }), "{}", groups.plan);
+    assert!(matches!(groups.plan.steps[0], Step::UpdateVpcAssociation(_)), "{}", groups.plan);
 
     let mut wish = route(&["/a"], 1);
     converge(&emulator, &lattice, &wish).await;
@@ -399,7 +396,22 @@ async fn settings_that_can_change_are_changed_in_place() {
     converge(&emulator, &lattice, &wish).await;
     wish.target_groups[0].health_check.port = None;
     let back = converge(&emulator, &lattice, &wish).await;
-    assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck { .. }]), "{}", back.plan);
+    assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck(_)]), "{}", back.plan);
+}
+
+#[tokio::test]
+async fn a_certificate_is_changed_in_place() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let certificate = |id: u8| Some(format!("arn:aws:acm:us-west-2:123456789012:certificate/{id:036}"));
+    let mut wish = route(&["/a"], 1);
+    wish.services[0].custom_domain = Some("inventory.example.com".into());
+    wish.services[0].certificate_arn = certificate(1);
+    converge(&emulator, &lattice, &wish).await;
+    wish.services[0].certificate_arn = certificate(2);
+    let changed = converge(&emulator, &lattice, &wish).await;
+    assert!(matches!(changed.plan.steps[..], [Step::UpdateCertificate(_)]), "{}", changed.plan);
 }
 
 #[tokio::test]

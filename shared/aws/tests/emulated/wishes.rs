@@ -9,11 +9,12 @@ use trellis_lattice::{
 pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
 
 fn owner(unit: &str) -> Owner {
-    Owner { installation: "trellis".into(), unit: unit.into() }
+    let hash = unit.parse::<trellis_hint::UnitKey>().unwrap().hash();
+    Owner { installation: "trellis".into(), unit: hash, key: unit.into() }
 }
 
 pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
-    let owner = owner("gateway/my-hotel");
+    let owner = owner("gateway/123456789012/us-west-2/my-hotel");
     let association = |vpc: &&str| DesiredVpcAssociation {
         network: "my-hotel".into(),
         vpc: (*vpc).to_owned(),
@@ -28,12 +29,12 @@ pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
 }
 
 pub(crate) fn no_gateway() -> Desired {
-    Desired::nothing(owner("gateway/my-hotel"))
+    Desired::nothing(owner("gateway/123456789012/us-west-2/my-hotel"))
 }
 
 /// The route `inventory` with a rule for each path, all to one target group with these targets.
 pub(crate) fn route(paths: &[&str], targets: usize) -> Desired {
-    let owner = owner("route/HTTPRoute/one/default/inventory");
+    let owner = owner("route/123456789012/us-west-2/HTTPRoute/one/default/inventory");
     let group = target_group(&owner, 8090, targets);
     let rules = paths.iter().enumerate().map(|(index, path)| DesiredRule {
         name: format!("r-{}", names::short_hash(&[path], 10)),
@@ -59,7 +60,7 @@ pub(crate) fn route(paths: &[&str], targets: usize) -> Desired {
 }
 
 pub(crate) fn no_route() -> Desired {
-    Desired::nothing(owner("route/HTTPRoute/one/default/inventory"))
+    Desired::nothing(owner("route/123456789012/us-west-2/HTTPRoute/one/default/inventory"))
 }
 
 pub(crate) fn forward(group: &str) -> Action {
@@ -68,7 +69,7 @@ pub(crate) fn forward(group: &str) -> Action {
 
 /// The export `inventory` with these targets.
 pub(crate) fn export(targets: usize) -> Desired {
-    let owner = owner("export/one/default/inventory");
+    let owner = owner("export/123456789012/us-west-2/one/default/inventory");
     let group = target_group(&owner, 8090, targets);
     Desired { target_groups: vec![group], ..Desired::nothing(owner) }
 }

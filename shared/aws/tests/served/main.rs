@@ -62,7 +62,7 @@ async fn aws(url: String) -> Aws {
 
 fn hint(number: usize) -> OutgoingHint {
     let route = ObjectRef {
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         kind: Kind::HTTPRoute,
         namespace: "shop".into(),
         name: format!("r{number}"),
@@ -71,7 +71,7 @@ fn hint(number: usize) -> OutgoingHint {
     };
     let unit = UnitKey::Route {
         kind: Kind::HTTPRoute,
-        cluster: "one".into(),
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         namespace: "shop".into(),
         name: route.name.clone(),
     };
@@ -92,7 +92,7 @@ async fn hints_go_ten_a_call_each_in_its_units_group_and_equal_ones_once() {
     let lengths: Vec<usize> = calls.iter().map(|call| call["Entries"].as_array().unwrap().len()).collect();
     assert_eq!(lengths, [10, 2]);
     let first = &calls[0]["Entries"][0];
-    assert_eq!(first["MessageGroupId"], "route/HTTPRoute/one/shop/r0");
+    assert_eq!(first["MessageGroupId"], "route/123456789012/us-west-2/HTTPRoute/one/shop/r0");
     assert_eq!(first["MessageDeduplicationId"], "pass-7-0");
     assert_eq!(Hint::parse(first["MessageBody"].as_str().unwrap()).unwrap(), hints[0].hint);
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 use trellis_gateway::ClusterFacts;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// Answers by the object's name, and counts.
 #[derive(Default)]
@@ -47,30 +47,24 @@ impl Reader for Cluster {
     }
 }
 
+fn id(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+}
+
 fn get(cluster: &str, name: &str) -> Read {
-    Read::Get {
-        cluster: cluster.into(),
-        kind: Kind::HTTPRoute,
-        namespace: "default".into(),
-        name: name.into(),
-    }
+    Read::Get { cluster: id(cluster), kind: Kind::HTTPRoute, namespace: "default".into(), name: name.into() }
 }
 
 fn start() -> Snapshot {
-    Snapshot::of(["one", "two"].map(|name| ClusterFacts {
-        name: name.into(),
-        account: "000000000000".into(),
-        region: "us-west-2".into(),
-        vpc: format!("vpc-{name}"),
-    }))
+    Snapshot::of(["one", "two"].map(|name| ClusterFacts { id: id(name), vpc: format!("vpc-{name}") }))
 }
 
-fn clusters(one: Cluster, two: Result<Cluster, String>) -> BTreeMap<String, Result<Cluster, String>> {
-    BTreeMap::from([("one".into(), Ok(one)), ("two".into(), two)])
+fn clusters(one: Cluster, two: Result<Cluster, String>) -> BTreeMap<ClusterId, Result<Cluster, String>> {
+    BTreeMap::from([(id("one"), Ok(one)), (id("two"), two)])
 }
 
-fn asked(clusters: &BTreeMap<String, Result<Cluster, String>>, name: &str) -> usize {
-    clusters[name].as_ref().map_or(0, |cluster| cluster.asked.lock().unwrap().len())
+fn asked(clusters: &BTreeMap<ClusterId, Result<Cluster, String>>, name: &str) -> usize {
+    clusters[&id(name)].as_ref().map_or(0, |cluster| cluster.asked.lock().unwrap().len())
 }
 
 #[tokio::test]
@@ -78,7 +72,7 @@ async fn what_answers_lead_to_is_read_in_further_rounds_and_nothing_twice() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let wants = |snapshot: &Snapshot| {
         let mut reads = vec![get("one", "route"), get("one", "route")];
-        if snapshot.get("one", Kind::HTTPRoute, "default", "route").is_some() {
+        if snapshot.get(&id("one"), Kind::HTTPRoute, "default", "route").is_some() {
             reads.extend([get("one", "absent"), get("two", "export")]);
         }
         reads
@@ -86,7 +80,7 @@ async fn what_answers_lead_to_is_read_in_further_rounds_and_nothing_twice() {
     let observed = observe(&clusters, start(), wants).await.unwrap();
     assert_eq!((observed.rounds, observed.reads), (2, 3));
     assert_eq!((asked(&clusters, "one"), asked(&clusters, "two")), (2, 1));
-    assert!(observed.snapshot.get("two", Kind::HTTPRoute, "default", "export").is_some());
+    assert!(observed.snapshot.get(&id("two"), Kind::HTTPRoute, "default", "export").is_some());
     assert!(observed.snapshot.has_answer(&get("one", "absent")));
     assert_eq!(observed.snapshot.facts.len(), 2);
 }
@@ -109,7 +103,7 @@ async fn a_cluster_that_fails_is_given_up_with_its_reason_and_the_others_are_rea
         of("one").chain(of("two")).collect()
     };
     let observed = observe(&clusters, start(), wants).await.unwrap();
-    assert_eq!(observed.snapshot.unreadable, BTreeMap::from([("two".into(), "connection refused".into())]));
+    assert_eq!(observed.snapshot.unreadable, BTreeMap::from([(id("two"), "connection refused".into())]));
     assert_eq!(asked(&clusters, "one"), 50);
     assert!(asked(&clusters, "two") <= 2 * READS_AT_ONCE_MAX, "{}", asked(&clusters, "two"));
 }
@@ -119,8 +113,8 @@ async fn a_cluster_without_a_reader_is_unreadable_by_its_reason() {
     let clusters = clusters(Cluster::default(), Err("it has no endpoint yet".into()));
     let wants = |_: &Snapshot| vec![get("two", "a"), get("three", "a")];
     let observed = observe(&clusters, start(), wants).await.unwrap();
-    assert_eq!(observed.snapshot.unreadable["two"], "it has no endpoint yet");
-    assert_eq!(observed.snapshot.unreadable["three"], "cluster three is not registered");
+    assert_eq!(observed.snapshot.unreadable[&id("two")], "it has no endpoint yet");
+    assert_eq!(observed.snapshot.unreadable[&id("three")], "cluster three is not registered");
 }
 
 #[tokio::test]
@@ -128,7 +122,7 @@ async fn no_more_than_the_bound_runs_at_once() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let wants = |_: &Snapshot| (0..100).map(|index| get("one", &format!("r{index}"))).collect();
     observe(&clusters, start(), wants).await.unwrap();
-    let most = clusters["one"].as_ref().map(|one| one.most_at_once.load(Ordering::SeqCst)).unwrap();
+    let most = clusters[&id("one")].as_ref().map(|one| one.most_at_once.load(Ordering::SeqCst)).unwrap();
     assert_eq!(most, READS_AT_ONCE_MAX);
 }
 
@@ -145,14 +139,14 @@ async fn a_core_that_never_has_enough_is_stopped() {
 async fn a_missing_kind_is_kept_apart_from_missing_objects() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let list = || Read::List {
-        cluster: "one".into(),
+        cluster: id("one"),
         kind: Kind::TLSRoute,
         namespace: None,
         name: None,
         service: None,
     };
     let observed = observe(&clusters, start(), |_| vec![list()]).await.unwrap();
-    assert!(observed.snapshot.kinds_missing.contains(&("one".into(), Kind::TLSRoute)));
+    assert!(observed.snapshot.kinds_missing.contains(&(id("one"), Kind::TLSRoute)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,14 +155,14 @@ async fn a_cluster_that_is_slow_in_every_round_is_given_up_and_costs_the_others_
     let clusters = clusters(Cluster::default(), Ok(slow));
     // Seven rounds of one read of each.
     let wants = |snapshot: &Snapshot| {
-        let round = snapshot.answered.iter().filter(|read| read.cluster() == "one").count().min(6);
+        let round = snapshot.answered.iter().filter(|read| read.cluster().name == "one").count().min(6);
         vec![get("one", &format!("r{round}")), get("two", &format!("r{round}"))]
     };
     let began = Instant::now();
     let observed = observe(&clusters, start(), wants).await.unwrap();
     assert_eq!(began.elapsed(), CLUSTER_TIME_MAX);
-    assert_eq!(observed.snapshot.unreadable["two"], "the reads of cluster two take longer than 10 s");
+    assert_eq!(observed.snapshot.unreadable[&id("two")], "the reads of cluster two take longer than 10 s");
     assert_eq!(asked(&clusters, "one"), 7);
-    let given_up = &clusters["two"].as_ref().map(|two| two.given_up.lock().unwrap().len());
+    let given_up = &clusters[&id("two")].as_ref().map(|two| two.given_up.lock().unwrap().len());
     assert_eq!(*given_up, Ok(1));
 }

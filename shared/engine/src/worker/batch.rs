@@ -106,9 +106,12 @@ mod tests {
     use super::*;
     use trellis_hint::{Kind, ObjectRef, Operation};
 
+    const A: &str = "gateway/123456789012/us-west-2/a";
+    const B: &str = "gateway/123456789012/us-west-2/b";
+
     fn body(unit: &str) -> String {
         let object = ObjectRef {
-            cluster: "one".into(),
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::HTTPRoute,
             namespace: "default".into(),
             name: "r".into(),
@@ -131,12 +134,9 @@ mod tests {
 
     #[test]
     fn messages_of_one_unit_stay_together_in_their_order() {
-        let (a, b) = (body("gateway/a"), body("gateway/b"));
-        let batch = sort(vec![
-            message("1", Some("gateway/a"), &a),
-            message("2", Some("gateway/b"), &b),
-            message("3", Some("gateway/a"), &a),
-        ]);
+        let (a, b) = (body(A), body(B));
+        let batch =
+            sort(vec![message("1", Some(A), &a), message("2", Some(B), &b), message("3", Some(A), &a)]);
         let ids: Vec<Vec<&str>> = batch
             .groups
             .iter()
@@ -150,22 +150,22 @@ mod tests {
 
     #[test]
     fn hints_whose_time_has_come_are_no_work_of_their_own() {
-        let a = body("gateway/a");
-        let batch = sort(vec![message("1", None, &a), message("2", Some("gateway/a"), &a)]);
+        let a = body(A);
+        let batch = sort(vec![message("1", None, &a), message("2", Some(A), &a)]);
         assert_eq!((batch.due.len(), batch.groups.len()), (1, 1));
     }
 
     #[test]
     fn what_is_no_hint_is_told_apart_and_blocks_nobody() {
-        let a = body("gateway/a");
+        let a = body(A);
         let unknown = r#"{"schema": 99}"#;
         let batch = sort(vec![
             message("1", Some("x"), "]"),
             message("2", Some("x"), unknown),
             message("3", Some("x"), &a),
             message("4", None, "]"),
-            message("", Some("gateway/a"), &a),
-            message("6", Some("gateway/a"), &a),
+            message("", Some(A), &a),
+            message("6", Some(A), &a),
         ]);
         assert_eq!(batch.groups.len(), 1);
         let reasons: Vec<String> = batch.unreadable.iter().map(|(_, why)| why.to_string()).collect();

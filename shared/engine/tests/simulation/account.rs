@@ -1,10 +1,13 @@
 //! VPC Lattice as one account has it: the model of `trellis_lattice` with identities, tags, and changes that take time.
 
+use crate::objects::owner;
+use crate::resource::{Effect, effect};
 use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trellis_lattice::{
-    Actual, ActualTargetGroup, Owner, Status, Step, TAG_OWNER, TAG_UNIT, Tags, TargetHealth, apply_step,
+    Actual, ActualTargetGroup, Owner, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT, Tag, Tags,
+    TargetHealth, apply_step,
 };
 use trellis_ports::Owned;
 
@@ -60,8 +63,10 @@ impl Account {
         apply_step(&mut state, owner, step);
         self.moved.extend(step.moves_requests_of().map(|service| (service.to_owned(), now)));
         self.state = state;
-        self.name_the_new(&tags_of(step));
-        if let Step::Tag { arn, tags } = step {
+        if let Effect::Makes(_, tags) = effect(step, &self.state) {
+            self.name_the_new(tags);
+        }
+        if let Step::Tag(Tag { arn, tags }) = step {
             self.tags.entry(arn.clone()).or_default().extend(tags.clone());
         }
         for (arn, seconds) in under_way(&self.state) {
@@ -147,7 +152,7 @@ impl Account {
 
     /// Services, target groups and networks of an installation, with their unit.
     pub(crate) fn owned(&self, installation: &str, dice: &mut Dice, old: bool) -> Vec<Owned> {
-        let owner = Owner { installation: installation.into(), unit: String::new() };
+        let owner = owner(installation, "");
         let view = if old { self.older_view(&owner, dice) } else { self.view(&owner) };
         let arns = tagged(&view).into_iter();
         arns.filter_map(|arn| {
@@ -156,6 +161,7 @@ impl Account {
             let service = view.services.iter().find(|one| one.arn == arn).map(|one| one.name.clone());
             ours.then(|| Owned {
                 unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
+                key: Owner::key_in(tags),
                 service,
                 arn: arn.clone(),
             })
@@ -166,7 +172,7 @@ impl Account {
     /// Whatever of this installation is left, associations too.
     pub(crate) fn left_of(&self, installation: &str) -> Vec<String> {
         let mut state = self.state.clone();
-        let arns = identities(&mut state).into_iter().map(|(_, arn)| arn.clone());
+        let arns = state.resources_mut().into_iter().map(|one| one.arn.clone());
         let ours = |arn: &String| {
             self.tags.get(arn).and_then(|tags| tags.get(TAG_OWNER)).is_some_and(|o| o == installation)
         };
@@ -175,7 +181,7 @@ impl Account {
 
     /// Everything that is not this installation's, with all below it, as text.
     pub(crate) fn strangers(&self, installation: &str) -> String {
-        let nobody = Owner { installation: installation.into(), unit: "nobody".into() };
+        let nobody = owner(installation, "nobody");
         let mut view = self.view(&nobody);
         let foreign = |arn: &str| self.tags.get(arn).is_none_or(|tags| !tags.contains_key(TAG_OWNER));
         view.networks.retain(|one| foreign(&one.arn));
@@ -194,7 +200,7 @@ impl Account {
 
     /// Gives what was just made an identity of its own: one made anew under its old name is another one.
     fn name_the_new(&mut self, tags: &Tags) {
-        for (id, arn) in identities(&mut self.state) {
+        for ResourceMut { id, arn, .. } in self.state.resources_mut() {
             if !self.tags.contains_key(arn) {
                 self.next += 1;
                 *id = format!("{id}.{}", self.next);
@@ -229,47 +235,21 @@ fn ended(status: Status, fails: bool) -> Status {
 /// The state with each ownership as its tags tell it to that owner.
 fn seen(state: &Actual, tags: &BTreeMap<String, Tags>, owner: &Owner) -> Actual {
     let none = Tags::new();
-    let of = |arn: &str| owner.of(tags.get(arn).unwrap_or(&none));
     let mut view = state.clone();
-    view.networks.iter_mut().for_each(|one| one.ownership = of(&one.arn));
-    view.vpc_associations.iter_mut().for_each(|one| one.ownership = of(&one.arn));
-    view.target_groups.iter_mut().for_each(|one| one.ownership = of(&one.arn));
-    for service in &mut view.services {
-        service.ownership = of(&service.arn);
-        service.associations.iter_mut().for_each(|one| one.ownership = of(&one.arn));
-        for listener in &mut service.listeners {
-            listener.ownership = of(&listener.arn);
-            listener.rules.iter_mut().for_each(|one| one.ownership = of(&one.arn));
-        }
+    for one in view.resources_mut() {
+        *one.ownership = owner.of(tags.get(one.arn).unwrap_or(&none));
     }
     view
 }
 
-/// Id and ARN of everything.
-fn identities(state: &mut Actual) -> Vec<(&mut String, &mut String)> {
-    let mut all: Vec<_> = state.networks.iter_mut().map(|one| (&mut one.id, &mut one.arn)).collect();
-    all.extend(state.vpc_associations.iter_mut().map(|one| (&mut one.id, &mut one.arn)));
-    all.extend(state.target_groups.iter_mut().map(|one| (&mut one.id, &mut one.arn)));
-    for service in &mut state.services {
-        all.push((&mut service.id, &mut service.arn));
-        all.extend(service.associations.iter_mut().map(|one| (&mut one.id, &mut one.arn)));
-        for listener in &mut service.listeners {
-            all.push((&mut listener.id, &mut listener.arn));
-            all.extend(listener.rules.iter_mut().map(|one| (&mut one.id, &mut one.arn)));
-        }
-    }
-    all
-}
-
+/// ARNs of the resources that stand by themselves.
 fn tagged(state: &Actual) -> Vec<String> {
-    let networks = state.networks.iter().map(|one| one.arn.clone());
-    let vpcs = state.vpc_associations.iter().map(|one| one.arn.clone());
-    let services = state.services.iter().map(|one| one.arn.clone());
-    networks
-        .chain(vpcs)
-        .chain(services)
-        .chain(state.target_groups.iter().map(|one| one.arn.clone()))
-        .collect()
+    // In full, so that a new kind of resource is not forgotten here.
+    let Actual { networks, vpc_associations, services, target_groups } = state;
+    let networks = networks.iter().map(|one| &one.arn);
+    let vpcs = vpc_associations.iter().map(|one| &one.arn);
+    let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
+    networks.chain(vpcs).chain(services).chain(groups).cloned().collect()
 }
 
 /// What is under way, with the seconds that it takes at most.
@@ -277,17 +257,19 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
     let busy = |status: Status| {
         matches!(status, Status::CreateInProgress | Status::UpdateInProgress | Status::DeleteInProgress)
     };
+    // In full, so that a new kind of resource is not forgotten here.
+    let Actual { networks: _, vpc_associations, services, target_groups } = state;
     let mut all = vec![];
-    let vpcs = state.vpc_associations.iter().filter(|one| busy(one.status));
+    let vpcs = vpc_associations.iter().filter(|one| busy(one.status));
     all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S)));
-    for service in &state.services {
+    for service in services {
         if busy(service.status) {
             all.push((service.arn.clone(), RESOURCE_S));
         }
         let associations = service.associations.iter().filter(|one| busy(one.status));
         all.extend(associations.map(|one| (one.arn.clone(), ASSOCIATION_S)));
     }
-    for group in &state.target_groups {
+    for group in target_groups {
         if busy(group.status) {
             all.push((group.arn.clone(), RESOURCE_S));
         }
@@ -295,17 +277,4 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
         all.extend(leaving.map(|target| (draining(&group.arn, &target.target), LONG_S)));
     }
     all
-}
-
-fn tags_of(step: &Step) -> Tags {
-    match step {
-        Step::CreateNetwork { tags, .. }
-        | Step::CreateVpcAssociation { tags, .. }
-        | Step::CreateTargetGroup { tags, .. }
-        | Step::CreateService { tags, .. }
-        | Step::CreateAssociation { tags, .. }
-        | Step::CreateListener { tags, .. }
-        | Step::CreateRule { tags, .. } => tags.clone(),
-        _ => Tags::new(),
-    }
 }

@@ -230,7 +230,7 @@ impl Clusters for Clients {
                     Ok(Arc::new(Client { sandbox: Arc::clone(&self.0), name: name.clone() }))
                 }
             };
-            fleet.clusters.insert(name.clone(), reached);
+            fleet.clusters.insert(cluster.facts.id.clone(), reached);
         }
         Ok(fleet)
     }

@@ -1,14 +1,15 @@
 //! What people do: to objects, with the webhook telling of it, and by hand to VPC Lattice.
 
 use crate::api::{ApiServer, Outage};
-use crate::objects::{VARIANTS, catalogue, object};
+use crate::objects::{VARIANTS, catalogue, object, owner};
 use crate::run::INSTALLATION;
 use crate::sim::{Sim, State};
 use serde_json::Value;
 use trellis_gateway::ObjectKey;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, deduplication_id, units_of};
 use trellis_lattice::{
-    Action, DesiredRule, Owner, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash,
+    Action, AwaitService, CreateListener, CreateNetwork, CreateRule, CreateService, CreateVpcAssociation,
+    DeleteListener, DeleteRule, DesiredRule, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash,
 };
 use trellis_ports::OutgoingHint;
 
@@ -104,7 +105,7 @@ fn hint(
 ) {
     let any = new.or(old).unwrap();
     let changed = ObjectRef {
-        cluster: cluster.to_owned(),
+        cluster: crate::objects::cluster(cluster),
         kind: key.kind,
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -179,7 +180,7 @@ pub(crate) fn by_hand(state: &mut State) {
     if !state.dice.percent(chance) {
         return;
     }
-    let person = Owner { installation: INSTALLATION.into(), unit: "by/hand".into() };
+    let person = owner(INSTALLATION, "by/hand");
     let view = state.account.view(&person);
     let services: Vec<_> =
         view.services.iter().filter(|s| matches!(s.ownership, Ownership::OtherUnit(_))).collect();
@@ -187,8 +188,8 @@ pub(crate) fn by_hand(state: &mut State) {
     let Some(listener) = service.listeners.first() else { return };
     let (name, port) = (service.name.clone(), listener.port);
     let step = match (state.dice.up_to(2), listener.rules.first()) {
-        (0, Some(rule)) => Step::DeleteRule { service: name, port, id: rule.id.clone() },
-        (1, _) => Step::DeleteListener { service: name, port, id: listener.id.clone() },
+        (0, Some(rule)) => Step::DeleteRule(DeleteRule { service: name, port, id: rule.id.clone() }),
+        (1, _) => Step::DeleteListener(DeleteListener { service: name, port, id: listener.id.clone() }),
         _ => {
             let path = format!("/by-hand-{}", state.moment);
             let rule = DesiredRule {
@@ -200,7 +201,7 @@ pub(crate) fn by_hand(state: &mut State) {
             if listener.rules.iter().any(|one| one.priority == rule.priority) || listener.rules.len() > 5 {
                 return;
             }
-            Step::CreateRule { service: name, port, rule, tags: Tags::new() }
+            Step::CreateRule(CreateRule { service: name, port, rule, tags: Tags::new() })
         }
     };
     state.tell(format!("by hand: {step}"));
@@ -210,14 +211,17 @@ pub(crate) fn by_hand(state: &mut State) {
 
 /// What is there before Trellis comes, and is none of its business; some of it in its way.
 pub(crate) fn strangers(state: &mut State) {
-    let somebody = Owner { installation: "somebody".into(), unit: "else".into() };
+    let somebody = owner("somebody", "else");
     let tags = Tags::from([("team".to_owned(), "billing".to_owned())]);
-    let network = |network: &str| Step::CreateNetwork { network: network.into(), tags: tags.clone() };
-    let service = |service: &str| Step::CreateService {
-        service: service.into(),
-        custom_domain: None,
-        certificate_arn: None,
-        tags: tags.clone(),
+    let network =
+        |network: &str| Step::CreateNetwork(CreateNetwork { network: network.into(), tags: tags.clone() });
+    let service = |service: &str| {
+        Step::CreateService(CreateService {
+            service: service.into(),
+            custom_domain: None,
+            certificate_arn: None,
+            tags: tags.clone(),
+        })
     };
     let mut steps = vec![network("billing"), service("billing")];
     if state.dice.percent(25) {
@@ -228,22 +232,22 @@ pub(crate) fn strangers(state: &mut State) {
     }
     if state.dice.percent(15) {
         let vpc = crate::objects::clusters()[1].vpc.clone();
-        steps.push(Step::CreateVpcAssociation {
+        steps.push(Step::CreateVpcAssociation(CreateVpcAssociation {
             network: "billing".into(),
             vpc,
             security_groups: std::collections::BTreeSet::new(),
             tags: tags.clone(),
-        });
+        }));
     }
-    steps.push(Step::AwaitService { service: "billing".into() });
-    steps.push(Step::CreateListener {
+    steps.push(Step::AwaitService(AwaitService { service: "billing".into() }));
+    steps.push(Step::CreateListener(CreateListener {
         service: "billing".into(),
         listener: "billing-80".into(),
         port: 80,
         protocol: trellis_lattice::ListenerProtocol::Http,
         default_action: Action::FixedResponse(404),
         tags: tags.clone(),
-    });
+    }));
     for step in steps {
         let State { account, dice, now, .. } = &mut *state;
         account.perform(&somebody, &step, *now, dice, 0);

@@ -1,7 +1,7 @@
 //! VPC Lattice as the engine sees it: inspections of one unit, plans applied step by step.
 
 use crate::judge;
-use crate::refusal::{Known, refusal};
+use crate::resource::{self, Known, Scene, Standing};
 use crate::sim::{Sandbox, State};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, ServiceOutcome, Status, Step,
-    Tags, TargetHealth, names,
+    Tags, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -56,8 +56,11 @@ impl Lattice for LatticeModel {
                 progress.send_replace(self.outcome(plan, &known));
             }
             self.0.pause().await;
-            let result =
-                if step.is_wait() { self.wait(plan, step) } else { self.perform(plan, step, &mut known) };
+            let result = if step.is_wait() {
+                self.wait(plan, step, &known)
+            } else {
+                self.perform(plan, step, &mut known)
+            };
             match result {
                 Ok(None) => done += 1,
                 Ok(Some(waiting)) => {
@@ -106,12 +109,13 @@ impl LatticeModel {
         let mut state = self.0.state();
         fail(&mut state, "call")?;
         let view = state.account.view(&plan.owner);
-        if let Err(why) = refusal(&view, known, step) {
-            state.tell(format!("refused {}: {step}: {why}", plan.owner.unit));
+        let scene = Scene { state: &view, account: &state.account, known };
+        if let Err(why) = resource::answer(&scene, step) {
+            state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
             return Err(CallError::new(ErrorClass::Stale, why));
         }
         judge::step(&mut state, &plan.owner, step, &view);
-        state.tell(format!("do {}: {step}", plan.owner.unit));
+        state.tell(format!("do {}: {step}", plan.owner.key));
         state.lattice_writes += 1;
         let failure = state.faults.ends_in_failure();
         let State { account, dice, now, .. } = &mut *state;
@@ -126,14 +130,17 @@ impl LatticeModel {
     }
 
     /// Lets the time of short waits pass, and puts long ones off.
-    fn wait(&self, plan: &Plan, step: &Step) -> Result<Option<Waiting>, CallError> {
+    fn wait(&self, plan: &Plan, step: &Step, known: &Known) -> Result<Option<Waiting>, CallError> {
         let mut state = self.0.state();
         loop {
             let view = state.account.view(&plan.owner);
-            if matches!(step, Step::AwaitPropagation { .. }) {
-                return Ok(Some(put_off(&mut state, plan, step, 10)));
-            }
-            let Some(ready_at) = under_way(&state, &view, step)? else { return Ok(None) };
+            let scene = Scene { state: &view, account: &state.account, known };
+            let refused = |why| CallError::new(ErrorClass::Stale, why);
+            let ready_at = match resource::answer(&scene, step).map_err(refused)? {
+                Standing::Done => return Ok(None),
+                Standing::Later(seconds) => return Ok(Some(put_off(&mut state, plan, step, seconds))),
+                Standing::UnderWay(ready_at) => ready_at,
+            };
             let seconds = ready_at.saturating_sub(state.now).max(1);
             if seconds > PATIENCE_S || state.dice.percent(20) {
                 let after = if seconds > PATIENCE_S { 15 } else { 2 };
@@ -168,7 +175,7 @@ impl LatticeModel {
 }
 
 fn put_off(state: &mut State, plan: &Plan, step: &Step, seconds: u64) -> Waiting {
-    state.tell(format!("waiting {}: {step}", plan.owner.unit));
+    state.tell(format!("waiting {}: {step}", plan.owner.key));
     Waiting { text: step.to_string(), retry_after: Duration::from_secs(seconds) }
 }
 
@@ -187,79 +194,23 @@ fn listing(state: &mut State, owner: &Owner) -> Actual {
     if dice.percent(chance) { account.older_view(owner, dice) } else { account.view(owner) }
 }
 
-/// Until when what a step waits for is under way; none when it is over.
-fn under_way(state: &State, view: &Actual, step: &Step) -> Result<Option<u64>, CallError> {
-    let gone = || CallError::new(ErrorClass::Stale, "not found");
-    let made = |status: Status, arn: &str| match status {
-        Status::Active | Status::UpdateFailed => Ok(None),
-        Status::CreateInProgress | Status::UpdateInProgress => Ok(Some(state.account.ready_at(arn))),
-        other => Err(CallError::new(ErrorClass::Stale, format!("it is {other:?}"))),
-    };
-    let ended = |one: Option<(Status, &str)>| match one {
-        None => Ok(None),
-        Some((Status::DeleteInProgress, arn)) => Ok(Some(state.account.ready_at(arn))),
-        Some((other, _)) => Err(CallError::new(ErrorClass::Stale, format!("it is {other:?}"))),
-    };
-    let service = |name: &str| view.services.iter().find(|one| one.name == name);
-    let mut associations = view.services.iter().flat_map(|service| &service.associations);
-    match step {
-        Step::AwaitTargetGroup { target_group } => {
-            let group = view.target_groups.iter().find(|one| one.name == *target_group).ok_or_else(gone)?;
-            made(group.status, &group.arn)
-        }
-        Step::AwaitService { service: name } => {
-            let one = service(name).ok_or_else(gone)?;
-            made(one.status, &one.arn)
-        }
-        Step::AwaitAssociation { service: name, network } => {
-            let held = service(name).ok_or_else(gone)?;
-            let one = held.associations.iter().find(|one| one.network == *network).ok_or_else(gone)?;
-            made(one.status, &one.arn)
-        }
-        Step::AwaitVpcAssociation { network, vpc } => {
-            let mut all = view.vpc_associations.iter();
-            let one = all.find(|one| one.network == *network && one.vpc == *vpc).ok_or_else(gone)?;
-            made(one.status, &one.arn)
-        }
-        Step::AwaitAssociationGone { id, .. } => {
-            ended(associations.find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())))
-        }
-        Step::AwaitServiceGone { id, .. } => {
-            ended(view.services.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())))
-        }
-        Step::AwaitTargetGroupGone { id, .. } => ended(
-            view.target_groups.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())),
-        ),
-        Step::AwaitVpcAssociationGone { id, .. } => ended(
-            view.vpc_associations.iter().find(|one| one.id == *id).map(|one| (one.status, one.arn.as_str())),
-        ),
-        Step::AwaitDrained { id, .. } => {
-            let group = view.target_groups.iter().find(|one| one.id == *id);
-            let drains =
-                group.is_some_and(|one| one.targets.iter().any(|t| t.health == TargetHealth::Draining));
-            Ok(group.filter(|_| drains).map(|one| state.account.drained_at(one)))
-        }
-        _ => Ok(None),
-    }
-}
-
 /// What the client for the real VPC Lattice reads for a unit, of all there is.
 fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
-    let unit: Option<UnitKey> = desired.owner.unit.parse().ok();
-    if let Some(UnitKey::Gateway { name }) = unit {
+    let unit: Option<UnitKey> = desired.owner.key.parse().ok();
+    if let Some(UnitKey::Gateway { name, .. }) = unit {
         return inspected_network(desired, &name, all);
     }
     let hash = names::unit_hash(&desired.owner.unit);
     let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
     let mut target_groups = all.target_groups;
-    target_groups.retain(|group| wanted(&group.name) || group.name.contains(&hash));
+    target_groups.retain(|group| wanted(&group.name) || group.name.contains(hash));
     let used_by: BTreeSet<String> =
         target_groups.iter().flat_map(|group| group.service_arns.clone()).collect();
     let named = |name: &str| {
         desired.services.iter().any(|one| one.name == name) || service_names.iter().any(|one| one == name)
     };
     let mut services = all.services;
-    services.retain(|one| named(&one.name) || one.name.contains(&hash) || used_by.contains(&one.arn));
+    services.retain(|one| named(&one.name) || one.name.contains(hash) || used_by.contains(&one.arn));
     for group in target_groups.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
         (group.config, group.health_check) = (None, None);
         group.targets.clear();

@@ -17,7 +17,7 @@ mod judge;
 mod lattice;
 mod objects;
 mod queue;
-mod refusal;
+mod resource;
 mod run;
 mod sim;
 mod truth;

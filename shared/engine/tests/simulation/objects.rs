@@ -2,22 +2,35 @@
 
 use serde_json::{Value, json};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind, UnitKey};
+use trellis_lattice::Owner;
+use trellis_lattice::names::short_hash;
 
 pub(crate) const ONE: &str = "trellis-one";
 pub(crate) const TWO: &str = "trellis-two";
+
+/// The account and Region of everything.
+pub(crate) const SCOPE: &str = "000000000000/us-west-2";
+
+/// The cluster of a name.
+pub(crate) fn cluster(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+}
+
+/// The owner of what a unit of this installation makes; `unit` is its key.
+pub(crate) fn owner(installation: &str, unit: &str) -> Owner {
+    let hash = short_hash(&[unit], 32);
+    let hash = unit.parse::<UnitKey>().map_or(hash, |unit| unit.hash());
+    Owner { installation: installation.into(), unit: hash, key: unit.into() }
+}
 
 /// Variants that each object has.
 pub(crate) const VARIANTS: u32 = 4;
 
 /// The two clusters.
 pub(crate) fn clusters() -> [ClusterFacts; 2] {
-    [(ONE, "vpc-0a1b2c3d4e5f60001"), (TWO, "vpc-0a1b2c3d4e5f60002")].map(|(name, vpc)| ClusterFacts {
-        name: name.into(),
-        account: "000000000000".into(),
-        region: "us-west-2".into(),
-        vpc: vpc.into(),
-    })
+    [(ONE, "vpc-0a1b2c3d4e5f60001"), (TWO, "vpc-0a1b2c3d4e5f60002")]
+        .map(|(name, vpc)| ClusterFacts { id: cluster(name), vpc: vpc.into() })
 }
 
 /// All objects that are made, changed and deleted, by cluster.
@@ -87,8 +100,10 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::HTTPRoute => object["spec"] = route(cluster, &key.name, variant),
         Kind::ServiceExport => {
             let federation = if variant == 3 { "other" } else { "amazon-vpc-lattice" };
-            object["metadata"]["annotations"] =
-                json!({"application-networking.k8s.aws/federation": federation});
+            object["metadata"]["annotations"] = json!({
+                "application-networking.k8s.aws/federation": federation,
+                "application-networking.k8s.aws/export-target-group": if variant == 2 { "false" } else { "true" },
+            });
         }
         Kind::ServiceImport => {
             object["spec"] = json!({"type": "ClusterSetIP", "ports": [{"port": 80, "protocol": "TCP"}]});

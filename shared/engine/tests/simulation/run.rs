@@ -109,7 +109,7 @@ impl World {
         let drift = Function::new(&sim);
         let mut state = sim.state();
         for facts in objects::clusters() {
-            state.clusters.insert(facts.name.clone(), ApiServer::new(facts));
+            state.clusters.insert(facts.id.name.clone(), ApiServer::new(facts));
         }
         edits::strangers(&mut state);
         drop(state);

@@ -1,19 +1,20 @@
 //! What a calm world must look like, told from what is stored and not from what the engine thinks.
 
+use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_gateway::{CONTROLLER, Read, ReadResult, Snapshot, wants_everything};
 use trellis_hint::{Kind, UnitKey};
-use trellis_lattice::{Owner, Ownership, Status, TargetHealth};
+use trellis_lattice::{Ownership, Status, TargetHealth};
 
 /// Everything that all clusters hold, those too that cannot be asked.
 pub(crate) fn snapshot(state: &State) -> Snapshot {
     let mut snapshot = Snapshot::of(state.clusters.values().map(|cluster| cluster.facts.clone()));
     for read in wants_everything(&snapshot) {
         let Read::List { cluster, kind, .. } = &read else { continue };
-        let objects = state.clusters[cluster].objects.iter().filter(|(key, _)| key.kind == *kind);
+        let objects = state.clusters[&cluster.name].objects.iter().filter(|(key, _)| key.kind == *kind);
         let objects = objects.map(|(_, object)| object.clone()).collect();
         snapshot.insert(read, ReadResult::Objects(objects));
     }
@@ -55,8 +56,8 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
 }
 
 fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &Value) -> Result<(), String> {
-    let unit = format!("route/{}/{cluster}/default/{route}", Kind::HTTPRoute);
-    let view = state.account.view(&Owner { installation: INSTALLATION.into(), unit });
+    let unit = format!("route/{SCOPE}/{}/{cluster}/default/{route}", Kind::HTTPRoute);
+    let view = state.account.view(&owner(INSTALLATION, &unit));
     let ours = view.services.iter().filter(|one| one.ownership == Ownership::Ours);
     // A route whose hostname an older one has is served by that one's service.
     let shares = object.to_string().contains("/SharedService");

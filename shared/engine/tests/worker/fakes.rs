@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey, Read, StatusPatch};
-use trellis_hint::{Hint, Kind};
+use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{Actual, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle};
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
@@ -61,6 +61,11 @@ pub(crate) struct State {
     pub(crate) later: Vec<(Hint, Duration)>,
     pub(crate) put_off: BTreeMap<String, Duration>,
     version: u64,
+}
+
+/// The cluster of that name.
+pub(crate) fn id(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
 }
 
 /// All ports in one. Clones share it.
@@ -199,21 +204,16 @@ impl Clusters for World {
 
     async fn fleet(&self) -> Result<Fleet<Client>, CallError> {
         let names: Vec<String> = self.state().moods.keys().cloned().collect();
-        let facts = |name: &String| ClusterFacts {
-            name: name.clone(),
-            account: "000000000000".into(),
-            region: "us-west-2".into(),
-            vpc: format!("vpc-{name}"),
-        };
+        let facts = |name: &String| ClusterFacts { id: id(name), vpc: format!("vpc-{name}") };
         let client =
-            |name: &String| (name.clone(), Ok(Arc::new(Client { world: self.clone(), name: name.clone() })));
+            |name: &String| (id(name), Ok(Arc::new(Client { world: self.clone(), name: name.clone() })));
         Ok(Fleet { facts: names.iter().map(facts).collect(), clusters: names.iter().map(client).collect() })
     }
 }
 
 impl Lattice for World {
     async fn inspect(&self, desired: &Desired, _: &[String], _: SystemTime) -> Result<Actual, CallError> {
-        let unit = desired.owner.unit.clone();
+        let unit = desired.owner.key.clone();
         let (trouble, nth) = {
             let mut state = self.state();
             let nth = state.inspected.entry(unit.clone()).or_default();
@@ -232,7 +232,7 @@ impl Lattice for World {
     }
 
     async fn apply(&self, plan: &Plan, _: &Actual, _: Budget, progress: &watch::Sender<Outcome>) -> Applied {
-        let trouble = self.state().troubles.get(&plan.owner.unit).copied();
+        let trouble = self.state().troubles.get(&plan.owner.key).copied();
         for step in &plan.steps {
             if step.is_wait() {
                 progress.send_replace(self.outcome(plan));

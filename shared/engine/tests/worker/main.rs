@@ -5,7 +5,7 @@
 
 mod fakes;
 
-use fakes::{Mood, Trouble, World};
+use fakes::{Mood, Trouble, World, id};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,16 +32,16 @@ fn world() -> World {
 }
 
 fn object(cluster: &str, kind: Kind, name: &str) -> ObjectRef {
-    let (cluster, namespace, name) = (cluster.into(), "default".into(), name.into());
+    let (cluster, namespace, name) = (id(cluster), "default".into(), name.into());
     ObjectRef { cluster, kind, namespace, name, uid: String::new(), generation: 1 }
 }
 
 fn gateway() -> UnitKey {
-    UnitKey::Gateway { name: "my-hotel".into() }
+    UnitKey::Gateway { scope: id("one").scope, name: "my-hotel".into() }
 }
 
 fn route(cluster: &str, name: &str) -> UnitKey {
-    let (cluster, namespace, name) = (cluster.into(), "default".into(), name.into());
+    let (cluster, namespace, name) = (id(cluster), "default".into(), name.into());
     UnitKey::Route { kind: Kind::HTTPRoute, cluster, namespace, name }
 }
 
@@ -174,7 +174,7 @@ async fn what_was_written_on_the_way_is_told_to_its_readers_although_the_unit_fa
     let ended = work(&worker, vec![message("a", &route_hint("one", "a"), 1)]).await;
     assert_eq!((ended.returned.len(), count(&ended, Metric::UnitsFailed)), (1, 1));
     assert!(world.status("one", Kind::HTTPRoute, "a").to_string().contains("DNS Name"));
-    assert!(world.sent_to().contains("gateway/my-hotel"), "{:?}", world.sent_to());
+    assert!(world.sent_to().contains(&gateway().to_string()), "{:?}", world.sent_to());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,8 +6,8 @@ use trellis_lattice::{IpFamily, Target};
 /// The targets of a Service's port: every endpoint that is ready and not on its way out.
 ///
 /// The AWS Gateway API Controller registers endpoints that are not ready too and leaves the rest to health checks. Here
-/// the Pod's own readiness decides: it is what the user wrote down, while VPC Lattice's check of `/` may fail on a good
-/// Pod, and does not exist by default for HTTP/2, gRPC and TCP, where Pods that are not ready would be sent requests.
+/// the Pod's own readiness decides: it is what the user wrote down. VPC Lattice's check of `/` only finds out that
+/// nothing answers any more, and there is none for TCP.
 pub(super) fn targets<'a>(
     slices: impl Iterator<Item = &'a Value>,
     port: &ServicePort,

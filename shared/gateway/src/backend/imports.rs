@@ -6,7 +6,7 @@ use crate::api::{self, Meta, ServiceExport, ServiceImport};
 use crate::problem::quoted;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -14,7 +14,7 @@ const FEDERATION: &str = "amazon-vpc-lattice";
 /// The pools of every cluster that exports what the import stands for.
 pub(super) fn pools(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
     asked: &Asked,
@@ -78,14 +78,22 @@ pub(super) fn pools(
 
 /// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
 /// import's own, unless an annotation names it: for the own one a route names the Service itself.
-pub(crate) fn exporters_of(view: &View, cluster: &str, import: &Meta) -> Result<BTreeSet<String>, String> {
+pub(crate) fn exporters_of(
+    view: &View,
+    cluster: &ClusterId,
+    import: &Meta,
+) -> Result<BTreeSet<ClusterId>, String> {
     let only_cluster = import.annotation("aws-eks-cluster-name");
     let only_vpc = import.annotation("aws-vpc");
     let name = import.annotation("export-name").unwrap_or(&import.name);
     let mut exporters = BTreeSet::new();
     for (candidate, facts) in &view.snapshot.facts {
+        // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
+        if candidate.scope != cluster.scope {
+            continue;
+        }
         let is_meant = match only_cluster {
-            Some(only) => only == candidate,
+            Some(only) => only == candidate.name,
             None => candidate != cluster,
         };
         if !is_meant || only_vpc.is_some_and(|vpc| vpc != facts.vpc) {
@@ -108,24 +116,25 @@ pub(crate) fn is_of_other_federation(export: &serde_json::Value) -> bool {
 
 /// The Service that an export exports.
 pub(crate) fn service_of_export(meta: &Meta) -> &str {
-    meta.annotation("service-name").filter(|name| !name.is_empty()).unwrap_or(&meta.name)
+    let annotated = meta.annotations.as_ref().and_then(|all| all.get(SERVICE_NAME_ANNOTATION));
+    exported_service(&meta.name, annotated.map(String::as_str))
 }
 
 fn exported_pool(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     export_name: &str,
     asked: &Asked,
 ) -> Result<Pool, BackendError> {
     let Found::Object(export) = view.get(cluster, Kind::ServiceExport, namespace, export_name) else {
-        return Err(BackendError::Unknown(format!("The export of cluster {cluster} was not read")));
+        return Err(BackendError::Unknown(format!("The export of cluster {} was not read", cluster.name)));
     };
     let export: ServiceExport = api::parse(export).map_err(|problem| {
         let text = format!(
             "ServiceExport {} of cluster {}: {}: {}",
             quoted(export_name),
-            quoted(cluster),
+            quoted(&cluster.name),
             problem.path,
             problem.text
         );
@@ -141,7 +150,7 @@ fn exported_pool(
             format!(
                 "ServiceExport {} of cluster {} does not export port {port}; add it to spec.exportedPorts",
                 quoted(export_name),
-                quoted(cluster)
+                quoted(&cluster.name)
             ),
         ));
     }

@@ -11,7 +11,7 @@ pub(crate) use service::{Asked, Pool, pool};
 use crate::problem::{Problem, quoted};
 use crate::route::{BackendRef, Route};
 use crate::view::View;
-use trellis_hint::Kind;
+use trellis_hint::{Kind, backend_kind};
 use trellis_lattice::Limits;
 
 /// Why a backendRef leads nowhere.
@@ -56,19 +56,15 @@ pub(crate) fn resolve(
     imports::pools(view, &route.id.cluster, namespace, &backend.name, &asked)
 }
 
-/// The backend's kind. Many an example of the AWS Gateway API Controller leaves the group of a ServiceImport out; the
-/// core group has no kind of that name, so the meaning is plain.
+/// The backend's kind.
 pub(crate) fn referent_kind(backend: &BackendRef) -> Result<Kind, BackendError> {
-    match (backend.group.as_str(), backend.kind.as_str()) {
-        ("" | "core", "Service") => Ok(Kind::Service),
-        ("" | "application-networking.k8s.aws", "ServiceImport") => Ok(Kind::ServiceImport),
-        (group, kind) => {
-            let shown = if group.is_empty() { quoted(kind) } else { quoted(&format!("{group}/{kind}")) };
-            Err(BackendError::broken(
-                "InvalidKind",
-                format!("{}.kind", backend.path),
-                format!("A backend cannot be of kind {shown}; use Service or ServiceImport"),
-            ))
-        }
-    }
+    let (group, kind) = (backend.group.as_str(), backend.kind.as_str());
+    backend_kind(group, kind).ok_or_else(|| {
+        let shown = if group.is_empty() { quoted(kind) } else { quoted(&format!("{group}/{kind}")) };
+        BackendError::broken(
+            "InvalidKind",
+            format!("{}.kind", backend.path),
+            format!("A backend cannot be of kind {shown}; use Service or ServiceImport"),
+        )
+    })
 }

@@ -6,7 +6,7 @@ use crate::api::{self, Service, ServicePort};
 use crate::problem::{Problem, quoted};
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{IpFamily, ProtocolVersion, Target, TargetGroupConfig, TargetProtocol};
 
 /// What a backendRef asks of a Service.
@@ -27,7 +27,7 @@ pub(crate) struct Asked<'a> {
 /// The endpoints of one port of one Service: what becomes a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pool {
-    pub(crate) cluster: String,
+    pub(crate) cluster: ClusterId,
     pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) config: TargetGroupConfig,
@@ -39,7 +39,7 @@ pub(crate) struct Pool {
 /// The pool of a Service's port.
 pub(crate) fn pool(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
     asked: &Asked,
@@ -52,7 +52,7 @@ pub(crate) fn pool(
             let text = format!(
                 "Service {} does not exist in cluster {}; create it or correct the name",
                 quoted(&format!("{namespace}/{name}")),
-                quoted(cluster)
+                quoted(&cluster.name)
             );
             return Err(BackendError::broken("BackendNotFound", asked.path, text));
         }
@@ -92,7 +92,7 @@ pub(crate) fn pool(
     });
     targets = targets.into_iter().take(asked.targets_max).collect();
     Ok(Pool {
-        cluster: cluster.to_owned(),
+        cluster: cluster.clone(),
         namespace: namespace.to_owned(),
         service: name.to_owned(),
         // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.

@@ -9,7 +9,7 @@ use crate::api::{BackendRefWire, HeaderWire, MatchWire, Meta, ParentRefWire, Rou
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{HeaderMatch, Limits, RuleMatch, ValueMatch};
 
 pub(crate) use unsupported::leftovers;
@@ -28,7 +28,7 @@ const WEIGHT_MAX: i64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RouteId {
     pub(crate) kind: Kind,
-    pub(crate) cluster: String,
+    pub(crate) cluster: ClusterId,
     pub(crate) namespace: String,
     pub(crate) name: String,
 }

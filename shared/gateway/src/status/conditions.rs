@@ -4,7 +4,7 @@ use crate::report::Condition;
 use serde_json::{Value, json};
 
 /// Characters of a condition's message (CRDs of the Gateway API).
-const MESSAGE_CHARS_MAX: usize = 32_768;
+pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// The type of the condition that tells of routes with one service.
 pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";

@@ -1,12 +1,13 @@
 use super::conditions::Merge;
 use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
-use crate::gateway::NETWORK_MESSAGE;
+use crate::gateway::VPC_ASSOCIATED;
 use crate::report::{Condition, GatewayReport, ListenerReport};
 use serde_json::{Value, json};
 use trellis_lattice::Blocked;
 
-/// Says whether the cluster's own VPC reaches the Gateway: the specification has no condition for it.
-const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
+/// How a Programmed message begins once the service network exists, as the AWS Gateway API Controller writes it. For
+/// people and scripts; nothing here reads it.
+const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
 
 /// A Gateway's status.
 pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
@@ -36,8 +37,7 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     members
 }
 
-/// Once the network exists its ARN stands in the message whatever the status: it marks the Gateway as one that we have
-/// programmed, which a mistake in an edit does not undo.
+/// Once the network exists its ARN stands in the message whatever the status.
 fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Condition {
     let before = programmed_before(old.get("conditions"), report.subject.generation);
     let problem = if report.accepted.is_true() {

@@ -101,8 +101,14 @@ fn class(context: &Context, report: &ClassReport, old: &Value) -> Members {
 }
 
 fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
-    let done = format!("Target groups: {}.", report.target_groups.join(", "));
     let before = programmed_before(old.get("conditions"), report.subject.generation);
+    let done = match report.target_groups.as_slice() {
+        [] => "The export has no target group of its own and needs none: importing routes make theirs. For users \
+               outside Kubernetes or imports of the AWS Gateway API Controller, set the annotation \
+               application-networking.k8s.aws/export-target-group to \"true\"."
+            .to_owned(),
+        groups => format!("Target groups: {}.", groups.join(", ")),
+    };
     let programmed = if report.valid.is_true() {
         let passing = before.filter(|_| fails_in_passing(context.outcome));
         passing.map_or_else(
@@ -122,7 +128,7 @@ fn import(report: &ImportReport, old: &Value) -> Option<Members> {
     if clusters.is_empty() && old.get("clusters").is_none() {
         return None;
     }
-    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster })).collect();
+    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster.name })).collect();
     Some(vec![("clusters".into(), Value::Array(clusters))])
 }
 

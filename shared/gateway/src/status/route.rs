@@ -20,6 +20,10 @@ pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) ->
     let mut wanted: Vec<Option<&ParentReport>> = report.parents.iter().map(Some).collect();
     let mut parents = vec![];
     let mut notify = sharing_units(context, report, object);
+    let gateway = |name: &str| {
+        let (scope, name) = (report.subject.cluster.scope.clone(), name.to_owned());
+        UnitKey::Gateway { scope, name }
+    };
     for entry in entries {
         if !is_ours(entry) {
             parents.push(entry.clone());
@@ -31,19 +35,19 @@ pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) ->
         });
         // An entry of ours for which the route names no parent of ours any more is left out.
         let Some(parent) = same.and_then(Option::take) else {
-            notify.extend(gateway_of(reference));
+            notify.extend(reference.get("name").and_then(Value::as_str).map(gateway));
             continue;
         };
         let new = render(context, report, parent, Some(entry));
         if accepted(&new) != accepted(entry) {
-            notify.insert(UnitKey::Gateway { name: parent.gateway.clone() });
+            notify.insert(gateway(&parent.gateway));
         }
         parents.push(new);
     }
     for parent in wanted.into_iter().flatten() {
         if parents.len() < PARENTS_MAX {
             parents.push(render(context, report, parent, None));
-            notify.insert(UnitKey::Gateway { name: parent.gateway.clone() });
+            notify.insert(gateway(&parent.gateway));
         }
     }
     if parents.is_empty() && entries.is_empty() {
@@ -178,10 +182,6 @@ fn find<'a>(entry: &'a Value, kind: &str) -> Option<&'a Value> {
 
 fn message_of<'a>(entry: &'a Value, kind: &str) -> Option<&'a str> {
     find(entry, kind)?.get("message")?.as_str()
-}
-
-fn gateway_of(reference: &Value) -> Option<UnitKey> {
-    Some(UnitKey::Gateway { name: reference.get("name")?.as_str()?.to_owned() })
 }
 
 fn identity<'a>(reference: &'a Value, namespace: &'a str) -> [String; 6] {

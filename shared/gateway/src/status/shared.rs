@@ -7,7 +7,7 @@ use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
 const ID_CHARS: usize = 17;
@@ -42,7 +42,7 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
 }
 
 /// The routes that a route's status names as sharing a service with it.
-pub(crate) fn mentioned(cluster: &str, route: &Value) -> BTreeSet<UnitKey> {
+pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
     let conditions =
         conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some(SHARED));
     let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
@@ -50,12 +50,17 @@ pub(crate) fn mentioned(cluster: &str, route: &Value) -> BTreeSet<UnitKey> {
 }
 
 /// The units of routes that a message names as `<kind> <namespace>/<name>`.
-fn units_in(cluster: &str, message: &str) -> Vec<UnitKey> {
+fn units_in(cluster: &ClusterId, message: &str) -> Vec<UnitKey> {
     let words: Vec<&str> = message.split_whitespace().collect();
     let pairs = words.windows(2).filter_map(|pair| {
         let kind = Kind::parse(pair[0]).filter(|kind| kind.is_route())?;
         let (namespace, name) = pair[1].trim_end_matches([',', '.']).split_once('/')?;
-        Some(UnitKey::Route { kind, cluster: cluster.into(), namespace: namespace.into(), name: name.into() })
+        Some(UnitKey::Route {
+            kind,
+            cluster: cluster.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     });
     pairs.collect()
 }
@@ -67,7 +72,7 @@ pub(super) struct Leader<'a> {
 }
 
 impl<'a> Leader<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, cluster: &str, serving: &'a Serving) -> Option<Self> {
+    pub(super) fn of(snapshot: &'a Snapshot, cluster: &ClusterId, serving: &'a Serving) -> Option<Self> {
         let key = serving.leader.as_ref()?;
         Some(Self { object: snapshot.get(cluster, key.kind, &key.namespace, &key.name), key })
     }
@@ -93,9 +98,9 @@ impl<'a> Leader<'a> {
         self.conditions("Programmed").any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
     }
 
-    pub(super) fn unit(&self, cluster: &str) -> UnitKey {
+    pub(super) fn unit(&self, cluster: &ClusterId) -> UnitKey {
         let ObjectKey { kind, namespace, name } = self.key.clone();
-        UnitKey::Route { kind, cluster: cluster.to_owned(), namespace, name }
+        UnitKey::Route { kind, cluster: cluster.clone(), namespace, name }
     }
 
     fn conditions(&self, kind: &'static str) -> impl Iterator<Item = &'a Value> {
@@ -110,4 +115,78 @@ pub(super) fn named(key: &ObjectKey) -> String {
 
 fn listed(key: &ObjectKey, generation: i64) -> String {
     format!("{} (generation {generation})", named(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::CONTROLLER;
+    use crate::report::Subject;
+    use crate::status::conditions::MESSAGE_CHARS_MAX;
+    use serde_json::json;
+
+    fn one() -> ClusterId {
+        "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey { kind: Kind::HTTPRoute, namespace: "shop".into(), name: name.into() }
+    }
+
+    fn report(serving: Serving) -> RouteReport {
+        let subject = Subject { cluster: one(), object: key("own"), generation: 1 };
+        RouteReport { subject, parents: vec![], services: vec![serving] }
+    }
+
+    fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {
+        Serving { service: "s".into(), hostname: Some("a.example".into()), leader, followers }
+    }
+
+    fn route_with(message: &str) -> Value {
+        json!({"status": {"parents": [{"controllerName": CONTROLLER, "conditions": [{"type": SHARED, "message": message}]}]}})
+    }
+
+    fn names(units: &BTreeSet<UnitKey>) -> Vec<&str> {
+        units
+            .iter()
+            .filter_map(|unit| match unit {
+                UnitKey::Route { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Routes of one hostname read each other's sentences, perhaps those of an older version: rewording one is a change of
+    /// protocol.
+    #[test]
+    fn the_sentences_of_a_leader_and_its_followers_are_a_wire_format() {
+        let lead = condition(&report(serving(None, vec![(key("b"), 3), (key("c"), 12)]))).unwrap();
+        assert_eq!((lead.kind, lead.status, lead.reason), (SHARED, "True", "SameHostname"));
+        assert_eq!(
+            lead.message,
+            "The service for a.example also has the rules of HTTPRoute shop/b (generation 3), HTTPRoute shop/c \
+             (generation 12)."
+        );
+        let followed = condition(&report(serving(Some(key("lead")), vec![]))).unwrap();
+        assert_eq!(
+            followed.message,
+            "The service of HTTPRoute shop/lead serves a.example for this route too."
+        );
+        assert_eq!(names(&mentioned(&one(), &route_with(&lead.message))), ["b", "c"]);
+        assert_eq!(names(&mentioned(&one(), &route_with(&followed.message))), ["lead"]);
+
+        let (object, leader_key) = (route_with(&lead.message), key("lead"));
+        let leader = Leader { object: Some(&object), key: &leader_key };
+        assert!(leader.lists(&key("b"), 3) && leader.lists(&key("c"), 12));
+        assert!(!leader.lists(&key("b"), 4) && !leader.lists(&key("c"), 1) && !leader.lists(&key("d"), 3));
+    }
+
+    /// A message that is cut would leave the last followers waiting for ever. The quota of rules in a listener, 10 by
+    /// default, lets fewer routes share one.
+    #[test]
+    fn a_leaders_message_holds_ninety_followers_of_the_longest_names() {
+        let longest = ObjectKey { namespace: "n".repeat(63), name: "r".repeat(253), ..key("") };
+        let all = condition(&report(serving(None, vec![(longest, 1_000_000); 90]))).unwrap();
+        assert!(all.message.chars().count() <= MESSAGE_CHARS_MAX, "{}", all.message.len());
+    }
 }

@@ -33,3 +33,24 @@ pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
 pub(crate) fn is_ours(entry: &Value) -> bool {
     entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Gateways and routes of the same hostname read domain names in the message that a route's unit wrote, perhaps one of
+    /// an older version: rewording it is a change of protocol.
+    #[test]
+    fn the_message_that_holds_domain_names_is_a_wire_format() {
+        let entry = |controller: &str, message: &str| json!({"controllerName": controller, "conditions": [{"type": "Accepted", "message": message}]});
+        let route = json!({"status": {"parents": [
+            entry(CONTROLLER, "DNS Name: a.on.aws, b.on.aws"),
+            entry(CONTROLLER, "DNS Name: b.on.aws, c.on.aws"),
+            entry(CONTROLLER, "Something else: x"),
+            entry("example.com/mesh", "DNS Name: d.on.aws"),
+        ]}});
+        assert_eq!(dns_names(&route), ["a.on.aws", "b.on.aws", "c.on.aws"]);
+        assert!(dns_names(&json!({"status": 7})).is_empty());
+    }
+}

@@ -12,7 +12,7 @@ use crate::view::{Found, View};
 use crate::{Settings, Translation, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{Kind, ObjectRef, UnitKey};
+use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey};
 
 /// Units and the objects that give the hint, each unit once.
 pub(crate) type Hints = BTreeMap<UnitKey, ObjectRef>;
@@ -20,7 +20,7 @@ pub(crate) type Hints = BTreeMap<UnitKey, ObjectRef>;
 /// What a Dependents unit names.
 pub(crate) struct Changed<'u> {
     pub(crate) kind: Kind,
-    pub(crate) cluster: &'u str,
+    pub(crate) cluster: &'u ClusterId,
     pub(crate) namespace: &'u str,
     pub(crate) name: &'u str,
 }
@@ -59,13 +59,13 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
     }))
 }
 
-fn import_report(view: &View, cluster: &str, import: &Value) -> Report {
+fn import_report(view: &View, cluster: &ClusterId, import: &Value) -> Report {
     let clusters = exporters_of(view, cluster, &api::meta(import)).ok();
     Report::Import(ImportReport { subject: subject(cluster, Kind::ServiceImport, import), clusters })
 }
 
 /// The imports, in all clusters, that an export is meant by, with their clusters.
-fn imports_of<'a>(view: &View<'a>, changed: &Changed) -> Vec<(String, &'a Value)> {
+fn imports_of<'a>(view: &View<'a>, changed: &Changed) -> Vec<(ClusterId, &'a Value)> {
     let mut imports = vec![];
     for cluster in view.snapshot.facts.keys() {
         let listed = view.list(cluster, Kind::ServiceImport, Some(changed.namespace)).unwrap_or_default();
@@ -79,10 +79,10 @@ fn imports_of<'a>(view: &View<'a>, changed: &Changed) -> Vec<(String, &'a Value)
     imports
 }
 
-fn is_import_of(import: &Meta, cluster: &str, export: &Changed) -> bool {
+fn is_import_of(import: &Meta, cluster: &ClusterId, export: &Changed) -> bool {
     let name = import.annotation("export-name").unwrap_or(&import.name);
     let is_meant = match import.annotation("aws-eks-cluster-name") {
-        Some(only) => only == export.cluster,
+        Some(only) => only == export.cluster.name,
         None => cluster != export.cluster,
     };
     name == export.name && import.namespace == export.namespace && is_meant
@@ -117,7 +117,7 @@ fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     for object in exports.unwrap_or_default() {
         let meta = api::meta(object);
         let unit = UnitKey::Export {
-            cluster: changed.cluster.to_owned(),
+            cluster: changed.cluster.clone(),
             namespace: meta.namespace.clone(),
             name: meta.name.clone(),
         };
@@ -134,7 +134,7 @@ fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
 }
 
 fn importing_routes(view: &View, export: &Changed, settings: &Settings) -> Hints {
-    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut imports: BTreeMap<ClusterId, BTreeSet<String>> = BTreeMap::new();
     for (cluster, import) in imports_of(view, export) {
         imports.entry(cluster).or_default().insert(api::meta(import).name);
     }
@@ -173,15 +173,15 @@ fn in_namespace(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     hints
 }
 
-fn gateway_hint(cluster: &str, gateway: &Value) -> (UnitKey, ObjectRef) {
+fn gateway_hint(cluster: &ClusterId, gateway: &Value) -> (UnitKey, ObjectRef) {
     let object = object_ref(cluster, Kind::Gateway, gateway);
-    (UnitKey::Gateway { name: object.name.clone() }, object)
+    (UnitKey::Gateway { scope: cluster.scope.clone(), name: object.name.clone() }, object)
 }
 
 /// The routes of the Gateways of a name, in all clusters.
-pub(crate) fn routes_of_gateway(view: &View, name: &str, settings: &Settings) -> Hints {
+pub(crate) fn routes_of_gateway(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Hints {
     let mut hints = Hints::new();
-    for cluster in view.snapshot.facts.keys() {
+    for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
         hints.extend(routes_where(view, cluster, settings, |route| {
             route.parents.iter().any(|parent| parent.is_gateway && parent.name == name)
         }));
@@ -190,7 +190,12 @@ pub(crate) fn routes_of_gateway(view: &View, name: &str, settings: &Settings) ->
 }
 
 /// The routes that fit, and those whose service has the rules of one that does.
-fn routes_where(view: &View, cluster: &str, settings: &Settings, fits: impl Fn(&Route) -> bool) -> Hints {
+fn routes_where(
+    view: &View,
+    cluster: &ClusterId,
+    settings: &Settings,
+    fits: impl Fn(&Route) -> bool,
+) -> Hints {
     let mut hints = Hints::new();
     for (route, object) in
         routes(view, cluster, settings, &mut vec![]).into_iter().filter(|(route, _)| fits(route))
@@ -205,14 +210,14 @@ fn routes_where(view: &View, cluster: &str, settings: &Settings, fits: impl Fn(&
 }
 
 /// The routes whose status says that they share a service with a route that is gone.
-pub(crate) fn left_behind(view: &View, cluster: &str, gone: &UnitKey) -> Hints {
+pub(crate) fn left_behind(view: &View, cluster: &ClusterId, gone: &UnitKey) -> Hints {
     let mut hints = Hints::new();
     for (kind, object) in objects(view, cluster, &mut vec![]) {
         if status::mentioned(cluster, object).contains(gone) {
             let named = object_ref(cluster, kind, object);
             let unit = UnitKey::Route {
                 kind,
-                cluster: cluster.to_owned(),
+                cluster: cluster.clone(),
                 namespace: named.namespace.clone(),
                 name: named.name.clone(),
             };
@@ -236,10 +241,10 @@ fn backend_namespaces(route: &Route) -> BTreeSet<&str> {
 }
 
 /// An object as hints name it.
-pub(crate) fn object_ref(cluster: &str, kind: Kind, object: &Value) -> ObjectRef {
+pub(crate) fn object_ref(cluster: &ClusterId, kind: Kind, object: &Value) -> ObjectRef {
     let meta = api::meta(object);
     ObjectRef {
-        cluster: cluster.to_owned(),
+        cluster: cluster.clone(),
         kind,
         namespace: meta.namespace,
         name: meta.name,

@@ -1,6 +1,7 @@
 //! Which Lattice services a route asks for: one for each hostname that listeners serve.
 
 use super::parents::Parent;
+use crate::gateway;
 use crate::hostname::is_wildcard;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
@@ -16,6 +17,10 @@ pub(crate) struct Draft {
     pub(crate) networks: BTreeSet<String>,
     pub(crate) ports: BTreeMap<u16, ListenerProtocol>,
     pub(crate) certificate_arn: Option<String>,
+    /// What the listeners of each Gateway ask for, by network, port and protocol. A service cannot differ by network.
+    asked: BTreeSet<(String, u16, ListenerProtocol)>,
+    /// All certificates that its listeners name.
+    certificates: BTreeSet<String>,
 }
 
 /// What a route asks for.
@@ -53,7 +58,10 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
                 });
                 let draft = &mut drafts.services[at];
                 draft.networks.insert(parent.reference.name.clone());
-                draft.ports.entry(attached.listener.port).or_insert(attached.listener.protocol);
+                let (port, protocol) = (attached.listener.port, attached.listener.protocol);
+                draft.ports.entry(port).or_insert(protocol);
+                draft.asked.insert((parent.reference.name.clone(), port, protocol));
+                draft.certificates.extend(attached.listener.certificate_arn.clone());
                 if draft.certificate_arn.is_none() {
                     draft.certificate_arn.clone_from(&attached.listener.certificate_arn);
                 }
@@ -62,12 +70,55 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
     }
     let place = |draft: &Draft| route.hostnames.iter().position(|one| Some(one) == draft.hostname.as_ref());
     drafts.services.sort_by_key(|draft| (place(draft), draft.hostname.clone()));
+    drafts.notes.extend(drafts.services.iter().flat_map(Draft::differences));
     drafts.notes.sort();
     drafts.notes.dedup();
     if drafts.services.is_empty() {
         drafts.refused.append(&mut drafts.notes);
     }
     drafts
+}
+
+impl Draft {
+    /// Where the one service is not what each of the Gateways asks for.
+    fn differences(&self) -> Vec<Problem> {
+        let mut notes = vec![];
+        for (network, (port, given)) in
+            self.networks.iter().flat_map(|n| self.ports.iter().map(move |p| (n, p)))
+        {
+            let asked = |protocol: ListenerProtocol| self.asked.contains(&(network.clone(), *port, protocol));
+            if asked(*given) {
+                continue;
+            }
+            let other = [ListenerProtocol::Http, ListenerProtocol::Https, ListenerProtocol::TlsPassthrough]
+                .into_iter()
+                .find(|protocol| asked(*protocol));
+            let (network, given) = (quoted(network), gateway::protocol_name(*given));
+            let text = match other.map(gateway::protocol_name) {
+                Some(asked) => format!(
+                    "Gateway {network} asks for {asked} on port {port} and gets {given}, as another Gateway of the route \
+                     asks for: a VPC Lattice service has one protocol on a port; use another port or a route for each \
+                     Gateway"
+                ),
+                None => format!(
+                    "Port {port} ({given}) answers in the network of Gateway {network} too, which has no listener for the \
+                     route there: a VPC Lattice service has the same ports in all its networks; use a route for each \
+                     Gateway"
+                ),
+            };
+            notes.push(Problem::new("spec.parentRefs", text));
+        }
+        if let (true, Some(used)) = (self.certificates.len() > 1, &self.certificate_arn) {
+            let text = format!(
+                "The listeners name {} certificates for {}: a VPC Lattice service has one, {used}; name the same one, or \
+                 the listener in the parentRef's sectionName",
+                self.certificates.len(),
+                self.hostname.as_deref().map_or_else(|| "the route".to_owned(), quoted),
+            );
+            notes.push(Problem::new("spec.parentRefs", text));
+        }
+        notes
+    }
 }
 
 /// How VPC Lattice can serve an effective hostname.

@@ -1,8 +1,9 @@
-//! What an export wants: a target group of its own for each port, for users outside Kubernetes and for clusters that
-//! still run the AWS Gateway API Controller. Importing routes do not depend on it.
+//! What an export wants: nothing, unless it asks for target groups of its own, one for each port. Importing routes make
+//! their own; those are for users outside Kubernetes and for clusters that still run the AWS Gateway API Controller, whose
+//! imports look for them. They count against the quota of target groups in the Region, so nobody gets one unasked.
 
 use super::subject;
-use crate::api::{self, Service, ServiceExport};
+use crate::api::{self, Meta, Service, ServiceExport};
 use crate::backend::{Asked, BackendError, is_of_other_federation, pool, service_of_export};
 use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
@@ -10,8 +11,11 @@ use crate::view::{Found, View};
 use crate::{Settings, Translation, naming};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trellis_hint::{Kind, UnitKey};
-use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner};
+use trellis_hint::{ClusterId, Kind, UnitKey};
+use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner, TAG_PREFIX};
+
+/// The annotation that asks for target groups of the export's own, by `true`. Without the common prefix.
+const TARGET_GROUP: &str = "export-target-group";
 
 /// Ports that one export can have: the CRD's own bound, for the annotation too.
 const PORTS_MAX: usize = 64;
@@ -19,13 +23,13 @@ const PORTS_MAX: usize = 64;
 /// Translates one export.
 pub(crate) fn translate(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     name: &str,
     settings: &Settings,
 ) -> Translation {
-    let unit = UnitKey::Export { cluster: cluster.into(), namespace: namespace.into(), name: name.into() };
-    let owner = Owner { installation: settings.installation.clone(), unit: unit.to_string() };
+    let unit = UnitKey::Export { cluster: cluster.clone(), namespace: namespace.into(), name: name.into() };
+    let owner = settings.owner(&unit);
     let object = match view.get(cluster, Kind::ServiceExport, namespace, name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
         Found::Missing => return Translation::nothing(owner, vec![]),
@@ -77,13 +81,32 @@ pub(crate) fn translate(
     }
     problems.sort();
     problems.dedup();
+    let (is_asked_for, note) = asks_for_target_groups(&export.metadata);
+    if !is_asked_for {
+        groups.clear();
+    }
+    let note = note.map(|note| format!(" {note}")).unwrap_or_default();
     let valid = match reason {
         Some(reason) => Condition::no("Valid", reason, message(&problems)),
-        None => Condition::yes("Valid", "Valid", "Routes of other clusters can import it."),
+        None => Condition::yes("Valid", "Valid", format!("Routes of other clusters can import it.{note}")),
     };
     let reports = report(valid, groups.keys().cloned().collect());
     let desired = Desired { target_groups: groups.into_values().collect(), ..Desired::nothing(owner) };
     Translation::wanting(desired, reports)
+}
+
+/// Whether the export asks for target groups of its own, and what is to be told of a value that says neither.
+pub(crate) fn asks_for_target_groups(export: &Meta) -> (bool, Option<Problem>) {
+    let value = export.annotation(TARGET_GROUP).unwrap_or("false");
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" => (true, None),
+        "false" => (false, None),
+        _ => {
+            let path = format!("metadata.annotations[{TAG_PREFIX}{TARGET_GROUP}]");
+            let text = format!("{} is neither true nor false and counts as false; set one", quoted(value));
+            (false, Some(Problem::new(path, text)))
+        }
+    }
 }
 
 type Ports = Vec<(String, i64, Kind)>;
@@ -91,7 +114,7 @@ type Ports = Vec<(String, i64, Kind)>;
 /// The exported ports with their field paths and route kinds: those of the spec, else of the annotation, else all.
 fn ports(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     service: &str,
     export: &ServiceExport,
@@ -156,7 +179,7 @@ fn target_group(
 ) -> DesiredTargetGroup {
     let named = crate::backend::Pool { service: export.metadata.name.clone(), ..pool.clone() };
     let own = [
-        naming::tag("ClusterName", &pool.cluster),
+        naming::tag("ClusterName", &pool.cluster.name),
         naming::tag("ServiceName", &export.metadata.name),
         naming::tag("ServiceNamespace", &export.metadata.namespace),
         naming::tag("SourceTypeKey", "ServiceExport"),
@@ -179,7 +202,7 @@ fn target_group(
 /// The exports of a Service in its own cluster.
 pub(crate) fn exports_of<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     namespace: &str,
     service: &str,
 ) -> Result<Vec<&'a Value>, String> {

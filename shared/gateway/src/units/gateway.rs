@@ -11,9 +11,9 @@ use crate::view::View;
 use crate::{Settings, Translation, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::names::label;
-use trellis_lattice::{Desired, DesiredNetwork, DesiredVpcAssociation, Owner};
+use trellis_lattice::{Desired, DesiredNetwork, DesiredVpcAssociation};
 
 /// Characters of a service network's name (API model, ServiceNetworkName).
 const NETWORK_NAME_CHARS: usize = 63;
@@ -25,13 +25,12 @@ const ADDRESSES_MAX: usize = 16;
 ///
 /// The network is wanted as long as any readable cluster has such a Gateway of ours. A cluster that cannot be read may
 /// have one too: then nothing is deleted, and what is missing is still made.
-pub(crate) fn translate(view: &View, name: &str, settings: &Settings) -> Translation {
-    let unit = UnitKey::Gateway { name: name.to_owned() }.to_string();
-    let owner = Owner { installation: settings.installation.clone(), unit };
+pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Translation {
+    let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
     let (mut reports, mut unknown) = (vec![], vec![]);
     let mut vpcs: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
     let mut network_tags = None;
-    for (cluster, facts) in &view.snapshot.facts {
+    for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
         // Asked for together with the Gateways, which saves a round.
         let _ = view.list(cluster, Kind::GatewayClass, None);
         let gateways = match view.list_named(cluster, Kind::Gateway, name) {
@@ -76,7 +75,7 @@ pub(crate) fn translate(view: &View, name: &str, settings: &Settings) -> Transla
 
 fn report(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     object: &Value,
     name: &str,
     settings: &Settings,
@@ -128,7 +127,7 @@ fn name_problem(name: &str) -> Option<Problem> {
 /// How many routes each listener takes, and the domain names under which they answer, oldest route first.
 fn attached_routes(
     view: &View,
-    cluster: &str,
+    cluster: &ClusterId,
     gateway: &JudgedGateway,
     settings: &Settings,
     unknown: &mut Vec<String>,

@@ -15,7 +15,7 @@ use crate::report::Subject;
 use crate::snapshot::ObjectKey;
 use crate::{Report, Translation};
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Desired, Owner};
 
 impl Translation {
@@ -40,10 +40,10 @@ impl Translation {
     }
 }
 
-pub(crate) fn subject(cluster: &str, kind: Kind, object: &Value) -> Subject {
+pub(crate) fn subject(cluster: &ClusterId, kind: Kind, object: &Value) -> Subject {
     let meta = crate::api::meta(object);
     Subject {
-        cluster: cluster.to_owned(),
+        cluster: cluster.clone(),
         object: ObjectKey { kind, namespace: meta.namespace, name: meta.name },
         generation: meta.generation,
     }

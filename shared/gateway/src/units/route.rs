@@ -27,7 +27,7 @@ use trellis_lattice::{Desired, Owner};
 /// | has a hostname that an older route has | for that hostname the older route's service has its rules |
 /// | else | its services |
 pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Translation {
-    let owner = Owner { installation: settings.installation.clone(), unit: id.unit().to_string() };
+    let owner = settings.owner(&id.unit());
     // Asked for with the route itself, which saves a round: whose its Gateways are depends on them.
     let _ = view.list(&id.cluster, Kind::GatewayClass, None);
     let object = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {

@@ -4,19 +4,19 @@ use crate::route::{ROUTE_KINDS, Route, RouteId, convert};
 use crate::view::View;
 use crate::{Settings, api};
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// The route of an object, if it can be read.
-pub(crate) fn read(cluster: &str, kind: Kind, object: &Value, settings: &Settings) -> Option<Route> {
+pub(crate) fn read(cluster: &ClusterId, kind: Kind, object: &Value, settings: &Settings) -> Option<Route> {
     let meta = api::meta(object);
-    let id = RouteId { kind, cluster: cluster.to_owned(), namespace: meta.namespace, name: meta.name };
+    let id = RouteId { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
     convert(id, object, &settings.limits).ok()
 }
 
 /// All route objects of a cluster, readable or not. A kind that the cluster does not serve has none.
 pub(crate) fn objects<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     unknown: &mut Vec<String>,
 ) -> Vec<(Kind, &'a Value)> {
     let mut found = vec![];
@@ -33,7 +33,7 @@ pub(crate) fn objects<'a>(
 /// All routes of a cluster that can be read, with their objects.
 pub(crate) fn routes<'a>(
     view: &View<'a>,
-    cluster: &str,
+    cluster: &ClusterId,
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<(Route, &'a Value)> {

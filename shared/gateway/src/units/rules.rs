@@ -7,6 +7,7 @@ use crate::report::Condition;
 use crate::route::{Route, Rule};
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::ClusterId;
 
 /// A rule and what its backends lead to: weight and pools of each, in order.
 pub(crate) struct ResolvedRule {
@@ -40,11 +41,11 @@ pub(crate) fn resolve(
 /// Why a rule has to be dropped.
 pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
     let mut problems = rule.rule.problems.clone();
-    let pools: BTreeSet<(&str, &str, &str, u16)> = rule
+    let pools: BTreeSet<(&ClusterId, &str, &str, u16)> = rule
         .backends
         .iter()
         .flat_map(|(_, pools)| pools.iter().flatten())
-        .map(|pool| (&*pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
+        .map(|pool| (&pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
         .collect();
     let most = settings.limits.target_groups_per_rule;
     if pools.len() > most {

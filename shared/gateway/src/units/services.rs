@@ -5,10 +5,11 @@ use super::rules::{self, Priorities, ResolvedRule};
 use super::sharing::{Claim, Share};
 use crate::backend::Pool;
 use crate::certificate;
-use crate::priority::{Candidate, Origin, order};
+use crate::prefixes;
+use crate::priority::{self, Candidate, Origin, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::Route;
+use crate::route::{Route, RouteId, Rule};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::weights::shares;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, PathMatch, Tags, WeightedTargetGroup,
+    Owner, Tags, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -80,12 +81,15 @@ pub(crate) fn build(
         built.notes.extend(certificate_note(draft));
         match share {
             Share::Refused(problem) => built.notes.push(problem.clone()),
-            Share::Follows(leader, service) => built.serving.push(Serving {
-                service: service.clone(),
-                hostname: draft.hostname.clone(),
-                leader: Some(key(leader.kind, &leader.namespace, &leader.name)),
-                followers: vec![],
-            }),
+            Share::Follows { leader, service, older } => {
+                built.notes.extend(builder.notes_as_follower(draft, rules, older));
+                built.serving.push(Serving {
+                    service: service.clone(),
+                    hostname: draft.hostname.clone(),
+                    leader: Some(key(leader.kind, &leader.namespace, &leader.name)),
+                    followers: vec![],
+                });
+            }
             Share::Leads(followers) => {
                 let name = naming::service(&route.id, name_override.as_deref(), hostname);
                 builder.lead(draft, name, rules, followers, &mut built, unknown);
@@ -163,12 +167,14 @@ impl Builder<'_> {
             Some(self.contributor(&claim.route, rules, claim.draft(hostname)?, &mut vec![]))
         }));
         loop {
-            let (service, groups, problems) = self.service(draft, &name, &contributors);
+            let (service, groups, problems, notes) = self.service(draft, &name, &contributors);
             if !problems.is_empty() && contributors.len() > 1 {
-                contributors.pop();
+                let left_out = contributors.pop();
+                built.notes.extend(left_out.map(|one| left_out_note(one.route, hostname, &problems)));
                 continue;
             }
             built.refused.extend(problems);
+            built.notes.extend(notes);
             built.target_groups.extend(groups);
             built.services.push(service);
             break;
@@ -203,24 +209,62 @@ impl Builder<'_> {
         }
     }
 
-    /// One service with its target groups, and the limits that it exceeds.
+    /// What is to be told of this route in the service of an older route: its certificate and its path prefixes.
+    fn notes_as_follower(&self, draft: &Draft, rules: &[ResolvedRule], older: &[Claim]) -> Vec<Problem> {
+        let limits = &self.settings.limits;
+        let hostname = draft.hostname.as_deref().unwrap_or_default();
+        let mut notes = vec![];
+        let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
+        if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
+            && own != theirs
+        {
+            let text = format!(
+                "The listeners name the certificate {own} for {}: a VPC Lattice service has one, and the older route's \
+                 has {theirs}; name the same one",
+                quoted(hostname)
+            );
+            notes.push(Problem::new("spec.parentRefs", text));
+        }
+        for port in draft.ports.keys() {
+            let mut candidates = vec![];
+            let beside = older
+                .iter()
+                .filter(|claim| claim.draft(hostname).is_some_and(|draft| draft.ports.contains_key(port)));
+            for (age, claim) in beside.enumerate() {
+                let priorities = Priorities::of(&claim.route, self.settings, &mut vec![]);
+                for rule in claim.route.rules.iter().filter(|rule| rule.problems.is_empty()) {
+                    candidates.extend(rule_candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
+                }
+            }
+            let priorities = Priorities::of(self.route, self.settings, &mut vec![]);
+            for rule in rules.iter().filter(|rule| is_valid(rule, self.settings)) {
+                let rule = &rule.rule;
+                candidates.extend(rule_candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
+            }
+            let fitted = prefixes::fit(candidates, limits.rules_per_listener, limits.priority_max);
+            notes.extend(prefixes::notes(&fitted.widened, older.len(), limits.rules_per_listener));
+        }
+        notes
+    }
+
+    /// One service with its target groups, the limits that it exceeds, and what is to be told of it.
     fn service(
         &self,
         draft: &Draft,
         name: &str,
         contributors: &[Contributor],
-    ) -> (DesiredService, Vec<DesiredTargetGroup>, Vec<Problem>) {
+    ) -> (DesiredService, Vec<DesiredTargetGroup>, Vec<Problem>, Vec<Problem>) {
         let mut groups = BTreeMap::new();
-        let mut problems = vec![];
+        let (mut problems, mut notes) = (vec![], vec![]);
         let scope = draft.hostname.as_deref().unwrap_or_default();
         let mut ports: BTreeMap<u16, (ListenerProtocol, Vec<Candidate>)> = BTreeMap::new();
-        for contributor in contributors {
+        for (age, one) in contributors.iter().enumerate() {
             let mut candidates = vec![];
-            for rule in &contributor.rules {
-                let action = self.action(contributor.route, rule, scope, &mut groups);
-                candidates.extend(rule_candidates(contributor, rule, &action));
+            for rule in &one.rules {
+                let action = self.action(one.route, rule, scope, &mut groups);
+                candidates.extend(rule_candidates(age, one.route, &one.priorities, &rule.rule, &action));
             }
-            for (port, protocol) in &contributor.draft.ports {
+            for (port, protocol) in &one.draft.ports {
                 ports.entry(*port).or_insert((*protocol, vec![])).1.extend(candidates.iter().cloned());
             }
         }
@@ -233,7 +277,7 @@ impl Builder<'_> {
         let listeners: Vec<DesiredListener> = ports
             .into_iter()
             .filter_map(|(port, (protocol, candidates))| {
-                self.listener(name, port, protocol, candidates, &mut problems)
+                self.listener(name, port, protocol, candidates, &mut problems, &mut notes)
             })
             .collect();
         // Of equal matches one stands; what only the others led to is not needed.
@@ -253,7 +297,7 @@ impl Builder<'_> {
             listeners,
             tags: self.service_tags(),
         };
-        (service, groups.into_values().collect(), problems)
+        (service, groups.into_values().collect(), problems, notes)
     }
 
     fn listener(
@@ -263,21 +307,26 @@ impl Builder<'_> {
         protocol: ListenerProtocol,
         candidates: Vec<Candidate>,
         problems: &mut Vec<Problem>,
+        notes: &mut Vec<Problem>,
     ) -> Option<DesiredListener> {
         let is_tls = protocol == ListenerProtocol::TlsPassthrough;
-        let mut rules = order(candidates, self.settings.limits.priority_max);
+        let (most, priority_max) =
+            (self.settings.limits.rules_per_listener, self.settings.limits.priority_max);
+        let fitted = prefixes::fit(candidates, most, priority_max);
+        notes.extend(prefixes::notes(&fitted.widened, 0, most));
+        let mut rules: Vec<DesiredRule> =
+            order(fitted.candidates, priority_max).into_iter().map(priority::rule).collect();
         let mut default_action = NO_RULE;
-        let most = self.settings.limits.rules_per_listener;
         // The default action can stand for a rule that takes everything, which saves one of few rules. It is used only
         // where it has to be, since a rule can be changed and counted like the others.
-        if (is_tls || rules.len() == most + 1)
-            && let Some(last) = rules.pop_if(|rule| is_tls || takes_everything(rule))
+        if (is_tls || rules.len() > most)
+            && let Some(last) = rules.pop_if(|rule| is_tls || prefixes::takes_everything(&rule.matches))
         {
             default_action = last.action;
         }
         if rules.len() > most {
             let need = format!("These matches need {} rules in a listener", rules.len());
-            problems.push(limit("spec.rules", &need, most, "\"Rules per listener\" (L-CF78395E)"));
+            problems.push(limit("spec.rules", &need, most, prefixes::QUOTA));
         }
         // Passing TLS on knows no fixed response: without a backend there is no listener.
         let is_possible = !is_tls || matches!(default_action, Action::Forward(_));
@@ -329,7 +378,7 @@ impl Builder<'_> {
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
-            naming::tag("ClusterName", &route.id.cluster),
+            naming::tag("ClusterName", &route.id.cluster.name),
             naming::tag("ServiceName", &pool.service),
             naming::tag("ServiceNamespace", &pool.namespace),
             naming::tag("SourceTypeKey", route.id.kind.as_str()),
@@ -366,28 +415,42 @@ impl Builder<'_> {
     }
 }
 
+/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
 fn rule_candidates<'a>(
-    contributor: &'a Contributor,
-    rule: &'a ResolvedRule,
+    age: usize,
+    route: &'a Route,
+    priorities: &'a Priorities,
+    rule: &'a Rule,
     action: &'a Action,
 ) -> impl Iterator<Item = Candidate> + 'a {
-    let meta = &contributor.route.meta;
-    let id = &contributor.route.id;
-    rule.rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
+    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
         one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
+            contributor: age,
             specificity: one.specificity,
             origin: Origin {
-                created: meta.creation_timestamp.clone().unwrap_or_default(),
-                route: format!("{}/{}", id.namespace, id.name),
-                rule: rule.rule.index,
+                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
+                route: format!("{}/{}", route.id.namespace, route.id.name),
+                rule: rule.index,
                 matched,
                 alternative,
             },
-            priority: contributor.priorities.0.get(&rule.rule.index).copied(),
+            priority: priorities.0.get(&rule.index).copied(),
             matches: matches.clone(),
             action: action.clone(),
         })
     })
+}
+
+/// A younger route of the hostname whose rules the service cannot take.
+fn left_out_note(route: &Route, hostname: &str, problems: &[Problem]) -> Problem {
+    let why: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    let RouteId { kind, namespace, name, .. } = &route.id;
+    let text = format!(
+        "{kind} {namespace}/{name} has the hostname {} too, and its rules are left out: {}",
+        quoted(hostname),
+        why.join(". ")
+    );
+    Problem::new("spec.hostnames", text)
 }
 
 fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
@@ -399,11 +462,6 @@ fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
         Action::FixedResponse(_) => None,
     });
     forwards.flatten().map(|group| group.target_group.as_str()).collect()
-}
-
-fn takes_everything(rule: &DesiredRule) -> bool {
-    let path = PathMatch::Prefix("/".into());
-    rule.matches.path == Some(path) && rule.matches.method.is_none() && rule.matches.headers.is_empty()
 }
 
 fn limit(path: &str, need: &str, limit: usize, quota: &str) -> Problem {

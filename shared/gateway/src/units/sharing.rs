@@ -29,7 +29,13 @@ pub(crate) enum Share {
     /// By a service of its own, which also has the rules of these younger routes.
     Leads(Vec<Claim>),
     /// By the service of an older route.
-    Follows(RouteId, String),
+    Follows {
+        leader: RouteId,
+        /// The service's name.
+        service: String,
+        /// The routes before this one whose rules it has too, the oldest first; the leader among them.
+        older: Vec<Claim>,
+    },
     /// Not at all: another route has the hostname.
     Refused(Problem),
 }
@@ -104,7 +110,7 @@ fn candidates<'a>(
         (is_open || named.into_iter().any(meets))
             && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
     };
-    let cluster = own.route.id.cluster.as_str();
+    let cluster = &own.route.id.cluster;
     let fitting = objects(view, cluster, unknown).into_iter().filter(|(_, object)| may_share(object));
     let read = fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object)));
     read.filter(|(route, _)| route.id != own.route.id).collect()
@@ -140,7 +146,9 @@ fn share(
     equals.sort_by(|a, b| a.seniority().cmp(&b.seniority()));
     match equals.first() {
         Some(oldest) if oldest.seniority() < own.seniority() => {
-            Share::Follows(oldest.route.id.clone(), oldest.service(hostname))
+            let (leader, service) = (oldest.route.id.clone(), oldest.service(hostname));
+            equals.retain(|one| one.seniority() < own.seniority());
+            Share::Follows { leader, service, older: equals }
         }
         _ => Share::Leads(equals),
     }

@@ -27,7 +27,7 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) base: Vec<String>,
     /// The units to translate.
-    pub(crate) units: Vec<UnitKey>,
+    pub(crate) units: Vec<String>,
     /// Objects by cluster; they replace those of `base` with the same name.
     #[serde(default)]
     pub(crate) clusters: BTreeMap<String, Vec<Value>>,
@@ -71,7 +71,7 @@ impl Case {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Output<'a> {
-    unit: &'a UnitKey,
+    unit: String,
     reads: usize,
     rounds: usize,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -100,11 +100,24 @@ struct Patch {
     status: Value,
 }
 
+/// The scope of all golden cases, which leave it out.
+const SCOPE: &str = "123456789012/us-west-2/";
+
+/// The unit of a key without its scope, such as `route/HTTPRoute/one/default/inventory`.
+pub(crate) fn scoped(unit: &str) -> UnitKey {
+    unit.replacen('/', &format!("/{SCOPE}"), 1).parse().unwrap()
+}
+
+fn unscoped(unit: &UnitKey) -> String {
+    unit.to_string().replacen(SCOPE, "", 1)
+}
+
 /// The golden output of a case. On the way it checks what holds for all cases.
 pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
     let settings = Settings { installation: "trellis".into(), limits: case.limits.clone() };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
+        let unit = &scoped(unit);
         let (mut snapshot, reads, rounds) = world.observe(unit);
         let translation = translate(unit, &snapshot, &settings);
         let everything = everything(world);
@@ -122,7 +135,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
             }
         }
         let output = Output {
-            unit,
+            unit: unscoped(unit),
             reads,
             rounds,
             held: &translation.held,
@@ -135,7 +148,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
                 .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
-            dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unit.to_string()).collect(),
+            dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unscoped(unit)).collect(),
             warnings: translation
                 .reports
                 .iter()
@@ -237,9 +250,9 @@ fn steps(desired: &Desired, limits: &Limits) -> Vec<String> {
 
 fn shown(patch: &StatusPatch) -> Patch {
     Patch {
-        object: format!("{}/{}/{}/{}", patch.kind, patch.cluster, patch.namespace, patch.name),
+        object: format!("{}/{}/{}/{}", patch.kind, patch.cluster.name, patch.namespace, patch.name),
         summary: patch.summary.clone(),
-        notify: patch.notify.iter().map(ToString::to_string).collect(),
+        notify: patch.notify.iter().map(unscoped).collect(),
         status: patch.status.clone(),
     }
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{ClusterFacts, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// The registered clusters.
 pub(crate) struct World {
-    pub(crate) objects: BTreeMap<String, Vec<Value>>,
+    pub(crate) objects: BTreeMap<ClusterId, Vec<Value>>,
     pub(crate) facts: Vec<ClusterFacts>,
-    pub(crate) unreadable: BTreeMap<String, String>,
-    pub(crate) kinds_missing: BTreeSet<(String, Kind)>,
+    pub(crate) unreadable: BTreeMap<ClusterId, String>,
+    pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
 }
 
 /// A file of `base/`: objects by cluster.
@@ -45,14 +45,19 @@ impl World {
         let kinds_missing = case.kinds_missing.iter().flat_map(|(cluster, kinds)| {
             kinds.iter().map(|kind| (cluster.clone(), Kind::parse(kind).unwrap()))
         });
-        let kinds_missing: BTreeSet<_> = kinds_missing.collect();
+        let kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
         let names: BTreeSet<&String> = objects
             .keys()
             .chain(case.unreadable.keys())
             .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
             .collect();
         let facts = names.into_iter().map(|name| facts(name, case.vpcs.get(name))).collect();
-        Self { facts, objects, unreadable: case.unreadable.clone(), kinds_missing }
+        Self {
+            facts,
+            objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
+            unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
+            kinds_missing: kinds_missing.iter().map(|(name, kind)| (cluster(name), *kind)).collect(),
+        }
     }
 
     /// What an API server answers.
@@ -61,7 +66,7 @@ impl World {
             return ReadResult::Unreadable(why.clone());
         }
         let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
-        if self.kinds_missing.contains(&(read.cluster().to_owned(), *kind)) {
+        if self.kinds_missing.contains(&(read.cluster().clone(), *kind)) {
             return ReadResult::KindMissing;
         }
         let text = |object: &Value, pointer: &str| {
@@ -129,6 +134,11 @@ fn complete(object: &mut Value) {
     default("creationTimestamp", json!("2026-01-01T00:00:00Z"));
 }
 
+/// The cluster of a name, in the scope of all golden cases.
+pub(crate) fn cluster(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:123456789012:cluster/{name}").parse().unwrap()
+}
+
 /// Cluster `one` is in the VPC that ends in 1, and so on.
 fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
     let digit = match name {
@@ -138,9 +148,7 @@ fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
         _ => 9,
     };
     ClusterFacts {
-        name: name.to_owned(),
-        account: "123456789012".into(),
-        region: "us-west-2".into(),
+        id: cluster(name),
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
     }
 }

@@ -162,9 +162,20 @@ pub(crate) fn page_missing() -> Response {
 }
 
 pub(crate) fn get(kind: Kind, name: &str) -> Read {
-    Read::Get { cluster: "one".into(), kind, namespace: "default".into(), name: name.into() }
+    Read::Get {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        kind,
+        namespace: "default".into(),
+        name: name.into(),
+    }
 }
 
 pub(crate) fn list(kind: Kind) -> Read {
-    Read::List { cluster: "one".into(), kind, namespace: None, name: None, service: None }
+    Read::List {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        kind,
+        namespace: None,
+        name: None,
+        service: None,
+    }
 }

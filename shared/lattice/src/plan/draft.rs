@@ -1,11 +1,9 @@
 //! A plan in the making, and the model that its steps have been done on.
 
-use crate::actual::{ActualListener, ActualService, ActualTargetGroup, Status};
-use crate::blocked::Blocked;
-use crate::desired::{DesiredService, DesiredTargetGroup};
-use crate::model::apply_step;
-use crate::step::{Plan, Step};
-use crate::{Actual, Desired, Limits, Ownership, TAG_OWNER, TAG_UNIT, Tags};
+use crate::{
+    Actual, ActualListener, ActualService, ActualTargetGroup, Blocked, Desired, DesiredService,
+    DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag, Tags, apply_step,
+};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -54,7 +52,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Plans the step and does it on the model.
-    pub(super) fn push(&mut self, step: Step) {
+    pub(super) fn push(&mut self, step: impl Into<Step>) {
+        let step = step.into();
         apply_step(&mut self.model, &self.desired.owner, &step);
         self.steps.push(step);
     }
@@ -138,7 +137,7 @@ impl<'a> Draft<'a> {
             ours.map(|n| (&n.arn, missing_tags(&wanted.tags, &n.tags)))
         });
         let all = network.chain(services).chain(groups).filter(|(_, tags)| !tags.is_empty());
-        let steps: Vec<Step> = all.map(|(arn, tags)| Step::Tag { arn: arn.clone(), tags }).collect();
+        let steps: Vec<Tag> = all.map(|(arn, tags)| Tag { arn: arn.clone(), tags }).collect();
         for step in steps {
             self.push(step);
         }
@@ -154,7 +153,9 @@ fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
 /// Each name once and in order, so that the order of the input leaves no trace in the plan.
 fn sorted_desired(desired: &Desired) -> Desired {
     let mut desired = desired.clone();
-    for service in &mut desired.services {
+    // In full, so that a new kind of resource is not forgotten here.
+    let Desired { owner: _, network: _, vpc_associations, services, target_groups } = &mut desired;
+    for service in &mut *services {
         for listener in &mut service.listeners {
             listener.default_action = listener.default_action.normalised();
             for rule in &mut listener.rules {
@@ -165,12 +166,12 @@ fn sorted_desired(desired: &Desired) -> Desired {
         sort(&mut service.listeners, |a, b| a.port.cmp(&b.port));
         service.listeners.dedup_by(|a, b| a.port == b.port);
     }
-    sort(&mut desired.vpc_associations, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
-    desired.vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
-    sort(&mut desired.services, |a, b| a.name.cmp(&b.name));
-    desired.services.dedup_by(|a, b| a.name == b.name);
-    sort(&mut desired.target_groups, |a, b| a.name.cmp(&b.name));
-    desired.target_groups.dedup_by(|a, b| a.name == b.name);
+    sort(vpc_associations, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
+    vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
+    sort(services, |a, b| a.name.cmp(&b.name));
+    services.dedup_by(|a, b| a.name == b.name);
+    sort(target_groups, |a, b| a.name.cmp(&b.name));
+    target_groups.dedup_by(|a, b| a.name == b.name);
     desired
 }
 
@@ -181,15 +182,17 @@ fn sort<T: Debug>(values: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
 
 fn sorted_actual(actual: &Actual) -> Actual {
     let mut actual = actual.clone();
-    actual.networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    actual.vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
+    // In full, so that a new kind of resource is not forgotten here.
+    let Actual { networks, vpc_associations, services, target_groups } = &mut actual;
+    networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
     // Of two of one name, ours first: the other one can only be the remainder of an earlier life or a shared one.
-    actual.services.sort_by_key(|s| (s.name.clone(), s.ownership != Ownership::Ours, s.id.clone()));
-    actual.target_groups.sort_by_key(|g| (g.name.clone(), g.ownership != Ownership::Ours, g.id.clone()));
-    for group in &mut actual.target_groups {
+    services.sort_by_key(|s| (s.name.clone(), s.ownership != Ownership::Ours, s.id.clone()));
+    target_groups.sort_by_key(|g| (g.name.clone(), g.ownership != Ownership::Ours, g.id.clone()));
+    for group in target_groups {
         group.targets.sort();
     }
-    for service in &mut actual.services {
+    for service in services {
         service.associations.sort_by(|a, b| (&a.network, &a.id).cmp(&(&b.network, &b.id)));
         service.listeners.sort_by(|a, b| (a.port, &a.id).cmp(&(b.port, &b.id)));
         for listener in &mut service.listeners {

@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, in_progress, is_broken};
 use super::targets;
-use crate::Ownership;
-use crate::actual::{ActualTargetGroup, Status};
-use crate::blocked::Blocked;
-use crate::desired::DesiredTargetGroup;
-use crate::step::Step;
+use crate::{
+    ActualTargetGroup, AwaitDrained, AwaitPropagation, AwaitServiceGone, AwaitTargetGroup,
+    AwaitTargetGroupGone, Blocked, CreateTargetGroup, DeleteTargetGroup, DesiredTargetGroup, Ownership,
+    Status, UpdateHealthCheck,
+};
 use std::collections::BTreeSet;
 
 /// Removes what bears a wanted name and must be made anew.
@@ -27,7 +27,7 @@ pub(super) fn clear(draft: &mut Draft) {
         delete_group(draft, group);
     }
     for ActualTargetGroup { name, id, .. } in going {
-        draft.push(Step::AwaitTargetGroupGone { target_group: name, id });
+        draft.push(AwaitTargetGroupGone { target_group: name, id });
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn create(draft: &mut Draft) {
             None => {
                 let tags = draft.tags(&wanted.tags);
                 let DesiredTargetGroup { name, config, health_check, .. } = wanted;
-                draft.push(Step::CreateTargetGroup { target_group: name, config, health_check, tags });
+                draft.push(CreateTargetGroup { target_group: name, config, health_check, tags });
             }
         }
     }
@@ -57,14 +57,14 @@ pub(super) fn prepare(draft: &mut Draft) {
     };
     for wanted in &wanted {
         if ours(draft, wanted).is_some_and(|g| in_progress(g.status)) {
-            draft.push(Step::AwaitTargetGroup { target_group: wanted.name.clone() });
+            draft.push(AwaitTargetGroup { target_group: wanted.name.clone() });
         }
     }
     for wanted in &wanted {
         if let Some(group) = ours(draft, wanted) {
             if group.health_check.as_ref() != Some(&wanted.health_check) {
                 let health_check = wanted.health_check.clone();
-                draft.push(Step::UpdateHealthCheck { target_group: group.name.clone(), health_check });
+                draft.push(UpdateHealthCheck { target_group: group.name.clone(), health_check });
             }
             targets::register_missing(draft, &group, &wanted.targets);
         }
@@ -97,7 +97,7 @@ pub(super) fn empty_stale(draft: &mut Draft) {
     let left = groups.iter().filter(|group| targets::takes_requests(group) && draft.is_propagating());
     let left: BTreeSet<String> = left.map(|group| group.name.clone()).collect();
     if !left.is_empty() {
-        draft.push(Step::AwaitPropagation { target_groups: left });
+        draft.push(AwaitPropagation { target_groups: left });
     }
     for group in &groups {
         targets::deregister_all(draft, group);
@@ -112,7 +112,7 @@ pub(super) fn delete(draft: &mut Draft) {
         let going: Vec<_> =
             going.filter(|s| users.contains(&s.name) || users.contains(&s.arn)).cloned().collect();
         for service in going {
-            draft.push(Step::AwaitServiceGone { service: service.name, id: service.id });
+            draft.push(AwaitServiceGone { service: service.name, id: service.id });
         }
     }
     for group in &draft.stale_groups() {
@@ -135,12 +135,12 @@ fn delete_group(draft: &mut Draft, group: &ActualTargetGroup) {
         return;
     }
     if in_progress(group.status) {
-        draft.push(Step::AwaitTargetGroup { target_group: target_group.clone() });
+        draft.push(AwaitTargetGroup { target_group: target_group.clone() });
     }
     if !group.targets.is_empty() {
-        draft.push(Step::AwaitDrained { target_group: target_group.clone(), id: id.clone() });
+        draft.push(AwaitDrained { target_group: target_group.clone(), id: id.clone() });
     }
-    draft.push(Step::DeleteTargetGroup { target_group, id });
+    draft.push(DeleteTargetGroup { target_group, id });
 }
 
 /// Whether the group is ours and made as wanted. Its name is a hash of its settings, so that another setting under the

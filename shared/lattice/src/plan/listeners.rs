@@ -2,12 +2,10 @@
 
 use super::draft::{Draft, free_name};
 use super::{groups, rules, services};
-use crate::Ownership;
-use crate::actual::{ActualListener, ActualService};
-use crate::blocked::{Blocked, Quota};
-use crate::desired::{Action, DesiredListener, DesiredService, ListenerProtocol};
-use crate::model::apply_step;
-use crate::step::{RuleUpdate, Step};
+use crate::{
+    Action, ActualListener, ActualService, Blocked, CreateListener, DeleteListener, DesiredListener,
+    DesiredService, ListenerProtocol, Ownership, Quota, RuleUpdate, UpdateListener, UpdateRules, apply_step,
+};
 use std::collections::BTreeSet;
 
 /// Characters of a listener's name (API reference, CreateListener).
@@ -103,7 +101,7 @@ fn update_listener(draft: &mut Draft, wanted: &DesiredService, listener: &Desire
         Some(held) if held.protocol == listener.protocol => {
             if !is_as_wanted(&held, listener) {
                 let default_action = listener.default_action.clone();
-                draft.push(Step::UpdateListener { service, port: listener.port, default_action });
+                draft.push(UpdateListener { service, port: listener.port, default_action });
             }
             return true;
         }
@@ -114,7 +112,7 @@ fn update_listener(draft: &mut Draft, wanted: &DesiredService, listener: &Desire
     }
     let names = draft.service(&service).map(|s| s.listeners.iter().map(|l| l.name.as_str()).collect());
     let name = free_name(&listener.name, &names.unwrap_or_default(), LISTENER_NAME_CHARS_MAX);
-    draft.push(Step::CreateListener {
+    draft.push(CreateListener {
         service,
         listener: name,
         port: listener.port,
@@ -147,7 +145,7 @@ fn stale_listeners(draft: &Draft, wanted: &DesiredService) -> Vec<ActualListener
 
 fn delete_listener(draft: &mut Draft, service: &str, listener: &ActualListener) {
     let (service, port, id) = (service.to_owned(), listener.port, listener.id.clone());
-    draft.push(Step::DeleteListener { service, port, id });
+    draft.push(DeleteListener { service, port, id });
 }
 
 /// Whether the service would use more target groups than that at some moment of the update; found by trying.
@@ -182,15 +180,14 @@ fn detach(
     for listener in changing {
         let (service, port) = (held.name.clone(), listener.port);
         if listener.ownership == Ownership::Ours && goes(&listener.default_action) {
-            let step = Step::UpdateListener { service: service.clone(), port, default_action: IN_BETWEEN };
-            draft.push(step);
+            draft.push(UpdateListener { service: service.clone(), port, default_action: IN_BETWEEN });
         }
         let ours = listener.rules.iter().filter(|r| r.ownership == Ownership::Ours && goes(&r.action));
         let rules: Vec<RuleUpdate> = ours
             .map(|r| RuleUpdate { id: r.id.clone(), priority: None, matches: None, action: Some(IN_BETWEEN) })
             .collect();
         if !rules.is_empty() {
-            draft.push(Step::UpdateRules { service, port, rules });
+            draft.push(UpdateRules { service, port, rules });
         }
     }
 }

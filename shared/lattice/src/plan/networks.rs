@@ -1,18 +1,18 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
 use super::draft::{Draft, in_progress, is_broken};
-use crate::actual::{ActualVpcAssociation, Status};
-use crate::blocked::Blocked;
-use crate::desired::DesiredVpcAssociation;
-use crate::step::Step;
-use crate::{Actual, Ownership};
+use crate::{
+    Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
+    CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Ownership, Status,
+    UpdateVpcAssociation,
+};
 use std::collections::BTreeSet;
 
 /// Creates the network, and the VPC associations that nothing stands in the way of.
 pub(super) fn create(draft: &mut Draft) {
     if let Some(wanted) = draft.desired.network.clone() {
         match draft.model.networks.iter().filter(|n| n.name == wanted.name).count() {
-            0 => draft.push(Step::CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) }),
+            0 => draft.push(CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) }),
             1 => {}
             _ => draft.block(Blocked::NetworkAmbiguous { network: wanted.name }),
         }
@@ -61,12 +61,12 @@ pub(super) fn await_associations(draft: &mut Draft) {
         // One that failed and is not ours is awaited too: the wait reports what nobody here may repair.
         if in_progress(held.status) || is_broken(held.status) {
             let (network, vpc) = (wanted.network.clone(), wanted.vpc.clone());
-            draft.push(Step::AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
+            draft.push(AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
             let held = ActualVpcAssociation { status: Status::Active, ..held };
             let steps = draft.steps.len();
             update_security_groups(draft, &held, &wanted);
             if draft.steps.len() > steps {
-                draft.push(Step::AwaitVpcAssociation { network, vpc });
+                draft.push(AwaitVpcAssociation { network, vpc });
             }
         }
     }
@@ -92,7 +92,7 @@ pub(super) fn delete(draft: &mut Draft) {
         for association in going {
             await_gone(draft, association);
         }
-        draft.push(Step::DeleteNetwork { network: network.name, id: network.id });
+        draft.push(DeleteNetwork { network: network.name, id: network.id });
     }
 }
 
@@ -132,7 +132,7 @@ fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bool {
 fn create_association(draft: &mut Draft, wanted: &DesiredVpcAssociation) {
     let tags = draft.tags(&wanted.tags);
     let DesiredVpcAssociation { network, vpc, security_groups, .. } = wanted.clone();
-    draft.push(Step::CreateVpcAssociation { network, vpc, security_groups, tags });
+    draft.push(CreateVpcAssociation { network, vpc, security_groups, tags });
 }
 
 /// Brings security groups in line where the API allows it: not while another change is under way (conflict), and never
@@ -147,7 +147,7 @@ fn update_security_groups(draft: &mut Draft, held: &ActualVpcAssociation, wanted
         draft.block(Blocked::SecurityGroupsKept { network, vpc });
     } else if !in_progress(held.status) {
         let security_groups = wanted.security_groups.clone();
-        draft.push(Step::UpdateVpcAssociation { id, vpc, security_groups });
+        draft.push(UpdateVpcAssociation { id, vpc, security_groups });
     }
 }
 
@@ -155,14 +155,14 @@ fn update_security_groups(draft: &mut Draft, held: &ActualVpcAssociation, wanted
 fn delete_association(draft: &mut Draft, held: &ActualVpcAssociation) {
     let (network, vpc, id) = (held.network.clone(), held.vpc.clone(), held.id.clone());
     if in_progress(held.status) {
-        draft.push(Step::AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
+        draft.push(AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
     }
     if held.status != Status::DeleteInProgress {
-        draft.push(Step::DeleteVpcAssociation { network, vpc, id });
+        draft.push(DeleteVpcAssociation { network, vpc, id });
     }
 }
 
 fn await_gone(draft: &mut Draft, held: ActualVpcAssociation) {
     let ActualVpcAssociation { network, vpc, id, .. } = held;
-    draft.push(Step::AwaitVpcAssociationGone { network, vpc, id });
+    draft.push(AwaitVpcAssociationGone { network, vpc, id });
 }

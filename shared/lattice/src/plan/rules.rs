@@ -17,11 +17,10 @@
 
 use super::draft::{Draft, free_name};
 use super::priorities::{Wish, assign};
-use crate::actual::{ActualListener, ActualRule};
-use crate::blocked::{Blocked, Quota};
-use crate::desired::{DesiredListener, DesiredRule};
-use crate::step::{RuleUpdate, Step};
-use crate::{Ownership, Tags};
+use crate::{
+    ActualListener, ActualRule, Blocked, CreateRule, DeleteRule, DesiredListener, DesiredRule, Ownership,
+    Quota, RuleUpdate, Tags, UpdateRules,
+};
 use std::collections::BTreeSet;
 
 /// Characters of a rule's name (API reference, CreateRule).
@@ -71,12 +70,12 @@ pub(super) fn update(draft: &mut Draft, service: &str, wanted: &DesiredListener,
     let (parked, in_the_way) = park(&stale, &taken, draft.limits.priority_max);
 
     for id in in_the_way {
-        draft.push(Step::DeleteRule { service: service.clone(), port, id });
+        draft.push(DeleteRule { service: service.clone(), port, id });
     }
     let updates = wanted.iter().filter_map(|(rule, source)| change(rule, source)).chain(parked);
     let rules: Vec<RuleUpdate> = updates.collect();
     if !rules.is_empty() {
-        draft.push(Step::UpdateRules { service: service.clone(), port, rules });
+        draft.push(UpdateRules { service: service.clone(), port, rules });
     }
     create(draft, &service, port, wanted, tags);
     delete(draft, &service, port, &stale);
@@ -159,7 +158,7 @@ fn create(draft: &mut Draft, service: &str, port: u16, wanted: Vec<(DesiredRule,
         let names = listener.map(|l| l.rules.iter().map(|r| r.name.as_str()).collect()).unwrap_or_default();
         let name = free_name(&rule.name, &names, RULE_NAME_CHARS_MAX);
         let (service, tags) = (service.to_owned(), draft.tags(tags));
-        draft.push(Step::CreateRule { service, port, rule: DesiredRule { name, ..rule }, tags });
+        draft.push(CreateRule { service, port, rule: DesiredRule { name, ..rule }, tags });
     }
 }
 
@@ -167,7 +166,7 @@ fn delete(draft: &mut Draft, service: &str, port: u16, stale: &[ActualRule]) {
     for rule in stale {
         let there = draft.listener(service, port).is_some_and(|l| l.rules.iter().any(|r| r.id == rule.id));
         if there {
-            draft.push(Step::DeleteRule { service: service.to_owned(), port, id: rule.id.clone() });
+            draft.push(DeleteRule { service: service.to_owned(), port, id: rule.id.clone() });
         }
     }
 }

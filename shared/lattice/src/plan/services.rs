@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
-use crate::actual::{ActualAssociation, ActualService, Status};
-use crate::blocked::Blocked;
-use crate::desired::{DesiredListener, DesiredService};
-use crate::step::Step;
-use crate::{Ownership, Tags};
+use crate::{
+    ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
+    Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
+    DesiredListener, DesiredService, Ownership, Status, Tags, UpdateCertificate,
+};
 use std::collections::BTreeSet;
 
 /// Removes what bears a wanted name and must be made anew.
@@ -27,7 +27,7 @@ pub(super) fn clear(draft: &mut Draft) {
     for (held, _) in named {
         let status = draft.service(&held.name).map(|s| s.status);
         if status == Some(Status::DeleteInProgress) {
-            draft.push(Step::AwaitServiceGone { service: held.name, id: held.id });
+            draft.push(AwaitServiceGone { service: held.name, id: held.id });
         }
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn create(draft: &mut Draft) {
             Some(held) => {
                 let unit = match &held.ownership {
                     Ownership::OtherUnit(unit) => Some(unit.clone()),
-                    _ => None,
+                    Ownership::Ours | Ownership::Foreign | Ownership::Unread => None,
                 };
                 let blocked = Blocked::ServiceNameTaken { service: wanted.name, arn: held.arn.clone(), unit };
                 draft.block(blocked);
@@ -48,7 +48,7 @@ pub(super) fn create(draft: &mut Draft) {
             None => {
                 let tags = draft.tags(&wanted.tags);
                 let DesiredService { name, custom_domain, certificate_arn, .. } = wanted;
-                draft.push(Step::CreateService { service: name, custom_domain, certificate_arn, tags });
+                draft.push(CreateService { service: name, custom_domain, certificate_arn, tags });
             }
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn create(draft: &mut Draft) {
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         if in_progress(held.status) {
-            draft.push(Step::AwaitService { service: wanted.name });
+            draft.push(AwaitService { service: wanted.name });
         }
     }
     for (wanted, held) in ours(draft) {
@@ -66,7 +66,7 @@ pub(super) fn associate(draft: &mut Draft) {
         if let Some(certificate_arn) =
             wanted.certificate_arn.filter(|c| held.certificate_arn.as_ref() != Some(c))
         {
-            draft.push(Step::UpdateCertificate { service: wanted.name, certificate_arn });
+            draft.push(UpdateCertificate { service: wanted.name, certificate_arn });
         }
     }
     for (wanted, held) in ours(draft) {
@@ -87,13 +87,13 @@ pub(super) fn release_target_groups(draft: &mut Draft) {
     for service in draft.stale_services() {
         let uses = |names: BTreeSet<&str>| names.iter().any(|name| wanted.contains(*name));
         if service.status == Status::DeleteInProgress && uses(service.target_groups()) {
-            draft.push(Step::AwaitServiceGone { service: service.name, id: service.id });
+            draft.push(AwaitServiceGone { service: service.name, id: service.id });
             continue;
         }
         let ours = service.listeners.iter().filter(|l| l.ownership == Ownership::Ours);
         for listener in ours.filter(|l| uses(l.target_groups())) {
             let (service, id) = (service.name.clone(), listener.id.clone());
-            draft.push(Step::DeleteListener { service, port: listener.port, id });
+            draft.push(DeleteListener { service, port: listener.port, id });
         }
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn await_associations(draft: &mut Draft) {
             let awaited =
                 association(&held, &network).is_some_and(|a| in_progress(a.status) || is_broken(a.status));
             if awaited {
-                draft.push(Step::AwaitAssociation { service: wanted.name.clone(), network });
+                draft.push(AwaitAssociation { service: wanted.name.clone(), network });
             }
         }
     }
@@ -175,7 +175,7 @@ fn association<'a>(service: &'a ActualService, network: &str) -> Option<&'a Actu
 
 fn create_association(draft: &mut Draft, service: &str, network: &str, tags: &Tags) {
     let (service, network, tags) = (service.to_owned(), network.to_owned(), draft.tags(tags));
-    draft.push(Step::CreateAssociation { service, network, tags });
+    draft.push(CreateAssociation { service, network, tags });
 }
 
 fn delete_associations(
@@ -193,16 +193,16 @@ fn delete_associations(
 fn delete_association(draft: &mut Draft, service: &str, association: &ActualAssociation) {
     let (service, network, id) = (service.to_owned(), association.network.clone(), association.id.clone());
     if in_progress(association.status) {
-        draft.push(Step::AwaitAssociation { service: service.clone(), network: network.clone() });
+        draft.push(AwaitAssociation { service: service.clone(), network: network.clone() });
     }
     if association.status != Status::DeleteInProgress {
-        draft.push(Step::DeleteAssociation { service, network, id });
+        draft.push(DeleteAssociation { service, network, id });
     }
 }
 
 fn await_gone(draft: &mut Draft, service: &str, association: &ActualAssociation) {
     let (service, network, id) = (service.to_owned(), association.network.clone(), association.id.clone());
-    draft.push(Step::AwaitAssociationGone { service, network, id });
+    draft.push(AwaitAssociationGone { service, network, id });
 }
 
 /// A service cannot be deleted while it is associated. Where an association is not ours, at least the listeners go, so
@@ -214,7 +214,7 @@ fn delete_service(draft: &mut Draft, service: &ActualService) {
         draft.block(Blocked::ServiceInUse { service, network });
         for listener in held.listeners.iter().filter(|l| l.ownership == Ownership::Ours) {
             let (service, id) = (held.name.clone(), listener.id.clone());
-            draft.push(Step::DeleteListener { service, port: listener.port, id });
+            draft.push(DeleteListener { service, port: listener.port, id });
         }
         return;
     }
@@ -222,7 +222,7 @@ fn delete_service(draft: &mut Draft, service: &ActualService) {
         await_gone(draft, &held.name, association);
     }
     if in_progress(held.status) {
-        draft.push(Step::AwaitService { service: held.name.clone() });
+        draft.push(AwaitService { service: held.name.clone() });
     }
-    draft.push(Step::DeleteService { service: held.name, id: held.id });
+    draft.push(DeleteService { service: held.name, id: held.id });
 }

@@ -1,11 +1,9 @@
 //! Targets of target groups.
 
 use super::draft::Draft;
-use crate::Ownership;
-use crate::actual::{ActualTargetGroup, TargetHealth};
-use crate::blocked::{Blocked, Quota};
-use crate::desired::Target;
-use crate::step::Step;
+use crate::{
+    ActualTargetGroup, Blocked, DeregisterTargets, Ownership, Quota, RegisterTargets, Target, TargetHealth,
+};
 use std::collections::BTreeSet;
 
 /// Registers what is missing; a target that drains and is wanted again counts as missing.
@@ -33,12 +31,12 @@ pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wan
                 return;
             }
             registered.retain(|t| !targets.contains(t));
-            draft.push(Step::DeregisterTargets { target_group, targets });
+            draft.push(DeregisterTargets { target_group, targets });
             continue;
         }
         let targets: BTreeSet<Target> = missing.drain(..room.min(missing.len())).collect();
         registered.extend(targets.iter().cloned());
-        draft.push(Step::RegisterTargets { target_group, targets });
+        draft.push(RegisterTargets { target_group, targets });
     }
 }
 
@@ -64,7 +62,7 @@ pub(super) fn takes_requests(group: &ActualTargetGroup) -> bool {
 
 fn deregister(draft: &mut Draft, target_group: String, targets: BTreeSet<Target>) {
     if !targets.is_empty() {
-        draft.push(Step::DeregisterTargets { target_group, targets });
+        draft.push(DeregisterTargets { target_group, targets });
     }
 }
 

@@ -12,7 +12,7 @@ use trellis_lattice::{
 pub(crate) const VPC: &str = "vpc-1";
 
 pub(crate) fn owner() -> Owner {
-    Owner { installation: "trellis".into(), unit: "route/one".into() }
+    Owner { installation: "trellis".into(), unit: "route-one".into(), key: "route/one".into() }
 }
 
 pub(crate) fn other_unit() -> Ownership {

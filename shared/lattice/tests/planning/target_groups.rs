@@ -3,9 +3,12 @@ use crate::support::{
     planned, route, rule, simple_route, targets,
 };
 use trellis_lattice::{
-    Actual, ActualTarget, Desired, Limits, Ownership, Plan, Status, Step, TargetGroupConfig, TargetHealth,
-    settle, simulate,
+    Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, Status, Step,
+    TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
 };
+
+use ProtocolVersion::{Grpc, Http1, Http2};
+use TargetProtocol::{Http, Https, Tcp};
 
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
@@ -86,9 +89,36 @@ fn each_setting_of_the_health_check_counts() {
     let mut desired = export(&[1]);
     desired.target_groups[0].health_check.unhealthy_threshold = 3;
     let text = planned(&desired, &made(&export(&[1])));
-    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200 every 30 s"), "{text}");
+    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200-499 every 30 s"), "{text}");
     let unread = made_but(&export(&[1]), |a| only_group(a).health_check = None);
     assert!(planned(&export(&[1]), &unread).starts_with("~ health check tg"));
+}
+
+#[test]
+fn by_default_whatever_speaks_http_is_checked_and_healthy_if_it_answers_at_all() {
+    let check = |protocol, protocol_version| {
+        let config = TargetGroupConfig { protocol, protocol_version, ..config() };
+        let check = HealthCheck::default_for(&config);
+        assert_eq!(check.matcher, "200-499");
+        check.enabled.then_some((check.protocol, check.protocol_version))
+    };
+    assert_eq!(check(Http, Some(Http1)), Some((Http, Http1)));
+    assert_eq!(check(Https, Some(Http1)), Some((Https, Http1)));
+    assert_eq!(check(Http, Some(Http2)), Some((Http, Http2)));
+    assert_eq!(check(Http, Some(Grpc)), Some((Http, Http2)));
+    assert_eq!(check(Https, Some(Grpc)), Some((Https, Http2)));
+    assert_eq!(check(Tcp, None), None);
+}
+
+#[test]
+fn a_target_group_with_vpc_lattices_own_default_check_is_changed_in_place() {
+    let before = made_but(&export(&[1]), |a| {
+        let check = only_group(a).health_check.as_mut().unwrap();
+        (check.matcher, check.enabled) = ("200".into(), false);
+    });
+    let text = planned(&export(&[1]), &before);
+    assert!(text.starts_with("~ health check tg Http/Http1 / expects 200-499"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]
@@ -122,7 +152,7 @@ fn what_nobody_asked_for_any_more_keeps_nobody_waiting() {
 fn a_target_group_is_emptied_as_soon_as_the_data_plane_has_followed_the_rules_that_left_it() {
     let desired = simple_route(vec![rule(1, "/a", forward(&[("tg-https", 100)]))], &["tg-https"]);
     let plan = plan_within(&desired, &made(&wanted()), &Limits::default());
-    let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation { .. });
+    let is_wait = |step: &Step| matches!(step, Step::AwaitPropagation(_));
     let until = plan.steps.iter().position(is_wait).unwrap();
     let put_off = Plan { steps: plan.steps[..until].to_vec(), ..plan };
     let moved = simulate(&made(&wanted()), &put_off);

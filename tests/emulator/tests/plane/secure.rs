@@ -205,6 +205,28 @@ async fn health_checks_by_http2_name_the_address_of_the_target() {
 }
 
 #[tokio::test]
+async fn a_grpc_target_that_answers_405_to_a_check_by_http2_is_healthy_if_the_matcher_takes_that() {
+    let site = Site::new(json!({})).await;
+    let target = site
+        .target(1, |request| async move {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = match request.version() {
+                Version::HTTP_2 => StatusCode::METHOD_NOT_ALLOWED,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            response
+        })
+        .await;
+    let check = |codes: &str| json!({"enabled": true, "protocolVersion": "HTTP2", "healthCheckIntervalSeconds": 5, "matcher": {"httpCode": codes}});
+    let group = |codes: &str| json!({"protocolVersion": "GRPC", "healthCheck": check(codes)});
+    let taken = site.group("taken", &[target], group("200-499")).await;
+    let not_taken = site.group("not-taken", &[target], group("200")).await;
+    secure(&site, &[("/a", &taken), ("/b", &not_taken)]).await;
+    site.until_target(&taken, "HEALTHY").await;
+    site.until_target(&not_taken, "UNHEALTHY").await;
+}
+
+#[tokio::test]
 async fn http2_with_prior_knowledge_reaches_an_http_listener() {
     let site = Site::new(json!({})).await;
     let group = site.group("grp", &[echo(&site, 1).await], json!({})).await;

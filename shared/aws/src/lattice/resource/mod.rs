@@ -1,0 +1,14 @@
+//! One module for each resource of VPC Lattice, as in `trellis_lattice`: how it is read, how its steps are done, and what
+//! stands between the SDK's types and the model's.
+
+pub(super) mod action;
+pub(super) mod health_check;
+pub(super) mod listener;
+pub(super) mod network;
+pub(super) mod rule;
+pub(super) mod rule_match;
+pub(super) mod service;
+pub(super) mod service_association;
+pub(super) mod target;
+pub(super) mod target_group;
+pub(super) mod vpc_association;

@@ -1,0 +1,126 @@
+//! The association of a service with a service network.
+
+use super::network::NetworkEntry;
+use crate::AwsError;
+use crate::lattice::convert::{sdk_tags, status};
+use crate::lattice::names::Names;
+use crate::lattice::step::{Lane, Perform, StepEnd};
+use crate::lattice::wait::{ASSOCIATION, GONE, Reading, Seen, until_active, until_gone};
+use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
+use aws_sdk_vpclattice::types as sdk;
+use std::time::Instant;
+use trellis_lattice::{
+    ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
+    Ownership, Status,
+};
+
+const GET: &str = "GetServiceNetworkServiceAssociation";
+
+fn seen_status(wire: Option<&sdk::ServiceNetworkServiceAssociationStatus>) -> Status {
+    status(wire.map(sdk::ServiceNetworkServiceAssociationStatus::as_str))
+}
+
+impl LatticeClient {
+    /// The associations of a service, by its id, each with its network. Whose they are is not read.
+    pub(in crate::lattice) async fn associations(
+        &self,
+        service: &str,
+    ) -> Result<Vec<(ActualAssociation, NetworkEntry)>, AwsError> {
+        let pages = self
+            .api()
+            .list_service_network_service_associations()
+            .service_identifier(service)
+            .into_paginator()
+            .page_size(PAGE_ENTRIES)
+            .items()
+            .send();
+        let summaries = self.list("ListServiceNetworkServiceAssociations", pages).await?;
+        let mut associations: Vec<_> = summaries
+            .into_iter()
+            .filter_map(|summary| {
+                let network = NetworkEntry {
+                    id: summary.service_network_id?,
+                    arn: summary.service_network_arn?,
+                    name: summary.service_network_name?,
+                };
+                let association = ActualAssociation {
+                    id: summary.id?,
+                    arn: summary.arn?,
+                    network: network.name.clone(),
+                    status: seen_status(summary.status.as_ref()),
+                    ownership: Ownership::Unread,
+                };
+                Some((association, network))
+            })
+            .collect();
+        associations.sort_by(|(a, _), (b, _)| (&a.network, &a.arn).cmp(&(&b.network, &b.arn)));
+        Ok(associations)
+    }
+
+    async fn association_reading(&self, id: &str) -> Result<Reading, AwsError> {
+        let get = self.api().get_service_network_service_association();
+        let request = get.service_network_service_association_identifier(id).send();
+        let reading = self.reading(GET, request, |read| Seen {
+            status: seen_status(read.status.as_ref()),
+            failure_code: read.failure_code,
+            failure_message: read.failure_message,
+        });
+        reading.await
+    }
+}
+
+impl Perform for CreateAssociation {
+    const LANE: Lane = Lane::Attach;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        const OPERATION: &str = "CreateServiceNetworkServiceAssociation";
+        let Self { service, network, tags } = self;
+        let request = client
+            .api()
+            .create_service_network_service_association()
+            .service_identifier(names.service(OPERATION, service)?.id)
+            // A network that another account shares is taken by ARN only (API reference).
+            .service_network_identifier(names.network(OPERATION, network)?.arn)
+            .set_tags(Some(sdk_tags(tags)))
+            .send();
+        let output = client.write(OPERATION, request).await?;
+        let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
+        made.active = output.status == Some(sdk::ServiceNetworkServiceAssociationStatus::Active);
+        names.lock().associations.insert((service.clone(), network.clone()), made);
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for AwaitAssociation {
+    const LANE: Lane = Lane::Await;
+
+    async fn perform(
+        &self,
+        client: &LatticeClient,
+        names: &Names,
+        until: Instant,
+    ) -> Result<StepEnd, AwsError> {
+        let known = names.association(GET, &self.service, &self.network)?;
+        until_active(&ASSOCIATION, &known, until, || client.association_reading(&known.id)).await
+    }
+}
+
+impl Perform for DeleteAssociation {
+    const LANE: Lane = Lane::DeleteAssociations;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let delete = client.api().delete_service_network_service_association();
+        let request = delete.service_network_service_association_identifier(&self.id).send();
+        found(client.write("DeleteServiceNetworkServiceAssociation", request).await)?;
+        names.lock().associations.remove(&(self.service.clone(), self.network.clone()));
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for AwaitAssociationGone {
+    const LANE: Lane = Lane::Await;
+
+    async fn perform(&self, client: &LatticeClient, _: &Names, until: Instant) -> Result<StepEnd, AwsError> {
+        until_gone(&GONE, until, || client.association_reading(&self.id)).await
+    }
+}

@@ -1,0 +1,275 @@
+//! The target group. Its targets and its health check have modules of their own.
+
+use super::health_check::{health_check, sdk_health_check};
+use super::target::actual_targets;
+use crate::AwsError;
+use crate::lattice::convert::{sdk_tags, sdk_target_protocol, small, status, target_protocol};
+use crate::lattice::names::{Names, forget};
+use crate::lattice::step::{Lane, Perform, StepEnd};
+use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
+use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
+use aws_sdk_vpclattice::operation::get_target_group::GetTargetGroupOutput;
+use aws_sdk_vpclattice::types as sdk;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use trellis_lattice::{
+    ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup, Desired,
+    HealthCheck, IpFamily, Ownership, ProtocolVersion, Status, TargetGroupConfig, TargetProtocol,
+};
+
+const GET: &str = "GetTargetGroup";
+
+/// By ARN.
+pub(in crate::lattice) type TargetGroupIndex = BTreeMap<String, TargetGroupEntry>;
+
+#[derive(Debug, Clone)]
+pub(in crate::lattice) struct TargetGroupEntry {
+    pub(in crate::lattice) id: String,
+    pub(in crate::lattice) arn: String,
+    pub(in crate::lattice) name: String,
+    pub(in crate::lattice) status: Status,
+    pub(in crate::lattice) service_arns: BTreeSet<String>,
+}
+
+impl TargetGroupEntry {
+    /// Entries without id, ARN or name (the model requires none) cannot be worked with and are left out.
+    fn of(summary: sdk::TargetGroupSummary) -> Option<Self> {
+        Some(Self {
+            id: summary.id?,
+            arn: summary.arn?,
+            name: summary.name?,
+            status: seen_status(summary.status.as_ref()),
+            service_arns: summary.service_arns.into_iter().flatten().collect(),
+        })
+    }
+}
+
+fn seen_status(wire: Option<&sdk::TargetGroupStatus>) -> Status {
+    status(wire.map(sdk::TargetGroupStatus::as_str))
+}
+
+impl LatticeClient {
+    pub(in crate::lattice) async fn target_groups(
+        &self,
+        not_before: SystemTime,
+    ) -> Result<Arc<TargetGroupIndex>, AwsError> {
+        let load = async {
+            let pages =
+                self.api().list_target_groups().into_paginator().page_size(PAGE_ENTRIES).items().send();
+            let groups = self.list("ListTargetGroups", pages).await?;
+            Ok(groups.into_iter().filter_map(TargetGroupEntry::of).map(|e| (e.arn.clone(), e)).collect())
+        };
+        self.inner.target_groups.get(not_before, load).await
+    }
+
+    /// A target group with its targets; none if it has gone meanwhile.
+    pub(in crate::lattice) async fn inspect_target_group(
+        &self,
+        desired: &Desired,
+        entry: &TargetGroupEntry,
+    ) -> Result<Option<ActualTargetGroup>, AwsError> {
+        let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
+            return Ok(None);
+        };
+        let mut group = ActualTargetGroup {
+            id: entry.id.clone(),
+            arn: entry.arn.clone(),
+            name: entry.name.clone(),
+            status: entry.status,
+            config: None,
+            health_check: None,
+            targets: vec![],
+            service_arns: entry.service_arns.clone(),
+            ownership,
+            tags,
+        };
+        if group.ownership != Ownership::Ours || group.status == Status::DeleteInProgress {
+            return Ok(Some(group));
+        }
+        let wanted = desired.target_groups.iter().any(|wanted| wanted.name == entry.name);
+        let read = futures::try_join!(self.target_group_details(&entry.id, wanted), self.targets(&entry.id));
+        let Some((details, targets)) = found(read)? else { return Ok(None) };
+        let default_port = details.as_ref().and_then(|d| d.config.as_ref()).and_then(|c| small(c.port));
+        group.targets = actual_targets(targets, default_port);
+        if let Some(details) = details {
+            group.status = seen_status(details.status.as_ref());
+            let config = details.config.as_ref();
+            group.config = config.and_then(|config| target_group_config(details.r#type.as_ref(), config));
+            group.health_check = config.and_then(|c| c.health_check.as_ref()).and_then(health_check);
+            group.service_arns.extend(details.service_arns.into_iter().flatten());
+        }
+        Ok(Some(group))
+    }
+
+    /// A target group that is to go has no settings to compare.
+    async fn target_group_details(
+        &self,
+        id: &str,
+        wanted: bool,
+    ) -> Result<Option<GetTargetGroupOutput>, AwsError> {
+        if !wanted {
+            return Ok(None);
+        }
+        let request = self.api().get_target_group().target_group_identifier(id).send();
+        self.read(GET, request).await.map(Some)
+    }
+
+    /// Reads a target group, for the listing too.
+    async fn target_group_reading(&self, id: &str) -> Result<Reading, AwsError> {
+        let request = self.api().get_target_group().target_group_identifier(id).send();
+        let mut arn = String::new();
+        let reading = self.reading(GET, request, |read| {
+            arn = read.arn.unwrap_or_default();
+            Seen {
+                status: seen_status(read.status.as_ref()),
+                failure_code: read.failure_code,
+                failure_message: read.failure_message,
+            }
+        });
+        let reading = reading.await?;
+        if let Some(status) = reading.status() {
+            let listed = &self.inner.target_groups;
+            listed.change(|index| index.get_mut(&arn).into_iter().for_each(|e| e.status = status)).await;
+        }
+        Ok(reading)
+    }
+}
+
+impl Perform for CreateTargetGroup {
+    const LANE: Lane = Lane::Make;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        const OPERATION: &str = "CreateTargetGroup";
+        let Self { target_group, config, health_check, tags } = self;
+        let request = client
+            .api()
+            .create_target_group()
+            .name(target_group)
+            .r#type(sdk::TargetGroupType::Ip)
+            .config(sdk_target_group_config(config, health_check))
+            .set_tags(Some(sdk_tags(tags)))
+            .send();
+        let output = client.write(OPERATION, request).await?;
+        let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
+        made.active = output.status == Some(sdk::TargetGroupStatus::Active);
+        let entry = TargetGroupEntry {
+            id: made.id.clone(),
+            arn: made.arn.clone(),
+            name: target_group.clone(),
+            status: if made.active { Status::Active } else { Status::CreateInProgress },
+            service_arns: BTreeSet::new(),
+        };
+        names.lock().target_groups.insert(target_group.clone(), made);
+        client.inner.target_groups.change(|index| _ = index.insert(entry.arn.clone(), entry)).await;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for AwaitTargetGroup {
+    const LANE: Lane = Lane::Await;
+
+    async fn perform(
+        &self,
+        client: &LatticeClient,
+        names: &Names,
+        until: Instant,
+    ) -> Result<StepEnd, AwsError> {
+        let known = names.target_group(GET, &self.target_group)?;
+        until_active(&RESOURCE, &known, until, || client.target_group_reading(&known.id)).await
+    }
+}
+
+impl Perform for DeleteTargetGroup {
+    const LANE: Lane = Lane::DeleteTargetGroups;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let Self { target_group, id } = self;
+        let request = client.api().delete_target_group().target_group_identifier(id).send();
+        found(client.write("DeleteTargetGroup", request).await)?;
+        forget(&mut names.lock().target_groups, target_group, id);
+        client.inner.target_groups.change(|index| index.retain(|_, entry| entry.id != *id)).await;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for AwaitTargetGroupGone {
+    const LANE: Lane = Lane::Await;
+
+    async fn perform(&self, client: &LatticeClient, _: &Names, until: Instant) -> Result<StepEnd, AwsError> {
+        until_gone(&GONE, until, || client.target_group_reading(&self.id)).await
+    }
+}
+
+/// The immutable part of an IP target group; none for a type or value that this project never makes.
+fn target_group_config(
+    kind: Option<&sdk::TargetGroupType>,
+    config: &sdk::TargetGroupConfig,
+) -> Option<TargetGroupConfig> {
+    if kind != Some(&sdk::TargetGroupType::Ip) {
+        return None;
+    }
+    let protocol_version = match &config.protocol_version {
+        None => None,
+        Some(sdk::TargetGroupProtocolVersion::Http1) => Some(ProtocolVersion::Http1),
+        Some(sdk::TargetGroupProtocolVersion::Http2) => Some(ProtocolVersion::Http2),
+        Some(sdk::TargetGroupProtocolVersion::Grpc) => Some(ProtocolVersion::Grpc),
+        Some(_) => return None,
+    };
+    let protocol = target_protocol(config.protocol.as_ref())?;
+    Some(TargetGroupConfig {
+        port: small(config.port)?,
+        // TCP has no version; whatever is echoed for it says nothing.
+        protocol_version: protocol_version.filter(|_| protocol != TargetProtocol::Tcp),
+        protocol,
+        ip_family: match &config.ip_address_type {
+            None | Some(sdk::IpAddressType::Ipv4) => IpFamily::Ipv4,
+            Some(sdk::IpAddressType::Ipv6) => IpFamily::Ipv6,
+            Some(_) => return None,
+        },
+        vpc: config.vpc_identifier.clone()?,
+    })
+}
+
+fn sdk_target_group_config(config: &TargetGroupConfig, health_check: &HealthCheck) -> sdk::TargetGroupConfig {
+    let version = config.protocol_version.map(|version| match version {
+        ProtocolVersion::Http1 => sdk::TargetGroupProtocolVersion::Http1,
+        ProtocolVersion::Http2 => sdk::TargetGroupProtocolVersion::Http2,
+        ProtocolVersion::Grpc => sdk::TargetGroupProtocolVersion::Grpc,
+    });
+    let family = match config.ip_family {
+        IpFamily::Ipv4 => sdk::IpAddressType::Ipv4,
+        IpFamily::Ipv6 => sdk::IpAddressType::Ipv6,
+    };
+    sdk::TargetGroupConfig::builder()
+        .port(config.port.into())
+        .protocol(sdk_target_protocol(config.protocol))
+        .set_protocol_version(version)
+        .ip_address_type(family)
+        .vpc_identifier(&config.vpc)
+        .health_check(sdk_health_check(health_check))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn target_groups_come_back_as_they_were_sent_whatever_their_protocol() {
+        for (protocol, protocol_version, ip_family) in [
+            (TargetProtocol::Http, Some(ProtocolVersion::Http1), IpFamily::Ipv4),
+            (TargetProtocol::Https, Some(ProtocolVersion::Http2), IpFamily::Ipv6),
+            (TargetProtocol::Http, Some(ProtocolVersion::Grpc), IpFamily::Ipv4),
+            (TargetProtocol::Tcp, None, IpFamily::Ipv4),
+        ] {
+            let config =
+                TargetGroupConfig { port: 8090, protocol, protocol_version, ip_family, vpc: "vpc-1".into() };
+            let check = HealthCheck { port: Some(9000), ..HealthCheck::default_for(&config) };
+            let wire = sdk_target_group_config(&config, &check);
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Ip), &wire), Some(config));
+            assert_eq!(wire.health_check.as_ref().and_then(health_check), Some(check));
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Alb), &wire), None);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One module for each resource of VPC Lattice: what is wanted of it and what is there, the steps that bring one to the
+//! other, what each step would do (`simulate`), what no plan may do with it (`judge`), and its text.
+//!
+//! How a new kind of resource is added is told in ARCHITECTURE.md.
+
+mod action;
+mod health_check;
+mod listener;
+mod network;
+mod rule;
+mod rule_match;
+mod service;
+mod service_association;
+mod tag;
+mod target;
+mod target_group;
+mod vpc_association;
+
+pub use action::{Action, WeightedTargetGroup};
+pub use health_check::{HealthCheck, UpdateHealthCheck};
+pub use listener::{
+    ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,
+};
+pub use network::{ActualNetwork, CreateNetwork, DeleteNetwork, DesiredNetwork};
+pub use rule::{ActualRule, CreateRule, DeleteRule, DesiredRule, RuleUpdate, UpdateRules};
+pub use rule_match::{HeaderMatch, PathMatch, RuleMatch, ValueMatch};
+pub use service::{
+    ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, DesiredService,
+    UpdateCertificate,
+};
+pub use service_association::{
+    ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
+};
+pub use tag::Tag;
+pub use target::{
+    ActualTarget, AwaitDrained, AwaitPropagation, DeregisterTargets, RegisterTargets, Target, TargetHealth,
+};
+pub use target_group::{
+    ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup,
+    DesiredTargetGroup, IpFamily, ProtocolVersion, TargetGroupConfig, TargetProtocol,
+};
+pub use vpc_association::{
+    ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,
+    DeleteVpcAssociation, DesiredVpcAssociation, UpdateVpcAssociation,
+};
+
+use crate::{Ownership, Tags};
+use std::fmt::{Display, Formatter, Result};
+
+/// What resources have in common, of one that is there.
+#[derive(Debug)]
+pub struct ResourceMut<'a> {
+    /// Id.
+    pub id: &'a mut String,
+    /// ARN.
+    pub arn: &'a mut String,
+    /// Told by the tags.
+    pub ownership: &'a mut Ownership,
+    /// The tags, of a kind of resource whose tags are read.
+    pub tags: Option<&'a mut Tags>,
+}
+
+/// Some things in one line, separated by commas.
+struct Joined<I>(I);
+
+impl<I: Clone + IntoIterator<Item: Display>> Display for Joined<I> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        for (index, thing) in self.0.clone().into_iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
+            thing.fmt(f)?;
+        }
+        Ok(())
+    }
+}

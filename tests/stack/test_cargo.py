@@ -1,0 +1,91 @@
+"""What checkouts share of cargo's work: crates of the registry, whole units, and never a workspace's own crate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stack.cargo import Store, cache, is_copy, used
+from stack.settings import ROOT
+
+LIBRARY, SCRIPT, OWN = "0123456789abcdef", "fedcba9876543210", "00000000000000aa"
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def debug(tmp_path: Path) -> Path:
+    """A `target/debug` as cargo leaves it: a library, the run of a build script, a crate of the workspace."""
+    folder = tmp_path / "one" / "debug"
+    write(folder / ".fingerprint" / f"serde-{LIBRARY}" / "lib-serde", "hash")
+    write(folder / "deps" / f"libserde-{LIBRARY}.rlib", "library")
+    write(folder / "deps" / f"serde-{LIBRARY}.d")
+    write(folder / ".fingerprint" / f"ring-sys-{SCRIPT}" / "run-build-script-build-script-build", "hash")
+    write(folder / "build" / f"ring-sys-{SCRIPT}" / "out" / "native.a", "object")
+    write(folder / ".fingerprint" / f"trellis-hint-{OWN}" / "lib-trellis_hint", "hash")
+    write(folder / "deps" / f"libtrellis_hint-{OWN}.rlib", "own")
+    return folder
+
+
+def test_only_what_a_registry_gave_counts() -> None:
+    registry, own = "registry+https://example.org/index#serde@1.0.0", "path+file:///checkout/shared/hint#trellis-hint@0.1.0"
+    messages = [
+        {"reason": "compiler-artifact", "package_id": registry, "filenames": [f"/checkout/target/debug/deps/libserde-{LIBRARY}.rlib"]},
+        {"reason": "build-script-executed", "package_id": registry, "out_dir": f"/checkout/target/debug/build/ring-sys-{SCRIPT}/out"},
+        {"reason": "compiler-artifact", "package_id": own, "filenames": [f"/checkout/target/debug/deps/libtrellis_hint-{OWN}.rlib"]},
+        {"reason": "build-finished", "success": True},
+    ]
+    assert used(json.dumps(message) for message in messages) == {LIBRARY, SCRIPT}
+
+
+def test_another_checkout_gets_whole_units_of_one_time(debug: Path, tmp_path: Path) -> None:
+    store, other = Store(tmp_path / "store"), tmp_path / "two" / "debug"
+    assert store.keep(debug, {LIBRARY, SCRIPT}) == 2
+    assert store.take(other) == 2
+    files = {str(path.relative_to(other)): path for path in other.rglob("*") if path.is_file()}
+    assert set(files) == {f".fingerprint/serde-{LIBRARY}/lib-serde", f"deps/libserde-{LIBRARY}.rlib", f"deps/serde-{LIBRARY}.d",
+                          f".fingerprint/ring-sys-{SCRIPT}/run-build-script-build-script-build",
+                          f"build/ring-sys-{SCRIPT}/out/native.a"}
+    assert len({path.stat().st_mtime_ns for path in files.values()}) == 1
+
+
+def test_what_is_there_is_neither_kept_nor_taken_again(debug: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.keep(debug, {LIBRARY})
+    library = debug / "deps" / f"libserde-{LIBRARY}.rlib"
+    before = library.stat().st_mtime_ns
+    assert store.keep(debug, {LIBRARY}) == 0
+    assert store.take(debug) == 0
+    assert library.stat().st_mtime_ns == before
+
+
+def test_a_copied_folder_gets_its_units_anew(debug: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.keep(debug, {LIBRARY, SCRIPT})
+    store.replace(debug)
+    assert store.take(debug) == 2
+    assert (debug / ".fingerprint" / f"trellis-hint-{OWN}" / "lib-trellis_hint").exists()
+    write(debug / ".checkout", "/elsewhere")
+    assert is_copy(debug)
+    write(debug / ".checkout", str(ROOT))
+    assert not is_copy(debug)
+
+
+def test_half_a_copy_is_no_unit(debug: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    write(store.folder / f".serde-{LIBRARY}.1" / "deps" / f"libserde-{LIBRARY}.rlib", "cut off")
+    assert store.units() == set()
+    assert store.take(debug) == 0
+
+
+def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TRELLIS_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache() == tmp_path / "trellis"
+    monkeypatch.setenv("TRELLIS_CACHE", str(tmp_path / "elsewhere"))
+    assert cache() == tmp_path / "elsewhere"

@@ -1,0 +1,125 @@
+"""The roles may do what the code calls, and no more: the calls are read from the sources, the names from AWS's API models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.loaders
+import botocore.model
+import pytest
+from botocore import xform_name
+
+from .settings import ROOT
+from .template import actions
+
+#: Crate of the AWS SDK for Rust → service in botocore, prefix of its actions in IAM.
+SDKS = {
+    "vpclattice": ("vpc-lattice", "vpc-lattice"),
+    "eks": ("eks", "eks"),
+    "sqs": ("sqs", "sqs"),
+    "resourcegroupstagging": ("resourcegroupstaggingapi", "tag"),
+    "servicequotas": ("service-quotas", "servicequotas"),
+    "sts": ("sts", "sts"),
+}
+
+#: Operations that have no action of their own (Service Authorization Reference).
+ACTION_OF = {"vpc-lattice:BatchUpdateRule": "vpc-lattice:UpdateRule", "sqs:SendMessageBatch": "sqs:SendMessage"}
+
+#: Actions that are needed without a call of the code, and who needs them.
+IMPLIED = {
+    "logs:CreateLogStream": "Lambda's log",
+    "logs:PutLogEvents": "Lambda's log",
+    "sqs:ReceiveMessage": "the event source mapping",
+    "sqs:DeleteMessage": "the event source mapping",
+    "sqs:GetQueueAttributes": "the event source mapping",
+    "kms:Decrypt": "SQS, with a key of the account",
+    "kms:GenerateDataKey": "SQS, with a key of the account",
+    "iam:CreateServiceLinkedRole": "VPC Lattice in the caller's name, once in an account",
+    "ec2:DescribeVpcs": "VPC Lattice in the caller's name",
+    "ec2:DescribeSubnets": "VPC Lattice in the caller's name, and Lambda in a VPC",
+    "ec2:DescribeSecurityGroups": "VPC Lattice in the caller's name",
+    "ec2:CreateNetworkInterface": "Lambda in a VPC",
+    "ec2:DeleteNetworkInterface": "Lambda in a VPC",
+    "ec2:DescribeNetworkInterfaces": "Lambda in a VPC",
+    "ec2:AssignPrivateIpAddresses": "Lambda in a VPC",
+    "ec2:UnassignPrivateIpAddresses": "Lambda in a VPC",
+}
+
+#: Actions that are given before the code calls them. A row that is called must go.
+AHEAD = {
+    "tag:GetResources",
+    "servicequotas:ListServiceQuotas",
+    "servicequotas:ListAWSDefaultServiceQuotas",
+    "vpc-lattice:UntagResource",
+}
+
+READING = ("Get", "List", "Describe")
+
+
+def operations(sdk: str) -> dict[str, str]:
+    """Method of the SDK for Rust → operation."""
+    service, _ = SDKS[sdk]
+    model = botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model(service, "service-2"))
+    return {xform_name(name): name for name in model.operation_names}
+
+
+def product_part(text: str) -> str:
+    """A source without its tests, which stand at its end."""
+    return text.partition("#[cfg(test)]")[0]
+
+
+def sdks_of(path: Path) -> set[str]:
+    """The SDK crates that a file speaks to: those it names, or its folder's `mod.rs` does."""
+    texts = [product_part(path.read_text())]
+    if path.parent.name != "src":
+        texts.append(product_part((path.parent / "mod.rs").read_text()))
+    return {name for text in texts for name in re.findall(r"aws_sdk_([a-z]+)", text)}
+
+
+def calls(folder: str) -> Iterator[str]:
+    """The actions of all calls in a folder of sources."""
+    for path in sorted((ROOT / folder).rglob("*.rs")):
+        methods = set(re.findall(r"\.\s*([a-z]+(?:_[a-z]+)+)\(\)", product_part(path.read_text())))
+        for sdk in sdks_of(path):
+            assert sdk in SDKS, f"{path} speaks to aws_sdk_{sdk}: give it a row in SDKS"
+            known = operations(sdk)
+            for method in methods & set(known):
+                action = f"{SDKS[sdk][1]}:{known[method]}"
+                yield ACTION_OF.get(action, action)
+
+
+CALLED = set(calls("shared/aws/src"))
+
+
+def reads(action: str) -> bool:
+    return action.partition(":")[2].startswith(READING)
+
+
+def test_the_sources_are_read() -> None:
+    assert {"vpc-lattice:CreateService", "vpc-lattice:UpdateRule", "eks:DescribeCluster", "sqs:SendMessage"} <= CALLED
+    assert len(CALLED) > 30
+
+
+def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:
+    allowed = actions("ReconcilerRole") - set(IMPLIED) - AHEAD
+    assert sorted(CALLED - AHEAD - allowed) == [], "called and not allowed"
+    assert sorted(allowed - CALLED) == [], "allowed and not called"
+
+
+def test_the_drift_function_may_read_what_the_code_reads_and_send_hints() -> None:
+    needed = {action for action in CALLED if reads(action)} | {"sqs:SendMessage"}
+    allowed = actions("DriftRole") - set(IMPLIED) - AHEAD
+    assert sorted(needed - AHEAD - allowed) == [], "called and not allowed"
+    assert sorted(allowed - needed) == [], "allowed and not called"
+
+
+def test_the_webhook_may_do_what_it_calls_and_no_more() -> None:
+    assert set(calls("functions/webhook/src")) == actions("WebhookRole") - set(IMPLIED)
+
+
+@pytest.mark.parametrize("action", sorted(AHEAD))
+def test_an_action_that_is_given_ahead_is_not_called_yet_and_one_that_is_called_needs_no_row(action: str) -> None:
+    assert action not in CALLED, f"{action} is called now: take its row away"
+    assert action in actions("ReconcilerRole"), f"{action} is given no more: take its row away"
