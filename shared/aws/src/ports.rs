@@ -114,6 +114,6 @@ fn identity(arn: &str) -> Option<ClusterId> {
 }
 
 fn described(cluster: &RegisteredCluster) -> Option<Described> {
-    let facts = ClusterFacts { id: identity(&cluster.arn)?, vpc: cluster.vpc.clone() };
+    let facts = ClusterFacts::registered(identity(&cluster.arn)?, cluster.vpc.clone());
     Some(Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() })
 }

@@ -195,7 +195,7 @@ impl<C: Cluster> Members<C> {
             if let Err(why) = cluster {
                 snapshot.unreadable.insert(name.clone(), why.clone());
                 // One that cannot even be described is still one that may want things: the core asks all that have facts.
-                let unknown = || ClusterFacts { id: name.clone(), vpc: String::new() };
+                let unknown = || ClusterFacts::registered(name.clone(), String::new());
                 snapshot.facts.entry(name.clone()).or_insert_with(unknown);
             }
         }

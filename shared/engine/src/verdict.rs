@@ -50,7 +50,9 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
                 // Trying again cannot help; the drift pass comes by in any case.
                 ErrorClass::Terminal => Verdict::Blocked(reason),
                 ErrorClass::Stale if error.clears => refused(task.waits(), reason),
-                _ => Verdict::Failed { reason, after: error.source.retry_after() },
+                ErrorClass::Retry | ErrorClass::NoAnswer | ErrorClass::Stale => {
+                    Verdict::Failed { reason, after: error.source.retry_after() }
+                }
             }
         }
         End::Complete => complete(assessment, untold),

@@ -9,8 +9,7 @@ use crate::{
 use std::collections::BTreeMap;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
-    Actual, Desired, Limits, Outcome, Ownership, Plan, ServiceOutcome, Step, TAG_MANAGED_BY, Violation,
-    check, plan,
+    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
 };
 
 /// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
@@ -21,7 +20,7 @@ const NO_TIME: &str = "1970-01-01T00:00:00Z";
 pub struct Assessment {
     /// What the unit wants, and the reports on its objects.
     pub translation: Translation,
-    /// What is to be done in VPC Lattice, without deletes where what is known is no proof. None: nothing may be changed.
+    /// What is to be done in VPC Lattice. None: nothing may be changed.
     pub plan: Option<Plan>,
     /// Invariants that the plan breaks. With any it must not be applied; each is a fault of Trellis.
     pub violations: Vec<Violation>,
@@ -59,11 +58,10 @@ impl Assessment {
 ///
 /// `actual` is what was inspected for [`to_inspect`]; the default where that is none.
 pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &Settings) -> Assessment {
-    let translation = translate(unit, snapshot, settings);
+    let translation = translate(unit, snapshot, actual, settings);
     let (mut planned, mut violations, mut outcome) = (None, vec![], Outcome::default());
     if let Some(desired) = &translation.desired {
-        let deletes_allowed = translation.deletes_allowed && owners_known(unit, actual, snapshot);
-        let plan = plan_of(desired, actual, &settings.limits, deletes_allowed);
+        let plan = plan(desired, actual, &settings.limits);
         violations = check(&plan, desired, actual, &settings.limits);
         outcome = outcome_of(actual, &plan);
         planned = Some(plan);
@@ -79,7 +77,7 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 
 /// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
-    translate(unit, snapshot, settings).desired
+    translate(unit, snapshot, &Actual::default(), settings).desired
 }
 
 /// The service names to look for besides the wanted ones: the one that the unit may have used although it wants none any
@@ -138,42 +136,6 @@ pub fn told_units(
     statuses(&unwritten, translation, outcome, NO_TIME).iter().flat_map(readers).collect()
 }
 
-fn plan_of(desired: &Desired, actual: &Actual, limits: &Limits, deletes_allowed: bool) -> Plan {
-    let plan = plan(desired, actual, limits);
-    if deletes_allowed { plan } else { without_deletes(plan) }
-}
-
-/// The plan without anything that takes away: what is done while a cluster that may want it cannot be read.
-///
-/// Steps after the first wait for a deletion are left out too, since they may need what it makes room for.
-fn without_deletes(plan: Plan) -> Plan {
-    let steps = plan
-        .steps
-        .into_iter()
-        .take_while(|step| !step.awaits_removal())
-        .filter(|step| !step.takes_away())
-        .collect();
-    Plan { steps, ..plan }
-}
-
-/// Whether every cluster that may want what a Gateway unit owns is registered now.
-///
-/// A service network is shared by clusters. One that is no longer registered, or whose tag was lost, has proved nothing
-/// about its Gateways; as long as its VPC is associated, or the network's tag names it, nothing of the network is taken
-/// away.
-fn owners_known(unit: &UnitKey, actual: &Actual, snapshot: &Snapshot) -> bool {
-    if !matches!(unit, UnitKey::Gateway { .. }) {
-        return true;
-    }
-    let associations = actual.vpc_associations.iter().filter(|one| one.ownership == Ownership::Ours);
-    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
-    // `<account>/<cluster>/<VPC>` of the first cluster that has the Gateway.
-    let tagged = networks.filter_map(|one| one.tags.get(TAG_MANAGED_BY)?.rsplit('/').next());
-    let mut vpcs = associations.map(|one| one.vpc.as_str()).chain(tagged);
-    let known = |vpc: &str| snapshot.facts.values().any(|facts| facts.vpc == vpc);
-    !snapshot.facts.is_empty() && vpcs.all(known)
-}
-
 /// What exists already, and what a plan has to leave out. Services and target groups that only bear a wanted name are
 /// another's, and their domain names are not the unit's to tell.
 fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
@@ -197,85 +159,5 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
         blocked: plan.blocked.clone(),
         waiting: None,
         failure: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ClusterFacts;
-    use trellis_lattice::{
-        ActualNetwork, AwaitAssociation, AwaitAssociationGone, AwaitService, CreateAssociation,
-        CreateService, DeleteAssociation, DeleteRule, Owner, Tags,
-    };
-
-    fn plan(steps: Vec<Step>) -> Plan {
-        let owner = Owner {
-            installation: "trellis".into(),
-            unit: "0a1b".into(),
-            key: "gateway/123456789012/us-west-2/a".into(),
-        };
-        Plan { owner, steps, blocked: vec![] }
-    }
-
-    fn steps() -> Vec<Step> {
-        let (service, network) = ("s".to_owned(), "n".to_owned());
-        vec![
-            Step::CreateService(CreateService {
-                service: service.clone(),
-                custom_domain: None,
-                certificate_arn: None,
-                tags: Tags::new(),
-            }),
-            Step::AwaitService(AwaitService { service: service.clone() }),
-            Step::CreateAssociation(CreateAssociation {
-                service: service.clone(),
-                network: network.clone(),
-                tags: Tags::new(),
-            }),
-            Step::DeleteRule(DeleteRule { service: service.clone(), port: 80, id: "rule-1".into() }),
-            Step::AwaitAssociation(AwaitAssociation { service: service.clone(), network: network.clone() }),
-            Step::DeleteAssociation(DeleteAssociation {
-                service: service.clone(),
-                network: "old".into(),
-                id: "snsa-1".into(),
-            }),
-            Step::AwaitAssociationGone(AwaitAssociationGone {
-                service: service.clone(),
-                network: "old".into(),
-                id: "snsa-1".into(),
-            }),
-            Step::CreateAssociation(CreateAssociation { service, network: "old".into(), tags: Tags::new() }),
-        ]
-    }
-
-    #[test]
-    fn without_deletes_nothing_is_taken_away_and_nothing_needs_the_room() {
-        let kept = without_deletes(plan(steps()));
-        assert_eq!(kept.steps.len(), 4);
-        assert!(!kept.steps.iter().any(Step::takes_away));
-    }
-
-    fn network(vpc: &str) -> Actual {
-        let tags = Tags::from([(TAG_MANAGED_BY.to_owned(), format!("000000000000/one/{vpc}"))]);
-        let (id, arn, name) = ("sn-1".into(), "arn:sn-1".into(), "my-hotel".into());
-        let network = ActualNetwork { id, arn, name, ownership: Ownership::Ours, tags };
-        Actual { networks: vec![network], ..Actual::default() }
-    }
-
-    #[test]
-    fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
-        let facts = |vpc: &str| ClusterFacts {
-            id: format!("arn:aws:eks:us-west-2:000000000000:cluster/{vpc}").parse().unwrap(),
-            vpc: vpc.into(),
-        };
-        let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
-        let unit = "gateway/000000000000/us-west-2/my-hotel".parse::<UnitKey>().unwrap();
-        assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
-        assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
-        assert!(
-            !owners_known(&unit, &Actual::default(), &Snapshot::default()),
-            "no cluster at all is no proof"
-        );
     }
 }

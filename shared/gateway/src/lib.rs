@@ -6,12 +6,13 @@
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```
-//! use trellis_gateway::{ClusterFacts, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::Limits;
+//! use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Settings, Snapshot, translate, wants};
+//! use trellis_lattice::{Actual, Limits};
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
+//!     state: ClusterState::Registered,
 //! }]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
@@ -25,7 +26,7 @@
 //!     }
 //! }
 //! let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
-//! let translation = translate(&unit, &snapshot, &settings);
+//! let translation = translate(&unit, &snapshot, &Actual::default(), &settings);
 //! // The API server said that the route is missing, so whatever it owned is to go.
 //! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,7 +61,7 @@ pub use report::{
     ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
     RouteReport, Serving, Subject,
 };
-pub use snapshot::{ClusterFacts, ObjectKey, Read, ReadResult, Snapshot};
+pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
@@ -68,7 +69,7 @@ use crate::view::View;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Desired, Limits, Outcome, Owner};
+use trellis_lattice::{Actual, Desired, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +90,10 @@ impl Settings {
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translation {
-    /// Everything that the unit wants to exist. None: change nothing, since what is known does not suffice.
+    /// Everything that the unit wants to exist; what is unknown stays in it as it is. None: change nothing, since the unit's
+    /// own objects are not known.
     pub desired: Option<Desired>,
-    /// Whether what is there and not desired may be deleted. False while a cluster that may want it is unreadable.
-    pub deletes_allowed: bool,
-    /// Why `desired` is absent or deletes are not allowed, in words for logs and conditions.
+    /// What is not known, in words for logs and conditions. With a `desired` it holds up nothing else.
     pub held: Vec<String>,
     /// Whether `desired` is absent because of what the object itself asks for, and nothing is `held`: its status says
     /// why, and trying again without a change of it cannot help.
@@ -131,7 +131,8 @@ pub const ROUNDS_MAX: usize = 7;
 ///
 /// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let view = View::new(snapshot);
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
     let settings = Settings { installation: String::new(), limits: Limits::default() };
     translate_in(&view, unit, &settings);
     if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
@@ -148,14 +149,16 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
 
 /// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let view = View::new(snapshot);
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
     dependents_in(&view, unit, &Settings { installation: String::new(), limits: Limits::default() });
     view.unanswered()
 }
 
 /// Everything that a drift pass reads of the registered clusters: a list of every kind from each.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
-    let lists = snapshot.facts.keys().flat_map(|cluster| {
+    let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
+    let lists = taking_part.flat_map(|cluster| {
         Kind::ALL.into_iter().map(|kind| Read::List {
             cluster: cluster.clone(),
             kind,
@@ -168,8 +171,12 @@ pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
-pub fn translate(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Translation {
-    translate_in(&View::new(snapshot), unit, settings)
+///
+/// `actual` is what VPC Lattice has of the unit. What is not known of the clusters is wanted as it is there: the share of
+/// an exporter that cannot be read with its targets, the VPC association of a cluster that is not registered. Before it
+/// was inspected it is the default, and what is then wanted names what to inspect.
+pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings: &Settings) -> Translation {
+    translate_in(&View::new(snapshot, actual), unit, settings)
 }
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
@@ -211,7 +218,7 @@ pub fn statuses(
 /// routes that shared a service with one that is gone. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings { installation: String::new(), limits: Limits::default() };
-    dependents_in(&View::new(snapshot), unit, &settings).into_iter().collect()
+    dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
 }
 
 fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
@@ -233,7 +240,7 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
 /// have nothing to tell are left out.
 pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     let mut units = BTreeMap::new();
-    for cluster in snapshot.facts.keys() {
+    for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         let all = |kind| snapshot.all(cluster, kind);
         let with_units = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
         for (key, object) in ROUTE_KINDS.into_iter().chain(with_units).flat_map(all) {
@@ -262,9 +269,9 @@ fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
 /// what is left in VPC Lattice of one that was ours is found by its tags.
 fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     let settings = Settings { installation: String::new(), limits: Limits::default() };
-    let translation = translate(unit, snapshot, &settings);
+    let translation = translate(unit, snapshot, &Actual::default(), &settings);
     let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
-        translation.deletes_allowed && *desired == Desired::nothing(desired.owner.clone())
+        translation.held.is_empty() && *desired == Desired::nothing(desired.owner.clone())
     });
     // Of Dependents units nothing is ever desired. The time does not matter: a patch that differs in nothing else is none.
     let is_busy = !wants_nothing && !matches!(unit, UnitKey::Dependents { .. });

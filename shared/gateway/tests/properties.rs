@@ -177,7 +177,7 @@ fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
     let facts = CLUSTERS
         .iter()
         .zip(1..)
-        .map(|(name, digit)| ClusterFacts { id: cluster(name), vpc: format!("vpc-0a1b2c3d4e5f6000{digit}") });
+        .map(|(name, digit)| ClusterFacts::registered(cluster(name), format!("vpc-0a1b2c3d4e5f6000{digit}")));
     let mut snapshot = Snapshot::of(facts);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
@@ -217,7 +217,7 @@ fn all_units(snapshot: &Snapshot) -> Vec<UnitKey> {
 fn everything(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for unit in all_units(snapshot) {
-        let translation = translate(&unit, snapshot, &settings());
+        let translation = translate(&unit, snapshot, &Actual::default(), &settings());
         let patches = statuses(snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
         let hints = dependents(&unit, snapshot);
         writeln!(text, "{unit}\n{translation:?}\n{patches:?}\n{hints:?}").unwrap();
@@ -259,7 +259,7 @@ proptest! {
         let snapshot = snapshot(&objects);
         let limits = Limits::default();
         for unit in units(&snapshot).into_keys() {
-            let Some(desired) = translate(&unit, &snapshot, &settings()).desired else { continue };
+            let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired else { continue };
             let groups: Vec<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
             prop_assert!(groups.windows(2).all(|pair| pair[0] < pair[1]), "target groups are not sorted or not distinct");
             prop_assert!(groups.iter().all(|name| name.len() <= 128));
@@ -304,7 +304,7 @@ proptest! {
                     step.insert(read, answer);
                 }
             }
-            prop_assert_eq!(translate(&unit, &step, &settings()), translate(&unit, &full, &settings()));
+            prop_assert_eq!(translate(&unit, &step, &Actual::default(), &settings()), translate(&unit, &full, &Actual::default(), &settings()));
         }
     }
 

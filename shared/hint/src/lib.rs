@@ -84,7 +84,7 @@ impl Hint {
         Self { schema: SCHEMA, unit, object, operation, service_names: vec![], waits: 0 }
     }
 
-    /// The hint for a unit that waits for VPC Lattice and is to be looked at once more.
+    /// The hint for a unit that waits and is to be looked at once more. The change that it told of is stored by then.
     #[must_use]
     pub fn again(self) -> Self {
         Self { operation: Operation::Resync, waits: self.waits.saturating_add(1), ..self }

@@ -49,7 +49,7 @@ fn id(name: &str) -> ClusterId {
 }
 
 fn described(name: &str, endpoint: &str, ca: &Ca) -> Described {
-    let facts = ClusterFacts { id: id(name), vpc: "vpc-1".into() };
+    let facts = ClusterFacts::registered(id(name), "vpc-1");
     Described { facts, endpoint: endpoint.into(), ca_pem: ca.pem.clone().into_bytes() }
 }
 

@@ -15,9 +15,10 @@ use trellis_hint::{Hint, Operation};
 use trellis_ports::{Budget, CallError, Clusters, ErrorClass, LATER_MAX, Lattice, Message, Queue};
 use trellis_telemetry::{Metric, Metrics};
 
-/// How often a unit is tried that is held because a cluster cannot be read or takes no status: about a minute in all,
-/// longer than an API server takes to restart. After that the message is acknowledged: the drift pass finds what differs as
-/// soon as the cluster can be read, and a cluster that is away for hours must not fill the dead-letter queue.
+/// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
+/// minute in all, longer than an API server takes to restart. Then the drift pass finds what differs as soon as the cluster
+/// can be read. In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
+/// cluster that is away, nor may that fill the dead-letter queue.
 const HELD_TRIES_MAX: u32 = 5;
 
 /// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
@@ -103,26 +104,37 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             tracing::error!(unit = %group.unit, %error, "reconcile panicked");
             Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None }
         });
-        let receives = group.receives();
-        let after = match &verdict {
-            Verdict::Done | Verdict::Blocked(_) => return (verdict, sent, vec![]),
-            Verdict::Held(_) if receives > HELD_TRIES_MAX => return (verdict, sent, vec![]),
-            Verdict::Held(_) => retry_after(receives),
-            Verdict::Waiting { after, .. } => match self.later(&task, *after).await {
-                Ok(()) => return (verdict, sent, vec![]),
-                Err(error) => {
-                    tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
-                    *after
-                }
-            },
-            Verdict::Failed { after, .. } => retry_after(receives).max(after.unwrap_or_default()),
+        let later = match &verdict {
+            Verdict::Waiting { after, .. } => Some((*after, Operation::Resync)),
+            // What its first look could not do is still to be done, such as telling others of a deletion.
+            Verdict::Held(_) if task.waits() < HELD_TRIES_MAX => {
+                let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
+                let operation = if deletes { Operation::Delete } else { Operation::Resync };
+                Some((retry_after(task.waits() + 1), operation))
+            }
+            Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => None,
         };
-        (verdict, sent, self.give_back(group.records, after).await)
+        let mut after = match &verdict {
+            Verdict::Failed { after, .. } => {
+                Some(retry_after(group.receives()).max(after.unwrap_or_default()))
+            }
+            Verdict::Done | Verdict::Waiting { .. } | Verdict::Blocked(_) | Verdict::Held(_) => None,
+        };
+        if let Some((time, operation)) = later
+            && let Err(error) = self.later(&task, time, operation).await
+        {
+            tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
+            after = Some(time);
+        }
+        match after {
+            Some(after) => (verdict, sent, self.give_back(group.records, after).await),
+            None => (verdict, sent, vec![]),
+        }
     }
 
     /// Sends a hint that brings the unit back after this time, unless it has waited so often that the next drift pass is
     /// soon enough. Its messages can then be acknowledged, so that other hints for the unit are not held up.
-    async fn later(&self, task: &Task, after: Duration) -> Result<(), CallError> {
+    async fn later(&self, task: &Task, after: Duration, operation: Operation) -> Result<(), CallError> {
         let Some(last) = task.hints.last().filter(|_| task.waits() < WAITS_MAX) else {
             tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
             return Ok(());
@@ -130,6 +142,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         let names: BTreeSet<String> =
             task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
         let hint = Hint { waits: task.waits(), ..last.clone() }.with_service_names(names).again();
+        let hint = Hint { operation, ..hint };
         let after = after.clamp(Duration::from_secs(1), LATER_MAX);
         in_time(self.engine.queue.send_later(&hint, after)).await
     }

@@ -204,7 +204,7 @@ impl Clusters for World {
 
     async fn fleet(&self) -> Result<Fleet<Client>, CallError> {
         let names: Vec<String> = self.state().moods.keys().cloned().collect();
-        let facts = |name: &String| ClusterFacts { id: id(name), vpc: format!("vpc-{name}") };
+        let facts = |name: &String| ClusterFacts::registered(id(name), format!("vpc-{name}"));
         let client =
             |name: &String| (id(name), Ok(Arc::new(Client { world: self.clone(), name: name.clone() })));
         Ok(Fleet { facts: names.iter().map(facts).collect(), clusters: names.iter().map(client).collect() })

@@ -60,7 +60,9 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
 }
 
 fn import_report(view: &View, cluster: &ClusterId, import: &Value) -> Report {
-    let clusters = exporters_of(view, cluster, &api::meta(import)).ok();
+    let exporters = exporters_of(view, cluster, &api::meta(import));
+    // What is not known of some clusters must not take them off the list.
+    let clusters = exporters.unknown.is_empty().then_some(exporters.known);
     Report::Import(ImportReport { subject: subject(cluster, Kind::ServiceImport, import), clusters })
 }
 

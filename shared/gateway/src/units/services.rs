@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, Tags, WeightedTargetGroup,
+    Owner, TAG_EXPORT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -38,6 +38,8 @@ pub(crate) struct Built {
     pub(crate) serving: Vec<Serving>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
+    /// Why shares of rules are not known and stay as they are.
+    pub(crate) unknown: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
     /// What else is not honoured.
@@ -71,7 +73,7 @@ pub(crate) fn build(
     if rules.iter().all(|rule| !is_valid(rule, settings)) && !rules.is_empty() {
         built.refused.append(&mut built.dropped);
     }
-    for pool in rules.iter().flat_map(|rule| &rule.backends).flat_map(|(_, pools)| pools.iter().flatten()) {
+    for pool in rules.iter().flat_map(ResolvedRule::pools) {
         built.notes.extend(pool.problem.clone());
     }
     let name_override = name_override(route, &mut built.notes);
@@ -91,7 +93,7 @@ pub(crate) fn build(
                 });
             }
             Share::Leads(followers) => {
-                let name = naming::service(&route.id, name_override.as_deref(), hostname);
+                let name = naming::service_beside(view.actual, &route.id, name_override.as_deref(), hostname);
                 builder.lead(draft, name, rules, followers, &mut built, unknown);
             }
         }
@@ -102,6 +104,7 @@ pub(crate) fn build(
     built.notes.sort();
     built.notes.dedup();
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
 }
 
@@ -160,6 +163,10 @@ impl Builder<'_> {
                 rules::resolve(self.view, &claim.route, http2, self.settings, unknown)
             })
             .collect();
+        let resolved = rules.iter().chain(of_followers.iter().flatten());
+        built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
+        let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
+        built.target_groups.extend(idle.into_iter().filter_map(|name| self.kept_group(name)));
         let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
@@ -349,17 +356,21 @@ impl Builder<'_> {
         scope: &str,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Action {
-        let sound: Vec<(u32, &Vec<Pool>)> = rule
-            .backends
-            .iter()
-            .filter_map(|(weight, pools)| Some((*weight, pools.as_ref().ok()?)))
-            .filter(|(weight, _)| *weight > 0)
+        let backends = rule.backends.iter().filter(|(weight, _)| *weight > 0);
+        let sound: Vec<(u32, Vec<DesiredTargetGroup>)> = backends
+            .filter_map(|(weight, pools)| {
+                let pools = &pools.as_ref().ok()?.busy;
+                Some((
+                    *weight,
+                    pools.iter().filter_map(|pool| self.target_group(route, pool, scope)).collect(),
+                ))
+            })
             .collect();
-        let counted: Vec<(u32, usize)> = sound.iter().map(|(weight, pools)| (*weight, pools.len())).collect();
+        let counted: Vec<(u32, usize)> =
+            sound.iter().map(|(weight, groups)| (*weight, groups.len())).collect();
         let mut weights: BTreeMap<String, u16> = BTreeMap::new();
-        let pools = sound.iter().flat_map(|(_, pools)| pools.iter());
-        for (pool, share) in pools.zip(shares(&counted)) {
-            let group = self.target_group(route, pool, scope);
+        let of_backends = sound.into_iter().flat_map(|(_, groups)| groups);
+        for (group, share) in of_backends.zip(shares(&counted)) {
             let weight = weights.entry(group.name.clone()).or_default();
             *weight = weight.saturating_add(share).min(WEIGHT_MAX);
             groups.entry(group.name.clone()).or_insert(group);
@@ -373,26 +384,46 @@ impl Builder<'_> {
         )
     }
 
-    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> DesiredTargetGroup {
+    /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
+    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
+        let name = naming::target_group(&self.owner.unit, scope, pool);
+        if pool.is_kept {
+            return self.kept_group(&name);
+        }
         let version = naming::protocol_version(pool.config.protocol_version);
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
             naming::tag("ClusterName", &route.id.cluster.name),
-            naming::tag("ServiceName", &pool.service),
-            naming::tag("ServiceNamespace", &pool.namespace),
+            naming::tag(naming::SERVICE_NAME, &pool.service),
+            naming::tag(naming::SERVICE_NAMESPACE, &pool.namespace),
             naming::tag("SourceTypeKey", route.id.kind.as_str()),
             naming::tag("ProtocolVersion", version),
             naming::tag("RouteName", &route.id.name),
             naming::tag("RouteNamespace", &route.id.namespace),
         ];
-        DesiredTargetGroup {
-            name: naming::target_group(&self.owner.unit, scope, pool),
+        let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
+        let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        Some(DesiredTargetGroup {
+            name,
             health_check: HealthCheck::default_for(&pool.config),
             config: pool.config.clone(),
             targets: pool.targets.clone(),
-            tags: self.tags(own),
-        }
+            tags: self.tags(own.into_iter().chain(source).chain(export)),
+        })
+    }
+
+    /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
+    fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
+        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
+        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+        Some(DesiredTargetGroup {
+            name: name.to_owned(),
+            config: group.config.clone()?,
+            health_check: group.health_check.clone()?,
+            targets: stays.map(|target| target.target.clone()).collect(),
+            tags: group.tags.clone(),
+        })
     }
 
     fn service_tags(&self) -> Tags {

@@ -126,6 +126,7 @@ pub(crate) fn vpc_association(network: &str, status: Status, ownership: Ownershi
         status,
         security_groups: BTreeSet::new(),
         ownership,
+        tags: Tags::new(),
     }
 }
 

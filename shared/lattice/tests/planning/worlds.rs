@@ -217,6 +217,7 @@ fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
             status,
             security_groups,
             ownership,
+            tags: Tags::new(),
         },
     )
 }
