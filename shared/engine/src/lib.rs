@@ -109,7 +109,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// failed and comes again.
     pub async fn reconcile(&self, task: &Task, budget: Budget) -> Verdict {
         let unit = &task.unit;
-        let span = tracing::info_span!("unit", %unit);
+        // From `kubectl apply` on: the uid of the admission request that the hint comes from.
+        let trace = task.hints.iter().rev().find_map(|hint| hint.trace.as_deref());
+        let span = tracing::info_span!("unit", %unit, trace);
         async {
             let started = Instant::now();
             let (budget, outbox) = (budget.at_most(UNIT_MAX), Outbox::default());

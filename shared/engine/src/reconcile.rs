@@ -194,7 +194,7 @@ async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, Rea
             namespace: object.namespace.clone(),
             name: object.name.clone(),
         };
-        let Some(awaited) = Awaited::of(object, hint.operation) else { continue };
+        let Some(awaited) = Awaited::of(hint) else { continue };
         let Ok(member) = members.reach(&object.cluster) else {
             tracing::warn!(
                 cluster = %object.cluster,

@@ -7,12 +7,13 @@
 //!
 //! ```
 //! use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::{Actual, Limits};
+//! use trellis_lattice::Actual;
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
 //!     state: ClusterState::Registered,
+//!     cluster_set: None,
 //! }]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
@@ -25,7 +26,7 @@
 //!         snapshot.insert(read, ReadResult::Objects(vec![]));
 //!     }
 //! }
-//! let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+//! let settings = Settings { installation: "trellis".into(), ..Settings::default() };
 //! let translation = translate(&unit, &snapshot, &Actual::default(), &settings);
 //! // The API server said that the route is missing, so whatever it owned is to go.
 //! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
@@ -45,6 +46,7 @@ mod naming;
 mod prefixes;
 mod priority;
 mod problem;
+mod references;
 mod report;
 mod route;
 mod snapshot;
@@ -57,6 +59,7 @@ pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
 pub use gateway::CONTROLLER;
+pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
     RouteReport, Serving, Subject,
@@ -67,23 +70,33 @@ use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
 use trellis_lattice::{Actual, Desired, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The installation's name, in the owner tag of every resource.
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
+    /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
+    pub allowed_networks: BTreeSet<String>,
 }
 
 impl Settings {
     /// The owner of what a unit makes.
     pub fn owner(&self, unit: &UnitKey) -> Owner {
         Owner { installation: self.installation.clone(), unit: unit.hash(), key: unit.to_string() }
+    }
+
+    /// The wish with the networks that it may use. One that uses none stays as it is.
+    pub(crate) fn allowing_networks(&self, mut desired: Desired) -> Desired {
+        if desired.network.is_some() || !desired.services.is_empty() {
+            desired.allowed_networks.clone_from(&self.allowed_networks);
+        }
+        desired
     }
 }
 
@@ -133,7 +146,7 @@ pub const ROUNDS_MAX: usize = 7;
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     translate_in(&view, unit, &settings);
     if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
         dependents_in(&view, unit, &settings);
@@ -151,7 +164,7 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
-    dependents_in(&view, unit, &Settings { installation: String::new(), limits: Limits::default() });
+    dependents_in(&view, unit, &Settings::default());
     view.unanswered()
 }
 
@@ -217,7 +230,7 @@ pub fn statuses(
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
 /// routes that shared a service with one that is gone. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
 }
 
@@ -268,7 +281,7 @@ fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
 /// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;
 /// what is left in VPC Lattice of one that was ours is found by its tags.
 fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let settings = Settings::default();
     let translation = translate(unit, snapshot, &Actual::default(), &settings);
     let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
         translation.held.is_empty() && *desired == Desired::nothing(desired.owner.clone())

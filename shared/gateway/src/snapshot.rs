@@ -63,12 +63,25 @@ pub struct ClusterFacts {
     /// Where it stands in its life.
     #[serde(default)]
     pub state: ClusterState,
+    /// The set that the cluster is in, empty by default: imports take exporters of their own set only, so that production
+    /// and staging can share an installation. None while it is not known.
+    #[serde(default)]
+    pub cluster_set: Option<String>,
 }
 
 impl ClusterFacts {
     /// A registered cluster.
     pub fn registered(id: ClusterId, vpc: impl Into<String>) -> Self {
-        Self { id, vpc: vpc.into(), state: ClusterState::Registered }
+        Self { id, vpc: vpc.into(), state: ClusterState::Registered, cluster_set: None }
+    }
+
+    /// Whether imports in one of the clusters may take exports of the other. What is not known is no reason to keep them
+    /// apart: a share of requests would be lost for it.
+    pub(crate) fn may_be_in_one_set(&self, other: &Self) -> bool {
+        match (&self.cluster_set, &other.cluster_set) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => true,
+        }
     }
 }
 

@@ -158,8 +158,13 @@ fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
     let limits = Limits { rules_per_listener, target_groups_per_service: 100, ..Limits::default() };
     let unit =
         UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };
-    translate(&unit, &snapshot, &Actual::default(), &Settings { installation: "trellis".into(), limits })
-        .desired
+    translate(
+        &unit,
+        &snapshot,
+        &Actual::default(),
+        &Settings { installation: "trellis".into(), limits, ..Settings::default() },
+    )
+    .desired
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use trellis_gateway::{
     translate, units, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Actual, Limits, Outcome, ServiceOutcome};
+use trellis_lattice::{Actual, Outcome, ServiceOutcome};
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
 const RECONCILES_MAX: usize = 60;
@@ -48,7 +48,7 @@ fn unit(name: &str) -> UnitKey {
 /// Reconciles the units and whom they wake, in order, with everything that is desired being there at once. Gives back
 /// the services that are there in the end, by name, with their rules' paths.
 fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> BTreeMap<String, Vec<String>> {
-    let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
     let mut by_unit: BTreeMap<UnitKey, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     let mut reconciles = 0;
     while !queue.is_empty() {
@@ -144,7 +144,7 @@ fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     let object = snapshot.objects.get_mut(&one()).unwrap().get_mut(&key).unwrap();
     object["metadata"]["generation"] = json!(2);
     object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/new");
-    let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
     let translation = translate(&unit("young"), &snapshot, &Actual::default(), &settings);
     let patches = statuses(&snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
     assert!(patches[0].summary.contains("Programmed=False/Pending"), "{}", patches[0].summary);

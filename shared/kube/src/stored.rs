@@ -14,8 +14,8 @@ const LOOK_AGAIN_MAX: Duration = Duration::from_millis(400);
 
 /// Reads one object until the awaited change shows, for at most [`STORED_WAIT_MAX`]; then goes on with what is there.
 ///
-/// A change of labels or annotations alone keeps the generation, and a Service has none: such a change cannot be waited
-/// for. It is stored long before its hint has gone through the queue; where it is not, the drift pass finds it.
+/// A change of labels or annotations alone keeps the generation, and a Service has none: such a change shows by another
+/// resourceVersion than the one before it.
 pub(crate) async fn read_at_least<L>(read: impl Fn() -> L, awaited: &Awaited) -> Result<Answer, CallError>
 where
     L: Future<Output = Result<Answer, CallError>> + Send,
@@ -75,7 +75,7 @@ mod tests {
     }
 
     fn stored(created: bool) -> Awaited {
-        Awaited::Stored { uid: "u".into(), generation: 2, created }
+        Awaited::Stored { uid: "u".into(), generation: 2, old_version: String::new(), created }
     }
 
     async fn read(states: &States, awaited: &Awaited) -> Answer {
@@ -95,6 +95,26 @@ mod tests {
         assert_eq!(read(&states, &stored(true)).await, object("u", 2));
         let states = States::new(vec![nothing(), object("u", 2)]);
         assert_eq!(read(&states, &stored(false)).await, nothing());
+    }
+
+    /// A Service has no generation, and new labels keep that of other kinds.
+    #[tokio::test]
+    async fn a_change_that_keeps_the_generation_shows_by_another_resource_version() {
+        let version = |generation: i64, version: &str| {
+            let metadata = json!({"uid": "u", "generation": generation, "resourceVersion": version});
+            Answer::Objects(vec![json!({"metadata": metadata})])
+        };
+        for generation in [0, 2] {
+            let states = States::new(vec![
+                version(generation, "41"),
+                version(generation, "41"),
+                version(generation, "43"),
+            ]);
+            let awaited =
+                Awaited::Stored { uid: "u".into(), generation, old_version: "41".into(), created: false };
+            assert_eq!(read(&states, &awaited).await, version(generation, "43"));
+            assert_eq!(states.looks(), 3);
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,9 @@ pub const TAG_EXPORT: &str = "trellis:export";
 pub const TAG_WANTED_BY: &str = "trellis:wanted-by/";
 /// What of the key's text is beyond 256 characters.
 pub const TAG_KEY_REST: &str = "trellis:key-rest";
+/// The tag of a service that somebody has once asked to have another idle time-out than the default: then its present one
+/// is looked at, which costs a call.
+pub const TAG_IDLE_TIMEOUT: &str = "trellis:idle-timeout";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

@@ -1,5 +1,5 @@
 use serde_json::Value;
-use trellis_hint::{ObjectRef, Operation};
+use trellis_hint::{Hint, Operation};
 
 /// What a hint says will be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,9 @@ pub enum Awaited {
         uid: String,
         /// Its generation; 0 for a kind that has none.
         generation: i64,
+        /// The resourceVersion before the change, which a change of labels or annotations alone is told by: it keeps the
+        /// generation. Empty when unknown.
+        old_version: String,
         /// Whether it is a new object, which may not be there yet.
         created: bool,
     },
@@ -21,11 +24,16 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    /// What a hint of this object and operation waits for; nothing for a resync.
-    pub fn of(object: &ObjectRef, operation: Operation) -> Option<Self> {
-        let uid = object.uid.clone();
-        let stored = |created| Self::Stored { uid: uid.clone(), generation: object.generation, created };
-        match operation {
+    /// What a hint waits for; nothing for a resync.
+    pub fn of(hint: &Hint) -> Option<Self> {
+        let uid = hint.object.uid.clone();
+        let stored = |created| Self::Stored {
+            uid: uid.clone(),
+            generation: hint.object.generation,
+            old_version: hint.old_resource_version.clone().unwrap_or_default(),
+            created,
+        };
+        match hint.operation {
             Operation::Create => Some(stored(true)),
             Operation::Update => Some(stored(false)),
             Operation::Delete => Some(Self::Removed { uid }),
@@ -40,10 +48,12 @@ impl Awaited {
         let other = |object: &Value| !uid.is_empty() && text(object, "/metadata/uid") != uid;
         match (self, object) {
             (Self::Stored { created, .. }, None) => !created,
-            (Self::Stored { generation, .. }, Some(object)) => {
+            (Self::Stored { generation, old_version, .. }, Some(object)) => {
                 let stored =
                     object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
-                stored >= *generation || other(object)
+                let is_as_before =
+                    !old_version.is_empty() && text(object, "/metadata/resourceVersion") == old_version;
+                (stored >= *generation && !is_as_before) || other(object)
             }
             (Self::Removed { .. }, None) => true,
             (Self::Removed { .. }, Some(object)) => {
@@ -60,10 +70,11 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trellis_hint::Kind;
+    use serde_json::json;
+    use trellis_hint::{Kind, ObjectRef, UnitKey};
 
-    #[test]
-    fn a_resync_waits_for_nothing_and_other_hints_for_what_they_tell() {
+    fn hint(operation: Operation) -> Hint {
+        let unit: UnitKey = "gateway/123456789012/us-west-2/my-hotel".parse().unwrap();
         let object = ObjectRef {
             cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             kind: Kind::Gateway,
@@ -72,10 +83,29 @@ mod tests {
             uid: "u".into(),
             generation: 2,
         };
-        let stored = |created| Awaited::Stored { uid: "u".into(), generation: 2, created };
-        assert_eq!(Awaited::of(&object, Operation::Resync), None);
-        assert_eq!(Awaited::of(&object, Operation::Create), Some(stored(true)));
-        assert_eq!(Awaited::of(&object, Operation::Update), Some(stored(false)));
-        assert_eq!(Awaited::of(&object, Operation::Delete), Some(Awaited::Removed { uid: "u".into() }));
+        Hint::new(unit, object, operation)
+    }
+
+    #[test]
+    fn a_resync_waits_for_nothing_and_other_hints_for_what_they_tell() {
+        let stored = |created, old_version: &str| {
+            let (uid, old_version) = ("u".into(), old_version.to_owned());
+            Awaited::Stored { uid, generation: 2, old_version, created }
+        };
+        assert_eq!(Awaited::of(&hint(Operation::Resync)), None);
+        assert_eq!(Awaited::of(&hint(Operation::Create)), Some(stored(true, "")));
+        let update = hint(Operation::Update).with_old_resource_version(Some("41"));
+        assert_eq!(Awaited::of(&update), Some(stored(false, "41")));
+        assert_eq!(Awaited::of(&hint(Operation::Delete)), Some(Awaited::Removed { uid: "u".into() }));
+    }
+
+    #[test]
+    fn a_change_that_keeps_the_generation_shows_by_another_resource_version() {
+        let update = hint(Operation::Update).with_old_resource_version(Some("41"));
+        let awaited = Awaited::of(&update).unwrap();
+        let object = |version: &str, generation: i64| json!({"metadata": {"uid": "u", "generation": generation, "resourceVersion": version}});
+        assert!(!awaited.is_shown_by(Some(&object("41", 2))));
+        assert!(awaited.is_shown_by(Some(&object("42", 2))));
+        assert!(!awaited.is_shown_by(Some(&object("42", 1))));
     }
 }

@@ -1,7 +1,8 @@
 //! Whose a resource is, and what there is of ours.
 
 use crate::harness::{Emulator, converge, inspect, pass};
-use crate::wishes::{VPC, export, gateway, no_gateway};
+use crate::wishes::{VPC, allowing, export, gateway, no_gateway, route};
+use serde_json::json;
 use trellis_lattice::{Blocked, Ownership};
 
 #[tokio::test]
@@ -24,7 +25,7 @@ async fn the_inventory_shows_our_association_with_a_network_of_somebody_else() {
     let stranger = emulator.stranger().await;
     stranger.create_service_network().name("my-hotel").send().await.unwrap();
     let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[VPC])).await;
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
     let inventory = lattice.inventory(std::time::SystemTime::now()).await.unwrap();
     assert_eq!(inventory.vpc_associations.len(), 1);
     let association = &inventory.vpc_associations[0];
@@ -34,6 +35,27 @@ async fn the_inventory_shows_our_association_with_a_network_of_somebody_else() {
     let owner = no_gateway().owner;
     assert_eq!(owner.of(&tags[&association.arn]), Ownership::Ours);
     assert_eq!(owner.of(&tags[&inventory.networks[0].arn]), Ownership::Foreign);
+}
+
+#[tokio::test]
+async fn a_network_that_others_made_is_joined_only_where_that_is_allowed() {
+    let emulator = Emulator::instant();
+    let stranger = emulator.stranger().await;
+    stranger.create_service_network().name("my-hotel").send().await.unwrap();
+    let lattice = emulator.aws().await.lattice();
+    for wish in [gateway(&[VPC]), route(&["/a"], 1)] {
+        let refused = pass(&lattice, &wish).await;
+        let blocked = &refused.applied.outcome.blocked[..];
+        assert!(matches!(blocked, [Blocked::NetworkNotAllowed { .. }]), "{blocked:?}");
+    }
+    let state = emulator.state();
+    assert_eq!(state["serviceNetworkVpcAssociations"], json!([]));
+    assert_eq!(state["serviceNetworkServiceAssociations"], json!([]));
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
+    converge(&emulator, &lattice, &allowing(route(&["/a"], 1))).await;
+    // Once joined, taking the permission away takes no traffic away.
+    let unchanged = pass(&lattice, &route(&["/a"], 1)).await;
+    assert!(unchanged.plan.steps.is_empty(), "{}", unchanged.plan);
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use trellis_engine::{DriftReport, Engine, Task, Verdict, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::Hint;
-use trellis_lattice::Limits;
 use trellis_ports::{Budget, Message};
 
 pub(crate) const INSTALLATION: &str = "trellis";
@@ -54,7 +53,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings { installation: INSTALLATION.into(), limits: Limits::default() }
+    Settings { installation: INSTALLATION.into(), ..Settings::default() }
 }
 
 /// Runs a seed. An error tells what did not hold, and the story.

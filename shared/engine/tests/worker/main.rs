@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use trellis_engine::{Engine, UNIT_MAX, Worked, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
-use trellis_lattice::Limits;
 use trellis_ports::{Budget, ErrorClass, Message};
 use trellis_telemetry::Metric;
 
@@ -20,7 +19,7 @@ use trellis_telemetry::Metric;
 const INVOCATION: Duration = Duration::from_secs(59);
 
 fn worker(world: &World) -> Worker<World, World, World> {
-    let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
     Worker::new(Arc::new(Engine::new(world.clone(), world.clone(), world.clone(), settings)))
 }
 

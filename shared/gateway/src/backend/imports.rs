@@ -57,8 +57,9 @@ pub(super) fn pools(
             "BackendNotFound",
             asked.path,
             format!(
-                "No registered cluster exports ServiceImport {}; create a ServiceExport of that name and namespace \
+                "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
                  there",
+                of_its_set(view, cluster),
                 quoted(&format!("{namespace}/{name}"))
             ),
         ));
@@ -176,7 +177,8 @@ fn kept_pool(
 }
 
 /// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
-/// import's own, unless an annotation names it: for the own one a route names the Service itself.
+/// import's own, unless an annotation names it: for the own one a route names the Service itself. And only clusters of its
+/// set, even if an annotation names another.
 ///
 /// Not known is of a registered cluster that cannot be read, and of one that VPC Lattice has a target group for and that
 /// nobody has registered (any more).
@@ -192,10 +194,12 @@ pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> E
                 None => candidate != cluster,
             }
     };
+    let own = view.snapshot.facts.get(cluster);
     let mut exporters = Exporters::default();
     for (candidate, facts) in view.snapshot.facts.iter().filter(|(candidate, _)| is_meant(candidate)) {
         let is_known = view.snapshot.unknown(candidate).is_none();
-        if is_known && only_vpc.is_some_and(|vpc| vpc != facts.vpc) {
+        let is_other_vpc = is_known && only_vpc.is_some_and(|vpc| vpc != facts.vpc);
+        if is_other_vpc || own.is_some_and(|own| !own.may_be_in_one_set(facts)) {
             continue;
         }
         match view.get(candidate, Kind::ServiceExport, &import.namespace, name) {
@@ -215,6 +219,13 @@ pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> E
         }
     }
     exporters
+}
+
+/// The cluster's set, for a message; nothing for the default one.
+fn of_its_set(view: &View, cluster: &ClusterId) -> String {
+    let set = view.snapshot.facts.get(cluster).and_then(|facts| facts.cluster_set.as_deref());
+    set.filter(|set| !set.is_empty())
+        .map_or_else(String::new, |set| format!(" of the cluster set {}", quoted(set)))
 }
 
 /// Whether an export is meant for another means of sharing.

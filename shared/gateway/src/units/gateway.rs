@@ -45,7 +45,7 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
         vpc_associations: vpc_associations.into_values().collect(),
         ..Desired::nothing(owner)
     };
-    Translation::wanting_but(desired, unknown, reports)
+    Translation::wanting_but(settings.allowing_networks(desired), unknown, reports)
 }
 
 /// What a cluster wants of a service network.

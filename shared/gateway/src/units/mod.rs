@@ -4,6 +4,7 @@ pub(crate) mod dependents;
 mod drafts;
 pub(crate) mod export;
 pub(crate) mod gateway;
+pub(crate) mod idle_timeout;
 mod parents;
 pub(crate) mod route;
 mod routes;

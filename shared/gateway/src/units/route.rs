@@ -61,7 +61,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     partly.sort();
     partly.dedup();
     let mut translation = judge(&claim, object, &rules, built, owner);
-    if translation.desired.is_some() {
+    if let Some(desired) = translation.desired.take() {
+        translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
     }
     translation

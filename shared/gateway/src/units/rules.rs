@@ -2,12 +2,14 @@
 
 use crate::Settings;
 use crate::backend::{self, BackendError, Pool, Pools};
+use crate::priority::{Candidate, Origin};
 use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
 use crate::route::{Route, Rule};
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
+use trellis_lattice::Action;
 
 /// A rule and what its backends lead to: weight and pools of each, in order.
 pub(crate) struct ResolvedRule {
@@ -123,4 +125,30 @@ impl Priorities {
         }
         Self(priorities)
     }
+}
+
+/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
+pub(crate) fn candidates<'a>(
+    age: usize,
+    route: &'a Route,
+    priorities: &'a Priorities,
+    rule: &'a Rule,
+    action: &'a Action,
+) -> impl Iterator<Item = Candidate> + 'a {
+    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
+        one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
+            contributor: age,
+            specificity: one.specificity,
+            origin: Origin {
+                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
+                route: format!("{}/{}", route.id.namespace, route.id.name),
+                rule: rule.index,
+                matched,
+                alternative,
+            },
+            priority: priorities.0.get(&rule.index).copied(),
+            matches: matches.clone(),
+            action: action.clone(),
+        })
+    })
 }

@@ -1,15 +1,16 @@
 //! From drafts and resolved rules to Lattice services and target groups.
 
 use super::drafts::Draft;
+use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::rules::{self, Priorities, ResolvedRule};
 use super::sharing::{Claim, Share};
 use crate::backend::Pool;
 use crate::certificate;
 use crate::prefixes;
-use crate::priority::{self, Candidate, Origin, order};
+use crate::priority::{self, Candidate, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::{Route, RouteId, Rule};
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::weights::shares;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, TAG_EXPORT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
+    Owner, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -77,7 +78,11 @@ pub(crate) fn build(
         built.notes.extend(pool.problem.clone());
     }
     let name_override = name_override(route, &mut built.notes);
-    let builder = Builder { view, route, settings, owner };
+    let idle_timeout = idle_timeout(&route.meta).unwrap_or_else(|problem| {
+        built.notes.push(problem);
+        None
+    });
+    let builder = Builder { view, route, settings, owner, idle_timeout };
     for (draft, share) in claim.drafts.services.iter().zip(shared) {
         let hostname = draft.hostname.as_deref();
         built.notes.extend(certificate_note(draft));
@@ -143,6 +148,8 @@ struct Builder<'a> {
     route: &'a Route,
     settings: &'a Settings,
     owner: &'a Owner,
+    /// Seconds, of all services of the route.
+    idle_timeout: Option<u16>,
 }
 
 impl Builder<'_> {
@@ -221,6 +228,7 @@ impl Builder<'_> {
         let limits = &self.settings.limits;
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         let mut notes = vec![];
+        notes.extend(of_a_follower(&self.route.meta));
         let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
         if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
             && own != theirs
@@ -240,13 +248,13 @@ impl Builder<'_> {
             for (age, claim) in beside.enumerate() {
                 let priorities = Priorities::of(&claim.route, self.settings, &mut vec![]);
                 for rule in claim.route.rules.iter().filter(|rule| rule.problems.is_empty()) {
-                    candidates.extend(rule_candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
+                    candidates.extend(rules::candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
                 }
             }
             let priorities = Priorities::of(self.route, self.settings, &mut vec![]);
             for rule in rules.iter().filter(|rule| is_valid(rule, self.settings)) {
                 let rule = &rule.rule;
-                candidates.extend(rule_candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
+                candidates.extend(rules::candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
             }
             let fitted = prefixes::fit(candidates, limits.rules_per_listener, limits.priority_max);
             notes.extend(prefixes::notes(&fitted.widened, older.len(), limits.rules_per_listener));
@@ -269,7 +277,7 @@ impl Builder<'_> {
             let mut candidates = vec![];
             for rule in &one.rules {
                 let action = self.action(one.route, rule, scope, &mut groups);
-                candidates.extend(rule_candidates(age, one.route, &one.priorities, &rule.rule, &action));
+                candidates.extend(rules::candidates(age, one.route, &one.priorities, &rule.rule, &action));
             }
             for (port, protocol) in &one.draft.ports {
                 ports.entry(*port).or_insert((*protocol, vec![])).1.extend(candidates.iter().cloned());
@@ -300,6 +308,7 @@ impl Builder<'_> {
             name: name.to_owned(),
             custom_domain: draft.hostname.clone(),
             certificate_arn: contributors.iter().find_map(|one| one.draft.certificate_arn.clone()),
+            idle_timeout_seconds: self.idle_timeout,
             networks: draft.networks.clone(),
             listeners,
             tags: self.service_tags(),
@@ -432,11 +441,15 @@ impl Builder<'_> {
             Kind::TLSRoute => "tls",
             _ => "http",
         };
-        self.tags([
-            naming::tag("RouteName", &self.route.id.name),
-            naming::tag("RouteNamespace", &self.route.id.namespace),
-            naming::tag("RouteType", kind),
-        ])
+        self.tags(
+            [
+                naming::tag("RouteName", &self.route.id.name),
+                naming::tag("RouteNamespace", &self.route.id.namespace),
+                naming::tag("RouteType", kind),
+            ]
+            .into_iter()
+            .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
+        )
     }
 
     fn tags(&self, own: impl IntoIterator<Item = (String, String)>) -> Tags {
@@ -444,32 +457,6 @@ impl Builder<'_> {
         let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
         naming::tags(own, &naming::user_tags(&self.route.meta))
     }
-}
-
-/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
-fn rule_candidates<'a>(
-    age: usize,
-    route: &'a Route,
-    priorities: &'a Priorities,
-    rule: &'a Rule,
-    action: &'a Action,
-) -> impl Iterator<Item = Candidate> + 'a {
-    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
-        one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
-            contributor: age,
-            specificity: one.specificity,
-            origin: Origin {
-                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
-                route: format!("{}/{}", route.id.namespace, route.id.name),
-                rule: rule.index,
-                matched,
-                alternative,
-            },
-            priority: priorities.0.get(&rule.index).copied(),
-            matches: matches.clone(),
-            action: action.clone(),
-        })
-    })
 }
 
 /// A younger route of the hostname whose rules the service cannot take.

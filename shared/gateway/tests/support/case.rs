@@ -4,7 +4,7 @@ use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trellis_gateway::{
     Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, dependents, statuses,
@@ -55,6 +55,12 @@ pub(crate) struct Case {
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
+    /// The sets of clusters, where they are not the default one.
+    #[serde(default)]
+    pub(crate) cluster_sets: BTreeMap<String, String>,
+    /// Service networks of others that may be used.
+    #[serde(default)]
+    pub(crate) allowed_networks: BTreeSet<String>,
     /// Other limits than AWS's defaults.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -128,7 +134,11 @@ fn unscoped(unit: &UnitKey) -> String {
 
 /// The golden output of a case. On the way it checks what holds for all cases.
 pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
-    let settings = Settings { installation: "trellis".into(), limits: case.limits.clone() };
+    let settings = Settings {
+        installation: "trellis".into(),
+        limits: case.limits.clone(),
+        allowed_networks: case.allowed_networks.clone(),
+    };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
         let unit = &scoped(unit);
@@ -278,6 +288,7 @@ fn foreign(name: &String) -> ActualService {
         dns_name: None,
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         ownership: Ownership::Foreign,
         tags: Tags::new(),
         listeners: vec![],

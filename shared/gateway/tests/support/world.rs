@@ -56,7 +56,7 @@ impl World {
         let facts = names.into_iter().map(|name| {
             let state =
                 if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
-            ClusterFacts { state, ..facts(name, case.vpcs.get(name)) }
+            ClusterFacts { state, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
         });
         let facts = facts.collect();
         Self {
@@ -166,7 +166,7 @@ pub(crate) fn cluster(name: &str) -> ClusterId {
 }
 
 /// Cluster `one` is in the VPC that ends in 1, and so on.
-fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
+fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> ClusterFacts {
     let digit = match name {
         "one" => 1,
         "two" => 2,
@@ -177,5 +177,6 @@ fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
         id: cluster(name),
         state: ClusterState::Registered,
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
+        cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }
 }

@@ -121,7 +121,7 @@ impl StepKind for CreateVpcAssociation {
 
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {
         view.bears_owner(&self.tags)?;
-        view.network(&self.network)?;
+        view.usable_network(&self.network)?;
         let held = view.state.vpc_associations.iter().find(|a| a.vpc == self.vpc);
         held.map_or(Ok(()), |a| Err(ViolationKind::ThereAlready { what: text(&a.network, &a.vpc) }))
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualAssociation, ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, Desired,
-    DesiredService, Ownership, Status, UpdateCertificate,
+    DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Status, UpdateCertificate, UpdateIdleTimeout,
 };
 
 const GET: &str = "GetService";
@@ -44,6 +44,14 @@ impl ServiceEntry {
             custom_domain: summary.custom_domain_name.filter(|name| !name.is_empty()),
         })
     }
+}
+
+/// What ListServices does not tell of a service.
+#[derive(Debug, Default)]
+struct Details {
+    certificate_arn: Option<String>,
+    /// None where it does not matter.
+    idle_timeout_seconds: Option<u16>,
 }
 
 fn seen_status(wire: Option<&sdk::ServiceStatus>) -> Status {
@@ -86,6 +94,7 @@ impl LatticeClient {
             dns_name: entry.dns_name.clone(),
             custom_domain: entry.custom_domain.clone(),
             certificate_arn: None,
+            idle_timeout_seconds: None,
             ownership,
             tags,
             listeners: vec![],
@@ -99,18 +108,21 @@ impl LatticeClient {
             Some(wanted) => futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
-                self.certificate(&entry.id, wanted),
+                self.details(&service, wanted),
             ),
             None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
         };
-        let Some((associations, (listeners, is_propagating), certificate_arn)) = found(parts)? else {
+        let Some((associations, (listeners, is_propagating), details)) = found(parts)? else {
             return Ok(None);
         };
         service.is_propagating = is_propagating;
         let networks;
         (service.associations, networks) = associations.into_iter().unzip();
         service.listeners = listeners;
-        service.certificate_arn = certificate_arn;
+        Details {
+            certificate_arn: service.certificate_arn,
+            idle_timeout_seconds: service.idle_timeout_seconds,
+        } = details;
         Ok(Some((service, networks)))
     }
 
@@ -123,7 +135,7 @@ impl LatticeClient {
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
         shares_target_group: bool,
-    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Option<String>), AwsError> {
+    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Details), AwsError> {
         let associations = self.associations(&entry.id).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
@@ -133,17 +145,22 @@ impl LatticeClient {
         } else {
             (vec![], false)
         };
-        Ok((associations, listeners, None))
+        Ok((associations, listeners, Details::default()))
     }
 
-    /// Only GetService tells the certificate; without a wish for one there is nothing to compare.
-    async fn certificate(&self, service: &str, wanted: &DesiredService) -> Result<Option<String>, AwsError> {
-        if wanted.certificate_arn.is_none() {
-            return Ok(None);
+    /// What only GetService tells; without a wish, now or once, there is nothing to compare.
+    async fn details(&self, service: &ActualService, wanted: &DesiredService) -> Result<Details, AwsError> {
+        let idle_timeout_counts = wanted.idle_timeout_seconds.is_some() || service.had_idle_timeout();
+        if wanted.certificate_arn.is_none() && !idle_timeout_counts {
+            return Ok(Details::default());
         }
-        let request = self.api().get_service().service_identifier(service).send();
+        let request = self.api().get_service().service_identifier(&service.id).send();
         let output = self.read(GET, request).await?;
-        Ok(output.certificate_arn.filter(|arn| !arn.is_empty()))
+        let seconds = output.idle_timeout_seconds.and_then(|seconds| u16::try_from(seconds).ok());
+        Ok(Details {
+            certificate_arn: output.certificate_arn.filter(|arn| !arn.is_empty()),
+            idle_timeout_seconds: idle_timeout_counts.then(|| seconds.unwrap_or(IDLE_TIMEOUT_DEFAULT)),
+        })
     }
 
     /// Reads a service, for the listing too.
@@ -172,13 +189,14 @@ impl Perform for CreateService {
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "CreateService";
-        let Self { service, custom_domain, certificate_arn, tags } = self;
+        let Self { service, custom_domain, certificate_arn, idle_timeout_seconds, tags } = self;
         let request = client
             .api()
             .create_service()
             .name(service)
             .set_custom_domain_name(custom_domain.clone())
             .set_certificate_arn(certificate_arn.clone())
+            .set_idle_timeout_seconds(idle_timeout_seconds.map(i32::from))
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let output = client.write(OPERATION, request).await?;
@@ -207,6 +225,18 @@ impl Perform for UpdateCertificate {
         let known = names.service(OPERATION, &self.service)?;
         let update = client.api().update_service().service_identifier(known.id);
         client.write(OPERATION, update.certificate_arn(&self.certificate_arn).send()).await?;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for UpdateIdleTimeout {
+    const LANE: Lane = Lane::Make;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        const OPERATION: &str = "UpdateService";
+        let known = names.service(OPERATION, &self.service)?;
+        let update = client.api().update_service().service_identifier(known.id);
+        client.write(OPERATION, update.idle_timeout_seconds(self.idle_timeout_seconds.into()).send()).await?;
         Ok(StepEnd::Done)
     }
 }
