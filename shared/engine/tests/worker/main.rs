@@ -1,7 +1,7 @@
 //! The worker with everything behind the ports in bad moods: whatever hangs or fails costs its own unit only, and nothing
 //! that was written loses its hint.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 mod fakes;
 
@@ -60,7 +60,8 @@ fn message(id: &str, hint: &Hint, receives: u32) -> Message {
 }
 
 async fn work(worker: &Worker<World, World, World>, messages: Vec<Message>) -> Worked {
-    worker.work(messages, Budget::lasting(INVOCATION)).await
+    let work = worker.work(messages, Budget::lasting(INVOCATION));
+    tokio::time::timeout(INVOCATION, work).await.expect("the invocation would have been killed")
 }
 
 /// What was counted, or measured in milliseconds.
