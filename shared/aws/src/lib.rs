@@ -30,6 +30,7 @@ mod eks;
 mod error;
 mod lattice;
 mod partitions;
+mod ports;
 mod queue;
 mod quotas;
 mod tagging;
@@ -40,7 +41,9 @@ pub use eks::{
     ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registration, Registry, TokenError,
     Unusable, eks_token,
 };
-pub use error::{AwsError, ErrorClass};
-pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
-pub use queue::{HintQueue, OutgoingHint};
+pub use error::AwsError;
+pub use lattice::{Inventory, LatticeClient, Summary};
+pub use ports::AwsLattice;
+pub use queue::HintQueue;
 pub use quotas::QuotaClient;
+pub use trellis_ports::{Applied, ApplyError, End, ErrorClass, OutgoingHint, Waiting};

@@ -1,7 +1,8 @@
 //! Gateway API semantics for VPC Lattice, as pure functions over plain values.
 //!
 //! [`wants`] says what has to be read for a unit, [`translate`] turns what was read into what the unit wants in VPC
-//! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches.
+//! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches;
+//! [`assess`] says all of it at once, with the plan.
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```
@@ -34,6 +35,7 @@
 
 mod admission;
 mod api;
+mod assess;
 mod attach;
 mod backend;
 mod certificate;
@@ -53,6 +55,9 @@ mod units;
 mod view;
 mod weights;
 
+pub use assess::{
+    Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
+};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{

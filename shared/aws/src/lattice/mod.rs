@@ -17,7 +17,6 @@ mod step;
 mod tags;
 mod wait;
 
-pub use apply::{Applied, ApplyError, End, Waiting};
 pub use index::{Inventory, Summary};
 
 use crate::AwsError;

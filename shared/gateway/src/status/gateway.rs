@@ -1,5 +1,5 @@
 use super::conditions::Merge;
-use super::{Context, Members, outcome_problem};
+use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
 use crate::gateway::VPC_ASSOCIATED;
 use crate::report::{Condition, GatewayReport, ListenerReport};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
 /// A Gateway's status.
 pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
     let generation = report.subject.generation;
-    let programmed = programmed(context, report);
+    let programmed = programmed(context, report, old);
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
     if network_of(context, report).is_some() {
         conditions.push(vpc_associated(context, report));
@@ -38,9 +38,10 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
 }
 
 /// Once the network exists its ARN stands in the message whatever the status.
-fn programmed(context: &Context, report: &GatewayReport) -> Condition {
+fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Condition {
+    let before = programmed_before(old.get("conditions"), report.subject.generation);
     let problem = if report.accepted.is_true() {
-        network_problem(context, report)
+        network_problem(context, report).filter(|_| before.is_none() || !fails_in_passing(context.outcome))
     } else {
         let text = "The Gateway is not accepted; see condition Accepted.";
         Some(Condition::no("Programmed", "Invalid", text))

@@ -102,6 +102,7 @@ fn class(context: &Context, report: &ClassReport, old: &Value) -> Members {
 }
 
 fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
+    let before = programmed_before(old.get("conditions"), report.subject.generation);
     let done = match report.target_groups.as_slice() {
         [] => "The export has no target group of its own and needs none: importing routes make theirs. For users \
                outside Kubernetes or imports of the AWS Gateway API Controller, set the annotation \
@@ -110,7 +111,11 @@ fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
         groups => format!("Target groups: {}.", groups.join(", ")),
     };
     let programmed = if report.valid.is_true() {
-        programmed(context, done)
+        let passing = before.filter(|_| fails_in_passing(context.outcome));
+        passing.map_or_else(
+            || programmed(context, done),
+            |message| Condition::yes("Programmed", "Programmed", message),
+        )
     } else {
         Condition::no("Programmed", "Invalid", "The export is not valid; see condition Valid.")
     };
@@ -137,6 +142,23 @@ pub(crate) fn programmed(context: &Context, done: String) -> Condition {
     }
     outcome_problem(context.outcome, |_| true)
         .unwrap_or_else(|| Condition::yes("Programmed", "Programmed", done))
+}
+
+/// The message of the condition Programmed among an object's conditions, if that is true of this generation.
+pub(crate) fn programmed_before(conditions: Option<&Value>, generation: i64) -> Option<&str> {
+    let conditions = conditions?.as_array()?;
+    let text =
+        |condition: &Value, member: &str| condition.get(member).and_then(Value::as_str).map(str::to_owned);
+    let condition = conditions.iter().find(|one| text(one, "type").as_deref() == Some("Programmed"))?;
+    let is_true = text(condition, "status").as_deref() == Some("True");
+    let is_of_this = condition.get("observedGeneration").and_then(Value::as_i64) == Some(generation);
+    (is_true && is_of_this).then(|| condition.get("message").and_then(Value::as_str).unwrap_or_default())
+}
+
+/// Whether nothing but a call that may succeed when it is tried again keeps an outcome from being complete. It takes
+/// nothing away from what VPC Lattice has, so what was programmed still is.
+pub(crate) fn fails_in_passing(outcome: &Outcome) -> bool {
+    outcome.blocked.is_empty() && outcome.failure.as_ref().is_some_and(|failure| failure.retryable)
 }
 
 /// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count.

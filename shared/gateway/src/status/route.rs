@@ -1,7 +1,7 @@
 use super::conditions::Merge;
 use super::shared::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, is_ours};
-use super::{Context, Members, programmed, refused};
+use super::{Context, Members, fails_in_passing, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport};
 use serde_json::{Value, json};
@@ -136,9 +136,10 @@ fn programmed_of(
     old: Option<&Value>,
 ) -> Condition {
     // Not to know what a route leads to takes nothing away from what VPC Lattice has of this very generation; that the
-    // references are not known is told by ResolvedRefs.
-    let is_held = context.translation.desired.is_none() && parent.accepted.is_true();
-    if let Some(message) = old.filter(|_| is_held).and_then(|old| programmed_before(old, report)) {
+    // references are not known is told by ResolvedRefs. Nor does a call that failed in passing.
+    let is_held = context.translation.desired.is_none() || fails_in_passing(context.outcome);
+    let before = old.filter(|_| is_held && parent.accepted.is_true()).and_then(|old| old.get("conditions"));
+    if let Some(message) = programmed_before(before, report.subject.generation) {
         return Condition::yes("Programmed", "Programmed", message);
     }
     if !parent.accepted.is_true() {
@@ -167,15 +168,6 @@ fn programmed_of(
         }
         _ => own,
     }
-}
-
-/// The message of an entry's Programmed condition, if that is true of the report's generation.
-fn programmed_before<'a>(entry: &'a Value, report: &RouteReport) -> Option<&'a str> {
-    let condition = find(entry, "Programmed")?;
-    let is_true = condition.get("status").and_then(Value::as_str) == Some("True");
-    let is_of_this =
-        condition.get("observedGeneration").and_then(Value::as_i64) == Some(report.subject.generation);
-    (is_true && is_of_this).then(|| condition.get("message").and_then(Value::as_str).unwrap_or_default())
 }
 
 /// What a Gateway's status takes from an entry.

@@ -14,6 +14,9 @@ use trellis_hint::{ClusterId, Kind};
 #[derive(Default)]
 struct Cluster {
     down: Option<&'static str>,
+    /// How long each answer takes.
+    slow: Duration,
+    given_up: Mutex<Vec<String>>,
     asked: Mutex<Vec<Read>>,
     running: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -25,6 +28,9 @@ impl Reader for Cluster {
         self.most_at_once.fetch_max(running, Ordering::SeqCst);
         self.asked.lock().unwrap().push(read.clone());
         tokio::task::yield_now().await;
+        if !self.slow.is_zero() {
+            tokio::time::sleep(self.slow).await;
+        }
         self.running.fetch_sub(1, Ordering::SeqCst);
         match (self.down, read) {
             (Some(reason), _) => ReadResult::Unreadable(reason.into()),
@@ -34,6 +40,10 @@ impl Reader for Cluster {
             }
             (None, Read::List { .. }) => ReadResult::KindMissing,
         }
+    }
+
+    fn is_given_up(&self, why: &str) {
+        self.given_up.lock().unwrap().push(why.to_owned());
     }
 }
 
@@ -139,12 +149,20 @@ async fn a_missing_kind_is_kept_apart_from_missing_objects() {
     assert!(observed.snapshot.kinds_missing.contains(&(id("one"), Kind::TLSRoute)));
 }
 
-#[tokio::test]
-async fn observing_can_be_given_to_another_thread() {
-    let task = tokio::spawn(async {
-        let clusters: BTreeMap<ClusterId, Result<Arc<Cluster>, String>> =
-            BTreeMap::from([(id("one"), Ok(Arc::new(Cluster::default())))]);
-        observe(&clusters, start(), |_| vec![get("one", "route")]).await
-    });
-    assert_eq!(task.await.unwrap().unwrap().reads, 1);
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_slow_in_every_round_is_given_up_and_costs_the_others_no_more_than_its_time() {
+    let slow = Cluster { slow: Duration::from_secs(4), ..Cluster::default() };
+    let clusters = clusters(Cluster::default(), Ok(slow));
+    // Seven rounds of one read of each.
+    let wants = |snapshot: &Snapshot| {
+        let round = snapshot.answered.iter().filter(|read| read.cluster().name == "one").count().min(6);
+        vec![get("one", &format!("r{round}")), get("two", &format!("r{round}"))]
+    };
+    let began = Instant::now();
+    let observed = observe(&clusters, start(), wants).await.unwrap();
+    assert_eq!(began.elapsed(), CLUSTER_TIME_MAX);
+    assert_eq!(observed.snapshot.unreadable[&id("two")], "the reads of cluster two take longer than 10 s");
+    assert_eq!(asked(&clusters, "one"), 7);
+    let given_up = &clusters[&id("two")].as_ref().map(|two| two.given_up.lock().unwrap().len());
+    assert_eq!(*given_up, Ok(1));
 }

@@ -4,9 +4,11 @@ use trellis_lattice::Limits;
 
 /// The functions' settings.
 #[derive(Debug, Clone)]
-pub struct EngineSettings {
+pub struct WiringSettings {
     /// `TRELLIS_QUEUE_URL`.
     pub queue_url: String,
+    /// `TRELLIS_LATER_QUEUE_URL`: of the function that reconciles.
+    pub later_queue_url: Option<String>,
     /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
     pub cluster_tag: ClusterTag,
     /// `TRELLIS_OWNER` (default `trellis`), `TRELLIS_LIMITS` (JSON; default AWS's quotas) and `TRELLIS_ALLOWED_NETWORKS`
@@ -30,7 +32,7 @@ pub enum ConfigError {
     },
 }
 
-impl EngineSettings {
+impl WiringSettings {
     /// Reads the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -53,6 +55,7 @@ impl EngineSettings {
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
+            later_queue_url: get("TRELLIS_LATER_QUEUE_URL"),
             cluster_tag,
             gateway: Settings { installation, limits, allowed_networks },
         })
@@ -63,10 +66,10 @@ impl EngineSettings {
 mod tests {
     use super::*;
 
-    fn from(pairs: &[(&str, &str)]) -> Result<EngineSettings, ConfigError> {
+    fn from(pairs: &[(&str, &str)]) -> Result<WiringSettings, ConfigError> {
         let find =
             |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        EngineSettings::from(find)
+        WiringSettings::from(find)
     }
 
     #[test]
