@@ -39,6 +39,7 @@ mod assess;
 mod attach;
 mod backend;
 mod certificate;
+mod conditions;
 mod gateway;
 mod grant;
 mod hostname;
@@ -46,6 +47,7 @@ mod naming;
 mod prefixes;
 mod priority;
 mod problem;
+mod reasons;
 mod references;
 mod report;
 mod route;
@@ -194,7 +196,7 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
     match unit {
-        UnitKey::Gateway { scope, name } => units::gateway::translate(view, scope, name, settings),
+        UnitKey::Gateway { scope, name } => units::gateway_unit::translate(view, scope, name, settings),
         UnitKey::Route { kind, cluster, namespace, name } => {
             let id = route::RouteId {
                 kind: *kind,
@@ -202,10 +204,10 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            units::route::translate(view, &id, settings)
+            units::route_unit::translate(view, &id, settings)
         }
         UnitKey::Export { cluster, namespace, name } => {
-            units::export::translate(view, cluster, namespace, name, settings)
+            units::export_unit::translate(view, cluster, namespace, name, settings)
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })

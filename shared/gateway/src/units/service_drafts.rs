@@ -11,7 +11,7 @@ use trellis_lattice::ListenerProtocol;
 
 /// A Lattice service to be: a hostname, and the listeners and networks that serve it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Draft {
+pub(crate) struct ServiceDraft {
     /// The custom domain; none where the service answers under its generated name only.
     pub(crate) hostname: Option<String>,
     pub(crate) networks: BTreeSet<String>,
@@ -25,9 +25,9 @@ pub(crate) struct Draft {
 
 /// What a route asks for.
 #[derive(Debug, Default)]
-pub(crate) struct Drafts {
+pub(crate) struct ServiceDrafts {
     /// In the order of the route's hostnames; each hostname once.
-    pub(crate) services: Vec<Draft>,
+    pub(crate) services: Vec<ServiceDraft>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
     /// Hostnames that are not served.
@@ -35,8 +35,8 @@ pub(crate) struct Drafts {
 }
 
 /// The drafts of a route with these parents.
-pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
-    let mut drafts = Drafts::default();
+pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> ServiceDrafts {
+    let mut drafts = ServiceDrafts::default();
     for parent in parents {
         for attached in parent.attached.iter().flatten() {
             for hostname in &attached.hostnames {
@@ -53,7 +53,7 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
                 };
                 let at = drafts.services.iter().position(|draft| draft.hostname == hostname);
                 let at = at.unwrap_or_else(|| {
-                    drafts.services.push(Draft { hostname, ..Draft::default() });
+                    drafts.services.push(ServiceDraft { hostname, ..ServiceDraft::default() });
                     drafts.services.len() - 1
                 });
                 let draft = &mut drafts.services[at];
@@ -68,9 +68,10 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
             }
         }
     }
-    let place = |draft: &Draft| route.hostnames.iter().position(|one| Some(one) == draft.hostname.as_ref());
+    let place =
+        |draft: &ServiceDraft| route.hostnames.iter().position(|one| Some(one) == draft.hostname.as_ref());
     drafts.services.sort_by_key(|draft| (place(draft), draft.hostname.clone()));
-    drafts.notes.extend(drafts.services.iter().flat_map(Draft::differences));
+    drafts.notes.extend(drafts.services.iter().flat_map(ServiceDraft::differences));
     drafts.notes.sort();
     drafts.notes.dedup();
     if drafts.services.is_empty() {
@@ -79,7 +80,7 @@ pub(crate) fn drafts(route: &Route, parents: &[Parent]) -> Drafts {
     drafts
 }
 
-impl Draft {
+impl ServiceDraft {
     /// Where the one service is not what each of the Gateways asks for.
     fn differences(&self) -> Vec<Problem> {
         let mut notes = vec![];

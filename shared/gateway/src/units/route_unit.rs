@@ -1,8 +1,8 @@
 //! What a route wants: its services, and what is to be said to each of its parents.
 
+use super::hostname_sharing::{Claim, shares};
 use super::rules::{self, ResolvedRule, resolved_refs, unresolved};
 use super::services::{self, Built};
-use super::sharing::{Claim, shares};
 use super::subject;
 use crate::api::ParentRefWire;
 use crate::gateway::{self, Whose};
@@ -11,6 +11,7 @@ use crate::report::{Condition, ParentReport, Report, RouteReport};
 use crate::route::{self, RouteId};
 use crate::view::{Found, View};
 use crate::{Settings, Translation, status};
+use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use trellis_hint::Kind;
@@ -73,20 +74,20 @@ fn judge(claim: &Claim, object: &Value, rules: &[ResolvedRule], built: Built, ow
     let reports = Reports { claim, object, rules, built: &built };
     if claim.parents.iter().all(|parent| parent.attached.is_err()) {
         // Without parents the report removes entries of ours that the status still has.
-        let accepted = Condition::yes("Accepted", "Accepted", "");
+        let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
         let report = reports.report(&accepted, None, false);
         return Translation::nothing(owner, vec![report]);
     }
     if !built.refused.is_empty() {
         let text = problem::message(&built.refused);
-        let refused = Condition::no("Accepted", "UnsupportedValue", text);
+        let refused = Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, text);
         return Translation::refused(vec![reports.report(&refused, None, false)]);
     }
     let partial = (!built.dropped.is_empty()).then(|| {
         let text = format!("Dropped Rule(s) {}", problem::message(&built.dropped));
-        Condition::yes("PartiallyInvalid", "UnsupportedValue", text)
+        Condition::yes(conditions::PARTIALLY_INVALID, reasons::UNSUPPORTED_VALUE, text)
     });
-    let accepted = Condition::yes("Accepted", "Accepted", "");
+    let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
     let report = reports.report(&accepted, partial.as_ref(), true);
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
@@ -133,7 +134,7 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String]) -> Vec<Report
         parent_ref: parent.reference.reference.clone(),
         gateway: parent.reference.name.clone(),
         accepted: match &parent.attached {
-            Ok(_) => Condition::yes("Accepted", "Accepted", ""),
+            Ok(_) => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
             Err(refused) => refused.clone(),
         },
         resolved_refs: unresolved(text.clone()),
@@ -157,7 +158,11 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
             parents.push(ParentReport {
                 parent_ref: reference.clone(),
                 gateway: wire.name.clone(),
-                accepted: Condition::no("Accepted", "UnsupportedValue", problem.to_string()),
+                accepted: Condition::no(
+                    conditions::ACCEPTED,
+                    reasons::UNSUPPORTED_VALUE,
+                    problem.to_string(),
+                ),
                 resolved_refs: unresolved("The route could not be read.".into()),
                 partially_invalid: None,
                 notes: String::new(),

@@ -9,6 +9,7 @@ use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
 use crate::view::{Found, View};
 use crate::{Settings, Translation, naming};
+use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trellis_hint::{ClusterId, Kind, UnitKey};
@@ -45,7 +46,7 @@ pub(crate) fn translate(
     let export: ServiceExport = match api::parse(object) {
         Ok(export) => export,
         Err(problem) => {
-            let valid = Condition::no("Valid", "Invalid", problem.to_string());
+            let valid = Condition::no(conditions::VALID, reasons::INVALID, problem.to_string());
             return Translation::refused(report(valid, vec![]));
         }
     };
@@ -55,7 +56,7 @@ pub(crate) fn translate(
         Err(why) => return Translation::held(vec![why], vec![]),
     };
     let (mut groups, mut unknown) = (BTreeMap::new(), vec![]);
-    let mut reason = if problems.is_empty() { None } else { Some("Invalid") };
+    let mut reason = if problems.is_empty() { None } else { Some(reasons::INVALID) };
     for (path, port, route_kind) in ports {
         let asked = Asked {
             path: &path,
@@ -87,8 +88,12 @@ pub(crate) fn translate(
     }
     let note = note.map(|note| format!(" {note}")).unwrap_or_default();
     let valid = match reason {
-        Some(reason) => Condition::no("Valid", reason, message(&problems)),
-        None => Condition::yes("Valid", "Valid", format!("Routes of other clusters can import it.{note}")),
+        Some(reason) => Condition::no(conditions::VALID, reason, message(&problems)),
+        None => Condition::yes(
+            conditions::VALID,
+            reasons::VALID,
+            format!("Routes of other clusters can import it.{note}"),
+        ),
     };
     let reports = report(valid, groups.keys().cloned().collect());
     let desired = Desired { target_groups: groups.into_values().collect(), ..Desired::nothing(owner) };

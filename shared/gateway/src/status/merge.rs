@@ -1,19 +1,19 @@
 //! Merging of condition lists.
 
+use crate::conditions;
 use crate::report::Condition;
 use serde_json::{Value, json};
 
 /// Characters of a condition's message (CRDs of the Gateway API).
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
-/// The type of the condition that tells of routes with one service.
-pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";
-
-/// The type of the condition that tells of targets that VPC Lattice does not take.
-pub(super) const REFUSED: &str = "application-networking.k8s.aws/RefusedTargets";
-
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 4] = ["PartiallyInvalid", "Conflicted", SHARED, REFUSED];
+const PASSING: [&str; 4] = [
+    conditions::PARTIALLY_INVALID,
+    conditions::CONFLICTED,
+    conditions::SHARED_SERVICE,
+    conditions::REFUSED_TARGETS,
+];
 
 /// What new conditions are merged into.
 pub(crate) struct Merge<'a> {

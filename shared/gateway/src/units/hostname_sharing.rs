@@ -5,9 +5,9 @@
 //! leader's status whether it has their rules. Routes share a service only if they are on exactly the same Gateways:
 //! otherwise the rules of one would become reachable in networks whose Gateways never took it.
 
-use super::drafts::{Draft, Drafts, drafts};
+use super::cluster_routes::{objects, read};
 use super::parents::{Parent, parents};
-use super::routes::{objects, read};
+use super::service_drafts::{ServiceDraft, ServiceDrafts, drafts};
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -21,7 +21,7 @@ use trellis_lattice::ListenerProtocol;
 pub(crate) struct Claim {
     pub(crate) route: Route,
     pub(crate) parents: Vec<Parent>,
-    pub(crate) drafts: Drafts,
+    pub(crate) drafts: ServiceDrafts,
 }
 
 /// How a route's draft is served.
@@ -54,7 +54,7 @@ impl Claim {
     }
 
     /// The draft for a hostname.
-    pub(crate) fn draft(&self, hostname: &str) -> Option<&Draft> {
+    pub(crate) fn draft(&self, hostname: &str) -> Option<&ServiceDraft> {
         self.drafts.services.iter().find(|draft| draft.hostname.as_deref() == Some(hostname))
     }
 
@@ -120,7 +120,7 @@ fn share(
     view: &View,
     own: &Claim,
     hostname: &str,
-    draft: &Draft,
+    draft: &ServiceDraft,
     others: &[(Route, &Value)],
     unknown: &mut Vec<String>,
 ) -> Share {

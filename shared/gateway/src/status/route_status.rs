@@ -1,9 +1,10 @@
-use super::conditions::Merge;
-use super::shared::{self, Leader, mentioned, named};
+use super::merge::Merge;
+use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, is_ours};
 use super::{Context, Members, fails_in_passing, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport};
+use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::UnitKey;
@@ -86,7 +87,7 @@ pub(crate) fn is_same_parent(one: &Value, other: &Value, namespace: &str) -> boo
 }
 
 fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: Option<&Value>) -> Value {
-    let old_message = old.and_then(|old| message_of(old, "Accepted"));
+    let old_message = old.and_then(|old| message_of(old, conditions::ACCEPTED));
     let accepted = Condition {
         message: accepted_message(context, report, parent, old_message),
         ..parent.accepted.clone()
@@ -94,7 +95,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     let mut conditions =
         vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
     conditions.extend(parent.partially_invalid.clone());
-    conditions.extend(shared::condition(report).filter(|_| parent.accepted.is_true()));
+    conditions.extend(shared_service::condition(report).filter(|_| parent.accepted.is_true()));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
     json!({
@@ -140,12 +141,12 @@ fn programmed_of(
     let is_held = context.translation.desired.is_none() || fails_in_passing(context.outcome);
     let before = old.filter(|_| is_held && parent.accepted.is_true()).and_then(|old| old.get("conditions"));
     if let Some(message) = programmed_before(before, report.subject.generation) {
-        return Condition::yes("Programmed", "Programmed", message);
+        return Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, message);
     }
     if !parent.accepted.is_true() {
         let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
         let text = format!("The route is not accepted; see condition Accepted.{kept}");
-        return Condition::no("Programmed", "Invalid", text);
+        return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
     }
     let done = match parent.notes.as_str() {
         "" => "VPC Lattice has all rules and targets.".to_owned(),
@@ -164,7 +165,7 @@ fn programmed_of(
                 "The service of {leader} serves {hostname} and does not have these rules yet; if that lasts, see \
                  that route's status."
             );
-            Condition::no("Programmed", "Pending", text)
+            Condition::no(conditions::PROGRAMMED, reasons::PENDING, text)
         }
         _ => own,
     }
@@ -172,7 +173,7 @@ fn programmed_of(
 
 /// What a Gateway's status takes from an entry.
 fn accepted(entry: &Value) -> Option<(&Value, &Value)> {
-    let condition = find(entry, "Accepted")?;
+    let condition = find(entry, conditions::ACCEPTED)?;
     Some((condition.get("status")?, condition.get("message")?))
 }
 

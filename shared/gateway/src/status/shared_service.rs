@@ -1,10 +1,10 @@
 //! What routes that share a Lattice service tell each other: a condition on the leader's entries names the followers
 //! whose rules the service has, and one on a follower's names the leader.
 
-use super::conditions::SHARED;
 use super::told::{conditions_of, dns_names};
 use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
+use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, UnitKey};
@@ -38,13 +38,14 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
             }
         })
         .collect();
-    (!sentences.is_empty()).then(|| Condition::yes(SHARED, "SameHostname", sentences.join(" ")))
+    (!sentences.is_empty())
+        .then(|| Condition::yes(conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME, sentences.join(" ")))
 }
 
 /// The routes that a route's status names as sharing a service with it.
 pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
-    let conditions =
-        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some(SHARED));
+    let conditions = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::SHARED_SERVICE));
     let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
     messages.flat_map(|message| units_in(cluster, message)).collect()
 }
@@ -88,14 +89,15 @@ impl<'a> Leader<'a> {
     /// Whether its service has the rules of that generation of a follower.
     pub(super) fn lists(&self, follower: &ObjectKey, generation: i64) -> bool {
         let text = listed(follower, generation);
-        self.conditions(SHARED).any(|one| {
+        self.conditions(conditions::SHARED_SERVICE).any(|one| {
             one.get("message").and_then(Value::as_str).is_some_and(|message| message.contains(&text))
         })
     }
 
     /// Whether it is programmed.
     pub(super) fn is_programmed(&self) -> bool {
-        self.conditions("Programmed").any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
+        self.conditions(conditions::PROGRAMMED)
+            .any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
     }
 
     pub(super) fn unit(&self, cluster: &ClusterId) -> UnitKey {
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use crate::gateway::CONTROLLER;
     use crate::report::Subject;
-    use crate::status::conditions::MESSAGE_CHARS_MAX;
+    use crate::status::merge::MESSAGE_CHARS_MAX;
     use serde_json::json;
 
     fn one() -> ClusterId {
@@ -143,7 +145,7 @@ mod tests {
     }
 
     fn route_with(message: &str) -> Value {
-        json!({"status": {"parents": [{"controllerName": CONTROLLER, "conditions": [{"type": SHARED, "message": message}]}]}})
+        json!({"status": {"parents": [{"controllerName": CONTROLLER, "conditions": [{"type": "application-networking.k8s.aws/SharedService", "message": message}]}]}})
     }
 
     fn names(units: &BTreeSet<UnitKey>) -> Vec<&str> {
@@ -161,7 +163,10 @@ mod tests {
     #[test]
     fn the_sentences_of_a_leader_and_its_followers_are_a_wire_format() {
         let lead = condition(&report(serving(None, vec![(key("b"), 3), (key("c"), 12)]))).unwrap();
-        assert_eq!((lead.kind, lead.status, lead.reason), (SHARED, "True", "SameHostname"));
+        assert_eq!(
+            (lead.kind, lead.status, lead.reason),
+            ("application-networking.k8s.aws/SharedService", "True", "SameHostname")
+        );
         assert_eq!(
             lead.message,
             "The service for a.example also has the rules of HTTPRoute shop/b (generation 3), HTTPRoute shop/c \

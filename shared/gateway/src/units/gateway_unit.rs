@@ -1,6 +1,6 @@
 //! What the Gateways of one name want: the service network and the VPCs of their clusters.
 
-use super::routes::routes;
+use super::cluster_routes::routes;
 use super::subject;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
@@ -10,6 +10,7 @@ use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::snapshot::ClusterFacts;
 use crate::view::View;
 use crate::{Settings, Translation, status};
+use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
@@ -189,13 +190,13 @@ fn report(
     let judged = match gateway::judge(Some((view, cluster)), object) {
         Ok(judged) => judged,
         Err(problem) => {
-            let accepted = Condition::no("Accepted", "Invalid", problem.to_string());
+            let accepted = Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string());
             return GatewayReport { subject, accepted, listeners: vec![], vpc, addresses: vec![] };
         }
     };
     let accepted = name_problem(name).map_or_else(
         || judged.accepted.clone(),
-        |problem| Condition::no("Accepted", "Invalid", problem.to_string()),
+        |problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()),
     );
     let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let listeners = judged

@@ -1,7 +1,7 @@
-use super::conditions::Merge;
+use super::merge::Merge;
 use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
-use crate::gateway::VPC_ASSOCIATED;
 use crate::report::{Condition, GatewayReport, ListenerReport};
+use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use trellis_lattice::Blocked;
 
@@ -44,15 +44,19 @@ fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Conditi
         network_problem(context, report).filter(|_| before.is_none() || !fails_in_passing(context.outcome))
     } else {
         let text = "The Gateway is not accepted; see condition Accepted.";
-        Some(Condition::no("Programmed", "Invalid", text))
+        Some(Condition::no(conditions::PROGRAMMED, reasons::INVALID, text))
     };
     match (network_of(context, report), problem) {
-        (Some(arn), None) => Condition::yes("Programmed", "Programmed", format!("{NETWORK_MESSAGE}{arn}")),
+        (Some(arn), None) => {
+            Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, format!("{NETWORK_MESSAGE}{arn}"))
+        }
         (Some(arn), Some(problem)) => {
             Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
         }
         (None, Some(problem)) => problem,
-        (None, None) => Condition::no("Programmed", "Pending", "The service network does not exist yet."),
+        (None, None) => {
+            Condition::no(conditions::PROGRAMMED, reasons::PENDING, "The service network does not exist yet.")
+        }
     }
 }
 
@@ -83,13 +87,17 @@ fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
              its Pods do not reach this Gateway. Use Gateway {network} or delete that association.",
             report.vpc
         );
-        return Condition::no(VPC_ASSOCIATED, "AssociatedElsewhere", text);
+        return Condition::no(conditions::VPC_ASSOCIATED, reasons::ASSOCIATED_ELSEWHERE, text);
     }
     if context.outcome.waiting.is_some() || context.outcome.failure.is_some() {
         let text = format!("The VPC {} is not associated yet.", report.vpc);
-        return Condition::no(VPC_ASSOCIATED, "Pending", text);
+        return Condition::no(conditions::VPC_ASSOCIATED, reasons::PENDING, text);
     }
-    Condition::yes(VPC_ASSOCIATED, "Associated", format!("The VPC {} is associated.", report.vpc))
+    Condition::yes(
+        conditions::VPC_ASSOCIATED,
+        reasons::ASSOCIATED,
+        format!("The VPC {} is associated.", report.vpc),
+    )
 }
 
 fn listener_status(
@@ -103,14 +111,18 @@ fn listener_status(
     let old = old.into_iter().find(|old| old.get("name").and_then(Value::as_str) == Some(&listener.name));
     // A kind that the listener cannot carry does not keep it from carrying the others.
     let refs_count =
-        !listener.resolved_refs.is_true() && listener.resolved_refs.reason != "InvalidRouteKinds";
+        !listener.resolved_refs.is_true() && listener.resolved_refs.reason != reasons::INVALID_ROUTE_KINDS;
     let is_bad = !listener.accepted.is_true() || refs_count || listener.supported_kinds.is_empty();
     let programmed = if is_bad {
-        Condition::no("Programmed", "Invalid", "The listener is not valid; see its other conditions.")
+        Condition::no(
+            conditions::PROGRAMMED,
+            reasons::INVALID,
+            "The listener is not valid; see its other conditions.",
+        )
     } else if let Some(missing) = &listener.certificate_missing {
-        Condition::no("Programmed", "Invalid", missing.clone())
+        Condition::no(conditions::PROGRAMMED, reasons::INVALID, missing.clone())
     } else if gateway_programmed.is_true() {
-        Condition::yes("Programmed", "Programmed", "")
+        Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, "")
     } else {
         Condition { message: "See the Gateway's condition Programmed.".into(), ..gateway_programmed.clone() }
     };
