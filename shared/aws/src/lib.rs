@@ -41,6 +41,6 @@ pub use eks::{
     Unusable, eks_token,
 };
 pub use error::{AwsError, ErrorClass};
-pub use lattice::{Applied, ApplyError, End, Inventory, LatticeClient, Summary, Waiting};
+pub use lattice::{Applied, ApplyError, End, LatticeClient, OwnedResource, ResourceKind, Waiting};
 pub use queue::{HintQueue, OutgoingHint};
 pub use quotas::QuotaClient;

@@ -1,11 +1,13 @@
 //! VPC Lattice and SQS behind the ports.
 
 use crate::ports::{Lattice, Owned, Queue};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
-use trellis_aws::{Applied, AwsError, CallCounts, HintQueue, LatticeClient, OutgoingHint};
-use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
+use trellis_aws::{
+    Applied, AwsError, CallCounts, HintQueue, LatticeClient, OutgoingHint, OwnedResource, ResourceKind,
+};
+use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_UNIT};
 
 /// The real VPC Lattice.
 #[derive(Debug)]
@@ -42,24 +44,24 @@ impl Lattice for AwsLattice {
     }
 
     async fn owned(&self, installation: &str) -> Result<Vec<Owned>, AwsError> {
-        let inventory = self.client.inventory(SystemTime::now()).await?;
-        let mut names: BTreeMap<String, String> =
-            inventory.services.iter().map(|one| (one.arn.clone(), one.name.clone())).collect();
-        let all = inventory.services.into_iter().chain(inventory.target_groups);
-        let all = all.chain(inventory.networks).chain(inventory.vpc_associations);
-        let arns: BTreeSet<String> = all.map(|resource| resource.arn).collect();
-        let tags = self.client.tags(&arns).await?;
-        let ours = tags
-            .into_iter()
-            .filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
-        Ok(ours
-            .map(|(arn, tags)| Owned {
-                service: names.remove(&arn),
-                unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
-                key: Owner::key_in(&tags),
-                arn,
-            })
-            .collect())
+        let mut owned = vec![];
+        let take = |resource: OwnedResource| {
+            // What is below a service goes with it.
+            let stands = matches!(
+                resource.kind,
+                ResourceKind::Network
+                    | ResourceKind::VpcAssociation
+                    | ResourceKind::Service
+                    | ResourceKind::TargetGroup
+            );
+            if stands {
+                let OwnedResource { arn, tags, .. } = resource;
+                let unit = tags.get(TAG_UNIT).cloned().unwrap_or_default();
+                owned.push(Owned { arn, unit, key: Owner::key_in(&tags), service: None });
+            }
+        };
+        self.client.owned(installation, take).await?;
+        Ok(owned)
     }
 
     fn take_calls(&self) -> BTreeMap<String, u64> {

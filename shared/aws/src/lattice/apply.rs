@@ -105,6 +105,9 @@ impl LatticeClient {
             End::Complete => {}
             End::Waiting(_) => outcome.waiting = waiting,
             End::Failed(error) => {
+                if error.source.class() != crate::ErrorClass::Terminal {
+                    self.inner.memory.doubt(&plan.owner.unit);
+                }
                 let message = format!("{error}: {}", error.source);
                 let retryable = error.source.class() != crate::ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message, retryable });

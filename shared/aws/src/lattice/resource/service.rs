@@ -4,10 +4,12 @@ use super::listener::Listeners;
 use super::network::NetworkEntry;
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
+use crate::lattice::find::ResourceKind;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
+use aws_sdk_vpclattice::operation::get_service::GetServiceOutput;
 use aws_sdk_vpclattice::types as sdk;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +32,32 @@ pub(in crate::lattice) struct ServiceEntry {
     pub(in crate::lattice) status: Status,
     pub(in crate::lattice) dns_name: Option<String>,
     pub(in crate::lattice) custom_domain: Option<String>,
+    certificate: Certificate,
+}
+
+/// What is known of a service's certificate.
+#[derive(Debug, Clone)]
+enum Certificate {
+    /// A listing does not tell.
+    Unread,
+    /// Its ARN; none if it has none.
+    Read(Option<String>),
 }
 
 impl ServiceEntry {
+    /// One that was read; none where id, ARN or name is missing.
+    fn read(output: GetServiceOutput) -> Option<Self> {
+        Some(Self {
+            id: output.id?,
+            arn: output.arn?,
+            name: output.name?,
+            status: seen_status(output.status.as_ref()),
+            dns_name: output.dns_entry.and_then(|entry| entry.domain_name),
+            custom_domain: output.custom_domain_name.filter(|name| !name.is_empty()),
+            certificate: Certificate::Read(output.certificate_arn.filter(|arn| !arn.is_empty())),
+        })
+    }
+
     /// Entries without id, ARN or name (the model requires none) cannot be worked with and are left out.
     fn of(summary: sdk::ServiceSummary) -> Option<Self> {
         Some(Self {
@@ -42,6 +67,7 @@ impl ServiceEntry {
             status: seen_status(summary.status.as_ref()),
             dns_name: summary.dns_entry.and_then(|entry| entry.domain_name),
             custom_domain: summary.custom_domain_name.filter(|name| !name.is_empty()),
+            certificate: Certificate::Unread,
         })
     }
 }
@@ -61,6 +87,16 @@ impl LatticeClient {
             Ok(services.into_iter().filter_map(ServiceEntry::of).map(|e| (e.arn.clone(), e)).collect())
         };
         self.inner.services.get(not_before, load).await
+    }
+
+    /// The service of this ARN; none if it is gone or the ARN is another resource's.
+    pub(in crate::lattice) async fn service_of(&self, arn: &str) -> Result<Option<ServiceEntry>, AwsError> {
+        if ResourceKind::of(arn) != ResourceKind::Service {
+            return Ok(None);
+        }
+        // By ARN, since it may be another account's.
+        let request = self.api().get_service().service_identifier(arn).send();
+        Ok(found(self.read(GET, request).await)?.and_then(ServiceEntry::read))
     }
 
     /// A service, and the networks that it is associated with.
@@ -99,7 +135,7 @@ impl LatticeClient {
             Some(wanted) => futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
-                self.certificate(&entry.id, wanted),
+                self.certificate(entry, wanted),
             ),
             None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
         };
@@ -137,11 +173,18 @@ impl LatticeClient {
     }
 
     /// Only GetService tells the certificate; without a wish for one there is nothing to compare.
-    async fn certificate(&self, service: &str, wanted: &DesiredService) -> Result<Option<String>, AwsError> {
+    async fn certificate(
+        &self,
+        entry: &ServiceEntry,
+        wanted: &DesiredService,
+    ) -> Result<Option<String>, AwsError> {
+        if let Certificate::Read(arn) = &entry.certificate {
+            return Ok(arn.clone());
+        }
         if wanted.certificate_arn.is_none() {
             return Ok(None);
         }
-        let request = self.api().get_service().service_identifier(service).send();
+        let request = self.api().get_service().service_identifier(&entry.id).send();
         let output = self.read(GET, request).await?;
         Ok(output.certificate_arn.filter(|arn| !arn.is_empty()))
     }
@@ -181,7 +224,10 @@ impl Perform for CreateService {
             .set_certificate_arn(certificate_arn.clone())
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let output = client.write(OPERATION, request).await?;
+        let written = client.write(OPERATION, request).await;
+        let is_taken =
+            async { Ok(client.services(SystemTime::now()).await?.values().any(|one| one.name == *service)) };
+        let output = client.unless_taken(OPERATION, written, is_taken).await?;
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::ServiceStatus::Active);
         made.dns_name = output.dns_entry.and_then(|entry| entry.domain_name);
@@ -192,6 +238,7 @@ impl Perform for CreateService {
             status: if made.active { Status::Active } else { Status::CreateInProgress },
             dns_name: made.dns_name.clone(),
             custom_domain: custom_domain.clone(),
+            certificate: Certificate::Read(certificate_arn.clone()),
         };
         names.lock().services.insert(service.clone(), made);
         client.inner.services.change(|index| _ = index.insert(entry.arn.clone(), entry)).await;
