@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import ssl
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -27,19 +28,26 @@ OUTCOMES = {
 }
 
 
-def post(hook: Webhook, body: bytes) -> dict[str, object]:
-    """Sends a review as the API server does, trusting what the API server trusts."""
+def post_to(hook: Webhook, body: bytes, path: str | None = None) -> tuple[int, bytes]:
+    """Sends a review as the API server does: trusting what it trusts, to the path that it is told, or to another one."""
     found = hook.cluster.get(f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{CONFIGURATION}")
-    bundle = base64.b64decode(found["webhooks"][0]["clientConfig"]["caBundle"]).decode()
-    connection = http.client.HTTPSConnection("127.0.0.1", hook.port, timeout=10, context=ssl.create_default_context(cadata=bundle))
+    client = found["webhooks"][0]["clientConfig"]
+    context = ssl.create_default_context(cadata=base64.b64decode(client["caBundle"]).decode())
+    connection = http.client.HTTPSConnection("127.0.0.1", hook.port, timeout=10, context=context)
     try:
-        connection.request("POST", "/validate?timeout=1s", body, {"content-type": "application/json"})
+        told = urlsplit(client["url"]).path if path is None else path
+        connection.request("POST", f"{told}?timeout=1s", body, {"content-type": "application/json"})
         answer = connection.getresponse()
-        assert answer.status == 200
-        parsed: dict[str, object] = json.loads(answer.read())["response"]
-        return parsed
+        return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def post(hook: Webhook, body: bytes) -> dict[str, object]:
+    status, answer = post_to(hook, body)
+    assert status == 200
+    parsed: dict[str, object] = json.loads(answer)["response"]
+    return parsed
 
 
 @pytest.mark.parametrize("name", sorted(OUTCOMES))
@@ -57,3 +65,12 @@ def test_a_sample_review_is_allowed_and_counted(stack: Stack, name: str) -> None
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"request": 7}', b'{"kind": "AdmissionReview", "request": {"uid": "u"}}'])
 def test_nonsense_is_allowed_too(stack: Stack, body: bytes) -> None:
     assert post(stack.webhooks[1], body)["allowed"] is True
+
+
+@pytest.mark.parametrize("path", ["/", "/validate", "/validate/0123456789abcdef0123456789abcdef"])
+def test_who_does_not_know_the_path_is_not_heard(stack: Stack, path: str) -> None:
+    hook = stack.webhooks[1]
+    before = metric_sum(hook.metrics(), "trellis_webhook_reviews_total")
+    review = json.dumps(event("admission-create-gateway.json")).encode()
+    assert post_to(hook, review, path) == (404, b"")
+    assert metric_sum(hook.metrics(), "trellis_webhook_reviews_total") == before

@@ -110,3 +110,25 @@ def test_a_service_of_another_namespace_is_reached_only_while_a_grant_stands(wor
         wait_for("no target group", lambda: world.target_groups("inventory"), within=PROGRAMMED_SECONDS, until=lambda groups: groups == [])
     finally:
         other.delete()
+
+
+def test_a_gateway_named_like_a_network_of_others_joins_nothing_and_says_so(world: World) -> None:
+    lattice = world.stack.aws("vpc-lattice")
+    name = f"others-{world.namespace}"
+    network = lattice.create_service_network(name=name, tags={"team": "somebody"})
+    item = example("my-hotel-gateway")
+    item["metadata"]["name"] = name
+    world.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(item))
+
+    def told() -> str:
+        found = [c for c in conditions(world.get("gateways", name)) if c["type"] == "Programmed"]
+        return f"{found[0]['status']} {found[0]['message']}" if found else ""
+
+    text = wait_for("a condition that names the parameter", told, within=PROGRAMMED_SECONDS, until=lambda found: "AllowedNetworks" in found)
+    assert text.startswith("False ")
+    assert network["arn"] in text
+    world.kubectl("delete", "gateway", name, GONE)
+    world.quiet()
+    assert lattice.list_service_network_vpc_associations(serviceNetworkIdentifier=network["id"])["items"] == []
+    assert lattice.list_tags_for_resource(resourceArn=network["arn"])["tags"] == {"team": "somebody"}
+    lattice.delete_service_network(serviceNetworkIdentifier=network["id"])

@@ -22,13 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Instant, interval_at, sleep};
-use trellis_webhook::app::serve_tls;
+use trellis_webhook::listen::{Gate, REVIEW_CROWD, serve_tls};
+use trellis_webhook::losses::Losses;
 use trellis_webhook::metrics::Metrics;
 use trellis_webhook::queue::{Entry, PACE, QUEUE_LENGTH_MAX, Refusal, SendBatch, SendError, hint_queue};
 use trellis_webhook::server::Reviewer;
 use trellis_webhook::tls::Served;
 use trellis_webhook::tls::identity::issue;
+use trellis_webhook::tls::path::{Token, Tokens};
 use trellis_webhook::watch::SharedInterest;
 
 const CONNECTIONS: u32 = 8;
@@ -60,23 +63,33 @@ async fn webhook() -> anyhow::Result<()> {
     let identity = issue(&[], OffsetDateTime::now_utc())?;
     let (served, metrics) = (Served::nothing(), Arc::new(Metrics::new()));
     served.set(identity.certified_key()?);
-    let (queue, sender, _drain) = hint_queue(QUEUE_LENGTH_MAX, PACE, SlowSqs, metrics.clone());
+    let losses = Losses::new(metrics.clone(), OffsetDateTime::now_utc);
+    let (queue, sender, _drain) =
+        hint_queue(QUEUE_LENGTH_MAX, PACE, Arc::new(SlowSqs), metrics.clone(), losses.clone());
     tokio::spawn(sender.run());
-    let reviewer = Reviewer::new(
-        "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
-        SharedInterest::default(),
+    let (token, tokens) = (Token::of(&identity), Tokens::default());
+    tokens.take([token.clone()].into());
+    let gate = Gate::new(REVIEW_CROWD, metrics.clone(), Some(losses.clone()));
+    let reviewer = Reviewer {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
+        interest: SharedInterest::default(),
         queue,
         metrics,
-    );
+        losses,
+        tokens,
+        wake: Arc::new(Notify::new()),
+    };
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", json!({"address": listener.local_addr()?, "authority": identity.authority_pem}));
+    let hello =
+        json!({"address": listener.local_addr()?, "authority": identity.authority_pem, "path": token.path()});
+    println!("{hello}");
     std::thread::spawn(|| {
         let mut end = Vec::new();
         // Whether the parent closes the pipe or fails, this process has no more to do.
         let _ = std::io::stdin().read_to_end(&mut end);
         std::process::exit(0);
     });
-    serve_tls(listener, served, reviewer.router(), Handle::new()).await
+    serve_tls(listener, served, reviewer.router(), gate, Handle::new()).await
 }
 
 async fn load() -> anyhow::Result<()> {
@@ -92,12 +105,13 @@ async fn load() -> anyhow::Result<()> {
     for _ in 0..CONNECTIONS {
         clients.push(connect(address, authority.clone()).await?);
     }
+    let path = hello["path"].as_str().context("no path")?.to_owned();
     let review = Bytes::from(review().to_string());
     println!("{CONNECTIONS} connections, reviews of {} bytes, SQS of {SQS_LATENCY:?}", review.len());
 
     let cpu_before = cpu_seconds(&child)?;
     let started = Instant::now();
-    let (clients, latencies) = phase(clients, &review, None).await?;
+    let (clients, latencies) = phase(clients, &path, &review, None).await?;
     let cpu = cpu_seconds(&child)? - cpu_before;
     let reviews = f64::from(u32::try_from(latencies.len())?);
     println!(
@@ -106,7 +120,7 @@ async fn load() -> anyhow::Result<()> {
         p99(latencies)
     );
 
-    let (_, latencies) = phase(clients, &review, Some(PACED_PER_SECOND)).await?;
+    let (_, latencies) = phase(clients, &path, &review, Some(PACED_PER_SECOND)).await?;
     let (paced_p99, rss) = (p99(latencies), rss_mib(&child)?);
     let per_cpu = reviews / cpu;
     println!("one core takes {per_cpu:.0} reviews a second (bar: at least {REVIEWS_PER_CPU_SECOND_MIN})");
@@ -142,6 +156,7 @@ async fn connect(address: SocketAddr, authority: CertificateDer<'static>) -> any
 /// Sends over all connections at once, as fast as they go or so many a second; gives the time of each answer.
 async fn phase(
     clients: Vec<Client>,
+    path: &str,
     review: &Bytes,
     per_second: Option<u32>,
 ) -> anyhow::Result<(Vec<Client>, Vec<Duration>)> {
@@ -149,7 +164,7 @@ async fn phase(
         .into_iter()
         .zip(0..)
         .map(|(mut client, index)| {
-            let review = review.clone();
+            let (path, review) = (path.to_owned(), review.clone());
             tokio::spawn(async move {
                 // The connections take turns.
                 let mut ticks = per_second
@@ -162,7 +177,7 @@ async fn phase(
                         Some(ticks) => ticks.tick().await,
                         None => Instant::now(),
                     };
-                    post(&mut client, review.clone()).await?;
+                    post(&mut client, &path, review.clone()).await?;
                     latencies.push(due.elapsed());
                 }
                 anyhow::Ok((client, latencies))
@@ -178,10 +193,10 @@ async fn phase(
     Ok((clients, all))
 }
 
-async fn post(client: &mut Client, review: Bytes) -> anyhow::Result<()> {
+async fn post(client: &mut Client, path: &str, review: Bytes) -> anyhow::Result<()> {
     client.ready().await?;
     let request =
-        Request::post("/validate?timeout=1s").header("host", "localhost").body(Full::new(review))?;
+        Request::post(format!("{path}?timeout=1s")).header("host", "localhost").body(Full::new(review))?;
     let response = client.send_request(request).await?;
     ensure!(response.status().is_success(), "{}", response.status());
     response.into_body().collect().await?;

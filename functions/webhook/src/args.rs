@@ -11,11 +11,11 @@ use trellis_hint::ClusterId;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "trellis-webhook", version)]
 pub struct Args {
-    /// Address of the TLS port, for /validate.
-    #[arg(long, env = "TRELLIS_LISTEN", default_value = "0.0.0.0:9443")]
+    /// Address of the TLS port, for reviews. [::] takes IPv4 as well, and is 0.0.0.0 where there is no IPv6.
+    #[arg(long, env = "TRELLIS_LISTEN", default_value = "[::]:9443")]
     pub listen: SocketAddr,
     /// Address of the second port, for /livez, /readyz and /metrics.
-    #[arg(long, env = "TRELLIS_METRICS_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "TRELLIS_METRICS_LISTEN", default_value = "[::]:8080")]
     pub metrics_listen: SocketAddr,
     /// ARN of this EKS cluster, such as arn:aws:eks:us-west-2:123456789012:cluster/one.
     #[arg(long, env = "TRELLIS_CLUSTER")]

@@ -1,57 +1,113 @@
-//! Which Services matter: those that a route's `backendRefs` or a ServiceExport of this cluster name.
+//! Who refers to a Service: the units that a change of it or of its endpoints concerns.
 //!
-//! A cluster has thousands of Services and slices that no route knows. Their reviews must cost nearly nothing, so the
-//! webhook keeps the names of those that count. The set may be too large, never too small: while any of the referring
-//! kinds is not in view, everything counts, and what a passing review names counts at once, before a watch shows it.
+//! A cluster has thousands of Services and slices that no route knows, whose reviews must cost nearly nothing; and where a
+//! route does, its unit is told at once, so that nobody has to search all routes for a new Pod. So the webhook keeps an
+//! index of the references of all routes and exports, as [`trellis_gateway::references`] reads them: the same function
+//! that the reconciler searches with.
+//!
+//! The index may name too many, never too few. It lags behind what is stored, and each of two replicas sees half of the
+//! reviews, so:
+//!
+//! - while any of the referring kinds is not in view, nothing is known, and the search is left to the reconciler;
+//! - what a passing review of a route names counts at once, before a watch shows the route;
+//! - a change of a Service is remembered for some minutes. When a reference to it comes into view that this replica has not
+//!   reviewed, the change is told to the referrer then: its own hint may have been worked on before. When this replica
+//!   reviews a new reference, only a change counts that may not be stored yet: what is stored, the referrer's own hint
+//!   reads.
+//!
+//! A hint that is told twice for one change, here or by the other replica, has one de-duplication id.
 
+use crate::recent::{Recent, WINDOW};
+use crate::review::Told;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use trellis_hint::Kind;
+use trellis_gateway::{REFERRING_KINDS, References};
+use trellis_hint::{Kind, UnitKey};
 
-/// The kinds that refer to Services.
-pub const REFERRING_KINDS: [Kind; 4] =
-    [Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute, Kind::ServiceExport];
+/// Units that one change is told to directly. A Service has a few referrers; beyond this many the reconciler searches for
+/// them, so that a review costs the queue no more than a few batches.
+pub const REFERRERS_MAX: usize = 32;
 
-/// How long a Service that only a review named counts: a watch shows a stored object within a second, and a minute
-/// covers an API server under load.
-const LEARNED_FOR: Duration = Duration::from_mins(1);
+/// How long after its review a change may not be stored yet: more than the reader of a hint waits for it.
+const STORED_AFTER_MAX: Duration = Duration::from_secs(2);
 
-/// The most Services kept from reviews alone, about 0.5 MB: beyond it everything counts until the oldest age out.
+/// The most Services kept from reviews alone, about 1 MB: beyond it nothing is known until the oldest age out.
 const LEARNED_MAX: usize = 4096;
 
-/// The annotation by which a ServiceExport names a Service other than its namesake.
-const SERVICE_NAME_ANNOTATION: &str = "/metadata/annotations/application-networking.k8s.aws~1service-name";
+/// The most Services whose changes are remembered, about 2 MB.
+const CHANGED_MAX: usize = 4096;
 
 /// A namespace and a Service's name.
 pub type ServiceName = (String, String);
 
 /// A namespace and the name of a referring object.
-type ObjectName = (String, String);
+pub type ObjectName = (String, String);
 
-/// The Services that count.
-#[derive(Debug, Default)]
+/// Tells an object in the index from others.
+type Id = u64;
+
+/// A change that concerns a unit, although the change was before the reference: the unit is to be told now.
+pub type Late = (UnitKey, Told);
+
+/// Whom a change of a Service concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Referrers {
+    /// These, which may be none.
+    Units(BTreeSet<UnitKey>),
+    /// Not known here, or too many: the reconciler is to search.
+    Unknown,
+}
+
+/// The references of a cluster's routes and exports.
+#[derive(Debug)]
 pub struct Interest {
     in_view: BTreeSet<Kind>,
-    named_by: BTreeMap<Kind, BTreeMap<ObjectName, BTreeSet<ServiceName>>>,
-    references: HashMap<ServiceName, usize>,
-    learned: HashMap<ServiceName, Instant>,
-    overflowed_at: Option<Instant>,
+    objects: BTreeMap<Kind, HashMap<ObjectName, (Id, Arc<References>)>>,
+    referrers: HashMap<ServiceName, BTreeMap<Id, Arc<References>>>,
+    next_id: Id,
+    learned: Recent<ServiceName, BTreeSet<UnitKey>>,
+    changed: Recent<ServiceName, Told>,
+    has_forgotten: bool,
+}
+
+impl Default for Interest {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Interest {
-    /// Nothing is in view: everything counts.
+    /// Nothing is in view, so nothing is known.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            in_view: BTreeSet::new(),
+            objects: BTreeMap::new(),
+            referrers: HashMap::new(),
+            next_id: 0,
+            learned: Recent::new(LEARNED_MAX),
+            changed: Recent::new(CHANGED_MAX),
+            has_forgotten: false,
+        }
     }
 
-    /// Whether changes of this Service count.
-    pub fn covers(&self, namespace: &str, name: &str) -> bool {
-        if !self.is_complete() || self.overflowed_at.is_some() {
-            return true;
+    /// Whom a change of this Service or its endpoints concerns at `now`.
+    pub fn referrers(&self, service: &ServiceName, now: Instant) -> Referrers {
+        if !self.is_complete() || self.learned.has_forgotten(now) {
+            return Referrers::Unknown;
         }
-        let service = (namespace.to_owned(), name.to_owned());
-        self.references.contains_key(&service) || self.learned.contains_key(&service)
+        let mut units = BTreeSet::new();
+        let viewed = self.referrers.get(service).into_iter().flat_map(BTreeMap::values);
+        for unit in
+            viewed.flat_map(|one| &one.units).chain(self.learned.get(service, now).into_iter().flatten())
+        {
+            if units.len() == REFERRERS_MAX && !units.contains(unit) {
+                return Referrers::Unknown;
+            }
+            units.insert(unit.clone());
+        }
+        Referrers::Units(units)
     }
 
     /// Whether all referring kinds are in view.
@@ -61,70 +117,126 @@ impl Interest {
 
     /// How many Services are named by the objects in view.
     pub fn services(&self) -> usize {
-        self.references.len()
+        self.referrers.len()
+    }
+
+    /// Whether a reference has come since the last call that a forgotten change may have been before: there was no room
+    /// for it, so that nobody can be told.
+    pub fn take_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
     }
 
     /// The kind's objects are these and no others; the kind is in view from now on.
     pub fn replace(
         &mut self,
         kind: Kind,
-        objects: impl IntoIterator<Item = (ObjectName, BTreeSet<ServiceName>)>,
-    ) {
-        for (_, services) in self.named_by.remove(&kind).unwrap_or_default() {
-            self.release(services);
+        objects: impl IntoIterator<Item = (ObjectName, References)>,
+        now: Instant,
+    ) -> Vec<Late> {
+        for (_, (id, references)) in self.objects.remove(&kind).unwrap_or_default() {
+            self.release(id, &references);
         }
-        for (object, services) in objects {
-            self.apply(kind, object, services);
-        }
+        let late =
+            objects.into_iter().flat_map(|(object, named)| self.apply(kind, object, named, now)).collect();
         self.in_view.insert(kind);
+        late
     }
 
-    /// An object was stored.
-    pub fn apply(&mut self, kind: Kind, object: ObjectName, services: BTreeSet<ServiceName>) {
-        for service in &services {
-            *self.references.entry(service.clone()).or_insert(0) += 1;
+    /// An object is stored, with these references.
+    #[must_use]
+    pub fn apply(
+        &mut self,
+        kind: Kind,
+        object: ObjectName,
+        references: References,
+        now: Instant,
+    ) -> Vec<Late> {
+        let (id, references) = (self.next_id, Arc::new(references));
+        self.next_id += 1;
+        for service in &references.services {
+            self.referrers.entry(service.clone()).or_default().insert(id, references.clone());
         }
-        if let Some(before) = self.named_by.entry(kind).or_default().insert(object, services) {
-            self.release(before);
+        let before = self.objects.entry(kind).or_default().insert(object, (id, references.clone()));
+        let known = |service: &ServiceName, unit: &UnitKey| {
+            let was_named =
+                |before: &References| before.services.contains(service) && before.units.contains(unit);
+            before.as_ref().is_some_and(|(_, before)| was_named(before))
+                || self.learned.get(service, now).is_some_and(|units| units.contains(unit))
+        };
+        let late = late(&self.changed, &references, WINDOW, now, known, &mut self.has_forgotten);
+        if let Some((id, before)) = before {
+            self.release(id, &before);
         }
+        late
     }
 
     /// An object is gone.
     pub fn remove(&mut self, kind: Kind, object: &ObjectName) {
-        if let Some(before) = self.named_by.get_mut(&kind).and_then(|objects| objects.remove(object)) {
-            self.release(before);
+        if let Some((id, before)) = self.objects.get_mut(&kind).and_then(|objects| objects.remove(object)) {
+            self.release(id, &before);
         }
     }
 
-    /// The kind's watch broke: everything counts until [`Interest::replace`].
+    /// The kind's watch broke: nothing is known until [`Interest::replace`].
     pub fn lose(&mut self, kind: Kind) {
         self.in_view.remove(&kind);
     }
 
-    /// A review shows an object about to be stored.
-    pub fn learn(&mut self, services: BTreeSet<ServiceName>, now: Instant) {
-        let recent = |at: Instant| now.saturating_duration_since(at) < LEARNED_FOR;
-        self.learned.retain(|_, at| recent(*at));
-        self.overflowed_at = self.overflowed_at.filter(|at| recent(*at));
-        for service in services {
-            if self.learned.len() < LEARNED_MAX || self.learned.contains_key(&service) {
-                self.learned.insert(service, now);
-            } else {
-                self.overflowed_at = Some(now);
-            }
+    /// A review shows an object about to be stored, with these references.
+    #[must_use]
+    pub fn learn(&mut self, references: &References, now: Instant) -> Vec<Late> {
+        let never = |_: &ServiceName, _: &UnitKey| false;
+        let late = late(&self.changed, references, STORED_AFTER_MAX, now, never, &mut self.has_forgotten);
+        for service in &references.services {
+            let mut units = self.learned.get(service, now).cloned().unwrap_or_default();
+            // One more than is told directly says that there are too many.
+            let room = (REFERRERS_MAX + 1).saturating_sub(units.len());
+            let new: Vec<UnitKey> = references.units.difference(&units).take(room).cloned().collect();
+            units.extend(new);
+            self.learned.put(service.clone(), units, now);
         }
+        late
     }
 
-    fn release(&mut self, services: BTreeSet<ServiceName>) {
-        for service in services {
-            if let Some(count) = self.references.get_mut(&service) {
-                *count -= 1;
-                if *count == 0 {
-                    self.references.remove(&service);
+    /// A review shows a change of this Service or its endpoints.
+    pub fn remember(&mut self, service: ServiceName, change: Told, now: Instant) {
+        self.changed.put(service, change, now);
+    }
+
+    fn release(&mut self, id: Id, references: &References) {
+        for service in &references.services {
+            if let Some(all) = self.referrers.get_mut(service) {
+                all.remove(&id);
+                if all.is_empty() {
+                    self.referrers.remove(service);
                 }
             }
         }
     }
+}
+
+/// What the units of `references` that are not `known` to be told already are to be told of: the latest change of this age
+/// at most.
+fn late(
+    changed: &Recent<ServiceName, Told>,
+    references: &References,
+    age_max: Duration,
+    now: Instant,
+    known: impl Fn(&ServiceName, &UnitKey) -> bool,
+    has_forgotten: &mut bool,
+) -> Vec<Late> {
+    let mut late: BTreeMap<&UnitKey, (Instant, &Told)> = BTreeMap::new();
+    for service in &references.services {
+        let change = changed.get_within(service, age_max, now);
+        for unit in references.units.iter().filter(|unit| !known(service, unit)) {
+            match change {
+                None => *has_forgotten |= changed.has_forgotten(now),
+                Some((at, _)) if late.get(unit).is_some_and(|(before, _)| *before >= at) => {}
+                Some(change) => _ = late.insert(unit, change),
+            }
+        }
+    }
+    late.into_iter().map(|(unit, (_, change))| (unit.clone(), change.clone())).collect()
 }
 
 /// The namespace and name of an object; `None` for one without a name.
@@ -133,105 +245,6 @@ pub fn object_name(object: &Value) -> Option<ObjectName> {
     Some((field("/metadata/namespace").unwrap_or_default().to_owned(), field("/metadata/name")?.to_owned()))
 }
 
-/// The Services that an object of a referring kind names. What cannot be read names none.
-pub fn services_of(kind: Kind, object: &Value) -> BTreeSet<ServiceName> {
-    let Some((namespace, name)) = object_name(object) else { return BTreeSet::new() };
-    if kind == Kind::ServiceExport {
-        let annotated =
-            object.pointer(SERVICE_NAME_ANNOTATION).and_then(Value::as_str).filter(|name| !name.is_empty());
-        return BTreeSet::from([(namespace, annotated.map_or(name, str::to_owned))]);
-    }
-    let rules = object.pointer("/spec/rules").and_then(Value::as_array).into_iter().flatten();
-    let backends = rules.filter_map(|rule| rule.get("backendRefs").and_then(Value::as_array)).flatten();
-    backends.filter_map(|backend| service_of(backend, &namespace)).collect()
-}
-
-fn service_of(backend: &Value, route_namespace: &str) -> Option<ServiceName> {
-    let field = |name| backend.get(name).and_then(Value::as_str);
-    let is_service =
-        field("group").unwrap_or_default().is_empty() && field("kind").unwrap_or("Service") == "Service";
-    let name = field("name").filter(|name| is_service && !name.is_empty())?;
-    Some((field("namespace").unwrap_or(route_namespace).to_owned(), name.to_owned()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn service(namespace: &str, name: &str) -> ServiceName {
-        (namespace.into(), name.into())
-    }
-
-    fn complete() -> Interest {
-        let mut interest = Interest::new();
-        for kind in REFERRING_KINDS {
-            interest.replace(kind, []);
-        }
-        interest
-    }
-
-    #[test]
-    fn everything_counts_until_every_referring_kind_is_in_view_and_again_when_one_is_lost() {
-        let mut interest = Interest::new();
-        for kind in REFERRING_KINDS {
-            assert!(interest.covers("a", "b"), "before {kind}");
-            interest.replace(kind, []);
-        }
-        assert!(!interest.covers("a", "b"));
-        interest.lose(Kind::TLSRoute);
-        assert!(interest.covers("a", "b"));
-    }
-
-    #[test]
-    fn a_service_counts_as_long_as_any_object_names_it() {
-        let mut interest = complete();
-        let named = || BTreeSet::from([service("a", "s")]);
-        interest.apply(Kind::HTTPRoute, service("a", "r1"), named());
-        interest.apply(Kind::HTTPRoute, service("a", "r1"), named());
-        interest.apply(Kind::ServiceExport, service("a", "s"), named());
-        interest.remove(Kind::HTTPRoute, &service("a", "r1"));
-        assert!(interest.covers("a", "s"));
-        interest.replace(Kind::ServiceExport, []);
-        assert!(!interest.covers("a", "s"));
-        assert_eq!(interest.services(), 0);
-    }
-
-    #[test]
-    fn what_a_review_names_counts_at_once_and_for_a_minute() {
-        let (mut interest, start) = (complete(), Instant::now());
-        interest.learn(BTreeSet::from([service("a", "s")]), start);
-        interest.learn(BTreeSet::new(), start + LEARNED_FOR / 2);
-        assert!(interest.covers("a", "s"));
-        interest.learn(BTreeSet::new(), start + LEARNED_FOR);
-        assert!(!interest.covers("a", "s"));
-    }
-
-    #[test]
-    fn more_than_can_be_kept_makes_everything_count_for_a_while() {
-        let (mut interest, start) = (complete(), Instant::now());
-        interest.learn((0..=LEARNED_MAX).map(|i| service("a", &i.to_string())).collect(), start);
-        assert!(interest.covers("b", "anything") && interest.learned.len() == LEARNED_MAX);
-        interest.learn(BTreeSet::new(), start + LEARNED_FOR);
-        assert!(!interest.covers("b", "anything"));
-    }
-
-    #[test]
-    fn a_route_names_its_service_backends_only() {
-        let route = json!({"metadata": {"name": "r", "namespace": "shop"}, "spec": {"rules": [
-            {"backendRefs": [{"name": "plain"}, {"name": "typed", "kind": "Service", "group": "", "namespace": "other"},
-                {"name": "imported", "kind": "ServiceImport", "group": "application-networking.k8s.aws"}, {"name": ""}, 7]},
-            {"matches": []}, {"backendRefs": "x"}]}});
-        let expected = BTreeSet::from([service("shop", "plain"), service("other", "typed")]);
-        assert_eq!(services_of(Kind::HTTPRoute, &route), expected);
-        assert!(services_of(Kind::HTTPRoute, &json!([])).is_empty());
-    }
-
-    #[test]
-    fn an_export_names_its_namesake_or_the_annotated_service() {
-        let mut export = json!({"metadata": {"name": "e", "namespace": "shop"}});
-        assert_eq!(services_of(Kind::ServiceExport, &export), BTreeSet::from([service("shop", "e")]));
-        export["metadata"]["annotations"] = json!({"application-networking.k8s.aws/service-name": "real"});
-        assert_eq!(services_of(Kind::ServiceExport, &export), BTreeSet::from([service("shop", "real")]));
-    }
-}
+#[path = "interest_tests.rs"]
+mod tests;

@@ -2,19 +2,22 @@
 //!
 //! It listens to what users and controllers do with the objects that VPC Lattice resources are made from, and tells the
 //! reconciler where to look: [`review`] decides, [`queue`] and [`sqs`] carry the hints, [`server`] answers the API
-//! server, always with `allowed: true`. [`interest`] and [`watch`] keep Services and EndpointSlices that no route names
-//! from costing anything; [`tls`] makes the certificate and renews it; [`ops`] and [`metrics`] show how it fares.
-//! [`app`] puts it all together.
+//! server, always with `allowed: true`, and [`losses`] makes good what may be missing. [`interest`] and [`watch`] know who
+//! refers to a Service, so that those that no route names cost nothing; [`tls`] makes the certificate and the path and renews
+//! them; [`listen`] bounds who connects; [`ops`] and [`metrics`] show how it fares. [`app`] puts it all together.
 
 pub mod app;
 pub mod args;
 pub mod interest;
+pub mod listen;
+pub mod losses;
 pub mod metrics;
 pub mod ops;
 pub mod queue;
+mod recent;
 pub mod review;
+mod seldom;
 pub mod server;
 pub mod sqs;
 pub mod tls;
-mod warnings;
 pub mod watch;

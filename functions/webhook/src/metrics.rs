@@ -23,6 +23,13 @@ pub struct ReviewLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of `losses`; the value is from a fixed set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LossLabels {
+    /// Why hints may be missing.
+    pub cause: &'static str,
+}
+
 /// All metrics, with the registry that writes them out.
 #[derive(Debug)]
 pub struct Metrics {
@@ -41,6 +48,16 @@ pub struct Metrics {
     pub hints_sent: Counter,
     /// Hints that SQS refused, or did not take in time.
     pub hints_failed: Counter,
+    /// Hints that were put back to be tried again.
+    pub hints_retried: Counter,
+    /// Times that hints may be missing.
+    pub losses: Family<LossLabels, Counter>,
+    /// Hints to look at the whole cluster that SQS took.
+    pub whole_cluster_sent: Counter,
+    /// Connections closed at once since there were too many.
+    pub connections_refused: Counter,
+    /// Requests on the TLS port that did not know its path.
+    pub strangers: Counter,
     /// Hints that wait.
     pub queue_length: Gauge,
     /// Time of one SendMessageBatch, retries of the SDK included.
@@ -65,6 +82,11 @@ impl Metrics {
             hints_dropped: Counter::default(),
             hints_sent: Counter::default(),
             hints_failed: Counter::default(),
+            hints_retried: Counter::default(),
+            losses: Family::default(),
+            whole_cluster_sent: Counter::default(),
+            connections_refused: Counter::default(),
+            strangers: Counter::default(),
             queue_length: Gauge::default(),
             send_seconds: Histogram::new(SEND_SECONDS_BUCKETS),
             certificate_expiry: Gauge::default(),
@@ -87,6 +109,23 @@ impl Metrics {
         );
         registry.register("hints_sent", "Hints that SQS took", self.hints_sent.clone());
         registry.register("hints_failed", "Hints given up after SQS refused them", self.hints_failed.clone());
+        registry.register("hints_retried", "Hints put back to be tried again", self.hints_retried.clone());
+        registry.register("losses", "Times that hints may be missing, by cause", self.losses.clone());
+        registry.register(
+            "whole_cluster_sent",
+            "Hints to look at the whole cluster that SQS took",
+            self.whole_cluster_sent.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections closed at once since there were too many",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "strangers",
+            "Requests on the TLS port that did not know its path",
+            self.strangers.clone(),
+        );
         registry.register("queue_length", "Hints waiting to be sent", self.queue_length.clone());
         registry.register("sqs_send_seconds", "Seconds of one SendMessageBatch", self.send_seconds.clone());
         registry.register(
@@ -110,6 +149,11 @@ impl Metrics {
     /// Counts one review.
     pub fn reviewed(&self, kind: Option<Kind>, outcome: &'static str) {
         self.reviews.get_or_create(&ReviewLabels { kind: kind.map_or("other", Kind::as_str), outcome }).inc();
+    }
+
+    /// Counts one loss.
+    pub fn lost(&self, cause: &'static str) {
+        self.losses.get_or_create(&LossLabels { cause }).inc();
     }
 
     /// The OpenMetrics text.
@@ -136,6 +180,7 @@ mod tests {
         metrics.reviewed(Some(Kind::Gateway), "hinted");
         metrics.reviewed(None, "unreadable");
         metrics.send_seconds.observe(0.004);
+        metrics.lost("started");
         let text = metrics.encode().unwrap();
         for line in [
             r#"trellis_webhook_reviews_total{kind="Gateway",outcome="hinted"} 1"#,
@@ -146,6 +191,11 @@ mod tests {
             "trellis_webhook_hints_dropped_total 0",
             "trellis_webhook_hints_sent_total 0",
             "trellis_webhook_hints_failed_total 0",
+            "trellis_webhook_hints_retried_total 0",
+            r#"trellis_webhook_losses_total{cause="started"} 1"#,
+            "trellis_webhook_whole_cluster_sent_total 0",
+            "trellis_webhook_connections_refused_total 0",
+            "trellis_webhook_strangers_total 0",
             "trellis_webhook_queue_length 0",
             r#"trellis_webhook_sqs_send_seconds_bucket{le="0.005"} 1"#,
             "trellis_webhook_certificate_expiry_timestamp_seconds 0",

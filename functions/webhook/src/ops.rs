@@ -29,9 +29,9 @@ impl Readiness {
         self.serving.store(true, Ordering::Relaxed);
     }
 
-    /// The API server trusts it.
-    pub fn trusted(&self) {
-        self.trusted.store(true, Ordering::Relaxed);
+    /// The API server trusts it; tells whether that is news.
+    pub fn trusted(&self) -> bool {
+        !self.trusted.swap(true, Ordering::Relaxed)
     }
 
     /// The process is about to end: no new connections, please.
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(readiness.missing(), Some("no certificate yet"));
         readiness.serving();
         assert_eq!(readiness.missing(), Some("the caBundle is not set yet"));
-        readiness.trusted();
+        assert!(readiness.trusted() && !readiness.trusted());
         assert_eq!(readiness.missing(), None);
         readiness.leaving();
         assert_eq!(readiness.missing(), Some("shutting down"));

@@ -8,6 +8,7 @@
 //! | a kind that Trellis does not read | other kind |
 //! | a subresource | subresource: status is what we write ourselves |
 //! | `dryRun`, in the request or its options | dry run: its uid is never stored |
+//! | what Kubernetes lets no object be ([`trellis_hint::names`]) | impossible |
 //! | UPDATE that changes nothing but bookkeeping | no change |
 //! | GatewayClass of another controller | other controller |
 //! | Service or EndpointSlice that no route and no export names | no interest |
@@ -15,20 +16,52 @@
 //!
 //! A DELETE of a deletecollection or of a namespace has no `request.name`: the name comes from the object. The UPDATE
 //! that removes the last finalizer of a terminating object is its end and has no DELETE review: it counts as one.
+//!
+//! A change of a Service or its endpoints is told to those who refer to it, as far as [`Interest`] knows them, and else to
+//! the unit that searches for them.
 
-use crate::interest::Interest;
+use crate::interest::{Interest, Referrers, ServiceName};
 use crate::queue::Entry;
 use serde_json::{Map, Value};
-use trellis_gateway::CONTROLLER;
-use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey, deduplication_id, units_of};
+use std::collections::BTreeSet;
+use std::time::Instant;
+use trellis_gateway::{CONTROLLER, REFERRING_KINDS, References, references};
+use trellis_hint::{Change, ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey, units_of};
 
 /// What a write changes by itself: equal objects differ in these.
 const BOOKKEEPING: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
 
+/// Units that a change of one object concerns at most: a route has one, and one for each parent, of which a route has 32
+/// (Gateway API, `parentRefs`), before and after.
+const UNITS_MAX: usize = 1 + 2 * 32;
+
+/// A review that may give hints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// The change, as hints tell it.
+    pub told: Told,
+    /// Whom it concerns, in the order of [`units_of`]; never empty.
+    units: Vec<UnitKey>,
+    /// What the object, if it is a route or an export, will name.
+    pub references: References,
+}
+
+/// A change, as hints tell it to one unit or another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The changed object.
+    pub object: ObjectRef,
+    operation: Operation,
+    old_resource_version: Option<String>,
+    /// The uid of the admission request.
+    pub trace: Option<String>,
+    change: Change,
+}
+
 /// What one review leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Hints to queue, in the order of [`units_of`]; never empty.
+    /// Hints to queue, each unit once; never empty.
     Hints(Vec<UnitHint>),
     /// Nothing to do, with the reason.
     Drop(DropReason),
@@ -46,9 +79,10 @@ pub struct UnitHint {
 impl From<&UnitHint> for Entry {
     fn from(unit_hint: &UnitHint) -> Self {
         Self {
-            group_id: unit_hint.hint.unit.group_id(),
+            group_id: unit_hint.hint.group_id(),
             deduplication_id: unit_hint.deduplication_id.clone(),
             body: unit_hint.hint.body(),
+            trace: unit_hint.hint.trace.clone().unwrap_or_default(),
         }
     }
 }
@@ -64,6 +98,8 @@ pub enum DropReason {
     Subresource,
     /// Nothing will be stored.
     DryRun,
+    /// No object can be like that, so no API server sent it.
+    Impossible,
     /// The object equals the stored one.
     NoChange,
     /// A GatewayClass that another controller owns.
@@ -80,6 +116,7 @@ impl DropReason {
             Self::OtherKind => "other_kind",
             Self::Subresource => "subresource",
             Self::DryRun => "dry_run",
+            Self::Impossible => "impossible",
             Self::NoChange => "no_change",
             Self::OtherController => "other_controller",
             Self::NoInterest => "no_interest",
@@ -87,12 +124,29 @@ impl DropReason {
     }
 }
 
-/// Decides on `request`, the `request` of an AdmissionReview.
-pub fn decide(request: &Value, cluster: &ClusterId, interest: &Interest) -> Decision {
-    match hints(request, cluster, interest) {
-        Ok(hints) => Decision::Hints(hints),
+/// Decides on `request`, the `request` of an AdmissionReview, at `now`.
+pub fn decide(request: &Value, cluster: &ClusterId, interest: &Interest, now: Instant) -> Decision {
+    match read(request, cluster) {
+        Ok(review) => review.decide(interest, now),
         Err(reason) => Decision::Drop(reason),
     }
+}
+
+/// The hint to look at a whole cluster. `moment` tells it apart from others: of those with the same, the queue takes one in
+/// five minutes.
+pub fn whole_cluster(cluster: &ClusterId, moment: &str) -> UnitHint {
+    // The one object that every cluster has, and that stands for it; nothing is read of it.
+    let object = ObjectRef {
+        cluster: cluster.clone(),
+        kind: Kind::Namespace,
+        namespace: String::new(),
+        name: "kube-system".to_owned(),
+        uid: String::new(),
+        generation: 0,
+    };
+    let unit = UnitKey::Cluster { cluster: cluster.clone() };
+    let change = Change::of(Operation::Resync, Some(&Value::from(moment)), None);
+    Told { object, operation: Operation::Resync, old_resource_version: None, trace: None, change }.hint(unit)
 }
 
 /// The kind under review, if it is one of ours.
@@ -109,7 +163,8 @@ pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
     (written && !is_subresource(request) && !is_terminating(object)).then_some((kind_of(request)?, object))
 }
 
-fn hints(request: &Value, cluster: &ClusterId, interest: &Interest) -> Result<Vec<UnitHint>, DropReason> {
+/// Reads `request`, the `request` of an AdmissionReview of `cluster`.
+pub fn read(request: &Value, cluster: &ClusterId) -> Result<Review, DropReason> {
     text(request, "/kind/kind").ok_or(DropReason::Unreadable)?;
     let kind = kind_of(request).ok_or(DropReason::OtherKind)?;
     let operation = operation(request).ok_or(DropReason::Unreadable)?;
@@ -120,6 +175,11 @@ fn hints(request: &Value, cluster: &ClusterId, interest: &Interest) -> Result<Ve
         return Err(DropReason::DryRun);
     }
     let (new, old) = (object(request, "object"), object(request, "oldObject"));
+    let changed = object_ref(request, cluster, kind, new, old).ok_or(DropReason::Unreadable)?;
+    let is_of_kind = |object: &Value| text(object, "/kind").is_none_or(|other| other == kind.as_str());
+    if !changed.is_possible() || ![new, old].into_iter().flatten().all(is_of_kind) {
+        return Err(DropReason::Impossible);
+    }
     if let (Operation::Update, Some(new), Some(old)) = (operation, new, old)
         && is_unchanged(new, old)
     {
@@ -128,17 +188,93 @@ fn hints(request: &Value, cluster: &ClusterId, interest: &Interest) -> Result<Ve
     if kind == Kind::GatewayClass && is_of_another_controller(new, old) {
         return Err(DropReason::OtherController);
     }
-    let changed = object_ref(request, cluster, kind, new, old).ok_or(DropReason::Unreadable)?;
+    let units = possible_units(&changed, new, old)?;
+    let references = new.filter(|_| REFERRING_KINDS.contains(&kind));
+    let references = references.map(|object| references_of(cluster, kind, object)).unwrap_or_default();
     let operation = if new.is_some_and(is_gone) { Operation::Delete } else { operation };
-    let units = units_of(&changed, new, old).into_iter().filter(|unit| is_of_interest(unit, interest));
-    let hints: Vec<UnitHint> = units
-        .map(|unit| UnitHint {
-            deduplication_id: deduplication_id(&unit, operation, new, old),
-            hint: Hint::new(unit, changed.clone(), operation),
-        })
-        .collect();
-    // Only a Service or a slice can be without a unit: one that nobody names, or a slice of no Service.
-    if hints.is_empty() { Err(DropReason::NoInterest) } else { Ok(hints) }
+    let told = Told {
+        object: changed,
+        operation,
+        old_resource_version: old.and_then(|old| text(old, "/metadata/resourceVersion")).map(str::to_owned),
+        trace: text(request, "/uid").filter(|uid| trellis_hint::names::is_id(uid)).map(str::to_owned),
+        change: Change::of(operation, new, old),
+    };
+    Ok(Review { told, units, references })
+}
+
+/// The units of a change, but for those that no object can have: a route may name any text as its parent.
+fn possible_units(
+    changed: &ObjectRef,
+    new: Option<&Value>,
+    old: Option<&Value>,
+) -> Result<Vec<UnitKey>, DropReason> {
+    let units = units_of(changed, new, old);
+    // A slice of no Service is told of as one that nobody refers to.
+    let are_none = units.is_empty();
+    if units.len() > UNITS_MAX {
+        return Err(DropReason::Impossible);
+    }
+    let units: Vec<UnitKey> = units.into_iter().filter(UnitKey::is_possible).collect();
+    match (are_none, units.is_empty()) {
+        (true, _) => Err(DropReason::NoInterest),
+        (false, true) => Err(DropReason::Impossible),
+        (false, false) => Ok(units),
+    }
+}
+
+/// What an object names, without what no object can be called.
+pub fn references_of(cluster: &ClusterId, kind: Kind, object: &Value) -> References {
+    let mut named = references(cluster, kind, object);
+    named.units.retain(UnitKey::is_possible);
+    named
+}
+
+impl Review {
+    /// The hints that the review gives.
+    pub fn decide(&self, interest: &Interest, now: Instant) -> Decision {
+        let mut seen = BTreeSet::new();
+        let mut hints = Vec::new();
+        let units = self.units.iter().flat_map(|unit| told_units(unit, interest, now));
+        for unit in units.filter(|unit| seen.insert(unit.clone())) {
+            hints.push(self.told.hint(unit));
+        }
+        // Only a Service or a slice can be without a unit: one that nobody names.
+        if hints.is_empty() { Decision::Drop(DropReason::NoInterest) } else { Decision::Hints(hints) }
+    }
+
+    /// The Services that the change is of, itself or its endpoints.
+    pub fn services(&self) -> impl Iterator<Item = ServiceName> {
+        self.units.iter().filter_map(service_of)
+    }
+}
+
+/// Whom a unit's change is to be told to.
+fn told_units(unit: &UnitKey, interest: &Interest, now: Instant) -> Vec<UnitKey> {
+    let Some(service) = service_of(unit) else { return vec![unit.clone()] };
+    match interest.referrers(&service, now) {
+        Referrers::Units(units) => units.into_iter().collect(),
+        Referrers::Unknown => vec![unit.clone()],
+    }
+}
+
+fn service_of(unit: &UnitKey) -> Option<ServiceName> {
+    match unit {
+        UnitKey::Dependents { kind: Kind::Service, namespace, name, .. } => {
+            Some((namespace.clone(), name.clone()))
+        }
+        _ => None,
+    }
+}
+
+impl Told {
+    /// The change's hint for a unit.
+    pub fn hint(&self, unit: UnitKey) -> UnitHint {
+        let deduplication_id = self.change.deduplication_id(&unit);
+        let hint = Hint::new(unit, self.object.clone(), self.operation)
+            .with_old_resource_version(self.old_resource_version.as_deref())
+            .with_trace(self.trace.as_deref());
+        UnitHint { hint, deduplication_id }
+    }
 }
 
 fn object_ref(
@@ -162,13 +298,6 @@ fn object_ref(
     let generation =
         objects().find_map(|object| object.pointer("/metadata/generation")?.as_i64()).unwrap_or(0);
     Some(ObjectRef { cluster: cluster.clone(), kind, namespace, name, uid, generation })
-}
-
-fn is_of_interest(unit: &UnitKey, interest: &Interest) -> bool {
-    match unit {
-        UnitKey::Dependents { kind: Kind::Service, namespace, name, .. } => interest.covers(namespace, name),
-        _ => true,
-    }
 }
 
 /// Whether an update stores nothing that anybody could act on: everything but `status` is equal, and `metadata` is but

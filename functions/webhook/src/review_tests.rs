@@ -1,9 +1,8 @@
 //! The admission facts that reach the webhook, one row each.
 
 use super::*;
-use crate::interest::REFERRING_KINDS;
 use serde_json::json;
-use std::collections::BTreeSet;
+use trellis_hint::names::NAME_CHARS_MAX;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
@@ -29,19 +28,28 @@ fn gateway(operation: &str, change: impl FnOnce(&mut Value)) -> Value {
     request(GATEWAY_API, "Gateway", operation, change)
 }
 
-/// Only `ns/named` counts.
+/// Only `ns/named` counts, which route `ns/r` names.
 fn narrow_interest() -> Interest {
-    let mut interest = Interest::new();
+    let (mut interest, now) = (Interest::new(), Instant::now());
     for kind in REFERRING_KINDS {
-        interest.replace(kind, []);
+        let _ = interest.replace(kind, [], now);
     }
-    let named = BTreeSet::from([("ns".to_owned(), "named".to_owned())]);
-    interest.apply(Kind::HTTPRoute, ("ns".to_owned(), "r".to_owned()), named);
+    let route = json!({"metadata": {"name": "r", "namespace": "ns"}, "spec": {"rules": [{"backendRefs": [{"name": "named"}]}]}});
+    let _ = interest.apply(
+        Kind::HTTPRoute,
+        ("ns".to_owned(), "r".to_owned()),
+        references_of(&cluster(), Kind::HTTPRoute, &route),
+        now,
+    );
     interest
 }
 
+fn cluster() -> ClusterId {
+    "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap()
+}
+
 fn decided(request: &Value) -> Decision {
-    decide(request, &"arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(), &narrow_interest())
+    decide(request, &cluster(), &narrow_interest(), Instant::now())
 }
 
 /// The hints in short: operation, unit, generation.
@@ -249,7 +257,7 @@ fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service()
     let service = |name: &str| request("", "Service", "UPDATE", |request| request["name"] = json!(name));
     assert_eq!(
         hinted(&service("named")),
-        unit(Operation::Update, "dependents/123456789012/us-west-2/Service/one/ns/named", 2)
+        unit(Operation::Update, "route/123456789012/us-west-2/HTTPRoute/one/ns/r", 2)
     );
     assert_dropped(&service("other"), DropReason::NoInterest);
 
@@ -260,11 +268,112 @@ fn services_and_slices_count_only_where_a_route_or_an_export_names_the_service()
         })
     };
     let of = |service: &str| json!({"kubernetes.io/service-name": service});
-    let expected = unit(Operation::Update, "dependents/123456789012/us-west-2/Service/one/ns/named", 2);
+    let expected = unit(Operation::Update, "route/123456789012/us-west-2/HTTPRoute/one/ns/r", 2);
     assert_eq!(hinted(&slice(of("other"), of("named"))), expected);
     assert_eq!(hinted(&slice(of("named"), Value::Null)), expected);
     assert_dropped(&slice(of("other"), of("other")), DropReason::NoInterest);
     assert_dropped(&slice(Value::Null, Value::Null), DropReason::NoInterest);
+}
+
+#[test]
+fn while_the_referrers_are_not_known_a_search_for_them_is_hinted() {
+    let service = request("", "Service", "UPDATE", |_| {});
+    let Decision::Hints(hints) = decide(&service, &cluster(), &Interest::new(), Instant::now()) else {
+        panic!("dropped")
+    };
+    let units: Vec<String> = hints.iter().map(|hint| hint.hint.unit.to_string()).collect();
+    assert_eq!(units, ["dependents/123456789012/us-west-2/Service/one/ns/n"]);
+}
+
+#[test]
+fn a_hint_tells_the_version_before_and_the_request_that_it_comes_from() {
+    let told = |request: &Value| match decided(request) {
+        Decision::Hints(hints) => (hints[0].hint.old_resource_version.clone(), hints[0].hint.trace.clone()),
+        Decision::Drop(reason) => panic!("{reason:?}"),
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(told(&gateway("UPDATE", |_| {})), (text("7"), text("r")));
+    assert_eq!(told(&gateway("CREATE", |_| {})), (None, text("r")));
+    assert_eq!(told(&gateway("UPDATE", |request| request["uid"] = json!("a\nb"))), (text("7"), None));
+}
+
+/// What no object can be makes no hint, however it is said.
+#[test]
+fn what_no_object_can_be_is_refused_at_the_door() {
+    let long = "n".repeat(NAME_CHARS_MAX + 1);
+    let huge = "n".repeat(1024 * 1024);
+    for name in [long.as_str(), &huge, "N", "a b", "a/b", "../a", "-", "a\nb", "ü", "a_b"] {
+        assert_dropped(&gateway("CREATE", |request| request["name"] = json!(name)), DropReason::Impossible);
+        let nameless = gateway("DELETE", |request| {
+            request["name"] = json!("");
+            request["oldObject"]["metadata"]["name"] = json!(name);
+        });
+        assert_dropped(&nameless, DropReason::Impossible);
+        let elsewhere = gateway("CREATE", |request| request["namespace"] = json!(name));
+        assert_dropped(&elsewhere, DropReason::Impossible);
+        let identified =
+            gateway("CREATE", |request| request["object"]["metadata"]["uid"] = json!(format!("{name} ")));
+        assert_dropped(&identified, DropReason::Impossible);
+    }
+    let dotted =
+        |kind: &str, group: &str| request(group, kind, "UPDATE", |request| request["name"] = json!("a.b"));
+    assert_dropped(&dotted("Service", ""), DropReason::Impossible);
+    assert_dropped(&dotted("Namespace", ""), DropReason::Impossible);
+    assert_eq!(hinted(&dotted("Gateway", GATEWAY_API)).len(), 1);
+    assert_dropped(&gateway("CREATE", |request| request["namespace"] = json!("a.b")), DropReason::Impossible);
+    let before_its_birth =
+        gateway("CREATE", |request| request["object"]["metadata"]["generation"] = json!(-1));
+    assert_dropped(&before_its_birth, DropReason::Impossible);
+    let of_another_kind = gateway("CREATE", |request| request["object"]["kind"] = json!("HTTPRoute"));
+    assert_dropped(&of_another_kind, DropReason::Impossible);
+}
+
+#[test]
+fn a_slice_whose_label_names_no_possible_service_is_refused() {
+    for label in ["a/b", "A", &"s".repeat(64), &"s".repeat(1024 * 1024)] {
+        let slice = request("discovery.k8s.io", "EndpointSlice", "CREATE", |request| {
+            request["object"]["metadata"]["labels"] = json!({"kubernetes.io/service-name": label});
+        });
+        let Decision::Drop(reason) = decided(&slice) else { panic!("{label}") };
+        assert!(matches!(reason, DropReason::Impossible | DropReason::NoInterest), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_route_of_parents_that_cannot_be_is_hinted_without_them_and_one_of_too_many_is_refused() {
+    let with_parents = |parents: Vec<Value>| {
+        request(GATEWAY_API, "HTTPRoute", "CREATE", |request| {
+            request["object"]["spec"] = json!({"parentRefs": parents});
+        })
+    };
+    let named = |name: &str| json!({"name": name});
+    let strange = with_parents(vec![named("a/b"), named("a"), named(&"x".repeat(1024 * 1024))]);
+    let units: Vec<String> = hinted(&strange).into_iter().map(|(_, unit, _)| unit).collect();
+    assert_eq!(
+        units,
+        ["route/123456789012/us-west-2/HTTPRoute/one/ns/n", "gateway/123456789012/us-west-2/a"]
+    );
+    let many = |count: usize| with_parents((0..count).map(|number| named(&format!("g{number}"))).collect());
+    assert_eq!(hinted(&many(32)).len(), 33);
+    assert_dropped(&many(10_000), DropReason::Impossible);
+}
+
+#[test]
+fn the_longest_hint_of_a_possible_object_fits_many_times_into_what_its_reader_takes() {
+    let (name, namespace) = ("n".repeat(NAME_CHARS_MAX), "s".repeat(63));
+    let longest = request(GATEWAY_API, "HTTPRoute", "UPDATE", |request| {
+        request["name"] = json!(name);
+        request["namespace"] = json!(namespace);
+        request["uid"] = json!("u".repeat(64));
+        request["object"]["metadata"]["uid"] = json!("u".repeat(64));
+        request["oldObject"]["metadata"]["resourceVersion"] = json!("9".repeat(64));
+        request["object"]["metadata"]["generation"] = json!(i64::MAX);
+    });
+    let cluster = format!("arn:aws:eks:us-west-2:123456789012:cluster/{}", "c".repeat(100)).parse().unwrap();
+    let Decision::Hints(hints) = decide(&longest, &cluster, &Interest::new(), Instant::now()) else {
+        panic!("dropped")
+    };
+    assert!(hints[0].hint.body().len() < 2048, "{}", hints[0].hint.body().len());
 }
 
 #[test]

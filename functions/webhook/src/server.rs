@@ -1,26 +1,30 @@
-//! `POST /validate`: AdmissionReview in, `allowed: true` out.
+//! `POST /validate/<token>`: AdmissionReview in, `allowed: true` out.
 //!
 //! Whatever the body is, the answer is 200 and allows: a webhook that only listens must never be what stops a cluster.
-//! The one thing that is said back are warnings.
+//! The one thing that is said back are warnings. Whoever does not know the path ([`crate::tls::path`]) is no API server:
+//! its body is not read, and its connection ends with the answer 404.
 
-use crate::interest::{REFERRING_KINDS, services_of};
+use crate::interest::Late;
+use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use crate::queue::{Entry, HintQueue};
-use crate::review::{Decision, decide, kind_of, object_to_warn_about};
-use crate::warnings::bounded;
+use crate::review::{Decision, DropReason, Review, kind_of, object_to_warn_about, read};
+use crate::seldom::Seldom;
+use crate::tls::path::Tokens;
 use crate::watch::SharedInterest;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use axum::routing::post;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use trellis_gateway::admission_warnings;
-use trellis_hint::ClusterId;
+use trellis_hint::{ClusterId, Kind, names};
 
 /// Bytes of a review: the API server stores objects up to 1.5 MiB and takes requests up to 3 MiB; a review holds the
 /// object twice.
@@ -30,18 +34,40 @@ pub const BODY_BYTES_MAX: usize = 7 * 1024 * 1024;
 /// part of what a Pod may use. Decisions are made one at a time, so their memory does not add up.
 pub const BYTES_IN_FLIGHT_MAX: usize = 16 * 1024 * 1024;
 
+/// Values in a review, as its punctuation tells. Each takes some 100 bytes of memory, however few it has in the body: this
+/// many take 25 MB, a fifth of what a Pod may use. The largest review of a kind that counts, of an EndpointSlice with 1,000
+/// endpoints, has 60,000.
+pub const VALUES_MAX: usize = 256 * 1024;
+
 /// Time for one answer, the body's arrival included: below the one second that the API server waits.
 pub const REVIEW_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// What a review needs.
 #[derive(Debug)]
 pub struct Reviewer {
-    cluster: ClusterId,
-    interest: SharedInterest,
-    queue: HintQueue,
-    metrics: Arc<Metrics>,
+    /// The cluster whose objects are reviewed.
+    pub cluster: ClusterId,
+    /// Who refers to a Service.
+    pub interest: SharedInterest,
+    /// Where hints go.
+    pub queue: HintQueue,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Told when a review gave no hint that should have given one.
+    pub losses: Losses,
+    /// The paths that reviews come to.
+    pub tokens: Tokens,
+    /// Woken when somebody calls another path: the API server may have been told one that is not known here.
+    pub wake: Arc<Notify>,
+}
+
+/// A [`Reviewer`] at work.
+#[derive(Debug)]
+struct Port {
+    reviewer: Reviewer,
     /// One permit for each byte of a body.
     in_flight: Semaphore,
+    log: Seldom,
 }
 
 /// The answer to one body.
@@ -52,22 +78,73 @@ struct Answer {
 }
 
 impl Reviewer {
-    /// A reviewer for `cluster`, whose hints go to `queue`.
-    pub fn new(
-        cluster: ClusterId,
-        interest: SharedInterest,
-        queue: HintQueue,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { cluster, interest, queue, metrics, in_flight: Semaphore::new(BYTES_IN_FLIGHT_MAX) }
-    }
-
     /// The routes of the TLS port.
     pub fn router(self) -> Router {
-        Router::new().route("/validate", post(validate)).with_state(Arc::new(self))
+        let in_flight = Semaphore::new(BYTES_IN_FLIGHT_MAX);
+        let port = Port { reviewer: self, in_flight, log: Seldom::default() };
+        Router::new().fallback(answer).with_state(Arc::new(port))
     }
 
+    /// Queues the hints of one review; returns the warnings for the user.
+    fn review(&self, request: &Value) -> Result<Vec<String>, DropReason> {
+        let outcome = match read(request, &self.cluster) {
+            Ok(review) => self.hint(&review),
+            Err(reason) => Err(reason),
+        };
+        let warnings = object_to_warn_about(request).map(|(kind, object)| admission_warnings(kind, object));
+        let warnings = warnings.unwrap_or_default();
+        self.metrics.warnings.inc_by(warnings.len() as u64);
+        self.metrics.reviewed(kind_of(request), outcome.map_or_else(DropReason::as_str, |()| "hinted"));
+        match outcome {
+            Err(DropReason::Impossible) => Err(DropReason::Impossible),
+            _ => Ok(warnings),
+        }
+    }
+
+    fn hint(&self, review: &Review) -> Result<(), DropReason> {
+        let now = Instant::now();
+        let decision = review.decide(&self.interest.read().unwrap_or_else(PoisonError::into_inner), now);
+        if let Decision::Hints(hints) = &decision {
+            hints.iter().map(Entry::from).for_each(|entry| self.queue.offer(entry));
+            let (object, trace) = (&review.told.object, review.told.trace.as_deref().unwrap_or_default());
+            let units = hints.len();
+            tracing::info!(trace, kind = %object.kind, object.namespace, object.name, units, "hinted");
+        }
+        self.note(review, now);
+        match decision {
+            Decision::Hints(_) => Ok(()),
+            Decision::Drop(reason) => Err(reason),
+        }
+    }
+
+    /// What the review says of references and of Services counts from now on, before a watch shows it.
+    fn note(&self, review: &Review, now: Instant) {
+        let mut services = review.services().peekable();
+        if review.references.services.is_empty() && services.peek().is_none() {
+            return;
+        }
+        let mut interest = self.interest.write().unwrap_or_else(PoisonError::into_inner);
+        for service in services {
+            interest.remember(service, review.told.clone(), now);
+        }
+        let late = interest.learn(&review.references, now);
+        drop(interest);
+        tell_late(&self.queue, late);
+    }
+}
+
+/// Tells units of changes that were before they referred to what was changed.
+pub(crate) fn tell_late(queue: &HintQueue, late: Vec<Late>) {
+    for (unit, change) in late {
+        let hint = change.hint(unit);
+        tracing::info!(trace = hint.hint.trace.as_deref().unwrap_or_default(), unit = %hint.hint.unit, "hinted late");
+        queue.offer(Entry::from(&hint));
+    }
+}
+
+impl Port {
     async fn answer(&self, body: Body) -> Answer {
+        let Reviewer { metrics, losses, .. } = &self.reviewer;
         // The API server says how long its body is; what does not say so counts as one of the largest.
         let bytes =
             body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(BODY_BYTES_MAX);
@@ -78,64 +155,70 @@ impl Reviewer {
             (axum::body::to_bytes(body, BODY_BYTES_MAX).await, permit)
         };
         let Ok((Ok(bytes), _permit)) = tokio::time::timeout(REVIEW_TIMEOUT, read).await else {
-            self.metrics.reviewed(None, "unreadable");
+            metrics.reviewed(None, "unreadable");
+            losses.note(Cause::Unread);
             return Answer::default();
         };
         let started = Instant::now();
-        let review = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let uid = review
-            .pointer("/request/uid")
-            .and_then(Value::as_str)
-            .map_or_else(|| uid_of(&bytes), str::to_owned);
-        // A fault in a decision costs its hint, which the drift pass makes good, and not the user's request.
-        let warnings = catch_unwind(AssertUnwindSafe(|| self.review(&review))).unwrap_or_else(|_| {
-            self.metrics.reviewed(None, "fault");
+        // A fault in a decision costs its hint, which a look at the whole cluster makes good, and not the user's request.
+        let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&bytes))).unwrap_or_else(|_| {
+            metrics.reviewed(None, "fault");
+            losses.note(Cause::Unread);
+            Answer { uid: uid_of(&bytes), warnings: Vec::new() }
+        });
+        metrics.review_seconds.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    fn decide(&self, bytes: &[u8]) -> Answer {
+        let review = if has_too_many_values(bytes) { None } else { serde_json::from_slice(bytes).ok() };
+        let review: Value = review.unwrap_or_default();
+        let uid = review.pointer("/request/uid").and_then(Value::as_str);
+        let uid = uid.map_or_else(|| uid_of(bytes), str::to_owned);
+        let request = review.get("request").unwrap_or(&Value::Null);
+        let warnings = self.reviewer.review(request).unwrap_or_else(|reason| {
+            if let Some(unsaid) = self.log.say() {
+                let kind = kind_of(request).map_or("other", Kind::as_str);
+                let trace = Some(uid.as_str()).filter(|uid| names::is_id(uid)).unwrap_or_default();
+                let (reason, bytes) = (reason.as_str(), bytes.len());
+                tracing::warn!(
+                    trace,
+                    kind,
+                    reason,
+                    bytes,
+                    unsaid,
+                    "a review of what no object can be gives no hint"
+                );
+            }
             Vec::new()
         });
-        self.metrics.review_seconds.observe(started.elapsed().as_secs_f64());
         Answer { uid, warnings }
-    }
-
-    /// Queues the hints of one review; returns the warnings for the user.
-    fn review(&self, review: &Value) -> Vec<String> {
-        let request = review.get("request").unwrap_or(&Value::Null);
-        let interest = self.interest.read().unwrap_or_else(PoisonError::into_inner);
-        let decision = decide(request, &self.cluster, &interest);
-        drop(interest);
-        let outcome = match &decision {
-            Decision::Hints(hints) => {
-                hints.iter().map(Entry::from).for_each(|entry| self.queue.offer(entry));
-                self.learn(request);
-                "hinted"
-            }
-            Decision::Drop(reason) => reason.as_str(),
-        };
-        self.metrics.reviewed(kind_of(request), outcome);
-        let warnings =
-            object_to_warn_about(request).map(|(kind, object)| bounded(admission_warnings(kind, object)));
-        let warnings = warnings.unwrap_or_default();
-        self.metrics.warnings.inc_by(warnings.len() as u64);
-        warnings
-    }
-
-    /// The Services that a route or export names count from now on, before the watch shows the object.
-    fn learn(&self, request: &Value) {
-        if let (Some(kind), Some(object)) = (kind_of(request), request.get("object"))
-            && REFERRING_KINDS.contains(&kind)
-        {
-            let mut interest = self.interest.write().unwrap_or_else(PoisonError::into_inner);
-            interest.learn(services_of(kind, object), Instant::now());
-        }
     }
 }
 
-async fn validate(State(reviewer): State<Arc<Reviewer>>, body: Body) -> Json<Value> {
-    let Answer { uid, warnings } = reviewer.answer(body).await;
+async fn answer(State(port): State<Arc<Port>>, method: Method, uri: Uri, body: Body) -> Response {
+    let Reviewer { tokens, metrics, wake, .. } = &port.reviewer;
+    if method != Method::POST || !tokens.admit(uri.path()) {
+        metrics.strangers.inc();
+        if method == Method::POST {
+            wake.notify_one();
+        }
+        return (StatusCode::NOT_FOUND, [(header::CONNECTION, HeaderValue::from_static("close"))])
+            .into_response();
+    }
+    let Answer { uid, warnings } = port.answer(body).await;
     let mut response = json!({"uid": uid, "allowed": true});
     if let (false, Some(fields)) = (warnings.is_empty(), response.as_object_mut()) {
         fields.insert("warnings".to_owned(), warnings.into());
     }
     Json(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
+        .into_response()
+}
+
+/// Whether a body has more values than are read. Punctuation within texts counts too, so it may be said of one that has
+/// fewer, but never the other way.
+fn has_too_many_values(body: &[u8]) -> bool {
+    body.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count() > VALUES_MAX
 }
 
 /// The review's uid, also where the object is nested too deeply to be read; empty if there is none.

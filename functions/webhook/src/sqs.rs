@@ -20,16 +20,49 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(3);
 /// All tries of one call, so that a drain has time for a second call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Codes by which SQS says that the batch, not the moment, is at fault (SQS API reference, SendMessageBatch and common
-/// errors).
-const REFUSALS: [&str; 6] = [
-    "BatchRequestTooLong",
+/// Codes by which SQS says that the batch or an entry of it, not the moment, is at fault (SQS API reference,
+/// SendMessageBatch, BatchResultErrorEntry and common errors). They come bare, or after the prefix of the older protocol
+/// (`AWS.SimpleQueueService.BatchRequestTooLong`, which is what the SDK shows), or after a namespace
+/// (`com.amazonaws.sqs#BatchRequestTooLong`).
+const FINAL_CODES: [&str; 12] = [
     "BatchEntryIdsNotDistinct",
+    "BatchRequestTooLong",
+    "EmptyBatchRequest",
+    "InvalidAttributeValue",
     "InvalidBatchEntryId",
     "InvalidMessageContents",
+    "InvalidParameterCombination",
     "InvalidParameterValue",
     "MissingParameter",
+    "RequestEntityTooLarge",
+    "TooManyEntriesInBatchRequest",
+    "ValidationError",
 ];
+
+/// Codes that an entry may bear with `senderFault` and that are of the moment all the same: the queue is throttled, or
+/// somebody has still to set it up (the same sources).
+const PASSING_CODES: [&str; 12] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "KmsAccessDenied",
+    "KmsDisabled",
+    "KmsInvalidState",
+    "KmsNotFound",
+    "KmsThrottled",
+    "NonExistentQueue",
+    "QueueDoesNotExist",
+    "RequestThrottled",
+    "Throttling",
+    "ThrottlingException",
+];
+
+/// Whether another try of the same cannot help. What is not known is as its sender says: the faulty side is told of an
+/// entry; of a whole call nothing is told, and it may be that a person mends a policy.
+fn is_final(code: &str, sender_fault: bool) -> bool {
+    let code = code.split(';').next().unwrap_or_default();
+    let code = code.rsplit(['.', '#']).next().unwrap_or_default();
+    FINAL_CODES.contains(&code) || (sender_fault && !PASSING_CODES.contains(&code))
+}
 
 /// One SQS FIFO queue.
 #[derive(Debug, Clone)]
@@ -51,7 +84,12 @@ impl Sqs {
             .timeout_config(timeouts)
             .load()
             .await;
-        Self { client: Client::new(&config), queue_url }
+        Self::new(Client::new(&config), queue_url)
+    }
+
+    /// The queue of that URL, by `client`.
+    pub fn new(client: Client, queue_url: String) -> Self {
+        Self { client, queue_url }
     }
 }
 
@@ -78,7 +116,7 @@ fn request_entry(index: usize, entry: &Entry) -> Result<SendMessageBatchRequestE
 fn refusal(failed: &aws_sdk_sqs::types::BatchResultErrorEntry) -> Option<Refusal> {
     let index = failed.id().parse().ok()?;
     let reason = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
-    Some(Refusal { index, retryable: !failed.sender_fault(), reason })
+    Some(Refusal { index, retryable: !is_final(failed.code(), failed.sender_fault()), reason })
 }
 
 fn send_error<E, R>(error: SdkError<E, R>) -> SendError
@@ -86,9 +124,49 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let refused = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code)
-        .is_some_and(|code| REFUSALS.contains(&code));
-    if refused { SendError::Refused(Box::new(error)) } else { SendError::Unavailable(Box::new(error)) }
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    if code.is_some_and(|code| is_final(code, false)) {
+        SendError::Refused(Box::new(error))
+    } else {
+        SendError::Unavailable(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_means_the_same_with_and_without_its_prefix() {
+        let forms = |code: &str| {
+            [
+                code.to_owned(),
+                format!("AWS.SimpleQueueService.{code}"),
+                format!("com.amazonaws.sqs#{code}"),
+                format!("AWS.SimpleQueueService.{code};Sender"),
+            ]
+        };
+        for code in FINAL_CODES {
+            for form in forms(code) {
+                assert!(is_final(&form, false) && is_final(&form, true), "{form}");
+            }
+        }
+        for code in PASSING_CODES {
+            for form in forms(code) {
+                assert!(!is_final(&form, false) && !is_final(&form, true), "{form}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_as_its_sender_says() {
+        for code in ["", "InternalError", "AWS.SimpleQueueService.SomethingNew"] {
+            assert!(!is_final(code, false) && is_final(code, true), "{code}");
+        }
+    }
+
+    #[test]
+    fn no_code_is_of_both_kinds() {
+        assert!(FINAL_CODES.iter().all(|code| !PASSING_CODES.contains(code)));
+    }
 }

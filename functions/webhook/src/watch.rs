@@ -1,18 +1,22 @@
 //! Keeps an [`Interest`] in step with the cluster's routes and exports.
 //!
-//! One watch for each referring kind; of every object only the names stay. A kind that the cluster does not have names
+//! One watch for each referring kind; of every object only the references stay. A kind that the cluster does not have names
 //! nothing and is looked for again now and then, since its CRD may come later.
 
-use crate::interest::{Interest, REFERRING_KINDS, ServiceName, object_name, services_of};
+use crate::interest::{Interest, Late, ObjectName, object_name};
+use crate::losses::{Cause, Losses};
+use crate::queue::HintQueue;
+use crate::review::references_of;
+use crate::server::tell_late;
 use futures::StreamExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, discovery};
-use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-use trellis_hint::Kind;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+use trellis_gateway::{REFERRING_KINDS, References};
+use trellis_hint::{ClusterId, Kind};
 use trellis_telemetry::chain;
 
 /// Objects in a page of the first list: a page is in memory at once, and an object can have tens of kilobytes.
@@ -20,6 +24,10 @@ const PAGE_SIZE: u32 = 50;
 
 /// Wait before a kind that is not there is looked for again; until then a passing review tells of its objects.
 const ABSENT_RECHECK: Duration = Duration::from_mins(1);
+
+/// A watch from which nothing has come for so long is given up, and everything is listed anew: an API server sends a
+/// bookmark each minute, so the connection is dead, whatever the kernel knows of it.
+pub const SILENCE_MAX: Duration = Duration::from_secs(150);
 
 /// First and longest wait after a broken watch; it doubles in between. Everything counts meanwhile.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -40,36 +48,118 @@ enum WatchError {
     Ended,
 }
 
-/// Watches all referring kinds; never returns.
-pub async fn run(client: Client, interest: SharedInterest) {
-    let watches = REFERRING_KINDS.map(|kind| keep_watching(client.clone(), kind, interest.clone()));
-    futures::future::join_all(watches).await;
+/// Watches all referring kinds of one cluster.
+#[derive(Clone)]
+pub struct Watches {
+    /// The API server; it gives up reading after [`SILENCE_MAX`].
+    pub client: Client,
+    /// The cluster that it is of.
+    pub cluster: ClusterId,
+    /// What is kept in step.
+    pub interest: SharedInterest,
+    /// Where hints go to those that come to refer to what was changed before.
+    pub queue: HintQueue,
+    /// Told when such a hint may be missing.
+    pub losses: Losses,
 }
 
-async fn keep_watching(client: Client, kind: Kind, interest: SharedInterest) {
-    let mut wait = RETRY_MIN;
-    loop {
-        match find_kind(&client, kind).await {
-            Ok(None) => {
-                write(&interest).replace(kind, []);
-                tokio::time::sleep(ABSENT_RECHECK).await;
-                continue;
-            }
-            Ok(Some(resource)) => {
-                let mut listed = false;
-                let error = watch_once(&client, kind, &resource, &interest, &mut listed).await;
-                if listed {
-                    wait = RETRY_MIN;
+impl Watches {
+    /// Never returns.
+    pub async fn run(self) {
+        futures::future::join_all(REFERRING_KINDS.map(|kind| self.keep_watching(kind))).await;
+    }
+
+    async fn keep_watching(&self, kind: Kind) {
+        let mut wait = RETRY_MIN;
+        loop {
+            match find_kind(&self.client, kind).await {
+                Ok(None) => {
+                    self.replace(kind, Vec::new());
+                    tokio::time::sleep(ABSENT_RECHECK).await;
+                    continue;
                 }
-                tracing::warn!(%kind, error = %chain(&error), "the watch broke: every Service counts until it is back");
+                Ok(Some(resource)) => {
+                    let mut listed = false;
+                    let error = self.watch_once(kind, &resource, &mut listed).await;
+                    if listed {
+                        wait = RETRY_MIN;
+                    }
+                    tracing::warn!(%kind, error = %chain(&error), "the watch broke: every Service counts until it is back");
+                }
+                Err(error) => {
+                    tracing::warn!(%kind, error = %chain(&error), "the kind could not be looked for");
+                }
             }
-            Err(error) => tracing::warn!(%kind, error = %chain(&error), "the kind could not be looked for"),
+            self.write().lose(kind);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MAX);
         }
-        write(&interest).lose(kind);
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MAX);
+    }
+
+    async fn watch_once(&self, kind: Kind, resource: &ApiResource, listed: &mut bool) -> WatchError {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
+        let mut events = pin!(watcher(api, watcher::Config::default().page_size(PAGE_SIZE)));
+        let mut found = Vec::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => found.clear(),
+                Ok(Event::InitApply(object)) => found.extend(self.named(kind, object)),
+                Ok(Event::InitDone) => {
+                    self.replace(kind, std::mem::take(&mut found));
+                    *listed = true;
+                }
+                Ok(Event::Apply(object)) => {
+                    if let Some((object, references)) = self.named(kind, object) {
+                        let (now, mut interest) = (Instant::now(), self.write());
+                        let late = interest.apply(kind, object, references, now);
+                        self.tell(interest, late);
+                    }
+                }
+                Ok(Event::Delete(object)) => {
+                    if let Some((object, _)) = self.named(kind, object) {
+                        self.write().remove(kind, &object);
+                    }
+                }
+                // The stream would go on by itself, but silently: a fresh one lists again, so that the set is known to
+                // be whole.
+                Err(error) => return WatchError::Watch(Box::new(error)),
+            }
+        }
+        WatchError::Ended
+    }
+
+    fn replace(&self, kind: Kind, found: Vec<Named>) {
+        let (now, mut interest) = (Instant::now(), self.write());
+        let late = interest.replace(kind, found, now);
+        self.tell(interest, late);
+    }
+
+    fn tell(&self, mut interest: RwLockWriteGuard<'_, Interest>, late: Vec<Late>) {
+        if interest.take_forgotten() {
+            self.losses.note(Cause::Forgotten);
+        }
+        drop(interest);
+        tell_late(&self.queue, late);
+    }
+
+    fn named(&self, kind: Kind, object: DynamicObject) -> Option<Named> {
+        let DynamicObject { metadata, mut data, .. } = object;
+        let named = serde_json::json!({
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "annotations": metadata.annotations,
+        });
+        data.as_object_mut()?.insert("metadata".to_owned(), named);
+        Some((object_name(&data)?, references_of(&self.cluster, kind, &data)))
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Interest> {
+        // A panic elsewhere leaves an index that is at worst too large: go on with it.
+        self.interest.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+type Named = (ObjectName, References);
 
 /// The kind as this cluster serves it, in its most stable version; `None` if it has no such kind.
 async fn find_kind(client: &Client, kind: Kind) -> Result<Option<ApiResource>, WatchError> {
@@ -85,58 +175,4 @@ async fn find_kind(client: &Client, kind: Kind) -> Result<Option<ApiResource>, W
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(WatchError::Discovery(Box::new(error))),
     }
-}
-
-async fn watch_once(
-    client: &Client,
-    kind: Kind,
-    resource: &ApiResource,
-    interest: &SharedInterest,
-    listed: &mut bool,
-) -> WatchError {
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), resource);
-    let mut events = pin!(watcher(api, watcher::Config::default().page_size(PAGE_SIZE)));
-    let mut found = Vec::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => found.clear(),
-            Ok(Event::InitApply(object)) => found.extend(names(kind, object)),
-            Ok(Event::InitDone) => {
-                write(interest).replace(kind, std::mem::take(&mut found));
-                *listed = true;
-            }
-            Ok(Event::Apply(object)) => {
-                if let Some((object, services)) = names(kind, object) {
-                    write(interest).apply(kind, object, services);
-                }
-            }
-            Ok(Event::Delete(object)) => {
-                if let Some((object, _)) = names(kind, object) {
-                    write(interest).remove(kind, &object);
-                }
-            }
-            // The stream would go on by itself, but silently: a fresh one lists again, so that the set is known to
-            // be whole.
-            Err(error) => return WatchError::Watch(Box::new(error)),
-        }
-    }
-    WatchError::Ended
-}
-
-type Named = ((String, String), BTreeSet<ServiceName>);
-
-fn names(kind: Kind, object: DynamicObject) -> Option<Named> {
-    let DynamicObject { metadata, mut data, .. } = object;
-    let named = serde_json::json!({
-        "name": metadata.name,
-        "namespace": metadata.namespace,
-        "annotations": metadata.annotations,
-    });
-    data.as_object_mut()?.insert("metadata".to_owned(), named);
-    Some((object_name(&data)?, services_of(kind, &data)))
-}
-
-fn write(interest: &SharedInterest) -> std::sync::RwLockWriteGuard<'_, Interest> {
-    // A panic elsewhere leaves a set that is at worst too large: go on with it.
-    interest.write().unwrap_or_else(PoisonError::into_inner)
 }

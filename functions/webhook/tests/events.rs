@@ -4,6 +4,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 use trellis_webhook::interest::Interest;
 use trellis_webhook::review::{Decision, decide};
 
@@ -13,6 +14,7 @@ fn summary(review: &Value) -> String {
         review.get("request").unwrap(),
         &"arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         &Interest::new(),
+        Instant::now(),
     ) {
         Decision::Drop(reason) => format!("dropped: {}", reason.as_str()),
         Decision::Hints(hints) => {

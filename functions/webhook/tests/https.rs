@@ -10,20 +10,23 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use trellis_gateway::CONTROLLER;
+use tokio::sync::{Notify, oneshot};
+use trellis_gateway::{CONTROLLER, REFERRING_KINDS};
 use trellis_hint::{Hint, Kind};
-use trellis_webhook::app::serve_tls;
-use trellis_webhook::interest::REFERRING_KINDS;
+use trellis_webhook::listen::{Crowd, Gate, REVIEW_CROWD, bind, serve_tls};
+use trellis_webhook::losses::Losses;
 use trellis_webhook::metrics::Metrics;
 use trellis_webhook::queue::{Entry, PACE, Refusal, SendBatch, SendError, hint_queue};
-use trellis_webhook::server::{BODY_BYTES_MAX, Reviewer};
+use trellis_webhook::server::{BODY_BYTES_MAX, Reviewer, VALUES_MAX};
 use trellis_webhook::tls::Served;
 use trellis_webhook::tls::identity::{Identity, issue};
+use trellis_webhook::tls::path::{Token, Tokens};
 use trellis_webhook::watch::SharedInterest;
 
 /// Keeps what it is sent.
@@ -42,6 +45,7 @@ struct Webhook {
     served: Arc<Served>,
     metrics: Arc<Metrics>,
     interest: SharedInterest,
+    wake: Arc<Notify>,
     kept: Kept,
     drain: Option<oneshot::Sender<()>>,
     sender: Option<tokio::task::JoinHandle<()>>,
@@ -49,23 +53,61 @@ struct Webhook {
 
 impl Webhook {
     fn start(served: Arc<Served>) -> Self {
+        Self::start_for(REVIEW_CROWD, served)
+    }
+
+    fn start_for(crowd: Crowd, served: Arc<Served>) -> Self {
         let (kept, metrics) = (Kept::default(), Arc::new(Metrics::new()));
-        let (queue, sender, drain) = hint_queue(16, PACE, kept.clone(), metrics.clone());
-        let interest = SharedInterest::default();
-        let reviewer = Reviewer::new(
-            "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
-            interest.clone(),
+        let losses = Losses::new(metrics.clone(), OffsetDateTime::now_utc);
+        let (queue, sender, drain) =
+            hint_queue(16, PACE, Arc::new(kept.clone()), metrics.clone(), losses.clone());
+        let (interest, wake, tokens) =
+            (SharedInterest::default(), Arc::new(Notify::new()), Tokens::default());
+        tokens.take([token()].into());
+        let reviewer = Reviewer {
+            cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+            interest: interest.clone(),
             queue,
-            metrics.clone(),
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(serve_tls(listener, served.clone(), reviewer.router(), axum_server::Handle::new()));
+            metrics: metrics.clone(),
+            losses: losses.clone(),
+            tokens,
+            wake: wake.clone(),
+        };
+        let listener = bind((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port()));
+        let gate = Gate::new(crowd, metrics.clone(), Some(losses));
+        tokio::spawn(serve_tls(
+            listener,
+            served.clone(),
+            reviewer.router(),
+            gate,
+            axum_server::Handle::new(),
+        ));
         let sender = Some(tokio::spawn(sender.run()));
-        Self { address, served, metrics, interest, kept, drain: Some(drain), sender }
+        Self { address, served, metrics, interest, wake, kept, drain: Some(drain), sender }
     }
 
     async fn connect(&self, identity: &Identity) -> std::io::Result<SendRequest<Full<Bytes>>> {
+        self.connect_to(self.address, identity).await
+    }
+
+    async fn connect_to(
+        &self,
+        address: SocketAddr,
+        identity: &Identity,
+    ) -> std::io::Result<SendRequest<Full<Bytes>>> {
+        let (client, connection) = handshake(TokioIo::new(self.tls(address, identity).await?))
+            .await
+            .map_err(std::io::Error::other)?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn tls(
+        &self,
+        address: SocketAddr,
+        identity: &Identity,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
         let authority = CertificateDer::from_pem_slice(identity.authority_pem.as_bytes()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(authority).unwrap();
@@ -73,12 +115,9 @@ impl Webhook {
         let config =
             ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        let tcp = TcpStream::connect(self.address).await?;
+        let tcp = TcpStream::connect(address).await?;
         let name = ServerName::try_from("w.ns.svc").unwrap();
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
-        let (client, connection) = handshake(TokioIo::new(tls)).await.unwrap();
-        tokio::spawn(connection);
-        Ok(client)
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
 
     /// Drains; returns the hints that were sent.
@@ -93,6 +132,22 @@ impl Webhook {
     }
 }
 
+fn token() -> Token {
+    Token::in_path("/validate/0123456789abcdef0123456789abcdef").unwrap()
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the condition was not met");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn raw(webhook: &Webhook, identity: &Identity) -> tokio_rustls::client::TlsStream<TcpStream> {
+    webhook.tls(webhook.address, identity).await.unwrap()
+}
+
 fn identity() -> (Identity, Arc<Served>) {
     let identity = issue(&["w.ns.svc".into()], OffsetDateTime::now_utc()).unwrap();
     let served = Served::nothing();
@@ -101,7 +156,7 @@ fn identity() -> (Identity, Arc<Served>) {
 }
 
 async fn post(client: &mut SendRequest<Full<Bytes>>, body: impl Into<Bytes>) -> (StatusCode, Value) {
-    let request = Request::post("/validate?timeout=1s")
+    let request = Request::post(format!("{}?timeout=1s", token().path()))
         .header("host", "w.ns.svc")
         .header("content-type", "application/json");
     let response = client.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
@@ -154,7 +209,7 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
     let (identity, served) = identity();
     let mut webhook = Webhook::start(served);
     for kind in REFERRING_KINDS {
-        webhook.interest.write().unwrap().replace(kind, []);
+        let _ = webhook.interest.write().unwrap().replace(kind, [], Instant::now());
     }
     let mut client = webhook.connect(&identity).await.unwrap();
     let route = json!({"rules": [{"backendRefs": [{"name": "parking"}]}]});
@@ -167,13 +222,9 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
         post(&mut client, review(kind, name, spec)).await;
     }
     let units: Vec<String> = webhook.hints().await.iter().map(|hint| hint.unit.to_string()).collect();
-    assert_eq!(
-        units,
-        [
-            "route/123456789012/us-west-2/HTTPRoute/one/default/rates",
-            "dependents/123456789012/us-west-2/Service/one/default/parking"
-        ]
-    );
+    // The first review of the Service may have been of what is not stored yet: the new route is told of it at once, and
+    // of the second by itself.
+    assert_eq!(units, ["route/123456789012/us-west-2/HTTPRoute/one/default/rates"; 3]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Service",outcome="no_interest"} 2"#));
 }
 
@@ -234,4 +285,113 @@ async fn there_is_no_handshake_without_a_certificate() {
     let (identity, _) = identity();
     let webhook = Webhook::start(Served::nothing());
     assert!(webhook.connect(&identity).await.is_err());
+}
+
+#[tokio::test]
+async fn both_address_families_are_served() {
+    let (identity, served) = identity();
+    let webhook = Webhook::start(served);
+    for address in [SocketAddr::from((Ipv6Addr::LOCALHOST, webhook.address.port())), webhook.address] {
+        let mut client = webhook.connect_to(address, &identity).await.unwrap();
+        assert_eq!(post(&mut client, "{}").await.0, StatusCode::OK, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_path_is_not_read_and_its_connection_ends() {
+    let (identity, served) = identity();
+    let mut webhook = Webhook::start(served);
+    let other = "/validate/ffffffffffffffffffffffffffffffff";
+    for (method, path) in
+        [("POST", "/validate"), ("POST", "/"), ("POST", other), ("GET", &token().path()), ("PUT", "/x")]
+    {
+        let mut client = webhook.connect(&identity).await.unwrap();
+        let request = Request::builder().method(method).uri(path).header("host", "w.ns.svc");
+        let body = review(Kind::GatewayClass, "amazon-vpc-lattice", &json!({"controllerName": CONTROLLER}));
+        let response = client.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{method} {path}");
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+        until(|| client.is_closed()).await;
+    }
+    // Somebody posted: whether the API server was told another path is to be looked at.
+    tokio::time::timeout(Duration::from_secs(10), webhook.wake.notified()).await.unwrap();
+    assert!(webhook.hints().await.is_empty());
+    assert!(webhook.has_metric("trellis_webhook_strangers_total 5"));
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections_and_a_place_is_free_again_when_one_ends() {
+    let (identity, served) = identity();
+    let webhook = Webhook::start_for(Crowd { from_one_max: 2, all_max: 3 }, served);
+    let mut first = webhook.connect(&identity).await.unwrap();
+    let mut second = webhook.connect(&identity).await.unwrap();
+    assert_eq!(post(&mut first, "{}").await.0, StatusCode::OK);
+    assert!(webhook.connect(&identity).await.is_err());
+    let elsewhere = SocketAddr::from((Ipv6Addr::LOCALHOST, webhook.address.port()));
+    let mut third = webhook.connect_to(elsewhere, &identity).await.unwrap();
+    assert_eq!(post(&mut third, "{}").await.0, StatusCode::OK);
+    drop(first);
+    let mut again = None;
+    for _ in 0..100 {
+        again = webhook.connect(&identity).await.ok();
+        if again.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(post(&mut again.unwrap(), "{}").await.0, StatusCode::OK);
+    assert_eq!(post(&mut second, "{}").await.0, StatusCode::OK);
+    assert!(webhook.metrics.connections_refused.get() >= 1);
+}
+
+/// A connection that says nothing, one that never ends its head, and one that never ends its body.
+#[tokio::test]
+async fn slow_clients_are_cut_off_and_hold_up_nobody() {
+    let (identity, served) = identity();
+    let webhook = Webhook::start(served);
+    let mut silent = TcpStream::connect(webhook.address).await.unwrap();
+    let mut client = webhook.connect(&identity).await.unwrap();
+    // The body is promised and never sent: the answer comes in time all the same.
+    let started = Instant::now();
+    let promised = format!("POST {} HTTP/1.1\r\nhost: w\r\ncontent-length: 100\r\n\r\n{{", token().path());
+    let mut slow = raw(&webhook, &identity).await;
+    slow.write_all(promised.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+
+    let mut endless = raw(&webhook, &identity).await;
+    endless.write_all(b"POST /validate HTTP/1.1\r\nhost: w\r\nx-").await.unwrap();
+    assert_eq!(post(&mut client, "{}").await.0, StatusCode::OK);
+    // Both are closed by the webhook: the read ends.
+    let both = async {
+        let _ = silent.read(&mut [0; 16]).await;
+        let _ = endless.read(&mut [0; 16]).await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+    assert_eq!(post(&mut client, "{}").await.0, StatusCode::OK);
+    assert!(webhook.has_metric(r#"trellis_webhook_losses_total{cause="unread"} 1"#));
+}
+
+#[tokio::test]
+async fn a_body_of_more_values_than_are_read_is_allowed_under_its_uid() {
+    let (identity, served) = identity();
+    let mut webhook = Webhook::start(served);
+    let mut client = webhook.connect(&identity).await.unwrap();
+    let many = format!(r#"{{"request": {{"uid": "many", "object": [{}0]}}}}"#, "0,".repeat(VALUES_MAX));
+    assert_eq!(post(&mut client, many).await, (StatusCode::OK, allowed("many")));
+    assert!(webhook.hints().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_name_of_a_megabyte_is_allowed_and_gives_no_hint() {
+    let (identity, served) = identity();
+    let mut webhook = Webhook::start(served);
+    let mut client = webhook.connect(&identity).await.unwrap();
+    let huge = review(Kind::Gateway, &"n".repeat(1024 * 1024), &json!({}));
+    assert_eq!(post(&mut client, huge).await, (StatusCode::OK, allowed("r")));
+    assert_eq!(post(&mut client, review(Kind::Gateway, "n", &json!({}))).await.0, StatusCode::OK);
+    assert_eq!(webhook.hints().await.len(), 1);
+    assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Gateway",outcome="impossible"} 1"#));
 }

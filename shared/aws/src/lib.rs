@@ -37,8 +37,8 @@ mod tagging;
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registration, Registry, TokenError,
-    Unusable, eks_token,
+    CLUSTER_SET_TAG, ClusterTag, Clusters, Membership, ParseClusterTagError, RegisteredCluster, Registration,
+    Registry, TokenError, Unusable, eks_token,
 };
 pub use error::{AwsError, ErrorClass};
 pub use lattice::{Applied, ApplyError, End, LatticeClient, OwnedResource, ResourceKind, Waiting};

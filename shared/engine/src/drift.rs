@@ -1,8 +1,8 @@
 //! The drift pass: the same stages over everything, up to the plan, and a hint for each unit that differs.
 
 use crate::ports::{Clusters, Fleet, Lattice, Owned, Queue};
-use crate::reconcile::{owners_known, snapshot_of};
-use crate::{Engine, UnitError, names, outcome, partial, spread};
+use crate::reconcile::snapshot_of;
+use crate::{Engine, UnitError, names, outcome, spread};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use trellis_aws::OutgoingHint;
 use trellis_gateway::{Snapshot, statuses, translate, units, wants_everything};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_kube::observe;
-use trellis_lattice::{Outcome, plan};
+use trellis_lattice::{Actual, Outcome, plan};
 
 /// Units inspected at once; the client bounds its reads in flight by itself.
 const UNITS_AT_ONCE: usize = 8;
@@ -126,19 +126,18 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         hint: &Hint,
         snapshot: &Snapshot,
     ) -> Result<Option<Drifted>, UnitError> {
-        let translation = translate(unit, snapshot, &self.settings);
+        let mut translation = translate(unit, snapshot, &Actual::default(), &self.settings);
         if !translation.held.is_empty() && translation.desired.is_none() {
             return Ok(None);
         }
-        let (plan, outcome) = match &translation.desired {
+        let (plan, outcome) = match translation.desired.clone() {
             None => (None, Outcome::default()),
             Some(desired) => {
                 let candidates = names::candidates(unit, std::slice::from_ref(hint));
-                let actual = self.lattice.inspect(desired, &candidates, self.began()).await?;
-                let mut plan = plan(desired, &actual, &self.settings.limits);
-                if !(translation.deletes_allowed && owners_known(unit, &actual, snapshot)) {
-                    plan = partial::without_deletes(plan);
-                }
+                let actual = self.lattice.inspect(&desired, &candidates, self.began()).await?;
+                translation = translate(unit, snapshot, &actual, &self.settings);
+                let Some(wanted) = translation.desired.clone() else { return Ok(None) };
+                let plan = plan(&wanted, &actual, &self.settings.limits);
                 let outcome = outcome::of(&actual, &plan);
                 (Some(plan), outcome)
             }

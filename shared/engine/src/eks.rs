@@ -3,8 +3,8 @@
 use crate::ports::{Cluster, Clusters, Fleet};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use trellis_aws::{AwsError, RegisteredCluster, Registry};
-use trellis_gateway::{ClusterFacts, Read, ReadResult, StatusPatch};
+use trellis_aws::{AwsError, Membership, RegisteredCluster, Registration, Registry};
+use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, StatusPatch};
 use trellis_hint::ClusterId;
 use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenSource};
 
@@ -72,6 +72,14 @@ impl EksClusters {
     }
 }
 
+fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
+    let state = match said.registration {
+        Registration::Registered => ClusterState::Registered,
+        Registration::Leaving => ClusterState::Leaving,
+    };
+    ClusterFacts { id: id.clone(), vpc: vpc.to_owned(), state, cluster_set: Some(said.cluster_set.clone()) }
+}
+
 impl Clusters for EksClusters {
     type Cluster = ClusterClient;
 
@@ -81,11 +89,12 @@ impl Clusters for EksClusters {
         self.keep(&registry);
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
         for (id, cluster) in &registry.clusters {
-            fleet.facts.push(ClusterFacts { id: id.clone(), vpc: cluster.vpc.clone() });
+            fleet.facts.push(facts(id, &cluster.membership, &cluster.vpc));
             let client = self.client(cluster).map_err(|error| trellis_telemetry::chain(&error).to_string());
             fleet.clusters.insert(id.clone(), client);
         }
         for unusable in &registry.unusable {
+            fleet.facts.push(facts(&unusable.id, &unusable.membership, ""));
             fleet.clusters.insert(unusable.id.clone(), Err(unusable.why.clone()));
         }
         Ok(fleet)

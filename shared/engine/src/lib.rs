@@ -10,7 +10,6 @@ mod eks;
 mod error;
 mod names;
 mod outcome;
-mod partial;
 mod ports;
 mod reconcile;
 mod settings;

@@ -1,7 +1,7 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
 use crate::ports::{Cluster, Clusters, Fleet, Lattice, Queue};
-use crate::{Engine, UnitError, Verdict, names, partial, spread, status};
+use crate::{Engine, UnitError, Verdict, names, spread, status};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use trellis_gateway::{
 };
 use trellis_hint::{Hint, UnitKey};
 use trellis_kube::{Awaited, observe};
-use trellis_lattice::{Actual, Desired, Outcome, Ownership, Plan, TAG_MANAGED_BY, check, plan};
+use trellis_lattice::{Actual, Desired, Outcome, Plan, check, plan};
 
 /// How often a unit is read and planned anew within one invocation because VPC Lattice was not as read. More than one
 /// other writer at the same time is unlikely; what goes on being so is left to the queue's redelivery.
@@ -39,23 +39,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             return Ok(Verdict::Done);
         }
         let mut snapshot = self.observe(&fleet, unit, hints).await?;
-        let translation = translate(unit, &snapshot, &self.settings);
-        let mut work = Work {
-            fleet: &fleet,
-            unit,
-            hints,
-            snapshot: &mut snapshot,
-            translation: &translation,
-            written: vec![],
-        };
-        let converged = match &translation.desired {
-            Some(desired) => {
-                self.converge(&mut work, desired, deadline.min(Instant::now() + APPLY_MAX)).await?
-            }
+        let translation = translate(unit, &snapshot, &Actual::default(), &self.settings);
+        let mut work =
+            Work { fleet: &fleet, unit, hints, snapshot: &mut snapshot, translation, written: vec![] };
+        let converged = match work.translation.desired.clone() {
+            Some(first) => self.converge(&mut work, &first, deadline.min(Instant::now() + APPLY_MAX)).await?,
             None => Converged::nothing_to_do(),
         };
         work.write_statuses(&converged.outcome).await?;
-        let written = work.written;
+        let Work { written, translation, .. } = work;
         let news = spread::News { unit, hints, settled: converged.settled, written: &written };
         if news.concerns_all() {
             snapshot = observe(&fleet.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot))
@@ -83,7 +75,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 namespace: object.namespace.clone(),
                 name: object.name.clone(),
             };
-            let Some(awaited) = Awaited::of(object, hint.operation) else { continue };
+            let Some(awaited) = Awaited::of(hint) else { continue };
             let Some(Ok(cluster)) = fleet.clusters.get(&object.cluster) else {
                 tracing::warn!(cluster = %object.cluster, %unit, "hint of a cluster that is not registered or not readable");
                 continue;
@@ -102,14 +94,19 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     async fn converge(
         &self,
         work: &mut Work<'_, C::Cluster>,
-        desired: &Desired,
+        first: &Desired,
         deadline: Instant,
     ) -> Result<Converged, UnitError> {
         let candidates = names::candidates(work.unit, work.hints);
         let mut settled = true;
         for round in 1..=PLANS_MAX {
-            let actual = self.lattice.inspect(desired, &candidates, self.began()).await?;
-            let plan = self.checked_plan(work, desired, &actual)?;
+            let actual = self.lattice.inspect(first, &candidates, self.began()).await?;
+            // What is not known of the clusters is wanted as it is.
+            work.translation = translate(work.unit, work.snapshot, &actual, &self.settings);
+            let Some(desired) = work.translation.desired.clone() else {
+                return Ok(Converged::nothing_to_do());
+            };
+            let plan = self.checked_plan(&desired, &actual)?;
             settled &= plan.is_settled();
             if !plan.steps.is_empty() || !plan.blocked.is_empty() {
                 tracing::info!(round, plan = %plan, "plan");
@@ -127,17 +124,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Err(UnitError::NeverStill(PLANS_MAX))
     }
 
-    /// The plan, without deletes where what is known is no proof, and refused if it breaks an invariant.
-    fn checked_plan(
-        &self,
-        work: &Work<'_, C::Cluster>,
-        desired: &Desired,
-        actual: &Actual,
-    ) -> Result<Plan, UnitError> {
-        let mut plan = plan(desired, actual, &self.settings.limits);
-        if !(work.translation.deletes_allowed && owners_known(work.unit, actual, work.snapshot)) {
-            plan = partial::without_deletes(plan);
-        }
+    /// The plan, refused if it breaks an invariant.
+    fn checked_plan(&self, desired: &Desired, actual: &Actual) -> Result<Plan, UnitError> {
+        let plan = plan(desired, actual, &self.settings.limits);
         let violations = check(&plan, desired, actual, &self.settings.limits);
         if violations.is_empty() { Ok(plan) } else { Err(UnitError::PlanRefused(violations)) }
     }
@@ -180,13 +169,13 @@ struct Work<'a, C> {
     unit: &'a UnitKey,
     hints: &'a [Hint],
     snapshot: &'a mut Snapshot,
-    translation: &'a Translation,
+    translation: Translation,
     written: Vec<StatusPatch>,
 }
 
 impl<C: Cluster> Work<'_, C> {
     async fn write_statuses(&mut self, outcome: &Outcome) -> Result<(), UnitError> {
-        let written = status::write(self.fleet, self.snapshot, self.translation, outcome).await?;
+        let written = status::write(self.fleet, self.snapshot, &self.translation, outcome).await?;
         self.written.extend(written);
         Ok(())
     }
@@ -213,29 +202,11 @@ pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
         if let Err(why) = cluster {
             snapshot.unreadable.insert(name.clone(), why.clone());
             // One that cannot even be described is still one that may want things: the core asks all that have facts.
-            let unknown = || ClusterFacts { id: name.clone(), vpc: String::new() };
+            let unknown = || ClusterFacts::registered(name.clone(), String::new());
             snapshot.facts.entry(name.clone()).or_insert_with(unknown);
         }
     }
     snapshot
-}
-
-/// Whether every cluster that may want what a Gateway unit owns is registered now.
-///
-/// A service network is shared by clusters. One that is no longer registered, or whose tag was lost, has proved nothing
-/// about its Gateways; as long as its VPC is associated, or the network's tag names it, nothing of the network is taken
-/// away.
-pub(crate) fn owners_known(unit: &UnitKey, actual: &Actual, snapshot: &Snapshot) -> bool {
-    if !matches!(unit, UnitKey::Gateway { .. }) {
-        return true;
-    }
-    let associations = actual.vpc_associations.iter().filter(|one| one.ownership == Ownership::Ours);
-    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
-    // `<account>/<cluster>/<VPC>` of the first cluster that has the Gateway.
-    let tagged = networks.filter_map(|one| one.tags.get(TAG_MANAGED_BY)?.rsplit('/').next());
-    let mut vpcs = associations.map(|one| one.vpc.as_str()).chain(tagged);
-    let known = |vpc: &str| snapshot.facts.values().any(|facts| facts.vpc == vpc);
-    !snapshot.facts.is_empty() && vpcs.all(known)
 }
 
 fn verdict(translation: &Translation, end: End) -> Verdict {
@@ -249,34 +220,5 @@ fn verdict(translation: &Translation, end: End) -> Verdict {
         End::Failed(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
         End::Complete if !translation.held.is_empty() => Verdict::Held(translation.held.join("; ")),
         End::Complete => Verdict::Done,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use trellis_lattice::{ActualNetwork, Tags};
-
-    fn network(vpc: &str) -> Actual {
-        let tags = Tags::from([(TAG_MANAGED_BY.to_owned(), format!("000000000000/one/{vpc}"))]);
-        let (id, arn, name) = ("sn-1".into(), "arn:sn-1".into(), "my-hotel".into());
-        let network = ActualNetwork { id, arn, name, ownership: Ownership::Ours, tags };
-        Actual { networks: vec![network], ..Actual::default() }
-    }
-
-    #[test]
-    fn a_network_stays_whole_while_the_cluster_that_its_tag_names_is_not_registered() {
-        let facts = |vpc: &str| ClusterFacts {
-            id: format!("arn:aws:eks:us-west-2:000000000000:cluster/{vpc}").parse().unwrap(),
-            vpc: vpc.into(),
-        };
-        let snapshot = Snapshot::of([facts("vpc-1"), facts("vpc-2")]);
-        let unit = "gateway/000000000000/us-west-2/my-hotel".parse::<UnitKey>().unwrap();
-        assert!(owners_known(&unit, &network("vpc-2"), &snapshot));
-        assert!(!owners_known(&unit, &network("vpc-3"), &snapshot));
-        assert!(
-            !owners_known(&unit, &Actual::default(), &Snapshot::default()),
-            "no cluster at all is no proof"
-        );
     }
 }

@@ -9,7 +9,8 @@ pub struct EngineSettings {
     pub queue_url: String,
     /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
     pub cluster_tag: ClusterTag,
-    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_LIMITS` (JSON; default AWS's quotas).
+    /// `TRELLIS_OWNER` (default `trellis`), `TRELLIS_LIMITS` (JSON; default AWS's quotas) and `TRELLIS_ALLOWED_NETWORKS`
+    /// (names or ARNs with commas between; default none).
     pub gateway: Settings,
 }
 
@@ -46,11 +47,14 @@ impl EngineSettings {
             Some(json) => serde_json::from_str(&json).map_err(|error| invalid("TRELLIS_LIMITS", &error))?,
             None => Limits::default(),
         };
+        let allowed_networks = get("TRELLIS_ALLOWED_NETWORKS").unwrap_or_default();
+        let allowed_networks = allowed_networks.split(',').map(str::trim).filter(|one| !one.is_empty());
+        let allowed_networks = allowed_networks.map(str::to_owned).collect();
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
             cluster_tag,
-            gateway: Settings { installation, limits },
+            gateway: Settings { installation, limits, allowed_networks },
         })
     }
 }
@@ -71,6 +75,15 @@ mod tests {
         assert_eq!(settings.gateway.installation, "trellis");
         assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
         assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
+    }
+
+    #[test]
+    fn allowed_networks_are_a_list() {
+        let settings =
+            from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_ALLOWED_NETWORKS", "corporate, arn:x ,,")]).unwrap();
+        let allowed: Vec<&str> = settings.gateway.allowed_networks.iter().map(String::as_str).collect();
+        assert_eq!(allowed, ["arn:x", "corporate"]);
+        assert!(from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap().gateway.allowed_networks.is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::problem::{Problem, quoted};
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
 use crate::units::export::asks_for_target_groups;
+use crate::units::idle_timeout::idle_timeout;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::Limits;
@@ -75,6 +76,7 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
         let text = format!("{} is no name of a VPC Lattice service", quoted(name));
         problems.push(Problem::new("metadata.annotations", text));
     }
+    problems.extend(idle_timeout(&meta).err());
     problems
 }
 

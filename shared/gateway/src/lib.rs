@@ -5,12 +5,14 @@
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```
-//! use trellis_gateway::{ClusterFacts, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::Limits;
+//! use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Settings, Snapshot, translate, wants};
+//! use trellis_lattice::Actual;
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
+//!     state: ClusterState::Registered,
+//!     cluster_set: None,
 //! }]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
@@ -23,8 +25,8 @@
 //!         snapshot.insert(read, ReadResult::Objects(vec![]));
 //!     }
 //! }
-//! let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
-//! let translation = translate(&unit, &snapshot, &settings);
+//! let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+//! let translation = translate(&unit, &snapshot, &Actual::default(), &settings);
 //! // The API server said that the route is missing, so whatever it owned is to go.
 //! assert!(translation.desired.is_some_and(|desired| desired.services.is_empty()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,6 +44,7 @@ mod naming;
 mod prefixes;
 mod priority;
 mod problem;
+mod references;
 mod report;
 mod route;
 mod snapshot;
@@ -51,27 +54,30 @@ mod view;
 mod weights;
 
 pub use gateway::CONTROLLER;
+pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
     RouteReport, Serving, Subject,
 };
-pub use snapshot::{ClusterFacts, ObjectKey, Read, ReadResult, Snapshot};
+pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Desired, Limits, Outcome, Owner};
+use trellis_lattice::{Actual, Desired, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The installation's name, in the owner tag of every resource.
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
+    /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
+    pub allowed_networks: BTreeSet<String>,
 }
 
 impl Settings {
@@ -79,16 +85,23 @@ impl Settings {
     pub fn owner(&self, unit: &UnitKey) -> Owner {
         Owner { installation: self.installation.clone(), unit: unit.hash(), key: unit.to_string() }
     }
+
+    /// The wish with the networks that it may use. One that uses none stays as it is.
+    pub(crate) fn allowing_networks(&self, mut desired: Desired) -> Desired {
+        if desired.network.is_some() || !desired.services.is_empty() {
+            desired.allowed_networks.clone_from(&self.allowed_networks);
+        }
+        desired
+    }
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translation {
-    /// Everything that the unit wants to exist. None: change nothing, since what is known does not suffice.
+    /// Everything that the unit wants to exist; what is unknown stays in it as it is. None: change nothing, since the unit's
+    /// own objects are not known.
     pub desired: Option<Desired>,
-    /// Whether what is there and not desired may be deleted. False while a cluster that may want it is unreadable.
-    pub deletes_allowed: bool,
-    /// Why `desired` is absent or deletes are not allowed, in words for logs and conditions.
+    /// What is not known, in words for logs and conditions. With a `desired` it holds up nothing else.
     pub held: Vec<String>,
     /// Whether `desired` is absent because of what the object itself asks for, and nothing is `held`: its status says
     /// why, and trying again without a change of it cannot help.
@@ -126,8 +139,9 @@ pub const ROUNDS_MAX: usize = 7;
 ///
 /// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let view = View::new(snapshot);
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
+    let settings = Settings::default();
     translate_in(&view, unit, &settings);
     if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
         dependents_in(&view, unit, &settings);
@@ -143,14 +157,16 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
 
 /// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let view = View::new(snapshot);
-    dependents_in(&view, unit, &Settings { installation: String::new(), limits: Limits::default() });
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
+    dependents_in(&view, unit, &Settings::default());
     view.unanswered()
 }
 
 /// Everything that a drift pass reads of the registered clusters: a list of every kind from each.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
-    let lists = snapshot.facts.keys().flat_map(|cluster| {
+    let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
+    let lists = taking_part.flat_map(|cluster| {
         Kind::ALL.into_iter().map(|kind| Read::List {
             cluster: cluster.clone(),
             kind,
@@ -163,8 +179,12 @@ pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
-pub fn translate(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Translation {
-    translate_in(&View::new(snapshot), unit, settings)
+///
+/// `actual` is what VPC Lattice has of the unit. What is not known of the clusters is wanted as it is there: the share of
+/// an exporter that cannot be read with its targets, the VPC association of a cluster that is not registered. Before it
+/// was inspected it is the default, and what is then wanted names what to inspect.
+pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings: &Settings) -> Translation {
+    translate_in(&View::new(snapshot, actual), unit, settings)
 }
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
@@ -205,8 +225,8 @@ pub fn statuses(
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
 /// routes that shared a service with one that is gone. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
-    dependents_in(&View::new(snapshot), unit, &settings).into_iter().collect()
+    let settings = Settings::default();
+    dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
 }
 
 fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
@@ -228,7 +248,7 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
 /// have nothing to tell are left out.
 pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     let mut units = BTreeMap::new();
-    for cluster in snapshot.facts.keys() {
+    for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         let all = |kind| snapshot.all(cluster, kind);
         let with_units = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
         for (key, object) in ROUTE_KINDS.into_iter().chain(with_units).flat_map(all) {
@@ -256,10 +276,10 @@ fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
 /// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;
 /// what is left in VPC Lattice of one that was ours is found by its tags.
 fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
-    let settings = Settings { installation: String::new(), limits: Limits::default() };
-    let translation = translate(unit, snapshot, &settings);
+    let settings = Settings::default();
+    let translation = translate(unit, snapshot, &Actual::default(), &settings);
     let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
-        translation.deletes_allowed && *desired == Desired::nothing(desired.owner.clone())
+        translation.held.is_empty() && *desired == Desired::nothing(desired.owner.clone())
     });
     // Of Dependents units nothing is ever desired. The time does not matter: a patch that differs in nothing else is none.
     let is_busy = !wants_nothing && !matches!(unit, UnitKey::Dependents { .. });

@@ -4,8 +4,12 @@ use crate::api::Meta;
 use crate::backend::Pool;
 use crate::route::RouteId;
 use crate::snapshot::ClusterFacts;
+use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
-use trellis_lattice::{ListenerProtocol, ProtocolVersion, RuleMatch, TAG_MANAGED_BY, TAG_PREFIX, Tags};
+use trellis_lattice::{
+    Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
+    TAG_PREFIX, TAG_WANTED_BY, Tags,
+};
 
 /// Characters of a service's name (API model, ServiceName).
 const SERVICE_NAME_CHARS: usize = 40;
@@ -19,6 +23,8 @@ const RULE_HASH_CHARS: usize = 16;
 const GROUP_NAMESPACE_CHARS: usize = 43;
 /// Characters for the Service in a target group's name.
 const GROUP_SERVICE_CHARS: usize = 55;
+/// Characters of a cluster's hash in a tag's key: 48 bits among the clusters of one VPC.
+const MARK_HASH_CHARS: usize = 12;
 /// Tags that one resource bears (User Guide, tagging), our own among them.
 const TAGS_MAX: usize = 50;
 /// Characters of a tag's key and value (API model, TagKey and TagValue).
@@ -41,9 +47,44 @@ pub(crate) fn service(id: &RouteId, name_override: Option<&str>, hostname: Optio
             format!("{}-{domain}", unit_hash(&id.unit().hash()))
         }
     };
+    with_suffix(&plain, &suffix)
+}
+
+/// A service's name that is `plain` as far as it can be, and ends with the suffix.
+fn with_suffix(plain: &str, suffix: &str) -> String {
     let readable = label(plain.trim_start_matches("svc-"), SERVICE_NAME_CHARS - suffix.len() - 1);
     // A name of hexadecimal digits only could be mistaken for an id.
     if readable.is_empty() { format!("r-{suffix}") } else { format!("{readable}-{suffix}") }
+}
+
+/// The name of a route's service beside what exists: where the plain one is taken, by the same route of another cluster
+/// or by somebody else's service, the same name with the unit's hash. A name once given stays, since another one is
+/// another service with another domain name.
+pub(crate) fn service_beside(
+    actual: &Actual,
+    id: &RouteId,
+    name_override: Option<&str>,
+    hostname: Option<&str>,
+) -> String {
+    let name = service(id, name_override, hostname);
+    let second = with_suffix(&name, unit_hash(&id.unit().hash()));
+    let is_ours = |name: &str| {
+        actual
+            .services
+            .iter()
+            .any(|one| one.name == name && one.ownership == Ownership::Ours && !is_ending(one))
+    };
+    let is_taken = || {
+        let taken = |one: &ActualService| {
+            one.name == name && matches!(one.ownership, Ownership::OtherUnit(_) | Ownership::Foreign)
+        };
+        actual.services.iter().any(taken)
+    };
+    if !is_ours(&name) && (is_ours(&second) || is_taken()) { second } else { name }
+}
+
+fn is_ending(service: &ActualService) -> bool {
+    service.status == Status::DeleteInProgress
 }
 
 /// Whether an override can be a service's name as it is.
@@ -88,9 +129,37 @@ pub(crate) fn managed_by(facts: &ClusterFacts) -> (String, String) {
     (TAG_MANAGED_BY.to_owned(), format!("{}/{}/{}", facts.id.scope.account, facts.id.name, facts.vpc))
 }
 
+/// The tag by which a VPC association tells that this cluster wants it.
+pub(crate) fn wanted_by(cluster: &ClusterId) -> String {
+    format!("{TAG_WANTED_BY}{}", short_hash(&[&cluster.to_string()], MARK_HASH_CHARS))
+}
+
+/// The clusters that want a VPC association with these tags, each with the tag that says so.
+pub(crate) fn wanting(tags: &Tags) -> impl Iterator<Item = (String, ClusterId)> {
+    let marks = tags.iter().filter(|(tag, _)| tag.starts_with(TAG_WANTED_BY));
+    marks.filter_map(|(tag, cluster)| Some((tag.clone(), cluster.parse().ok()?)))
+}
+
+/// The cluster that a resource with these tags was made for, of the scope that it is in.
+pub(crate) fn maker(scope: &Scope, tags: &Tags) -> Option<ClusterId> {
+    let mut parts = tags.get(TAG_MANAGED_BY)?.split('/');
+    let is_of_scope = parts.next()? == scope.account;
+    ClusterId::new(scope.clone(), parts.next()?).filter(|_| is_of_scope)
+}
+
+/// The tag of a target group with its Service's name, without the common prefix.
+pub(crate) const SERVICE_NAME: &str = "ServiceName";
+/// The tag of a target group with its Service's namespace, without the common prefix.
+pub(crate) const SERVICE_NAMESPACE: &str = "ServiceNamespace";
+
+/// The key of a tag with the common prefix.
+pub(crate) fn tag_key(name: &str) -> String {
+    format!("{TAG_PREFIX}{name}")
+}
+
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.
 pub(crate) fn tag(name: &str, value: &str) -> (String, String) {
-    (format!("{TAG_PREFIX}{name}"), value.chars().take(TAG_VALUE_CHARS).collect())
+    (tag_key(name), value.chars().take(TAG_VALUE_CHARS).collect())
 }
 
 /// The value of the ProtocolVersion tag; empty for TCP.

@@ -60,6 +60,46 @@ pub struct ClusterFacts {
     pub id: ClusterId,
     /// The VPC's id; empty while EKS cannot be asked.
     pub vpc: String,
+    /// Where it stands in its life.
+    #[serde(default)]
+    pub state: ClusterState,
+    /// The set that the cluster is in, empty by default: imports take exporters of their own set only, so that production
+    /// and staging can share an installation. None while it is not known.
+    #[serde(default)]
+    pub cluster_set: Option<String>,
+}
+
+impl ClusterFacts {
+    /// A registered cluster.
+    pub fn registered(id: ClusterId, vpc: impl Into<String>) -> Self {
+        Self { id, vpc: vpc.into(), state: ClusterState::Registered, cluster_set: None }
+    }
+
+    /// Whether imports in one of the clusters may take exports of the other. What is not known is no reason to keep them
+    /// apart: a share of requests would be lost for it.
+    pub(crate) fn may_be_in_one_set(&self, other: &Self) -> bool {
+        match (&self.cluster_set, &other.cluster_set) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => true,
+        }
+    }
+}
+
+/// Where a cluster stands in its life. One that is not in [`Snapshot::facts`] is not registered: nothing is known of it.
+///
+/// | state | said by | what its objects mean |
+/// |---|---|---|
+/// | registered | the tag | what its API server says; as long as that cannot be read they are unknown |
+/// | leaving | a person, by the tag's value or a parameter | it has none any more: what was made for them goes |
+/// | none of these | nobody | they are unknown: what was made for them stays as it is |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClusterState {
+    /// It takes part.
+    #[default]
+    Registered,
+    /// A person takes it out.
+    Leaving,
 }
 
 /// Names an object within a cluster.
@@ -123,6 +163,20 @@ impl Snapshot {
             }
         }
         self.answered.insert(read);
+    }
+
+    /// Whether a person takes this cluster out: then it has no objects any more, whatever its API server says.
+    pub fn is_leaving(&self, cluster: &ClusterId) -> bool {
+        self.facts.get(cluster).is_some_and(|facts| facts.state == ClusterState::Leaving)
+    }
+
+    /// Why nothing can be known of a cluster as a whole; none if it can be asked, or is taken out.
+    pub fn unknown(&self, cluster: &ClusterId) -> Option<String> {
+        if !self.facts.contains_key(cluster) {
+            return Some(format!("Cluster {} is not registered", cluster.name));
+        }
+        let why = self.unreadable.get(cluster).filter(|_| !self.is_leaving(cluster))?;
+        Some(format!("Cluster {} cannot be read: {why}", cluster.name))
     }
 
     /// One object as it was read.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
+use trellis_lattice::Actual;
 
 /// What is known of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) enum Found<'a> {
 /// A snapshot and the reads that it did not answer.
 pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
+    /// What VPC Lattice has of the unit: what is not known of the clusters stays as it is there.
+    pub(crate) actual: &'a Actual,
     unanswered: RefCell<BTreeSet<Read>>,
 }
 
@@ -31,8 +34,8 @@ pub(crate) struct View<'a> {
 pub(crate) type Listed<'a> = BTreeMap<&'a ObjectKey, &'a Value>;
 
 impl<'a> View<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, unanswered: RefCell::default() }
+    pub(crate) fn new(snapshot: &'a Snapshot, actual: &'a Actual) -> Self {
+        Self { snapshot, actual, unanswered: RefCell::default() }
     }
 
     /// The reads that were asked for and not answered.
@@ -47,6 +50,9 @@ impl<'a> View<'a> {
 
     /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
     pub(crate) fn get(&self, cluster: &ClusterId, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
+        if self.snapshot.is_leaving(cluster) {
+            return Found::Missing;
+        }
         let read =
             Read::Get { cluster: cluster.clone(), kind, namespace: namespace.into(), name: name.into() };
         if let Some(why) = self.unknown(&read, cluster, kind) {
@@ -110,6 +116,9 @@ impl<'a> View<'a> {
         let Read::List { cluster, kind, namespace, name, service } = read else {
             return Ok(Listed::new());
         };
+        if self.snapshot.is_leaving(cluster) {
+            return Ok(Listed::new());
+        }
         if let Some(why) = self.unknown(read, cluster, *kind) {
             return Err(why);
         }
@@ -126,11 +135,8 @@ impl<'a> View<'a> {
 
     /// Why the answer to a read is not known; notes the read down if nobody has asked yet.
     fn unknown(&self, read: &Read, cluster: &ClusterId, kind: Kind) -> Option<String> {
-        if !self.snapshot.facts.contains_key(cluster) {
-            return Some(format!("Cluster {} is not registered", cluster.name));
-        }
-        if let Some(why) = self.snapshot.unreadable.get(cluster) {
-            return Some(format!("Cluster {} cannot be read: {why}", cluster.name));
+        if let Some(why) = self.snapshot.unknown(cluster) {
+            return Some(why);
         }
         if self.is_kind_missing(cluster, kind) {
             return Some(format!("Cluster {} does not serve the kind {kind}", cluster.name));

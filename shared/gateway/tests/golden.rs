@@ -36,7 +36,7 @@ fn every_case_comes_out_as_its_golden_file_says() {
     for name in names(&folder(), ".in.yaml") {
         let case = read_case(&name);
         let world = World::of(&case, &folder().join("base"));
-        let output = outcome_of(&case, &world);
+        let output = outcome_of(&case, &world, &folder().join("base"));
         let file = folder().join(format!("{name}.out.yaml"));
         if update {
             fs::write(&file, &output).unwrap();

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use trellis_gateway::{ClusterFacts, ReadResult, Settings, Snapshot, translate, wants_everything};
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Action, Desired, HeaderMatch, Limits, PathMatch, RuleMatch, ValueMatch};
+use trellis_lattice::{Action, Actual, Desired, HeaderMatch, Limits, PathMatch, RuleMatch, ValueMatch};
 
 const CASES: u32 = 400;
 
@@ -149,7 +149,7 @@ fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
             "spec": {"parentRefs": [{"name": "net"}], "rules": rules}}),
     ];
     let objects: Vec<Value> = services.chain(others).collect();
-    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
+    let mut snapshot = Snapshot::of([ClusterFacts::registered(one(), "vpc-0a1b2c3d4e5f60001")]);
     for read in wants_everything(&snapshot) {
         let trellis_gateway::Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
@@ -158,7 +158,13 @@ fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
     let limits = Limits { rules_per_listener, target_groups_per_service: 100, ..Limits::default() };
     let unit =
         UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };
-    translate(&unit, &snapshot, &Settings { installation: "trellis".into(), limits }).desired
+    translate(
+        &unit,
+        &snapshot,
+        &Actual::default(),
+        &Settings { installation: "trellis".into(), limits, ..Settings::default() },
+    )
+    .desired
 }
 
 proptest! {

@@ -5,10 +5,11 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use trellis_gateway::{
-    ClusterFacts, Read, ReadResult, Settings, Snapshot, admission_warnings, dependents, statuses, translate,
-    units, wants, wants_everything,
+    CONTROLLER, ClusterFacts, REFERRING_KINDS, Read, ReadResult, Settings, Snapshot, admission_warnings,
+    dependents, references, statuses, translate, units, wants, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Actual, Limits, Outcome, plan};
@@ -55,14 +56,15 @@ fn route_spec() -> impl Strategy<Value = Value> {
             Value::Object(matched)
         });
     let backend = (
+        select(vec!["", "", "core", "application-networking.k8s.aws"]),
         select(vec!["Service", "ServiceImport", "Bucket"]),
         select(NAMES.to_vec()),
         prop::option::of(select(NAMESPACES.to_vec())),
         select(vec![80, 81, 0, -1]),
         select(vec![0, 1, 999, 1_000_000]),
     )
-        .prop_map(|(kind, name, namespace, port, weight)| {
-            json!({"kind": kind, "name": name, "namespace": namespace, "port": port, "weight": weight})
+        .prop_map(|(group, kind, name, namespace, port, weight)| {
+            json!({"group": group, "kind": kind, "name": name, "namespace": namespace, "port": port, "weight": weight})
         });
     let rule = (prop::collection::vec(matched, 0..4), prop::collection::vec(backend, 0..4))
         .prop_map(|(matches, backends)| json!({"matches": matches, "backendRefs": backends}));
@@ -124,6 +126,40 @@ fn object() -> impl Strategy<Value = (usize, Kind, Value)> {
     )
 }
 
+/// Objects, some of the routes with a status that says that they share a service with another.
+fn told() -> impl Strategy<Value = (usize, Kind, Value)> {
+    let sharing = prop::option::of((select(NAMESPACES.to_vec()), select(NAMES.to_vec())));
+    (mutated(), sharing).prop_map(|((cluster, kind, mut object), sharing)| {
+        if let (true, Some((namespace, name)), Some(members)) =
+            (kind.is_route(), sharing, object.as_object_mut())
+        {
+            let message = format!(
+                "The service of HTTPRoute {namespace}/{name} serves a.example.com for this route too."
+            );
+            let condition =
+                json!({"type": "application-networking.k8s.aws/SharedService", "message": message});
+            let parent = json!({"controllerName": CONTROLLER, "conditions": [condition]});
+            members.insert("status".into(), json!({"parents": [parent]}));
+        }
+        (cluster, kind, object)
+    })
+}
+
+/// The units that an index of references finds for a Service, looks at an export's importers included.
+fn found_by_references(
+    objects: &Snapshot,
+    cluster: &ClusterId,
+    service: &(String, String),
+) -> BTreeSet<UnitKey> {
+    let all = REFERRING_KINDS.into_iter().flat_map(|kind| objects.all(cluster, kind));
+    let references = all.map(|(key, object)| references(cluster, key.kind, object));
+    let named = references.filter(|one| one.services.contains(service)).flat_map(|one| one.units);
+    let (importers, mut units): (BTreeSet<_>, BTreeSet<_>) =
+        named.partition(|unit| matches!(unit, UnitKey::Dependents { .. }));
+    units.extend(importers.iter().flat_map(|unit| dependents(unit, objects)).map(|(unit, _)| unit));
+    units
+}
+
 fn nonsense() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -177,7 +213,7 @@ fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
     let facts = CLUSTERS
         .iter()
         .zip(1..)
-        .map(|(name, digit)| ClusterFacts { id: cluster(name), vpc: format!("vpc-0a1b2c3d4e5f6000{digit}") });
+        .map(|(name, digit)| ClusterFacts::registered(cluster(name), format!("vpc-0a1b2c3d4e5f6000{digit}")));
     let mut snapshot = Snapshot::of(facts);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
@@ -197,7 +233,7 @@ fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
 }
 
 fn settings() -> Settings {
-    Settings { installation: "trellis".into(), limits: Limits::default() }
+    Settings { installation: "trellis".into(), ..Settings::default() }
 }
 
 fn all_units(snapshot: &Snapshot) -> Vec<UnitKey> {
@@ -217,7 +253,7 @@ fn all_units(snapshot: &Snapshot) -> Vec<UnitKey> {
 fn everything(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for unit in all_units(snapshot) {
-        let translation = translate(&unit, snapshot, &settings());
+        let translation = translate(&unit, snapshot, &Actual::default(), &settings());
         let patches = statuses(snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
         let hints = dependents(&unit, snapshot);
         writeln!(text, "{unit}\n{translation:?}\n{patches:?}\n{hints:?}").unwrap();
@@ -259,7 +295,7 @@ proptest! {
         let snapshot = snapshot(&objects);
         let limits = Limits::default();
         for unit in units(&snapshot).into_keys() {
-            let Some(desired) = translate(&unit, &snapshot, &settings()).desired else { continue };
+            let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired else { continue };
             let groups: Vec<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
             prop_assert!(groups.windows(2).all(|pair| pair[0] < pair[1]), "target groups are not sorted or not distinct");
             prop_assert!(groups.iter().all(|name| name.len() <= 128));
@@ -304,7 +340,25 @@ proptest! {
                     step.insert(read, answer);
                 }
             }
-            prop_assert_eq!(translate(&unit, &step, &settings()), translate(&unit, &full, &settings()));
+            prop_assert_eq!(translate(&unit, &step, &Actual::default(), &settings()), translate(&unit, &full, &Actual::default(), &settings()));
+        }
+    }
+
+    #[test]
+    fn the_references_of_all_objects_find_whom_a_search_of_the_lists_finds(
+        objects in prop::collection::vec(told(), 0..14),
+    ) {
+        let snapshot = snapshot(&objects);
+        for cluster in snapshot.facts.keys() {
+            for (namespace, name) in NAMESPACES.iter().flat_map(|namespace| NAMES.map(|name| (*namespace, name))) {
+                let service = (namespace.to_owned(), name.to_owned());
+                let unit = UnitKey::Dependents {
+                    kind: Kind::Service, cluster: cluster.clone(), namespace: namespace.into(), name: name.into(),
+                };
+                let searched: BTreeSet<UnitKey> =
+                    dependents(&unit, &snapshot).into_iter().map(|(unit, _)| unit).collect();
+                prop_assert_eq!(found_by_references(&snapshot, cluster, &service), searched, "{}", unit);
+            }
         }
     }
 

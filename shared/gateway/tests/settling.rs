@@ -9,7 +9,7 @@ use trellis_gateway::{
     translate, units, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Limits, Outcome, ServiceOutcome};
+use trellis_lattice::{Actual, Outcome, ServiceOutcome};
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
 const RECONCILES_MAX: usize = 60;
@@ -32,7 +32,7 @@ fn world(routes: &[Value]) -> Snapshot {
             "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}),
     ];
     objects.extend_from_slice(routes);
-    let mut snapshot = Snapshot::of([ClusterFacts { id: one(), vpc: "vpc-0a1b2c3d4e5f60001".into() }]);
+    let mut snapshot = Snapshot::of([ClusterFacts::registered(one(), "vpc-0a1b2c3d4e5f60001")]);
     for read in wants_everything(&snapshot) {
         let Read::List { kind, .. } = &read else { continue };
         let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
@@ -48,14 +48,14 @@ fn unit(name: &str) -> UnitKey {
 /// Reconciles the units and whom they wake, in order, with everything that is desired being there at once. Gives back
 /// the services that are there in the end, by name, with their rules' paths.
 fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> BTreeMap<String, Vec<String>> {
-    let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
     let mut by_unit: BTreeMap<UnitKey, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     let mut reconciles = 0;
     while !queue.is_empty() {
         let unit = queue.remove(0);
         reconciles += 1;
         assert!(reconciles <= RECONCILES_MAX, "the units wake each other for ever");
-        let translation = translate(&unit, snapshot, &settings);
+        let translation = translate(&unit, snapshot, &Actual::default(), &settings);
         let mut outcome = Outcome::default();
         if let Some(desired) = &translation.desired {
             for service in &desired.services {
@@ -144,8 +144,8 @@ fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     let object = snapshot.objects.get_mut(&one()).unwrap().get_mut(&key).unwrap();
     object["metadata"]["generation"] = json!(2);
     object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/new");
-    let settings = Settings { installation: "trellis".into(), limits: Limits::default() };
-    let translation = translate(&unit("young"), &snapshot, &settings);
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+    let translation = translate(&unit("young"), &snapshot, &Actual::default(), &settings);
     let patches = statuses(&snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
     assert!(patches[0].summary.contains("Programmed=False/Pending"), "{}", patches[0].summary);
     assert!(patches[0].notify.contains(&unit("old")));

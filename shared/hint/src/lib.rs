@@ -5,6 +5,8 @@
 //! [`units_of`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
 //! reconciler share it, and the unit is the message group, so that one resource has one writer at a time.
 
+pub mod names;
+
 mod cluster;
 mod dedup;
 mod object;
@@ -14,11 +16,11 @@ mod unit;
 mod units_of;
 
 pub use cluster::{ClusterId, ParseClusterError, Scope};
-pub use dedup::deduplication_id;
+pub use dedup::{Change, deduplication_id};
 pub use object::{Kind, ObjectRef, Operation};
 pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
 pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
-pub use unit::{ParseUnitError, UnitKey, is_object_name};
+pub use unit::{ParseUnitError, UnitKey};
 pub use units_of::{parent_gateways, units_of};
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,14 @@ pub struct Hint {
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
+    /// `metadata.resourceVersion` of the object before the change: while it is the stored one, the change is not stored
+    /// yet. None where there was no object before, or the review did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_resource_version: Option<String>,
+    /// Where the hint comes from, for logs: the uid of the admission request, which an API server's audit log has too.
+    /// It is never decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// When a unit that waits is to be looked at again.
@@ -96,7 +106,17 @@ pub enum ParseHintError {
 impl Hint {
     /// A hint of the present schema.
     pub fn new(unit: UnitKey, object: ObjectRef, operation: Operation) -> Self {
-        Self { schema: SCHEMA, unit, object, operation, service_names: vec![], later: None, waits: 0 }
+        Self {
+            schema: SCHEMA,
+            unit,
+            object,
+            operation,
+            service_names: vec![],
+            later: None,
+            waits: 0,
+            old_resource_version: None,
+            trace: None,
+        }
     }
 
     /// The hint for a unit that waits, to be looked at after `seconds`.
@@ -124,6 +144,20 @@ impl Hint {
         self
     }
 
+    /// The hint with the version that the object had before the change. What no API server makes is left out.
+    #[must_use]
+    pub fn with_old_resource_version(mut self, version: Option<&str>) -> Self {
+        self.old_resource_version = version.filter(|version| names::is_id(version)).map(str::to_owned);
+        self
+    }
+
+    /// The hint with the uid of the request that it comes from. What no API server makes is left out.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Option<&str>) -> Self {
+        self.trace = trace.filter(|trace| names::is_id(trace)).map(str::to_owned);
+        self
+    }
+
     /// Reads a message body.
     pub fn parse(body: &str) -> Result<Self, ParseHintError> {
         #[derive(Deserialize)]
@@ -137,7 +171,10 @@ impl Hint {
         if schema != SCHEMA {
             return Err(ParseHintError::UnknownSchema(schema));
         }
-        Ok(serde_json::from_str(body)?)
+        let hint: Self = serde_json::from_str(body)?;
+        // Both go into comparisons and log lines only: what is not plain is as good as absent.
+        let (version, trace) = (hint.old_resource_version.clone(), hint.trace.clone());
+        Ok(hint.with_old_resource_version(version.as_deref()).with_trace(trace.as_deref()))
     }
 
     /// The message body.
@@ -177,10 +214,24 @@ mod tests {
     #[test]
     fn what_is_absent_is_not_written() {
         let body = hint().body();
-        assert!(
-            !body.contains("serviceNames") && !body.contains("later") && !body.contains("waits"),
-            "{body}"
+        for absent in ["serviceNames", "later", "waits", "oldResourceVersion", "trace"] {
+            assert!(!body.contains(absent), "{body}");
+        }
+    }
+
+    #[test]
+    fn where_a_hint_comes_from_and_what_was_before_are_read_back_if_an_api_server_could_have_said_so() {
+        let told = hint().with_old_resource_version(Some("41")).with_trace(Some("705ab4f5-6393"));
+        assert_eq!(Hint::parse(&told.body()).unwrap(), told);
+        assert_eq!(
+            (told.old_resource_version.as_deref(), told.trace.as_deref()),
+            (Some("41"), Some("705ab4f5-6393"))
         );
+        let forged =
+            Hint { trace: Some("a\nb".into()), old_resource_version: Some("9".repeat(1000)), ..hint() };
+        assert_eq!(Hint::parse(&forged.body()).unwrap(), hint());
+        let later = told.clone().in_a_while(5).now();
+        assert_eq!(later.trace, told.trace, "what waits can still be followed");
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use crate::names::is_subdomain;
 use crate::{ClusterId, Kind, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -5,8 +6,6 @@ use std::{fmt, str::FromStr};
 
 /// The longest `MessageGroupId` that SQS takes (SQS API reference, SendMessage).
 const GROUP_ID_CHARS_MAX: usize = 128;
-/// The longest name of a Kubernetes object (Kubernetes documentation, object names: DNS subdomain).
-const OBJECT_NAME_CHARS_MAX: usize = 253;
 /// Characters of an unreadable text that an error shows.
 const TOLD_CHARS_MAX: usize = 300;
 
@@ -144,7 +143,10 @@ impl FromStr for UnitKey {
     type Err = ParseUnitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or_else(|| ParseUnitError(text.chars().take(TOLD_CHARS_MAX).collect()))
+        // What no object can be called must not become work: the name goes into requests, messages and tags.
+        parse(text)
+            .filter(Self::is_possible)
+            .ok_or_else(|| ParseUnitError(text.chars().take(TOLD_CHARS_MAX).collect()))
     }
 }
 
@@ -154,7 +156,7 @@ fn parse(text: &str) -> Option<UnitKey> {
     let (region, rest) = rest.split_once('/')?;
     let scope = Scope::new(account, region)?;
     let parts: Vec<&str> = rest.split('/').collect();
-    let named = |name: &str| is_object_name(name).then(|| name.to_owned());
+    let named = |name: &str| is_subdomain(name).then(|| name.to_owned());
     match (what, parts.as_slice()) {
         ("gateway", [name]) => Some(UnitKey::Gateway { name: named(name)?, scope }),
         ("route", [kind, cluster, namespace, name]) => Some(UnitKey::Route {
@@ -177,15 +179,6 @@ fn parse(text: &str) -> Option<UnitKey> {
         ("cluster", [cluster]) => Some(UnitKey::Cluster { cluster: ClusterId::new(scope, cluster)? }),
         _ => None,
     }
-}
-
-/// Whether Kubernetes can name an object so: a DNS subdomain (Kubernetes documentation, object names).
-///
-/// What no object can be called must not become work: the name goes into requests, messages and tags.
-pub fn is_object_name(name: &str) -> bool {
-    let is_inner =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    (1..=OBJECT_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_inner)
 }
 
 impl From<UnitKey> for String {
@@ -234,6 +227,10 @@ mod tests {
             format!("route/{scope}/Service/one/a/b"),
             format!("route/{scope}/HTTPRoute/one//b"),
             format!("route/{scope}/HTTPRoute/o ne/a/b"),
+            format!("route/{scope}/HTTPRoute/one/a.b/c"),
+            format!("dependents/{scope}/Service/one/a/b.c"),
+            format!("dependents/{scope}/Service/one//a"),
+            format!("dependents/{scope}/GatewayClass/one/a/b"),
             format!("export/{scope}/one/a"),
             format!("cluster/{scope}/one/a"),
             format!("pods/{scope}/a"),

@@ -1,4 +1,5 @@
-use crate::{Kind, ObjectRef, UnitKey, is_object_name};
+use crate::names::{is_label, is_subdomain};
+use crate::{Kind, ObjectRef, UnitKey};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -56,7 +57,7 @@ pub fn parent_gateways(route: &Value) -> BTreeSet<String> {
         .flatten()
         .filter(|parent| parent.get("kind").and_then(Value::as_str).unwrap_or("Gateway") == "Gateway")
         .filter_map(|parent| parent.get("name").and_then(Value::as_str).map(str::to_owned))
-        .filter(|name| is_object_name(name))
+        .filter(|name| is_subdomain(name))
         .collect()
 }
 
@@ -67,7 +68,7 @@ fn slice_services(object: Option<&Value>, old_object: Option<&Value>) -> BTreeSe
         .filter_map(|slice| {
             slice.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str)
         })
-        .filter(|service| is_object_name(service))
+        .filter(|service| is_label(service))
         .map(str::to_owned)
         .collect()
 }

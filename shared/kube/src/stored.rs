@@ -3,7 +3,7 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{Read, ReadResult};
-use trellis_hint::{ObjectRef, Operation};
+use trellis_hint::{Hint, Operation};
 
 /// How long a hint's change is waited for in all. Admission runs before the object is stored, some 10 to 50 ms on an idle
 /// server; the object may also be refused after it, and then nothing ever comes.
@@ -24,6 +24,9 @@ pub enum Awaited {
         uid: String,
         /// Its generation; 0 for a kind that has none.
         generation: i64,
+        /// The resourceVersion before the change, which a change of labels or annotations alone is told by: it keeps the
+        /// generation. Empty when unknown.
+        old_version: String,
         /// Whether it is a new object, which may not be there yet.
         created: bool,
     },
@@ -35,11 +38,16 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    /// What a hint of this object and operation waits for; nothing for a resync.
-    pub fn of(object: &ObjectRef, operation: Operation) -> Option<Self> {
-        let uid = object.uid.clone();
-        let stored = |created| Self::Stored { uid: uid.clone(), generation: object.generation, created };
-        match operation {
+    /// What a hint waits for; nothing for a resync.
+    pub fn of(hint: &Hint) -> Option<Self> {
+        let uid = hint.object.uid.clone();
+        let stored = |created| Self::Stored {
+            uid: uid.clone(),
+            generation: hint.object.generation,
+            old_version: hint.old_resource_version.clone().unwrap_or_default(),
+            created,
+        };
+        match hint.operation {
             Operation::Create => Some(stored(true)),
             Operation::Update => Some(stored(false)),
             Operation::Delete => Some(Self::Removed { uid }),
@@ -54,10 +62,12 @@ impl Awaited {
         let other = |object: &Value| !uid.is_empty() && text(object, "/metadata/uid") != uid;
         match (self, object) {
             (Self::Stored { created, .. }, None) => !created,
-            (Self::Stored { generation, .. }, Some(object)) => {
+            (Self::Stored { generation, old_version, .. }, Some(object)) => {
                 let stored =
                     object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
-                stored >= *generation || other(object)
+                let is_as_before =
+                    !old_version.is_empty() && text(object, "/metadata/resourceVersion") == old_version;
+                (stored >= *generation && !is_as_before) || other(object)
             }
             (Self::Removed { .. }, None) => true,
             (Self::Removed { .. }, Some(object)) => {
@@ -73,8 +83,8 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 
 /// Reads one object until the awaited change shows, for at most [`STORED_WAIT_MAX`]; then goes on with what is there.
 ///
-/// A change of labels or annotations alone keeps the generation, and a Service has none: such a change cannot be waited
-/// for. It is stored long before its hint has gone through the queue; where it is not, the drift pass finds it.
+/// A change of labels or annotations alone keeps the generation, and a Service has none: such a change shows by another
+/// resourceVersion than the one before it.
 pub(crate) async fn read_at_least(
     reader: &impl Reader,
     read: &Read,
@@ -100,10 +110,6 @@ pub(crate) async fn read_at_least(
 impl crate::ClusterClient {
     /// Reads a hint's object, waiting briefly until the change that the hint told of is stored; after
     /// [`STORED_WAIT_MAX`] goes on with what is there.
-    ///
-    /// A change of labels or annotations alone keeps the generation, and a Service has none: such a change cannot be
-    /// waited for. It is stored long before its hint has gone through the queue; where it is not, the drift pass finds
-    /// it.
     pub async fn read_at_least(&self, read: &Read, awaited: Option<&Awaited>) -> ReadResult {
         read_at_least(self, read, awaited).await
     }
@@ -114,7 +120,7 @@ mod tests {
     use super::*;
     use serde_json::json;
     use std::sync::Mutex;
-    use trellis_hint::Kind;
+    use trellis_hint::{Kind, ObjectRef, UnitKey};
 
     /// Answers with each state in turn, then with the last for ever.
     struct States(Mutex<Vec<ReadResult>>, Mutex<usize>);
@@ -147,7 +153,7 @@ mod tests {
     }
 
     fn stored(created: bool) -> Awaited {
-        Awaited::Stored { uid: "u".into(), generation: 2, created }
+        Awaited::Stored { uid: "u".into(), generation: 2, old_version: String::new(), created }
     }
 
     async fn read(states: &States, awaited: &Awaited) -> ReadResult {
@@ -173,6 +179,26 @@ mod tests {
         assert_eq!(read(&states, &stored(true)).await, object("u", 2));
         let states = States::new(vec![nothing(), object("u", 2)]);
         assert_eq!(read(&states, &stored(false)).await, nothing());
+    }
+
+    /// A Service has no generation, and new labels keep that of other kinds.
+    #[tokio::test]
+    async fn a_change_that_keeps_the_generation_shows_by_another_resource_version() {
+        let version = |generation: i64, version: &str| {
+            let metadata = json!({"uid": "u", "generation": generation, "resourceVersion": version});
+            ReadResult::Objects(vec![json!({"metadata": metadata})])
+        };
+        for generation in [0, 2] {
+            let states = States::new(vec![
+                version(generation, "41"),
+                version(generation, "41"),
+                version(generation, "43"),
+            ]);
+            let awaited =
+                Awaited::Stored { uid: "u".into(), generation, old_version: "41".into(), created: false };
+            assert_eq!(read(&states, &awaited).await, version(generation, "43"));
+            assert_eq!(states.looks(), 3);
+        }
     }
 
     #[tokio::test]
@@ -221,9 +247,15 @@ mod tests {
             uid: "u".into(),
             generation: 2,
         };
-        assert_eq!(Awaited::of(&object, Operation::Resync), None);
-        assert_eq!(Awaited::of(&object, Operation::Create), Some(stored(true)));
-        assert_eq!(Awaited::of(&object, Operation::Update), Some(stored(false)));
-        assert_eq!(Awaited::of(&object, Operation::Delete), Some(Awaited::Removed { uid: "u".into() }));
+        let unit: UnitKey = "gateway/123456789012/us-west-2/my-hotel".parse().unwrap();
+        let hint = |operation| Hint::new(unit.clone(), object.clone(), operation);
+        assert_eq!(Awaited::of(&hint(Operation::Resync)), None);
+        assert_eq!(Awaited::of(&hint(Operation::Create)), Some(stored(true)));
+        assert_eq!(Awaited::of(&hint(Operation::Update)), Some(stored(false)));
+        assert_eq!(Awaited::of(&hint(Operation::Delete)), Some(Awaited::Removed { uid: "u".into() }));
+        let with_version = hint(Operation::Update).with_old_resource_version(Some("41"));
+        assert!(
+            matches!(Awaited::of(&with_version), Some(Awaited::Stored { old_version, .. }) if old_version == "41")
+        );
     }
 }

@@ -165,7 +165,8 @@ async fn write_status(cluster: &Cluster, client: &ClusterClient) {
     });
     std::fs::write(&file, manifest.to_string()).unwrap();
     cluster.kubectl(&["create", "-f", &file.display().to_string()]);
-    let awaited = Awaited::Stored { uid: String::new(), generation: 1, created: true };
+    let awaited =
+        Awaited::Stored { uid: String::new(), generation: 1, old_version: String::new(), created: true };
     let stored = only(client.read_at_least(&export("inventory-ver2"), Some(&awaited)).await);
     let version = stored["metadata"]["resourceVersion"].as_str().unwrap();
     assert!(stored["metadata"].get("managedFields").is_none());

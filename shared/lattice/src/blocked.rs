@@ -40,6 +40,14 @@ pub enum Blocked {
         /// The network's name.
         network: String,
     },
+    /// The service network exists, is not of this installation, and nobody has allowed its use. Nothing is associated
+    /// with it; associations that are there stay.
+    NetworkNotAllowed {
+        /// The network's name.
+        network: String,
+        /// Its ARN.
+        arn: String,
+    },
     /// The listener's port is taken by a listener of this service that is not ours.
     ListenerPortTaken {
         /// The service's name.
@@ -120,6 +128,12 @@ impl Display for Blocked {
             }
             Self::NetworkAmbiguous { network } => {
                 write!(f, "several service networks are named {network}")
+            }
+            Self::NetworkNotAllowed { network, arn } => {
+                write!(
+                    f,
+                    "service network {network} ({arn}) is not this installation's, and its use is not allowed"
+                )
             }
             Self::ListenerPortTaken { service, port } => {
                 write!(

@@ -1,6 +1,7 @@
-use crate::Owner;
 use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
+use crate::{ActualNetwork, Owner, Ownership};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// All that one unit wants to exist in VPC Lattice. What its owner has and this does not name is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,11 +21,35 @@ pub struct Desired {
     /// Route and export units. A target group is used by one service only (CreateTargetGroup, API reference).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<DesiredTargetGroup>,
+    /// Service networks that others made and that may be used all the same, by name or ARN.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub allowed_networks: BTreeSet<String>,
 }
 
 impl Desired {
     /// A unit that wants nothing: whatever it owns is to be deleted.
     pub fn nothing(owner: Owner) -> Self {
-        Self { owner, network: None, vpc_associations: vec![], services: vec![], target_groups: vec![] }
+        Self {
+            owner,
+            network: None,
+            vpc_associations: vec![],
+            services: vec![],
+            target_groups: vec![],
+            allowed_networks: BTreeSet::new(),
+        }
+    }
+
+    /// Whether VPCs and services may be associated with a network that exists: one of this installation, or one that
+    /// somebody has allowed. Whoever may make a Gateway of any name would else join any network of the account.
+    pub fn may_use(&self, network: &ActualNetwork) -> bool {
+        match network.ownership {
+            Ownership::Ours | Ownership::OtherUnit(_) => true,
+            Ownership::Foreign | Ownership::Unread => self.allows(&network.name, &network.arn),
+        }
+    }
+
+    /// Whether a network may be used whosever it is.
+    pub fn allows(&self, name: &str, arn: &str) -> bool {
+        self.allowed_networks.contains(name) || self.allowed_networks.contains(arn)
     }
 }

@@ -10,8 +10,18 @@ pub const TAG_OWNER: &str = "trellis:owner";
 pub const TAG_UNIT: &str = "trellis:unit";
 /// The tag that tells people which unit made a resource, by the text of its key. Nothing is decided on it.
 pub const TAG_KEY: &str = "trellis:key";
+/// The cluster that a target group's targets are in, by its ARN: what is not known of that cluster stays as it is.
+pub const TAG_SOURCE: &str = "trellis:source";
+/// The ServiceExport that a target group stands for, in the namespace that the tag ServiceNamespace tells.
+pub const TAG_EXPORT: &str = "trellis:export";
+/// Tags that begin so name the clusters whose Gateways want a VPC association, each by its ARN; one whose Gateway is known
+/// to be gone has no value. As long as one of them is unknown the association stays.
+pub const TAG_WANTED_BY: &str = "trellis:wanted-by/";
 /// What of the key's text is beyond 256 characters.
 pub const TAG_KEY_REST: &str = "trellis:key-rest";
+/// The tag of a service that somebody has once asked to have another idle time-out than the default: then its present one
+/// is looked at, which costs a call.
+pub const TAG_IDLE_TIMEOUT: &str = "trellis:idle-timeout";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

@@ -102,6 +102,7 @@ steps! { $
     UpdateHealthCheck,
     CreateService,
     UpdateCertificate,
+    UpdateIdleTimeout,
     Tag,
     AwaitTargetGroup,
     RegisterTargets,

@@ -12,6 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -21,17 +23,17 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 pub const LIFETIME: Duration = Duration::days(90);
 
 /// How much earlier than now a certificate begins, for API servers whose clock is behind.
-const CLOCK_SKEW: Duration = Duration::minutes(10);
+pub const CLOCK_SKEW: Duration = Duration::minutes(10);
 
 /// Begins the common name of every authority made here, followed by its time of birth: [`super::bundle`] knows our own
 /// by it.
 pub const AUTHORITY_NAME: &str = "trellis-webhook-ca";
 
 /// Names that every certificate has besides the Service's, for a person or a test on the same machine.
-const LOCAL_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// An authority's certificate, the serving certificate and its key, as PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The authority's certificate.
     pub authority_pem: String,
@@ -39,6 +41,17 @@ pub struct Identity {
     pub certificate_pem: String,
     /// The serving certificate's key, PKCS#8.
     pub key_pem: String,
+}
+
+/// Not the key: whoever reads a log must not learn it.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authority_pem, certificate_pem, key_pem: _ } = self;
+        f.debug_struct("Identity")
+            .field("authority_pem", authority_pem)
+            .field("certificate_pem", certificate_pem)
+            .finish_non_exhaustive()
+    }
 }
 
 /// When a certificate holds, and for whom.
@@ -154,10 +167,10 @@ fn validity_of(der: &[u8]) -> Result<Validity, UnusableError> {
 fn name_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(octets) => {
-            let octets: [u8; 4] = (*octets).try_into().ok()?;
-            Some(std::net::Ipv4Addr::from(octets).to_string())
-        }
+        GeneralName::IPAddress(octets) => match octets.len() {
+            4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(*octets).ok()?).to_string()),
+            _ => Some(Ipv6Addr::from(<[u8; 16]>::try_from(*octets).ok()?).to_string()),
+        },
         _ => None,
     }
 }
@@ -176,9 +189,21 @@ mod tests {
     fn an_identity_holds_for_its_names_and_this_machine_from_shortly_before_now() {
         let identity = issue(&names(&["w.ns.svc"]), NOW).unwrap();
         let validity = identity.validity().unwrap();
-        assert_eq!(validity.names, names(&["127.0.0.1", "localhost", "w.ns.svc"]).into_iter().collect());
+        assert_eq!(
+            validity.names,
+            names(&["127.0.0.1", "::1", "localhost", "w.ns.svc"]).into_iter().collect()
+        );
         assert_eq!((validity.not_before, validity.not_after), (NOW - CLOCK_SKEW, NOW + LIFETIME));
         identity.certified_key().unwrap();
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let identity = issue(&[], NOW).unwrap();
+        let shown = format!("{identity:?}");
+        assert!(
+            shown.contains("CERTIFICATE") && !shown.contains("PRIVATE") && !shown.contains(&identity.key_pem)
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The webhook's own certificate: made, shared by the replicas, trusted by the API server, and renewed, by itself.
 //!
-//! [`identity`] makes and judges certificates, [`bundle`] decides what the API server must trust, [`store`] keeps both in
-//! the cluster, [`rotation`] goes round them, and [`Served`] is what the TLS listener shows.
+//! [`identity`] makes and judges certificates, [`bundle`] decides what the API server must trust and [`path`] where it calls,
+//! [`store`] keeps them in the cluster, [`rotation`] goes round them, and [`Served`] is what the TLS listener shows.
 
 pub mod bundle;
 pub mod identity;
+pub mod path;
 pub mod rotation;
 pub mod store;
 
@@ -41,11 +42,12 @@ impl ResolvesServerCert for Served {
     }
 }
 
-/// The listener's TLS: no client certificates, since the API server has none to show unless configured to.
+/// The listener's TLS: no client certificates, since the API server has none to show unless configured to; HTTP/1.1 only,
+/// see [`crate::listen`].
 pub fn server_config(served: Arc<Served>) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(served);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -1,19 +1,23 @@
 //! Goes round certificate, trust and listener: at start, each minute, and sooner after a failure.
 //!
 //! The order keeps every moment trusted: a new authority is in the `caBundle`, and the API servers have had time to see
-//! it, before its certificate is served. What is due is decided by the wall clock, not by a timer, so that a machine that
+//! it, before its certificate is served; and a new path is told to them only when every replica has had time to read the
+//! certificate that it follows from. What is due is decided by the wall clock, not by a timer, so that a machine that
 //! slept for weeks renews when it wakes.
 
 use super::Served;
 use super::bundle::missing_from;
-use super::identity::{Identity, IssueError, UnusableError, issue, renewal_due};
-use super::store::{Store, StoreError};
+use super::identity::{CLOCK_SKEW, Identity, IssueError, UnusableError, issue, renewal_due};
+use super::path::{Token, Tokens};
+use super::store::{Change, Registration, Store, StoreError};
+use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use crate::ops::Readiness;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 use trellis_telemetry::chain;
 
 /// The times of a [`Rotation`].
@@ -27,6 +31,8 @@ pub struct Pace {
     pub retry_max: Duration,
     /// How long API servers may take to see a changed webhook configuration.
     pub trust_delay: Duration,
+    /// Shortest time between rounds that somebody asks for.
+    pub wake_interval: Duration,
 }
 
 /// A round is two small reads, so one a minute costs nothing and bounds what a `caBundle` that somebody removed can
@@ -37,7 +43,12 @@ pub const PACE: Pace = Pace {
     retry_min: Duration::from_secs(1),
     retry_max: Duration::from_secs(5),
     trust_delay: Duration::from_secs(5),
+    wake_interval: Duration::from_secs(5),
 };
+
+/// Age of an identity before API servers are told its path: two rounds of every replica, and the time that a round may
+/// take. Until then they go on calling the path before, which is taken as long as they are told it.
+const PATH_DELAY: Duration = Duration::from_mins(3);
 
 /// A round makes four small calls at most.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(20);
@@ -75,12 +86,20 @@ pub struct Rotation<S> {
     pub pace: Pace,
     /// The listener's certificate.
     pub served: Arc<Served>,
+    /// The paths that reviews may come to.
+    pub tokens: Tokens,
+    /// Asks for a round: somebody has called a path that is not known here.
+    pub wake: Arc<Notify>,
+    /// Told when the API server could not call.
+    pub losses: Losses,
     /// Told what has been reached.
     pub readiness: Arc<Readiness>,
     /// Told the certificate's end.
     pub metrics: Arc<Metrics>,
     /// What is served now.
     pub current: Option<Identity>,
+    /// The tokens in the paths that API servers were told when the last round began: some may still call them.
+    pub told: BTreeSet<Token>,
 }
 
 impl<S: Store> Rotation<S> {
@@ -92,7 +111,12 @@ impl<S: Store> Rotation<S> {
             match round.unwrap_or(Err(RoundError::TimedOut)) {
                 Ok(()) => {
                     retry = self.pace.retry_min;
-                    tokio::time::sleep(self.pace.round_interval).await;
+                    let asked = async {
+                        tokio::time::sleep(self.pace.wake_interval).await;
+                        self.wake.notified().await;
+                    };
+                    // Whether asked for or due, the next round is the same.
+                    let _ = tokio::time::timeout(self.pace.round_interval, asked).await;
                 }
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the certificate could not be seen to");
@@ -111,10 +135,24 @@ impl<S: Store> Rotation<S> {
             // The bundle may hold this authority since the last start: nothing is gained by waiting.
             self.serve(&identity)?;
         }
-        let patched = self.trust(&identity, now).await?;
-        self.readiness.trusted();
+        let present = self.store.registrations().await?;
+        if !is_first && self.has_missed(&present) {
+            self.losses.note(Cause::Unreachable);
+        }
+        let told: BTreeSet<Token> = present.values().filter_map(|one| Token::in_path(&one.path)).collect();
+        let ours = [Some(&identity), self.current.as_ref()].into_iter().flatten().map(Token::of);
+        let before = std::mem::replace(&mut self.told, told.clone());
+        self.tokens.take(told.into_iter().chain(before).chain(ours).collect());
+        let wanted = changes(&present, &identity, now);
+        if !wanted.is_empty() {
+            self.store.register(&wanted).await?;
+            tracing::info!(webhooks = wanted.len(), "the API server is told whom to trust and where to call");
+        }
+        if self.readiness.trusted() {
+            self.losses.note(Cause::Started);
+        }
         if self.current.as_ref() != Some(&identity) {
-            if patched {
+            if !wanted.is_empty() {
                 tokio::time::sleep(self.pace.trust_delay).await;
             }
             self.serve(&identity)?;
@@ -147,19 +185,13 @@ impl<S: Store> Rotation<S> {
         current && identity.certified_key().is_ok() && !identity.authority_pem.is_empty()
     }
 
-    /// Sees that every webhook's bundle holds the authority; tells whether one had to be changed.
-    async fn trust(&self, identity: &Identity, now: OffsetDateTime) -> Result<bool, RoundError> {
-        let present = self.store.bundles().await?;
-        let missing: BTreeMap<String, String> = present
-            .into_iter()
-            .filter_map(|(name, bundle)| Some((name, missing_from(&bundle, &identity.authority_pem, now)?)))
-            .collect();
-        if missing.is_empty() {
-            return Ok(false);
-        }
-        self.store.set_bundles(&missing).await?;
-        tracing::info!(webhooks = missing.len(), "the API server is told whom to trust");
-        Ok(true)
+    /// Whether API servers were told something by which they could not call: a path that is not taken here, or not to
+    /// trust what is served. The API server lets such a request pass without a word to us.
+    fn has_missed(&self, present: &BTreeMap<String, Registration>) -> bool {
+        let served = self.current.as_ref().map(|current| current.authority_pem.trim());
+        let is_trusted =
+            |bundle: &[u8]| served.is_none_or(|served| String::from_utf8_lossy(bundle).contains(served));
+        present.values().any(|one| !self.tokens.admit(&one.path) || !is_trusted(&one.bundle))
     }
 
     fn serve(&mut self, identity: &Identity) -> Result<(), RoundError> {
@@ -169,6 +201,27 @@ impl<S: Store> Rotation<S> {
         self.current = Some(identity.clone());
         Ok(())
     }
+}
+
+/// What API servers are to be told instead of what they are, so that they trust and find `identity`.
+fn changes(
+    present: &BTreeMap<String, Registration>,
+    identity: &Identity,
+    now: OffsetDateTime,
+) -> BTreeMap<String, Change> {
+    let path = Token::of(identity).path();
+    let known_since = identity.validity().ok().map(|validity| validity.not_before + CLOCK_SKEW);
+    let is_known_to_all = known_since.is_some_and(|since| now >= since + PATH_DELAY);
+    let change = |one: &Registration| {
+        let is_old = Token::in_path(&one.path).is_none() || (is_known_to_all && one.path != path);
+        Change {
+            bundle: missing_from(&one.bundle, &identity.authority_pem, now),
+            path: is_old.then(|| path.clone()),
+            url: one.url.clone(),
+        }
+    };
+    let changes = present.iter().map(|(name, one)| (name.clone(), change(one)));
+    changes.filter(|(_, change)| change.bundle.is_some() || change.path.is_some()).collect()
 }
 
 #[cfg(test)]

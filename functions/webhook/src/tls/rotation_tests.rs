@@ -12,12 +12,13 @@ const FAST: Pace = Pace {
     retry_min: Duration::from_millis(1),
     retry_max: Duration::from_millis(2),
     trust_delay: Duration::from_millis(50),
+    wake_interval: Duration::from_millis(1),
 };
 
 #[derive(Default)]
 struct Cluster {
     secret: Option<(Identity, u32)>,
-    bundles: BTreeMap<String, Vec<u8>>,
+    webhooks: BTreeMap<String, Registration>,
     patches: usize,
     reads: usize,
     /// Written by another replica just before the next write of ours.
@@ -31,7 +32,8 @@ struct FakeStore(Arc<Mutex<Cluster>>);
 impl FakeStore {
     fn with_webhooks(names: &[&str]) -> Self {
         let store = Self::default();
-        store.0.lock().unwrap().bundles = names.iter().map(|&name| (name.to_owned(), vec![])).collect();
+        let empty = Registration::default;
+        store.0.lock().unwrap().webhooks = names.iter().map(|&name| (name.to_owned(), empty())).collect();
         store
     }
 
@@ -49,8 +51,23 @@ impl FakeStore {
     }
 
     fn trusts(&self, identity: &Identity) -> bool {
-        let bundles = self.0.lock().unwrap().bundles.clone();
-        bundles.values().all(|bundle| String::from_utf8_lossy(bundle).contains(identity.authority_pem.trim()))
+        let webhooks = self.0.lock().unwrap().webhooks.clone();
+        let trusts = |bundle: &[u8]| String::from_utf8_lossy(bundle).contains(identity.authority_pem.trim());
+        webhooks.values().all(|one| trusts(&one.bundle))
+    }
+
+    /// The path that API servers are told.
+    fn path(&self) -> String {
+        let webhooks = self.0.lock().unwrap().webhooks.clone();
+        let paths: BTreeSet<String> = webhooks.into_values().map(|one| one.path).collect();
+        assert_eq!(paths.len(), 1);
+        paths.into_iter().next().unwrap()
+    }
+
+    fn tell(&self, path: &str) {
+        for one in self.0.lock().unwrap().webhooks.values_mut() {
+            path.clone_into(&mut one.path);
+        }
     }
 }
 
@@ -74,30 +91,47 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn bundles(&self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
-        Ok(self.cluster()?.bundles.clone())
+    async fn registrations(&self) -> Result<BTreeMap<String, Registration>, StoreError> {
+        Ok(self.cluster()?.webhooks.clone())
     }
 
-    async fn set_bundles(&self, bundles: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    async fn register(&self, changes: &BTreeMap<String, Change>) -> Result<(), StoreError> {
         let mut cluster = self.cluster()?;
         cluster.patches += 1;
-        for (name, pem) in bundles {
-            cluster.bundles.insert(name.clone(), pem.clone().into_bytes());
+        for (name, change) in changes {
+            let webhook = cluster.webhooks.get_mut(name).unwrap();
+            if let Some(pem) = &change.bundle {
+                webhook.bundle = pem.clone().into_bytes();
+            }
+            if let Some(path) = &change.path {
+                webhook.path.clone_from(path);
+            }
         }
         Ok(())
     }
 }
 
 fn replica(store: &FakeStore) -> Rotation<FakeStore> {
+    let metrics = Arc::new(Metrics::new());
     Rotation {
         store: store.clone(),
         names: vec!["w.ns.svc".into()],
         pace: FAST,
         served: Served::nothing(),
+        tokens: Tokens::default(),
+        wake: Arc::default(),
+        losses: Losses::new(metrics.clone(), OffsetDateTime::now_utc),
         readiness: Arc::default(),
-        metrics: Arc::default(),
+        metrics,
         current: None,
+        told: BTreeSet::new(),
     }
+}
+
+fn lost(replica: &Rotation<FakeStore>) -> Vec<String> {
+    let text = replica.metrics.encode().unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("trellis_webhook_losses_total{cause=\""));
+    lines.map(|line| line.replace("\"}", "")).collect()
 }
 
 async fn until(mut condition: impl FnMut() -> bool) {
@@ -176,9 +210,81 @@ async fn a_bundle_that_somebody_emptied_is_set_again() {
     let store = FakeStore::with_webhooks(&["a"]);
     let mut replica = replica(&store);
     replica.round(NOW).await.unwrap();
-    store.0.lock().unwrap().bundles.insert("a".into(), vec![]);
+    assert_eq!(lost(&replica), ["started 1"]);
+    store.0.lock().unwrap().webhooks.get_mut("a").unwrap().bundle.clear();
     replica.round(NOW).await.unwrap();
     assert!(store.trusts(&store.secret()));
+    // Nobody has told how many reviews the API server let pass meanwhile.
+    assert!(lost(&replica).contains(&"unreachable 1".to_owned()));
+}
+
+#[tokio::test]
+async fn the_api_server_is_told_a_path_that_only_the_replicas_know() {
+    let store = FakeStore::with_webhooks(&["a", "b"]);
+    let (mut one, mut other) = (replica(&store), replica(&store));
+    one.round(NOW).await.unwrap();
+    other.round(NOW).await.unwrap();
+    let path = store.path();
+    assert_eq!(path, Token::of(&store.secret()).path());
+    for replica in [&one, &other] {
+        assert!(replica.tokens.admit(&path) && !replica.tokens.admit("/validate"));
+        assert_eq!(lost(replica), ["started 1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_new_path_is_told_when_every_replica_knows_it_and_the_old_one_is_taken_until_then() {
+    let store = FakeStore::with_webhooks(&["a"]);
+    let (mut one, mut other) = (replica(&store), replica(&store));
+    one.round(NOW).await.unwrap();
+    other.round(NOW).await.unwrap();
+    let old = store.path();
+
+    let due = NOW + LIFETIME * 2 / 3;
+    one.round(due).await.unwrap();
+    assert_eq!(store.path(), old, "the other replica does not know the new one yet");
+    // One that starts now has never seen the identity that the path is of.
+    let mut late = replica(&store);
+    late.round(due).await.unwrap();
+    assert!(late.tokens.admit(&old));
+    other.round(due).await.unwrap();
+
+    let new = Token::of(&store.secret()).path();
+    assert_ne!(old, new);
+    one.round(due + PATH_DELAY).await.unwrap();
+    assert_eq!(store.path(), new);
+    other.round(due + PATH_DELAY).await.unwrap();
+    for replica in [&one, &other] {
+        assert!(
+            replica.tokens.admit(&old) && replica.tokens.admit(&new),
+            "an API server may be a moment behind"
+        );
+        assert_eq!(lost(replica), ["started 1"]);
+    }
+    for replica in [&mut one, &mut other] {
+        for rounds in 2..4 {
+            replica.round(due + PATH_DELAY * rounds).await.unwrap();
+        }
+        assert!(!replica.tokens.admit(&old) && replica.tokens.admit(&new));
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_somebody_changed_is_told_anew_as_soon_as_a_stranger_calls() {
+    let store = FakeStore::with_webhooks(&["a"]);
+    let mut slow = replica(&store);
+    slow.pace.round_interval = Duration::from_secs(1000);
+    let (wake, metrics) = (slow.wake.clone(), slow.metrics.clone());
+    let running = tokio::spawn(slow.run(|| NOW));
+    until(|| store.0.lock().unwrap().patches == 1).await;
+    let path = store.path();
+    for changed in ["", "/validate", "/validate/x"] {
+        store.tell(changed);
+        wake.notify_one();
+        until(|| store.path() == path).await;
+    }
+    assert!(metrics.encode().unwrap().contains(r#"losses_total{cause="unreachable"} 3"#));
+    running.abort();
 }
 
 #[tokio::test]

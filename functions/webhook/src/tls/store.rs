@@ -1,12 +1,13 @@
 //! Where the identity and the trust in it are kept: a Secret, and the ValidatingWebhookConfiguration.
 
 use super::identity::Identity;
+use axum::http::Uri;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhookConfiguration, WebhookClientConfig};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
 
@@ -22,14 +23,38 @@ pub trait Store: Send + Sync + 'static {
         before: Option<&Stored>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The CA bundle of each webhook in the configuration, by the webhook's name.
-    fn bundles(&self) -> impl Future<Output = Result<BTreeMap<String, Vec<u8>>, StoreError>> + Send;
-
-    /// Sets the CA bundles of the webhooks named.
-    fn set_bundles(
+    /// What the configuration says of each webhook, by the webhook's name.
+    fn registrations(
         &self,
-        bundles: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<BTreeMap<String, Registration>, StoreError>> + Send;
+
+    /// Changes what it says of the webhooks named.
+    fn register(
+        &self,
+        changes: &BTreeMap<String, Change>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What API servers are told of one webhook.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// Whom to trust, as PEM.
+    pub bundle: Vec<u8>,
+    /// The path to call; empty if none is told.
+    pub path: String,
+    /// Where to call, if it is a URL and no Service.
+    pub url: Option<String>,
+}
+
+/// What is to be told instead.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Another bundle, as PEM.
+    pub bundle: Option<String>,
+    /// Another path.
+    pub path: Option<String>,
+    /// The URL that the path is in, if it is a URL and no Service.
+    pub url: Option<String>,
 }
 
 /// An identity as it was read; missing or garbled parts read as empty and are found unusable later.
@@ -104,19 +129,15 @@ impl Store for ClusterStore {
         Ok(())
     }
 
-    async fn bundles(&self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    async fn registrations(&self) -> Result<BTreeMap<String, Registration>, StoreError> {
         let configuration = self.configurations.get(&self.configuration_name).await;
         let configuration = configuration.map_err(error("read the ValidatingWebhookConfiguration"))?;
         let webhooks = configuration.webhooks.unwrap_or_default().into_iter();
-        Ok(webhooks.map(|hook| (hook.name, hook.client_config.ca_bundle.unwrap_or_default().0)).collect())
+        Ok(webhooks.map(|hook| (hook.name, registration_of(hook.client_config))).collect())
     }
 
-    async fn set_bundles(&self, bundles: &BTreeMap<String, String>) -> Result<(), StoreError> {
-        let bundle = |pem: &String| ByteString(pem.clone().into_bytes());
-        let webhooks: Vec<_> = bundles
-            .iter()
-            .map(|(name, pem)| json!({"name": name, "clientConfig": {"caBundle": bundle(pem)}}))
-            .collect();
+    async fn register(&self, changes: &BTreeMap<String, Change>) -> Result<(), StoreError> {
+        let webhooks: Vec<_> = changes.iter().map(|(name, change)| patch_of(name, change)).collect();
         // A strategic merge finds each webhook by its name and leaves all else as it is.
         let patch = Patch::Strategic(json!({"webhooks": webhooks}));
         let patched =
@@ -124,6 +145,34 @@ impl Store for ClusterStore {
         patched.map_err(error("patch the ValidatingWebhookConfiguration"))?;
         Ok(())
     }
+}
+
+fn registration_of(client: WebhookClientConfig) -> Registration {
+    let of_url = client.url.as_ref().and_then(|url| Some(url.parse::<Uri>().ok()?.path().to_owned()));
+    let of_service = client.service.and_then(|service| service.path);
+    let bundle = client.ca_bundle.unwrap_or_default().0;
+    Registration { bundle, path: of_url.or(of_service).unwrap_or_default(), url: client.url }
+}
+
+fn patch_of(name: &str, change: &Change) -> Value {
+    let mut client = serde_json::Map::new();
+    if let Some(pem) = &change.bundle {
+        client.insert("caBundle".to_owned(), json!(ByteString(pem.clone().into_bytes())));
+    }
+    match (&change.path, &change.url) {
+        (None, _) => {}
+        (Some(path), None) => _ = client.insert("service".to_owned(), json!({"path": path})),
+        (Some(path), Some(url)) => _ = client.insert("url".to_owned(), json!(with_path(url, path))),
+    }
+    json!({"name": name, "clientConfig": client})
+}
+
+/// The URL with another path. The API server has checked it; one that cannot be read stays.
+fn with_path(url: &str, path: &str) -> String {
+    let Ok(parts) = url.parse::<Uri>().map(Uri::into_parts) else { return url.to_owned() };
+    let scheme = parts.scheme.map(|scheme| scheme.to_string()).unwrap_or_default();
+    let authority = parts.authority.map(|authority| authority.to_string()).unwrap_or_default();
+    format!("{scheme}://{authority}{path}")
 }
 
 fn error(what: &'static str) -> impl Fn(kube::Error) -> StoreError {
@@ -163,6 +212,31 @@ fn identity_in(secret: &Secret) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::admissionregistration::v1::ServiceReference;
+
+    #[test]
+    fn a_service_and_a_url_are_told_a_path_each_in_its_way() {
+        let change = |url: Option<&str>| Change {
+            bundle: None,
+            path: Some("/validate/x".into()),
+            url: url.map(str::to_owned),
+        };
+        let of_service = patch_of("w", &change(None));
+        assert_eq!(of_service, json!({"name": "w", "clientConfig": {"service": {"path": "/validate/x"}}}));
+        let of_url = patch_of("w", &change(Some("https://127.0.0.1:1/validate")));
+        assert_eq!(of_url, json!({"name": "w", "clientConfig": {"url": "https://127.0.0.1:1/validate/x"}}));
+    }
+
+    #[test]
+    fn the_path_is_read_from_where_it_is_told() {
+        let service = ServiceReference { path: Some("/a".into()), ..ServiceReference::default() };
+        let by_service = WebhookClientConfig { service: Some(service), ..WebhookClientConfig::default() };
+        assert_eq!(registration_of(by_service).path, "/a");
+        let url = Some("https://[::1]:9443/b".to_owned());
+        let by_url = WebhookClientConfig { url, ..WebhookClientConfig::default() };
+        assert_eq!(registration_of(by_url).path, "/b");
+        assert!(registration_of(WebhookClientConfig::default()) == Registration::default());
+    }
 
     #[test]
     fn an_identity_is_read_back_from_its_secret_and_a_garbled_one_as_empty_parts() {

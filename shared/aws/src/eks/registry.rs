@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use trellis_hint::ClusterId;
+use trellis_lattice::Tags;
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
@@ -31,7 +32,19 @@ pub struct ClusterTag {
 )]
 pub struct ParseClusterTagError(String);
 
-/// What a person has said of a cluster.
+/// The tag that names the set that a cluster is in.
+pub const CLUSTER_SET_TAG: &str = "trellis:cluster-set";
+
+/// What a person has said of a cluster, by its tags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// Whether it takes part.
+    pub registration: Registration,
+    /// The value of [`CLUSTER_SET_TAG`], empty without one.
+    pub cluster_set: String,
+}
+
+/// Whether a cluster takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Registration {
     /// It takes part.
@@ -46,13 +59,14 @@ impl ClusterTag {
         &self.key
     }
 
-    /// What this value of the tag says; none if it says nothing that is known.
-    pub(super) fn registration(&self, value: &str) -> Option<Registration> {
-        match value {
-            LEAVING => Some(Registration::Leaving),
-            value if value == self.value => Some(Registration::Registered),
-            _ => None,
-        }
+    /// What these tags of a cluster say; none if they say nothing that is known.
+    pub(super) fn membership(&self, tags: &Tags) -> Option<Membership> {
+        let registration = match tags.get(&self.key)?.as_str() {
+            LEAVING => Registration::Leaving,
+            value if value == self.value => Registration::Registered,
+            _ => return None,
+        };
+        Some(Membership { registration, cluster_set: tags.get(CLUSTER_SET_TAG).cloned().unwrap_or_default() })
     }
 }
 
@@ -88,7 +102,7 @@ pub struct RegisteredCluster {
     /// Which one.
     pub id: ClusterId,
     /// What a person has said of it.
-    pub registration: Registration,
+    pub membership: Membership,
     /// `https://…` of the API server.
     pub endpoint: String,
     /// All certificates of the CA bundle as PEM; during a rotation there are two.
@@ -103,7 +117,7 @@ pub struct Unusable {
     /// Which one.
     pub id: ClusterId,
     /// What a person has said of it.
-    pub registration: Registration,
+    pub membership: Membership,
     /// Why, in words.
     pub why: String,
 }
@@ -188,9 +202,15 @@ mod tests {
     fn a_tag_is_written_as_key_and_value_and_says_registered_leaving_or_nothing() {
         let tag: ClusterTag = "trellis:registered=true".parse().unwrap();
         assert_eq!(tag, ClusterTag::default());
-        assert_eq!(tag.registration("true"), Some(Registration::Registered));
-        assert_eq!(tag.registration("leaving"), Some(Registration::Leaving));
-        assert_eq!((tag.registration("false"), tag.registration("")), (None, None));
+        let said = |value: &str, set: Option<&str>| {
+            let set = set.map(|set| (CLUSTER_SET_TAG.to_owned(), set.to_owned()));
+            let tags = [("trellis:registered".to_owned(), value.to_owned())].into_iter().chain(set).collect();
+            tag.membership(&tags).map(|said| (said.registration, said.cluster_set))
+        };
+        assert_eq!(said("true", None), Some((Registration::Registered, String::new())));
+        assert_eq!(said("leaving", Some("staging")), Some((Registration::Leaving, "staging".to_owned())));
+        assert_eq!((said("false", None), said("", None)), (None, None));
+        assert_eq!(tag.membership(&Tags::new()), None);
         for text in ["trellis", "=x", "trellis:registered=leaving"] {
             assert!(text.parse::<ClusterTag>().is_err(), "{text}");
         }

@@ -110,6 +110,7 @@ mod tests {
             name: "s".into(),
             custom_domain: None,
             certificate_arn: None,
+            idle_timeout_seconds: None,
             networks: ["n".to_owned()].into(),
             listeners: vec![DesiredListener {
                 name: "l".into(),
@@ -145,6 +146,7 @@ mod tests {
             dns_name: None,
             custom_domain: None,
             certificate_arn: None,
+            idle_timeout_seconds: None,
             ownership: Ownership::Ours,
             tags: Tags::new(),
             listeners: vec![listener],

@@ -7,6 +7,7 @@ mod harness;
 mod model;
 mod ownership;
 mod refused;
+mod services;
 mod wishes;
 
 use harness::{Emulator, converge, inspect, pass, pass_after_a_conflict, pass_until};
@@ -14,7 +15,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use trellis_aws::{End, ErrorClass};
 use trellis_lattice::{Blocked, Ownership, Step, plan};
-use wishes::{VPC, export, forward, gateway, no_gateway, no_route, route};
+use wishes::{VPC, allowing, export, forward, gateway, no_gateway, no_route, route};
 
 /// The budgets that the project has set itself.
 const CREATE_CALLS_MAX: u64 = 15;
@@ -215,7 +216,7 @@ async fn strangers_resources_are_used_or_left_alone_and_never_changed() {
     stranger.create_service_network().name("my-hotel").send().await.unwrap();
     stranger.create_service().name("inventory-default").send().await.unwrap();
     let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[VPC])).await;
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
     let before = emulator.state();
 
     let wish = route(&["/a"], 1);
@@ -401,21 +402,6 @@ async fn settings_that_can_change_are_changed_in_place() {
     wish.target_groups[0].health_check.port = None;
     let back = converge(&emulator, &lattice, &wish).await;
     assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck(_)]), "{}", back.plan);
-}
-
-#[tokio::test]
-async fn a_certificate_is_changed_in_place() {
-    let emulator = Emulator::instant();
-    let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[])).await;
-    let certificate = |id: u8| Some(format!("arn:aws:acm:us-west-2:123456789012:certificate/{id:036}"));
-    let mut wish = route(&["/a"], 1);
-    wish.services[0].custom_domain = Some("inventory.example.com".into());
-    wish.services[0].certificate_arn = certificate(1);
-    converge(&emulator, &lattice, &wish).await;
-    wish.services[0].certificate_arn = certificate(2);
-    let changed = converge(&emulator, &lattice, &wish).await;
-    assert!(matches!(changed.plan.steps[..], [Step::UpdateCertificate(_)]), "{}", changed.plan);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Whose a resource is, and what there is of ours.
 
-use crate::harness::{Emulator, converge, inspect, pass_after_a_conflict};
-use crate::wishes::{VPC, export, gateway, route};
+use crate::harness::{Emulator, converge, inspect, pass, pass_after_a_conflict};
+use crate::wishes::{VPC, allowing, export, gateway, route};
+use serde_json::json;
 use trellis_aws::{LatticeClient, OwnedResource, ResourceKind};
 use trellis_lattice::{Blocked, Ownership};
 
@@ -20,8 +21,8 @@ async fn everything_that_bears_our_tag_is_told_with_its_kind_in_one_call_and_not
     let stranger = emulator.stranger().await;
     stranger.create_service_network().name("my-hotel").send().await.unwrap();
     let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[VPC])).await;
-    let wish = route(&["/a", "/b"], 1);
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
+    let wish = allowing(route(&["/a", "/b"], 1));
     converge(&emulator, &lattice, &wish).await;
     emulator.reset_calls();
     let owned = owned(&lattice).await;
@@ -35,6 +36,27 @@ async fn everything_that_bears_our_tag_is_told_with_its_kind_in_one_call_and_not
     assert_eq!(kinds, expected, "the network is a stranger's");
     let of_route = owned.iter().filter(|resource| wish.owner.of(&resource.tags) == Ownership::Ours);
     assert_eq!(of_route.count(), 6);
+}
+
+#[tokio::test]
+async fn a_network_that_others_made_is_joined_only_where_that_is_allowed() {
+    let emulator = Emulator::instant();
+    let stranger = emulator.stranger().await;
+    stranger.create_service_network().name("my-hotel").send().await.unwrap();
+    let lattice = emulator.aws().await.lattice();
+    for wish in [gateway(&[VPC]), route(&["/a"], 1)] {
+        let refused = pass(&lattice, &wish).await;
+        let blocked = &refused.applied.outcome.blocked[..];
+        assert!(matches!(blocked, [Blocked::NetworkNotAllowed { .. }]), "{blocked:?}");
+    }
+    let state = emulator.state();
+    assert_eq!(state["serviceNetworkVpcAssociations"], json!([]));
+    assert_eq!(state["serviceNetworkServiceAssociations"], json!([]));
+    converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
+    converge(&emulator, &lattice, &allowing(route(&["/a"], 1))).await;
+    // Once joined, taking the permission away takes no traffic away.
+    let unchanged = pass(&lattice, &route(&["/a"], 1)).await;
+    assert!(unchanged.plan.steps.is_empty(), "{}", unchanged.plan);
 }
 
 #[tokio::test]

@@ -28,6 +28,11 @@ pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
     }
 }
 
+/// The wish with the network `my-hotel` allowed, whosever it is.
+pub(crate) fn allowing(desired: Desired) -> Desired {
+    Desired { allowed_networks: ["my-hotel".to_owned()].into(), ..desired }
+}
+
 pub(crate) fn no_gateway() -> Desired {
     Desired::nothing(owner("gateway/123456789012/us-west-2/my-hotel"))
 }
@@ -46,6 +51,7 @@ pub(crate) fn route(paths: &[&str], targets: usize) -> Desired {
         name: "inventory-default".into(),
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         networks: ["my-hotel".to_owned()].into(),
         listeners: vec![DesiredListener {
             name: "http-80".into(),

@@ -202,8 +202,12 @@ fn shows(answer: &ReadResult, awaited: &Awaited) -> bool {
     let uid_is = |uid: &str| object.is_some_and(|object| object["metadata"]["uid"] == json!(uid));
     match awaited {
         Awaited::Stored { created, .. } if object.is_none() => !created,
-        Awaited::Stored { generation, .. } => {
-            object.and_then(|object| object["metadata"]["generation"].as_i64()).unwrap_or(0) >= *generation
+        Awaited::Stored { generation, old_version, .. } => {
+            let metadata = object.map(|object| &object["metadata"]);
+            let is_as_before =
+                metadata.is_some_and(|metadata| metadata["resourceVersion"] == json!(old_version));
+            metadata.and_then(|metadata| metadata["generation"].as_i64()).unwrap_or(0) >= *generation
+                && !is_as_before
         }
         Awaited::Removed { uid } => !uid_is(uid),
     }

@@ -120,7 +120,9 @@ fn hint(
         }
         let delay_s = if state.dice.percent(late) { state.dice.up_to(LATE_S) } else { 0 };
         let deduplication_id = deduplication_id(&unit, operation, new, old);
-        let outgoing = OutgoingHint { hint: Hint::new(unit, changed.clone(), operation), deduplication_id };
+        let old_version = old.and_then(|old| old["metadata"]["resourceVersion"].as_str());
+        let hint = Hint::new(unit, changed.clone(), operation).with_old_resource_version(old_version);
+        let outgoing = OutgoingHint { hint, deduplication_id };
         let now = state.now;
         state.queue.send(&outgoing, now, u64::from(delay_s));
     }
@@ -211,6 +213,7 @@ pub(crate) fn strangers(state: &mut State) {
             service: service.into(),
             custom_domain: None,
             certificate_arn: None,
+            idle_timeout_seconds: None,
             tags: tags.clone(),
         })
     };

@@ -1,12 +1,11 @@
 //! What must hold of every single step, judged by what is true and not by what was read.
 
-use crate::api::Outage;
 use crate::resource::{self, Effect};
 use crate::run::settings;
 use crate::sim::State;
 use crate::truth;
-use trellis_gateway::{Snapshot, translate};
-use trellis_hint::{ClusterId, UnitKey};
+use trellis_gateway::translate;
+use trellis_hint::UnitKey;
 use trellis_lattice::{Actual, Owner, Ownership, Step};
 
 /// Judges a step before it is done.
@@ -30,23 +29,9 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
     if edited >= began {
         return;
     }
-    if let Some(desired) = translate(&unit, &believed(state, &unit, step), &settings()).desired
+    if let Some(desired) = translate(&unit, &truth::snapshot(state), &Actual::default(), &settings()).desired
         && let Some(what) = resource::loses(&desired, view, step)
     {
         state.violate(format!("{unit}: {step} takes {what} away, which the clusters' objects want"));
     }
-}
-
-/// Everything that the clusters hold and that must be believed, although some of them may not be reached now.
-///
-/// Of a cluster that is not registered, two things are not believed (known limits of the engine): that it exports to
-/// routes of others, and that it wants a service network with which its VPC is not associated.
-fn believed(state: &State, unit: &UnitKey, step: &Step) -> Snapshot {
-    let mut snapshot = truth::snapshot(state);
-    let unregistered =
-        |id: &ClusterId| matches!(state.clusters[&id.name].outage, Some((Outage::Unregistered, _)));
-    let counts_anyway =
-        |id: &ClusterId| unit.cluster() == Some(id) || matches!(step, Step::DeleteVpcAssociation(_));
-    snapshot.facts.retain(|name, _| !unregistered(name) || counts_anyway(name));
-    snapshot
 }

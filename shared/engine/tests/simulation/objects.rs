@@ -30,7 +30,7 @@ pub(crate) const VARIANTS: u32 = 4;
 /// The two clusters.
 pub(crate) fn clusters() -> [ClusterFacts; 2] {
     [(ONE, "vpc-0a1b2c3d4e5f60001"), (TWO, "vpc-0a1b2c3d4e5f60002")]
-        .map(|(name, vpc)| ClusterFacts { id: cluster(name), vpc: vpc.into() })
+        .map(|(name, vpc)| ClusterFacts::registered(cluster(name), vpc))
 }
 
 /// All objects that are made, changed and deleted, by cluster.

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant, SystemTime};
 use trellis_engine::{DriftReport, Engine, Verdict};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, UnitKey};
-use trellis_lattice::Limits;
 
 pub(crate) const INSTALLATION: &str = "trellis";
 
@@ -49,7 +48,7 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings { installation: INSTALLATION.into(), limits: Limits::default() }
+    Settings { installation: INSTALLATION.into(), ..Settings::default() }
 }
 
 /// Runs a seed. An error tells what did not hold, and the story.

@@ -83,9 +83,11 @@ impl State {
         self.violations.push(what);
     }
 
-    /// The last lines of what happened.
+    /// The last lines of what happened, up to the first violation if there is one.
     pub(crate) fn story(&self) -> String {
-        self.trace[self.trace.len().saturating_sub(TRACE_SHOWN)..].join("\n")
+        let first = self.trace.iter().position(|line| line.contains("VIOLATION"));
+        let end = first.map_or(self.trace.len(), |at| at + 1);
+        self.trace[end.saturating_sub(TRACE_SHOWN)..end].join("\n")
     }
 
     /// Equal for equal histories.

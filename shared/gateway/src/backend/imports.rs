@@ -1,24 +1,30 @@
 //! From a ServiceImport to the Services of other clusters.
 
 use super::BackendError;
+use super::Pools;
 use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
+use crate::naming;
 use crate::problem::quoted;
 use crate::view::{Found, View};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
+use trellis_lattice::{
+    ActualService, ActualTargetGroup, Ownership, Status, TAG_EXPORT, TAG_SOURCE, TargetHealth,
+};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
 
-/// The pools of every cluster that exports what the import stands for.
+/// The pools of every cluster that exports what the import stands for. Those of a cluster of which nothing is known are
+/// the target groups that VPC Lattice has for it, as they are.
 pub(super) fn pools(
     view: &View,
     cluster: &ClusterId,
     namespace: &str,
     name: &str,
     asked: &Asked,
-) -> Result<Vec<Pool>, BackendError> {
+) -> Result<Pools, BackendError> {
     let import = match view.get(cluster, Kind::ServiceImport, namespace, name) {
         Found::Unknown(why) => return Err(BackendError::Unknown(why)),
         Found::Missing => {
@@ -45,14 +51,15 @@ pub(super) fn pools(
             ),
         ));
     }
-    let exporters = exporters_of(view, cluster, &import.metadata).map_err(BackendError::Unknown)?;
-    if exporters.is_empty() {
+    let Exporters { known, mut unknown } = exporters_of(view, cluster, &import.metadata);
+    if known.is_empty() && unknown.is_empty() {
         return Err(BackendError::broken(
             "BackendNotFound",
             asked.path,
             format!(
-                "No registered cluster exports ServiceImport {}; create a ServiceExport of that name and namespace \
+                "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
                  there",
+                of_its_set(view, cluster),
                 quoted(&format!("{namespace}/{name}"))
             ),
         ));
@@ -62,51 +69,163 @@ pub(super) fn pools(
         asked.port.or_else(|| import.spec.ports.as_deref().and_then(|ports| Some(ports.first()?.port)));
     let asked = Asked { port, ..*asked };
     let (mut pools, mut broken) = (vec![], None);
-    for exporter in exporters {
+    for exporter in known {
         match exported_pool(view, &exporter, namespace, export_name, &asked) {
             Ok(pool) => pools.push(pool),
-            Err(error @ BackendError::Unknown(_)) => return Err(error),
+            Err(BackendError::Unknown(why)) => _ = unknown.insert(exporter, why),
             Err(error) => _ = broken.get_or_insert(error),
         }
     }
+    let (mut idle, mut has_something) = (vec![], BTreeSet::new());
+    for exporter in unknown.keys() {
+        let kept = Kept::of(view, exporter, namespace, export_name, &asked);
+        if !(kept.pools.is_empty() && kept.idle.is_empty()) {
+            has_something.insert(exporter.clone());
+        }
+        pools.extend(kept.pools);
+        idle.extend(kept.idle);
+    }
+    // A cluster that has never had a share, such as one just registered, holds nobody up.
+    if !pools.is_empty() {
+        unknown.retain(|exporter, _| has_something.contains(exporter));
+    }
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
-        Some(error) if pools.is_empty() => Err(error),
-        _ => Ok(pools),
+        Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
+        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle }),
     }
 }
 
+/// The clusters that export what an import stands for.
+#[derive(Debug, Default)]
+pub(crate) struct Exporters {
+    /// Those that are known to.
+    pub(crate) known: BTreeSet<ClusterId>,
+    /// Those of which it is not known, with the reason.
+    pub(crate) unknown: BTreeMap<ClusterId, String>,
+}
+
+/// What VPC Lattice has of the unit for an exporter of which nothing is known.
+struct Kept {
+    /// The target groups that requests go to.
+    pools: Vec<Pool>,
+    /// Names of the others.
+    idle: Vec<String>,
+}
+
+impl Kept {
+    /// Requests go to the groups that a rule names; where no rule names any, since somebody deleted it, to those that have
+    /// targets.
+    fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
+        let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+        let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+        let groups: Vec<&ActualTargetGroup> = view
+            .actual
+            .target_groups
+            .iter()
+            .filter(|group| is_of_exporter(group, exporter, namespace, export_name, asked))
+            .collect();
+        let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
+        let any_named = groups.iter().any(|group| is_named(group));
+        let (busy, idle): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .partition(|group| if any_named { is_named(group) } else { takes_requests(group) });
+        let pools = busy.into_iter().filter_map(|group| kept_pool(group, exporter, namespace, export_name));
+        let mut pools: Vec<Pool> = pools.collect();
+        pools.dedup();
+        Self { pools, idle: idle.into_iter().map(|group| group.name.clone()).collect() }
+    }
+}
+
+fn is_of_exporter(
+    group: &ActualTargetGroup,
+    exporter: &ClusterId,
+    namespace: &str,
+    export_name: &str,
+    asked: &Asked,
+) -> bool {
+    let tag = |name: &str| group.tags.get(name).map(String::as_str).unwrap_or_default();
+    let is_port = |port: i64| group.config.as_ref().is_some_and(|config| i64::from(config.port) == port);
+    group.ownership == Ownership::Ours
+        && group.status != Status::DeleteInProgress
+        && tag(TAG_SOURCE) == exporter.to_string()
+        && tag(TAG_EXPORT) == export_name
+        && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == namespace
+        && asked.port.is_none_or(is_port)
+}
+
+fn takes_requests(group: &ActualTargetGroup) -> bool {
+    group.targets.iter().any(|target| target.health != TargetHealth::Draining)
+}
+
+fn kept_pool(
+    group: &ActualTargetGroup,
+    exporter: &ClusterId,
+    namespace: &str,
+    export_name: &str,
+) -> Option<Pool> {
+    Some(Pool {
+        cluster: exporter.clone(),
+        namespace: namespace.to_owned(),
+        service: group.tags.get(&naming::tag_key(naming::SERVICE_NAME)).cloned()?,
+        config: group.config.clone()?,
+        targets: BTreeSet::new(),
+        problem: None,
+        export: Some(export_name.to_owned()),
+        is_kept: true,
+    })
+}
+
 /// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
-/// import's own, unless an annotation names it: for the own one a route names the Service itself.
-pub(crate) fn exporters_of(
-    view: &View,
-    cluster: &ClusterId,
-    import: &Meta,
-) -> Result<BTreeSet<ClusterId>, String> {
+/// import's own, unless an annotation names it: for the own one a route names the Service itself. And only clusters of its
+/// set, even if an annotation names another.
+///
+/// Not known is of a registered cluster that cannot be read, and of one that VPC Lattice has a target group for and that
+/// nobody has registered (any more).
+pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> Exporters {
     let only_cluster = import.annotation("aws-eks-cluster-name");
     let only_vpc = import.annotation("aws-vpc");
     let name = import.annotation("export-name").unwrap_or(&import.name);
-    let mut exporters = BTreeSet::new();
-    for (candidate, facts) in &view.snapshot.facts {
+    let is_meant = |candidate: &ClusterId| {
         // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
-        if candidate.scope != cluster.scope {
-            continue;
-        }
-        let is_meant = match only_cluster {
-            Some(only) => only == candidate.name,
-            None => candidate != cluster,
-        };
-        if !is_meant || only_vpc.is_some_and(|vpc| vpc != facts.vpc) {
+        candidate.scope == cluster.scope
+            && match only_cluster {
+                Some(only) => only == candidate.name,
+                None => candidate != cluster,
+            }
+    };
+    let own = view.snapshot.facts.get(cluster);
+    let mut exporters = Exporters::default();
+    for (candidate, facts) in view.snapshot.facts.iter().filter(|(candidate, _)| is_meant(candidate)) {
+        let is_known = view.snapshot.unknown(candidate).is_none();
+        let is_other_vpc = is_known && only_vpc.is_some_and(|vpc| vpc != facts.vpc);
+        if is_other_vpc || own.is_some_and(|own| !own.may_be_in_one_set(facts)) {
             continue;
         }
         match view.get(candidate, Kind::ServiceExport, &import.namespace, name) {
-            Found::Unknown(why) => return Err(why),
+            Found::Unknown(why) => _ = exporters.unknown.insert(candidate.clone(), why),
             Found::Missing => {}
             Found::Object(export) if is_of_other_federation(export) => {}
-            Found::Object(_) => _ = exporters.insert(candidate.clone()),
+            Found::Object(_) => _ = exporters.known.insert(candidate.clone()),
         }
     }
-    Ok(exporters)
+    let sources =
+        view.actual.target_groups.iter().filter_map(|group| group.tags.get(TAG_SOURCE)?.parse().ok());
+    for source in sources.filter(|source: &ClusterId| is_meant(source)) {
+        if !view.snapshot.facts.contains_key(&source)
+            && let Some(why) = view.snapshot.unknown(&source)
+        {
+            exporters.unknown.insert(source, why);
+        }
+    }
+    exporters
+}
+
+/// The cluster's set, for a message; nothing for the default one.
+fn of_its_set(view: &View, cluster: &ClusterId) -> String {
+    let set = view.snapshot.facts.get(cluster).and_then(|facts| facts.cluster_set.as_deref());
+    set.filter(|set| !set.is_empty())
+        .map_or_else(String::new, |set| format!(" of the cluster set {}", quoted(set)))
 }
 
 /// Whether an export is meant for another means of sharing.
@@ -154,5 +273,6 @@ fn exported_pool(
             ),
         ));
     }
-    pool(view, cluster, namespace, service_of_export(&export.metadata), asked)
+    let pool = pool(view, cluster, namespace, service_of_export(&export.metadata), asked)?;
+    Ok(Pool { export: Some(export_name.to_owned()), ..pool })
 }

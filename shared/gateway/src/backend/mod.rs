@@ -29,15 +29,24 @@ impl BackendError {
     }
 }
 
-/// What a backendRef leads to: the pools that share its weight, at least one. Several for an import that several
-/// clusters export.
+/// The pools that share a backend's weight: several for an import that several clusters export.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Pools {
+    pub(crate) busy: Vec<Pool>,
+    /// Why some clusters' share is not known. What VPC Lattice has of it is among the pools.
+    pub(crate) unknown: Vec<String>,
+    /// Names of those clusters' target groups that get no requests, and stay all the same.
+    pub(crate) idle: Vec<String>,
+}
+
+/// What a backendRef leads to; no pool at all only where something is not known.
 pub(crate) fn resolve(
     view: &View,
     route: &Route,
     backend: &BackendRef,
     listeners_take_http2: bool,
     limits: &Limits,
-) -> Result<Vec<Pool>, BackendError> {
+) -> Result<Pools, BackendError> {
     let kind = referent_kind(backend)?;
     let namespace = backend.namespace.as_deref().unwrap_or(&route.id.namespace);
     if namespace != route.id.namespace {
@@ -51,7 +60,8 @@ pub(crate) fn resolve(
         targets_max: limits.targets_per_target_group,
     };
     if kind == Kind::Service {
-        return Ok(vec![pool(view, &route.id.cluster, namespace, &backend.name, &asked)?]);
+        let pool = pool(view, &route.id.cluster, namespace, &backend.name, &asked)?;
+        return Ok(Pools { busy: vec![pool], ..Pools::default() });
     }
     imports::pools(view, &route.id.cluster, namespace, &backend.name, &asked)
 }

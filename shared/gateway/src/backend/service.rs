@@ -34,6 +34,10 @@ pub(crate) struct Pool {
     pub(crate) targets: BTreeSet<Target>,
     /// What did not fit.
     pub(crate) problem: Option<Problem>,
+    /// The ServiceExport of that cluster and namespace that it stands for; none for a Service of the route's own cluster.
+    pub(crate) export: Option<String>,
+    /// Whether nothing is known of its cluster: the target group stays as it is, its targets too.
+    pub(crate) is_kept: bool,
 }
 
 /// The pool of a Service's port.
@@ -99,6 +103,8 @@ pub(crate) fn pool(
         config: TargetGroupConfig { port: number, protocol, protocol_version, ip_family, vpc },
         targets,
         problem,
+        export: None,
+        is_kept: false,
     })
 }
 

@@ -27,6 +27,10 @@ pub(super) fn text(blocked: &Blocked) -> String {
                 "Several service networks bear the name {network}; rename the Gateway or leave one of them."
             )
         }
+        Blocked::NetworkNotAllowed { network, arn } => format!(
+            "A service network {network} exists ({arn}) that this installation did not make and may not use; rename the \
+             Gateway, or name the network in the installation's parameter AllowedNetworks."
+        ),
         Blocked::ListenerPortTaken { service, port } => format!(
             "Port {port} of the service {service} is taken by a listener that is not ours; delete that one."
         ),

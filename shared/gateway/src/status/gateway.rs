@@ -14,7 +14,7 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     let generation = report.subject.generation;
     let programmed = programmed(context, report);
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
-    if context.outcome.networks.contains_key(&report.subject.object.name) {
+    if network_of(context, report).is_some() {
         conditions.push(vpc_associated(context, report));
     }
     let listeners = report
@@ -45,7 +45,7 @@ fn programmed(context: &Context, report: &GatewayReport) -> Condition {
         let text = "The Gateway is not accepted; see condition Accepted.";
         Some(Condition::no("Programmed", "Invalid", text))
     };
-    match (context.outcome.networks.get(&report.subject.object.name), problem) {
+    match (network_of(context, report), problem) {
         (Some(arn), None) => Condition::yes("Programmed", "Programmed", format!("{NETWORK_MESSAGE}{arn}")),
         (Some(arn), Some(problem)) => {
             Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
@@ -55,10 +55,18 @@ fn programmed(context: &Context, report: &GatewayReport) -> Condition {
     }
 }
 
+/// The ARN of the Gateway's service network, if that exists. One that may not be used is not the Gateway's.
+fn network_of<'a>(context: &'a Context, report: &GatewayReport) -> Option<&'a String> {
+    let name = &report.subject.object.name;
+    let is_refused =
+        |blocked: &Blocked| matches!(blocked, Blocked::NetworkNotAllowed { network, .. } if network == name);
+    context.outcome.networks.get(name).filter(|_| !context.outcome.blocked.iter().any(is_refused))
+}
+
 /// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
 /// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
 fn network_problem(context: &Context, report: &GatewayReport) -> Option<Condition> {
-    let exists = context.outcome.networks.contains_key(&report.subject.object.name);
+    let exists = network_of(context, report).is_some();
     let elsewhere = |blocked: &Blocked| matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
     outcome_problem(context.outcome, |blocked| !(exists && elsewhere(blocked)))
 }

@@ -3,9 +3,10 @@
 use super::routes::{objects, routes};
 use super::{export, subject};
 use crate::api::{self, Meta};
-use crate::backend::{exporters_of, referent_kind};
+use crate::backend::exporters_of;
 use crate::gateway::is_our_class;
 use crate::problem::Problem;
+use crate::references::refers_to;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
 use crate::view::{Found, View};
@@ -60,7 +61,9 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
 }
 
 fn import_report(view: &View, cluster: &ClusterId, import: &Value) -> Report {
-    let clusters = exporters_of(view, cluster, &api::meta(import)).ok();
+    let exporters = exporters_of(view, cluster, &api::meta(import));
+    // What is not known of some clusters must not take them off the list.
+    let clusters = exporters.unknown.is_empty().then_some(exporters.known);
     Report::Import(ImportReport { subject: subject(cluster, Kind::ServiceImport, import), clusters })
 }
 
@@ -225,14 +228,6 @@ pub(crate) fn left_behind(view: &View, cluster: &ClusterId, gone: &UnitKey) -> H
         }
     }
     hints
-}
-
-fn refers_to(route: &Route, kind: Kind, namespace: &str, name: &str) -> bool {
-    route.rules.iter().flat_map(|rule| &rule.backends).any(|backend| {
-        referent_kind(backend) == Ok(kind)
-            && backend.name == name
-            && backend.namespace.as_deref().unwrap_or(&route.id.namespace) == namespace
-    })
 }
 
 fn backend_namespaces(route: &Route) -> BTreeSet<&str> {

@@ -180,8 +180,8 @@ fn target_group(
     let named = crate::backend::Pool { service: export.metadata.name.clone(), ..pool.clone() };
     let own = [
         naming::tag("ClusterName", &pool.cluster.name),
-        naming::tag("ServiceName", &export.metadata.name),
-        naming::tag("ServiceNamespace", &export.metadata.namespace),
+        naming::tag(naming::SERVICE_NAME, &export.metadata.name),
+        naming::tag(naming::SERVICE_NAMESPACE, &export.metadata.namespace),
         naming::tag("SourceTypeKey", "ServiceExport"),
         naming::tag("ProtocolVersion", naming::protocol_version(pool.config.protocol_version)),
     ];

@@ -7,13 +7,16 @@ use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::naming;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
+use crate::snapshot::ClusterFacts;
 use crate::view::View;
 use crate::{Settings, Translation, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::names::label;
-use trellis_lattice::{Desired, DesiredNetwork, DesiredVpcAssociation};
+use trellis_lattice::{
+    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Owner, Ownership, Tags,
+};
 
 /// Characters of a service network's name (API model, ServiceNetworkName).
 const NETWORK_NAME_CHARS: usize = 63;
@@ -21,56 +24,156 @@ const NETWORK_NAME_CHARS: usize = 63;
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
 
-/// Translates all Gateways of one name, in all clusters.
+/// Translates all Gateways of one name, in all clusters of a scope.
 ///
-/// The network is wanted as long as any readable cluster has such a Gateway of ours. A cluster that cannot be read may
-/// have one too: then nothing is deleted, and what is missing is still made.
+/// The network is wanted as long as any cluster has such a Gateway of ours, and each of their VPCs is to be associated.
+/// The association of a cluster of which nothing is known stays as it is, and the network with it.
 pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Translation {
     let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
-    let (mut reports, mut unknown) = (vec![], vec![]);
-    let mut vpcs: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
-    let mut network_tags = None;
+    let mut gateways = Gateways { scope, name, reports: vec![], unknown: vec![], wishes: BTreeMap::new() };
     for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
-        // Asked for together with the Gateways, which saves a round.
-        let _ = view.list(cluster, Kind::GatewayClass, None);
-        let gateways = match view.list_named(cluster, Kind::Gateway, name) {
-            Ok(gateways) => gateways,
-            Err(why) => {
-                unknown.push(why);
-                continue;
-            }
-        };
-        for object in gateways.into_values() {
-            match gateway::whose(view, cluster, object) {
-                Whose::Unknown(why) => unknown.push(why),
-                Whose::Others => {}
-                Whose::Ours => {
-                    let report = report(view, cluster, object, name, settings, &mut unknown);
-                    if report.accepted.is_true() || was_programmed_by_us(object) {
-                        let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
-                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)));
-                        network_tags.get_or_insert_with(|| tags.clone());
-                        vpcs.entry(facts.vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
-                            network: name.to_owned(),
-                            vpc: facts.vpc.clone(),
-                            security_groups: BTreeSet::new(),
-                            tags,
-                        });
-                    }
-                    reports.push(Report::Gateway(report));
-                }
-            }
-        }
+        let wish = gateways.wish(view, cluster, facts, settings, &owner);
+        gateways.wishes.insert(cluster.clone(), wish);
     }
+    let vpc_associations = gateways.vpc_associations(view);
+    let network = gateways.network(view, &vpc_associations);
+    let Gateways { reports, mut unknown, .. } = gateways;
     unknown.sort();
     unknown.dedup();
     let desired = Desired {
-        network: network_tags.map(|tags| DesiredNetwork { name: name.to_owned(), tags }),
-        vpc_associations: vpcs.into_values().collect(),
+        network,
+        vpc_associations: vpc_associations.into_values().collect(),
         ..Desired::nothing(owner)
     };
-    let deletes_allowed = unknown.is_empty();
-    Translation { deletes_allowed, held: unknown, ..Translation::wanting(desired, reports) }
+    Translation::wanting_but(settings.allowing_networks(desired), unknown, reports)
+}
+
+/// What a cluster wants of a service network.
+enum Wish {
+    /// Its VPC is to be associated, with these tags for what is made for it.
+    Associated { vpc: String, tags: Tags },
+    /// Nothing: it has no such Gateway, or is taken out.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// The Gateways of one name.
+struct Gateways<'a> {
+    scope: &'a Scope,
+    name: &'a str,
+    reports: Vec<Report>,
+    unknown: Vec<String>,
+    wishes: BTreeMap<ClusterId, Wish>,
+}
+
+impl Gateways<'_> {
+    /// What one cluster wants; its Gateways are reported on.
+    fn wish(
+        &mut self,
+        view: &View,
+        cluster: &ClusterId,
+        facts: &ClusterFacts,
+        settings: &Settings,
+        owner: &Owner,
+    ) -> Wish {
+        // Asked for together with the Gateways, which saves a round.
+        let _ = view.list(cluster, Kind::GatewayClass, None);
+        let gateways = match view.list_named(cluster, Kind::Gateway, self.name) {
+            Ok(gateways) => gateways,
+            Err(why) => {
+                self.unknown.push(why);
+                return Wish::Unknown;
+            }
+        };
+        let mut wish = Wish::Nothing;
+        for object in gateways.into_values() {
+            match gateway::whose(view, cluster, object) {
+                Whose::Others => {}
+                Whose::Unknown(why) => {
+                    self.unknown.push(why);
+                    wish = Wish::Unknown;
+                }
+                Whose::Ours => {
+                    let report = report(view, cluster, object, self.name, settings, &mut self.unknown);
+                    let is_wanting = report.accepted.is_true() || was_programmed_by_us(object);
+                    self.reports.push(Report::Gateway(report));
+                    if is_wanting && matches!(wish, Wish::Nothing) {
+                        let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
+                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)));
+                        wish = Wish::Associated { vpc: facts.vpc.clone(), tags };
+                    }
+                }
+            }
+        }
+        wish
+    }
+
+    /// The associations by VPC: of the clusters that want one, and as they are those of clusters of which nothing is known.
+    ///
+    /// An association is marked with all clusters that want it, since several may share a VPC. A mark stays until its
+    /// cluster is known to want it no more.
+    fn vpc_associations(&mut self, view: &View) -> BTreeMap<String, DesiredVpcAssociation> {
+        let mut wanted: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
+        for (cluster, wish) in &self.wishes {
+            let Wish::Associated { vpc, tags } = wish else { continue };
+            let association = wanted.entry(vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
+                network: self.name.to_owned(),
+                vpc: vpc.clone(),
+                security_groups: BTreeSet::new(),
+                tags: tags.clone(),
+            });
+            association.tags.insert(naming::wanted_by(cluster), cluster.to_string());
+        }
+        let ours = view.actual.vpc_associations.iter().filter(|held| held.ownership == Ownership::Ours);
+        for held in ours.filter(|held| held.network == self.name) {
+            let mut given_up = vec![];
+            for (mark, cluster) in naming::wanting(&held.tags) {
+                match self.wishes.get(&cluster) {
+                    Some(Wish::Associated { .. }) => {}
+                    Some(Wish::Nothing) => given_up.push(mark),
+                    Some(Wish::Unknown) | None => {
+                        let as_it_is = || DesiredVpcAssociation {
+                            network: held.network.clone(),
+                            vpc: held.vpc.clone(),
+                            security_groups: held.security_groups.clone(),
+                            tags: held.tags.clone(),
+                        };
+                        let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
+                        association.tags.insert(mark, cluster.to_string());
+                        self.unknown.extend(view.snapshot.unknown(&cluster));
+                    }
+                }
+            }
+            if let Some(association) = wanted.get_mut(&held.vpc) {
+                association.tags.extend(given_up.into_iter().map(|mark| (mark, String::new())));
+            }
+        }
+        wanted
+    }
+
+    /// The network: wanted by a cluster; or as it is, while an association stays or nothing is known of the cluster that
+    /// it was made for.
+    fn network(
+        &self,
+        view: &View,
+        associations: &BTreeMap<String, DesiredVpcAssociation>,
+    ) -> Option<DesiredNetwork> {
+        let wanted = self.wishes.values().find_map(|wish| match wish {
+            Wish::Associated { tags, .. } => Some(tags.clone()),
+            Wish::Nothing | Wish::Unknown => None,
+        });
+        let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
+        let held = view.actual.networks.iter().find(ours);
+        let kept = held.filter(|held| {
+            let is_unknown =
+                |cluster: &ClusterId| matches!(self.wishes.get(cluster), None | Some(Wish::Unknown));
+            let first = naming::maker(self.scope, &held.tags);
+            !associations.is_empty() || first.is_some_and(|first| is_unknown(&first))
+        });
+        let tags = wanted.or_else(|| kept.map(|held| held.tags.clone()))?;
+        Some(DesiredNetwork { name: self.name.to_owned(), tags })
+    }
 }
 
 fn report(

@@ -4,6 +4,7 @@ pub(crate) mod dependents;
 mod drafts;
 pub(crate) mod export;
 pub(crate) mod gateway;
+pub(crate) mod idle_timeout;
 mod parents;
 pub(crate) mod route;
 mod routes;
@@ -21,7 +22,7 @@ use trellis_lattice::{Desired, Owner};
 impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
-        Self { desired: None, deletes_allowed: false, held: why, refused: false, reports }
+        Self { desired: None, held: why, refused: false, reports }
     }
 
     /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
@@ -36,7 +37,12 @@ impl Translation {
 
     /// This is wanted, and nothing else.
     pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
-        Self { desired: Some(desired), deletes_allowed: true, held: vec![], refused: false, reports }
+        Self { desired: Some(desired), held: vec![], refused: false, reports }
+    }
+
+    /// This is wanted, and what of it is not known stays as it is.
+    pub(crate) fn wanting_but(desired: Desired, unknown: Vec<String>, reports: Vec<Report>) -> Self {
+        Self { held: unknown, ..Self::wanting(desired, reports) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a route wants: its services, and what is to be said to each of its parents.
 
-use super::rules::{self, ResolvedRule, resolved_refs};
+use super::rules::{self, ResolvedRule, resolved_refs, unresolved};
 use super::services::{self, Built};
 use super::sharing::{Claim, shares};
 use super::subject;
@@ -57,7 +57,15 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     if !unknown.is_empty() {
         return Translation::held(unknown.clone(), held_reports(&claim, object, &unknown));
     }
-    judge(&claim, object, &rules, built, owner)
+    let mut partly = built.unknown.clone();
+    partly.sort();
+    partly.dedup();
+    let mut translation = judge(&claim, object, &rules, built, owner);
+    if let Some(desired) = translation.desired.take() {
+        translation.desired = Some(settings.allowing_networks(desired));
+        translation.held = partly;
+    }
+    translation
 }
 
 /// What the parents and the built services come to.
@@ -162,8 +170,4 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
     let subject = subject(&id.cluster, id.kind, object);
     let report = RouteReport { subject, parents, services: vec![] };
     Translation::refused(vec![Report::Route(report)])
-}
-
-fn unresolved(message: String) -> Condition {
-    Condition { kind: "ResolvedRefs", status: "Unknown", reason: "Pending", message }
 }

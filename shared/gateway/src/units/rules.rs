@@ -1,18 +1,20 @@
 //! A route's rules and what their backends lead to.
 
 use crate::Settings;
-use crate::backend::{self, BackendError, Pool};
+use crate::backend::{self, BackendError, Pool, Pools};
+use crate::priority::{Candidate, Origin};
 use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
 use crate::route::{Route, Rule};
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
+use trellis_lattice::Action;
 
 /// A rule and what its backends lead to: weight and pools of each, in order.
 pub(crate) struct ResolvedRule {
     pub(crate) rule: Rule,
-    pub(crate) backends: Vec<(u32, Result<Vec<Pool>, BackendError>)>,
+    pub(crate) backends: Vec<(u32, Result<Pools, BackendError>)>,
 }
 
 /// Resolves all rules. What is not known is added to `unknown`.
@@ -38,13 +40,28 @@ pub(crate) fn resolve(
     rules
 }
 
+impl ResolvedRule {
+    /// All pools that its backends lead to.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
+    }
+
+    /// Names of target groups that get no requests and stay, since nothing is known of their clusters.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = &String> {
+        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.idle)
+    }
+
+    /// Why some shares of it are not known and stay as they are.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &String> {
+        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.unknown)
+    }
+}
+
 /// Why a rule has to be dropped.
 pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
     let mut problems = rule.rule.problems.clone();
     let pools: BTreeSet<(&ClusterId, &str, &str, u16)> = rule
-        .backends
-        .iter()
-        .flat_map(|(_, pools)| pools.iter().flatten())
+        .pools()
         .map(|pool| (&pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
         .collect();
     let most = settings.limits.target_groups_per_rule;
@@ -68,13 +85,23 @@ pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
             _ => None,
         })
         .collect();
+    let unknown: BTreeSet<&str> = rules.iter().flat_map(ResolvedRule::unknown).map(String::as_str).collect();
     match broken.first() {
+        None if !unknown.is_empty() => {
+            let unknown: Vec<&str> = unknown.into_iter().collect();
+            unresolved(format!("{}. VPC Lattice keeps what it has for that.", unknown.join(". ")))
+        }
         None => Condition::yes("ResolvedRefs", "ResolvedRefs", ""),
         Some((reason, _)) => {
             let text = problem::message(broken.iter().map(|(_, problem)| *problem));
             Condition::no("ResolvedRefs", reason, text)
         }
     }
+}
+
+/// A ResolvedRefs condition for what is not known.
+pub(crate) fn unresolved(message: String) -> Condition {
+    Condition { kind: "ResolvedRefs", status: "Unknown", reason: "Pending", message }
 }
 
 /// Priorities that the user gives to rules by annotation, by rule index.
@@ -98,4 +125,30 @@ impl Priorities {
         }
         Self(priorities)
     }
+}
+
+/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
+pub(crate) fn candidates<'a>(
+    age: usize,
+    route: &'a Route,
+    priorities: &'a Priorities,
+    rule: &'a Rule,
+    action: &'a Action,
+) -> impl Iterator<Item = Candidate> + 'a {
+    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
+        one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
+            contributor: age,
+            specificity: one.specificity,
+            origin: Origin {
+                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
+                route: format!("{}/{}", route.id.namespace, route.id.name),
+                rule: rule.index,
+                matched,
+                alternative,
+            },
+            priority: priorities.0.get(&rule.index).copied(),
+            matches: matches.clone(),
+            action: action.clone(),
+        })
+    })
 }

@@ -1,15 +1,16 @@
 //! From drafts and resolved rules to Lattice services and target groups.
 
 use super::drafts::Draft;
+use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::rules::{self, Priorities, ResolvedRule};
 use super::sharing::{Claim, Share};
 use crate::backend::Pool;
 use crate::certificate;
 use crate::prefixes;
-use crate::priority::{self, Candidate, Origin, order};
+use crate::priority::{self, Candidate, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::{Route, RouteId, Rule};
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::weights::shares;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, Tags, WeightedTargetGroup,
+    Owner, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -38,6 +39,8 @@ pub(crate) struct Built {
     pub(crate) serving: Vec<Serving>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
+    /// Why shares of rules are not known and stay as they are.
+    pub(crate) unknown: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
     /// What else is not honoured.
@@ -71,11 +74,15 @@ pub(crate) fn build(
     if rules.iter().all(|rule| !is_valid(rule, settings)) && !rules.is_empty() {
         built.refused.append(&mut built.dropped);
     }
-    for pool in rules.iter().flat_map(|rule| &rule.backends).flat_map(|(_, pools)| pools.iter().flatten()) {
+    for pool in rules.iter().flat_map(ResolvedRule::pools) {
         built.notes.extend(pool.problem.clone());
     }
     let name_override = name_override(route, &mut built.notes);
-    let builder = Builder { view, route, settings, owner };
+    let idle_timeout = idle_timeout(&route.meta).unwrap_or_else(|problem| {
+        built.notes.push(problem);
+        None
+    });
+    let builder = Builder { view, route, settings, owner, idle_timeout };
     for (draft, share) in claim.drafts.services.iter().zip(shared) {
         let hostname = draft.hostname.as_deref();
         built.notes.extend(certificate_note(draft));
@@ -91,7 +98,7 @@ pub(crate) fn build(
                 });
             }
             Share::Leads(followers) => {
-                let name = naming::service(&route.id, name_override.as_deref(), hostname);
+                let name = naming::service_beside(view.actual, &route.id, name_override.as_deref(), hostname);
                 builder.lead(draft, name, rules, followers, &mut built, unknown);
             }
         }
@@ -102,6 +109,7 @@ pub(crate) fn build(
     built.notes.sort();
     built.notes.dedup();
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+    built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
 }
 
@@ -140,6 +148,8 @@ struct Builder<'a> {
     route: &'a Route,
     settings: &'a Settings,
     owner: &'a Owner,
+    /// Seconds, of all services of the route.
+    idle_timeout: Option<u16>,
 }
 
 impl Builder<'_> {
@@ -160,6 +170,10 @@ impl Builder<'_> {
                 rules::resolve(self.view, &claim.route, http2, self.settings, unknown)
             })
             .collect();
+        let resolved = rules.iter().chain(of_followers.iter().flatten());
+        built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
+        let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
+        built.target_groups.extend(idle.into_iter().filter_map(|name| self.kept_group(name)));
         let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
@@ -214,6 +228,7 @@ impl Builder<'_> {
         let limits = &self.settings.limits;
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         let mut notes = vec![];
+        notes.extend(of_a_follower(&self.route.meta));
         let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
         if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
             && own != theirs
@@ -233,13 +248,13 @@ impl Builder<'_> {
             for (age, claim) in beside.enumerate() {
                 let priorities = Priorities::of(&claim.route, self.settings, &mut vec![]);
                 for rule in claim.route.rules.iter().filter(|rule| rule.problems.is_empty()) {
-                    candidates.extend(rule_candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
+                    candidates.extend(rules::candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
                 }
             }
             let priorities = Priorities::of(self.route, self.settings, &mut vec![]);
             for rule in rules.iter().filter(|rule| is_valid(rule, self.settings)) {
                 let rule = &rule.rule;
-                candidates.extend(rule_candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
+                candidates.extend(rules::candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
             }
             let fitted = prefixes::fit(candidates, limits.rules_per_listener, limits.priority_max);
             notes.extend(prefixes::notes(&fitted.widened, older.len(), limits.rules_per_listener));
@@ -262,7 +277,7 @@ impl Builder<'_> {
             let mut candidates = vec![];
             for rule in &one.rules {
                 let action = self.action(one.route, rule, scope, &mut groups);
-                candidates.extend(rule_candidates(age, one.route, &one.priorities, &rule.rule, &action));
+                candidates.extend(rules::candidates(age, one.route, &one.priorities, &rule.rule, &action));
             }
             for (port, protocol) in &one.draft.ports {
                 ports.entry(*port).or_insert((*protocol, vec![])).1.extend(candidates.iter().cloned());
@@ -293,6 +308,7 @@ impl Builder<'_> {
             name: name.to_owned(),
             custom_domain: draft.hostname.clone(),
             certificate_arn: contributors.iter().find_map(|one| one.draft.certificate_arn.clone()),
+            idle_timeout_seconds: self.idle_timeout,
             networks: draft.networks.clone(),
             listeners,
             tags: self.service_tags(),
@@ -349,17 +365,21 @@ impl Builder<'_> {
         scope: &str,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Action {
-        let sound: Vec<(u32, &Vec<Pool>)> = rule
-            .backends
-            .iter()
-            .filter_map(|(weight, pools)| Some((*weight, pools.as_ref().ok()?)))
-            .filter(|(weight, _)| *weight > 0)
+        let backends = rule.backends.iter().filter(|(weight, _)| *weight > 0);
+        let sound: Vec<(u32, Vec<DesiredTargetGroup>)> = backends
+            .filter_map(|(weight, pools)| {
+                let pools = &pools.as_ref().ok()?.busy;
+                Some((
+                    *weight,
+                    pools.iter().filter_map(|pool| self.target_group(route, pool, scope)).collect(),
+                ))
+            })
             .collect();
-        let counted: Vec<(u32, usize)> = sound.iter().map(|(weight, pools)| (*weight, pools.len())).collect();
+        let counted: Vec<(u32, usize)> =
+            sound.iter().map(|(weight, groups)| (*weight, groups.len())).collect();
         let mut weights: BTreeMap<String, u16> = BTreeMap::new();
-        let pools = sound.iter().flat_map(|(_, pools)| pools.iter());
-        for (pool, share) in pools.zip(shares(&counted)) {
-            let group = self.target_group(route, pool, scope);
+        let of_backends = sound.into_iter().flat_map(|(_, groups)| groups);
+        for (group, share) in of_backends.zip(shares(&counted)) {
             let weight = weights.entry(group.name.clone()).or_default();
             *weight = weight.saturating_add(share).min(WEIGHT_MAX);
             groups.entry(group.name.clone()).or_insert(group);
@@ -373,26 +393,46 @@ impl Builder<'_> {
         )
     }
 
-    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> DesiredTargetGroup {
+    /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
+    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
+        let name = naming::target_group(&self.owner.unit, scope, pool);
+        if pool.is_kept {
+            return self.kept_group(&name);
+        }
         let version = naming::protocol_version(pool.config.protocol_version);
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
             naming::tag("ClusterName", &route.id.cluster.name),
-            naming::tag("ServiceName", &pool.service),
-            naming::tag("ServiceNamespace", &pool.namespace),
+            naming::tag(naming::SERVICE_NAME, &pool.service),
+            naming::tag(naming::SERVICE_NAMESPACE, &pool.namespace),
             naming::tag("SourceTypeKey", route.id.kind.as_str()),
             naming::tag("ProtocolVersion", version),
             naming::tag("RouteName", &route.id.name),
             naming::tag("RouteNamespace", &route.id.namespace),
         ];
-        DesiredTargetGroup {
-            name: naming::target_group(&self.owner.unit, scope, pool),
+        let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
+        let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        Some(DesiredTargetGroup {
+            name,
             health_check: HealthCheck::default_for(&pool.config),
             config: pool.config.clone(),
             targets: pool.targets.clone(),
-            tags: self.tags(own),
-        }
+            tags: self.tags(own.into_iter().chain(source).chain(export)),
+        })
+    }
+
+    /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
+    fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
+        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
+        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+        Some(DesiredTargetGroup {
+            name: name.to_owned(),
+            config: group.config.clone()?,
+            health_check: group.health_check.clone()?,
+            targets: stays.map(|target| target.target.clone()).collect(),
+            tags: group.tags.clone(),
+        })
     }
 
     fn service_tags(&self) -> Tags {
@@ -401,11 +441,15 @@ impl Builder<'_> {
             Kind::TLSRoute => "tls",
             _ => "http",
         };
-        self.tags([
-            naming::tag("RouteName", &self.route.id.name),
-            naming::tag("RouteNamespace", &self.route.id.namespace),
-            naming::tag("RouteType", kind),
-        ])
+        self.tags(
+            [
+                naming::tag("RouteName", &self.route.id.name),
+                naming::tag("RouteNamespace", &self.route.id.namespace),
+                naming::tag("RouteType", kind),
+            ]
+            .into_iter()
+            .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
+        )
     }
 
     fn tags(&self, own: impl IntoIterator<Item = (String, String)>) -> Tags {
@@ -413,32 +457,6 @@ impl Builder<'_> {
         let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
         naming::tags(own, &naming::user_tags(&self.route.meta))
     }
-}
-
-/// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
-fn rule_candidates<'a>(
-    age: usize,
-    route: &'a Route,
-    priorities: &'a Priorities,
-    rule: &'a Rule,
-    action: &'a Action,
-) -> impl Iterator<Item = Candidate> + 'a {
-    rule.matches.iter().enumerate().flat_map(move |(matched, one)| {
-        one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
-            contributor: age,
-            specificity: one.specificity,
-            origin: Origin {
-                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
-                route: format!("{}/{}", route.id.namespace, route.id.name),
-                rule: rule.index,
-                matched,
-                alternative,
-            },
-            priority: priorities.0.get(&rule.index).copied(),
-            matches: matches.clone(),
-            action: action.clone(),
-        })
-    })
 }
 
 /// A younger route of the hostname whose rules the service cannot take.

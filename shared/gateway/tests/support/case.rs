@@ -4,22 +4,23 @@ use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use trellis_gateway::{
     Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, dependents, statuses,
     translate, wants_dependents, wants_everything,
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, Blocked, Desired, Failure, Limits, Outcome, Ownership, RefusedTarget,
-    ServiceOutcome, Tags, plan,
+    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Limits, Outcome, Ownership,
+    RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
 };
 
 /// The time of every patch.
 const NOW: &str = "2026-02-03T04:05:06Z";
 
 /// A golden input.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Case {
     /// What the case shows, in a sentence.
@@ -38,9 +39,28 @@ pub(crate) struct Case {
     /// Kinds that a cluster does not serve.
     #[serde(default)]
     pub(crate) kinds_missing: BTreeMap<String, Vec<String>>,
+    /// Clusters that nobody has registered (any more).
+    #[serde(default)]
+    pub(crate) unregistered: Vec<String>,
+    /// Clusters that a person takes out.
+    #[serde(default)]
+    pub(crate) leaving: Vec<String>,
+    /// VPC Lattice has what was wanted before: when all clusters were registered and could be read, with these objects in
+    /// place of those of `clusters` with the same name. Absent: VPC Lattice has nothing.
+    #[serde(default)]
+    pub(crate) before: Option<BTreeMap<String, Vec<Value>>>,
+    /// Names of services in VPC Lattice that are somebody else's.
+    #[serde(default)]
+    pub(crate) foreign_services: Vec<String>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
+    /// The sets of clusters, where they are not the default one.
+    #[serde(default)]
+    pub(crate) cluster_sets: BTreeMap<String, String>,
+    /// Service networks of others that may be used.
+    #[serde(default)]
+    pub(crate) allowed_networks: BTreeSet<String>,
     /// Other limits than AWS's defaults.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -53,7 +73,7 @@ pub(crate) struct Case {
 }
 
 /// How an apply went: everything that is desired is there, except for this.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Apply {
     /// Nothing exists yet.
@@ -78,7 +98,6 @@ struct Output<'a> {
     rounds: usize,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     held: &'a [String],
-    deletes_allowed: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refused: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,17 +134,22 @@ fn unscoped(unit: &UnitKey) -> String {
 }
 
 /// The golden output of a case. On the way it checks what holds for all cases.
-pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
-    let settings = Settings { installation: "trellis".into(), limits: case.limits.clone() };
+pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
+    let settings = Settings {
+        installation: "trellis".into(),
+        limits: case.limits.clone(),
+        allowed_networks: case.allowed_networks.clone(),
+    };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
         let unit = &scoped(unit);
         let (mut snapshot, reads, rounds) = world.observe(unit);
-        let translation = translate(unit, &snapshot, &settings);
+        let actual = before(case, unit, base, &settings);
+        let translation = translate(unit, &snapshot, &actual, &settings);
         let everything = everything(world);
         assert_eq!(
             translation,
-            translate(unit, &everything, &settings),
+            translate(unit, &everything, &actual, &settings),
             "{unit}: full lists change the result"
         );
         let outcome = applied(&case.apply, &translation);
@@ -141,12 +165,11 @@ pub(crate) fn outcome_of(case: &Case, world: &World) -> String {
             reads,
             rounds,
             held: &translation.held,
-            deletes_allowed: translation.deletes_allowed,
             refused: translation.refused,
             plan: translation
                 .desired
                 .as_ref()
-                .map(|desired| steps(desired, &settings.limits))
+                .map(|desired| steps(desired, actual, &settings.limits))
                 .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
@@ -237,7 +260,13 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
 }
 
 /// The plan from nothing but the networks, one step a line.
-fn steps(desired: &Desired, limits: &Limits) -> Vec<String> {
+fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
+    let plan = plan(desired, &beside(desired, actual), limits);
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+/// What VPC Lattice has, and the networks that a route's services are to join.
+fn beside(desired: &Desired, actual: Actual) -> Actual {
     let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
         id: "sn-01234567890abcdef".into(),
         arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-01234567890abcdef".into(),
@@ -246,9 +275,39 @@ fn steps(desired: &Desired, limits: &Limits) -> Vec<String> {
         tags: Tags::new(),
     });
     let networks: BTreeMap<String, ActualNetwork> = networks.map(|one| (one.name.clone(), one)).collect();
-    let actual = Actual { networks: networks.into_values().collect(), ..Actual::default() };
-    let plan = plan(desired, &actual, limits);
-    plan.to_string().lines().map(str::to_owned).collect()
+    let missing =
+        networks.into_values().filter(|one| !actual.networks.iter().any(|held| held.name == one.name));
+    Actual { networks: actual.networks.iter().cloned().chain(missing).collect(), ..actual }
+}
+
+/// Somebody else's service of that name.
+fn foreign(name: &String) -> ActualService {
+    ActualService {
+        id: format!("svc-{name}"),
+        arn: format!("arn:svc-{name}"),
+        name: name.clone(),
+        status: Status::Active,
+        dns_name: None,
+        custom_domain: None,
+        certificate_arn: None,
+        idle_timeout_seconds: None,
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+        listeners: vec![],
+        is_propagating: false,
+        associations: vec![],
+    }
+}
+
+/// What VPC Lattice has of a unit from when everything was known.
+fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actual {
+    let nothing =
+        Actual { services: case.foreign_services.iter().map(foreign).collect(), ..Actual::default() };
+    let Some(clusters) = &case.before else { return nothing };
+    let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
+    let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
+    let beside = beside(&desired, nothing);
+    settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
 }
 
 fn shown(patch: &StatusPatch) -> Patch {

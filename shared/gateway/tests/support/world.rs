@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use trellis_gateway::{ClusterFacts, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
+use trellis_gateway::{ClusterFacts, ClusterState, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// The registered clusters.
@@ -46,18 +46,44 @@ impl World {
             kinds.iter().map(|kind| (cluster.clone(), Kind::parse(kind).unwrap()))
         });
         let kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
+        let unregistered = |name: &&String| !case.unregistered.contains(name);
         let names: BTreeSet<&String> = objects
             .keys()
             .chain(case.unreadable.keys())
             .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
+            .filter(unregistered)
             .collect();
-        let facts = names.into_iter().map(|name| facts(name, case.vpcs.get(name))).collect();
+        let facts = names.into_iter().map(|name| {
+            let state =
+                if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
+            ClusterFacts { state, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
+        });
+        let facts = facts.collect();
         Self {
             facts,
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
             kinds_missing: kinds_missing.iter().map(|(name, kind)| (cluster(name), *kind)).collect(),
         }
+    }
+
+    /// The same world before, when all clusters were registered and could be read, with these objects.
+    pub(crate) fn before(case: &Case, clusters: &BTreeMap<String, Vec<Value>>, base: &Path) -> Self {
+        let mut before = Case {
+            unreadable: BTreeMap::new(),
+            kinds_missing: BTreeMap::new(),
+            unregistered: vec![],
+            leaving: vec![],
+            ..case.clone()
+        };
+        for (cluster, objects) in clusters {
+            let all = before.clusters.entry(cluster.clone()).or_default();
+            for object in objects {
+                all.retain(|other| identity(other) != identity(object));
+                all.push(object.clone());
+            }
+        }
+        Self::of(&before, base)
     }
 
     /// What an API server answers.
@@ -140,7 +166,7 @@ pub(crate) fn cluster(name: &str) -> ClusterId {
 }
 
 /// Cluster `one` is in the VPC that ends in 1, and so on.
-fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
+fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> ClusterFacts {
     let digit = match name {
         "one" => 1,
         "two" => 2,
@@ -149,6 +175,8 @@ fn facts(name: &str, vpc: Option<&String>) -> ClusterFacts {
     };
     ClusterFacts {
         id: cluster(name),
+        state: ClusterState::Registered,
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
+        cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }
 }

@@ -46,7 +46,7 @@ fn get(cluster: &str, name: &str) -> Read {
 }
 
 fn start() -> Snapshot {
-    Snapshot::of(["one", "two"].map(|name| ClusterFacts { id: id(name), vpc: format!("vpc-{name}") }))
+    Snapshot::of(["one", "two"].map(|name| ClusterFacts::registered(id(name), format!("vpc-{name}"))))
 }
 
 fn clusters(one: Cluster, two: Result<Cluster, String>) -> BTreeMap<ClusterId, Result<Cluster, String>> {

@@ -34,6 +34,11 @@ pub enum ViolationKind {
         /// Whose that is.
         ownership: Ownership,
     },
+    /// A step associates something with a network that may not be used.
+    NotAllowed {
+        /// The network.
+        what: String,
+    },
     /// A step makes something without its owner's tags.
     Unmarked,
     /// A step changes the tags that tell the owner.
@@ -157,6 +162,7 @@ impl Display for ViolationKind {
             Self::OtherOwner { plan, desired } => write!(f, "the plan is of {plan}, the wish of {desired}"),
             Self::NotThere { what } => write!(f, "{what} is not there"),
             Self::NotOurs { what, ownership } => write!(f, "{what} is not ours but {ownership:?}"),
+            Self::NotAllowed { what } => write!(f, "{what} may not be used"),
             Self::Unmarked => f.write_str("it would not bear its owner's tags"),
             Self::OwnerTags { arn } => write!(f, "the owner tags of {arn} would change"),
             Self::ThereAlready { what } => write!(f, "{what} is there already"),

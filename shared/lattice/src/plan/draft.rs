@@ -1,8 +1,9 @@
 //! A plan in the making, and the model that its steps have been done on.
 
 use crate::{
-    Actual, ActualListener, ActualService, ActualTargetGroup, Blocked, Desired, DesiredService,
-    DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag, Tags, apply_step,
+    Actual, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked, Desired,
+    DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
+    Tags, apply_step,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,12 +137,25 @@ impl<'a> Draft<'a> {
             let ours = named.filter(|n| n.ownership == Ownership::Ours);
             ours.map(|n| (&n.arn, missing_tags(&wanted.tags, &n.tags)))
         });
-        let all = network.chain(services).chain(groups).filter(|(_, tags)| !tags.is_empty());
+        let associations = self.desired.vpc_associations.iter().flat_map(|wanted| {
+            let same =
+                |held: &&ActualVpcAssociation| held.vpc == wanted.vpc && held.network == wanted.network;
+            let held = self.model.vpc_associations.iter().filter(same);
+            let ours = held.filter(|a| a.ownership == Ownership::Ours && !is_leaving(a.status));
+            ours.map(|a| (&a.arn, missing_tags(&wanted.tags, &a.tags)))
+        });
+        let all =
+            network.chain(associations).chain(services).chain(groups).filter(|(_, tags)| !tags.is_empty());
         let steps: Vec<Tag> = all.map(|(arn, tags)| Tag { arn: arn.clone(), tags }).collect();
         for step in steps {
             self.push(step);
         }
     }
+}
+
+/// Whether a resource is on its way out: then its tags are of no use any more.
+fn is_leaving(status: Status) -> bool {
+    matches!(status, Status::DeleteInProgress | Status::CreateFailed | Status::DeleteFailed)
 }
 
 fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
@@ -154,7 +168,8 @@ fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
 fn sorted_desired(desired: &Desired) -> Desired {
     let mut desired = desired.clone();
     // In full, so that a new kind of resource is not forgotten here.
-    let Desired { owner: _, network: _, vpc_associations, services, target_groups } = &mut desired;
+    let Desired { owner: _, network: _, vpc_associations, services, target_groups, allowed_networks: _ } =
+        &mut desired;
     for service in &mut *services {
         for listener in &mut service.listeners {
             listener.default_action = listener.default_action.normalised();

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 /// Creates the network, and the VPC associations that nothing stands in the way of.
 pub(super) fn create(draft: &mut Draft) {
     if let Some(wanted) = draft.desired.network.clone() {
-        match draft.model.networks.iter().filter(|n| n.name == wanted.name).count() {
-            0 => draft.push(CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) }),
-            1 => {}
-            _ => draft.block(Blocked::NetworkAmbiguous { network: wanted.name }),
+        if draft.model.networks.iter().any(|n| n.name == wanted.name) {
+            network_usable(draft, &wanted.name);
+        } else {
+            draft.push(CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) });
         }
     }
     for wanted in draft.desired.vpc_associations.clone() {
@@ -96,14 +96,17 @@ pub(super) fn delete(draft: &mut Draft) {
     }
 }
 
-/// Whether exactly one network bears the name. If not, says why.
+/// Whether exactly one network bears the name, and may be used. If not, says why.
 pub(super) fn network_usable(draft: &mut Draft, network: &str) -> bool {
     let network = network.to_owned();
-    match draft.model.networks.iter().filter(|n| n.name == network).count() {
-        0 => draft.block(Blocked::NetworkMissing { network }),
-        1 => return true,
-        _ => draft.block(Blocked::NetworkAmbiguous { network }),
-    }
+    let named: Vec<_> = draft.model.networks.iter().filter(|n| n.name == network).collect();
+    let blocked = match named.as_slice() {
+        [] => Blocked::NetworkMissing { network },
+        [only] if draft.desired.may_use(only) => return true,
+        [only] => Blocked::NetworkNotAllowed { network, arn: only.arn.clone() },
+        _ => Blocked::NetworkAmbiguous { network },
+    };
+    draft.block(blocked);
     false
 }
 

@@ -5,7 +5,8 @@ use super::networks::network_usable;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, Ownership, Status, Tags, UpdateCertificate,
+    DesiredListener, DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Status, Tags, UpdateCertificate,
+    UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
 
@@ -47,14 +48,22 @@ pub(super) fn create(draft: &mut Draft) {
             }
             None => {
                 let tags = draft.tags(&wanted.tags);
-                let DesiredService { name, custom_domain, certificate_arn, .. } = wanted;
-                draft.push(CreateService { service: name, custom_domain, certificate_arn, tags });
+                let DesiredService { name, custom_domain, certificate_arn, idle_timeout_seconds, .. } =
+                    wanted;
+                let service = name;
+                draft.push(CreateService {
+                    service,
+                    custom_domain,
+                    certificate_arn,
+                    idle_timeout_seconds,
+                    tags,
+                });
             }
         }
     }
 }
 
-/// Awaits what is being made, then sets certificates and associates.
+/// Awaits what is being made, then sets certificates and idle time-outs and associates.
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         if in_progress(held.status) {
@@ -67,6 +76,15 @@ pub(super) fn associate(draft: &mut Draft) {
             wanted.certificate_arn.filter(|c| held.certificate_arn.as_ref() != Some(c))
         {
             draft.push(UpdateCertificate { service: wanted.name, certificate_arn });
+        }
+    }
+    for (wanted, held) in ours(draft) {
+        // Where nobody asks for one any more, the default comes back.
+        let default = held.had_idle_timeout().then_some(IDLE_TIMEOUT_DEFAULT);
+        if let Some(idle_timeout_seconds) = wanted.idle_timeout_seconds.or(default)
+            && held.idle_timeout_seconds != Some(idle_timeout_seconds)
+        {
+            draft.push(UpdateIdleTimeout { service: wanted.name, idle_timeout_seconds });
         }
     }
     for (wanted, held) in ours(draft) {

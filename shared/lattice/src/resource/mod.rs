@@ -26,7 +26,7 @@ pub use rule::{ActualRule, CreateRule, DeleteRule, DesiredRule, RuleUpdate, Upda
 pub use rule_match::{HeaderMatch, PathMatch, RuleMatch, ValueMatch};
 pub use service::{
     ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, DesiredService,
-    UpdateCertificate,
+    IDLE_TIMEOUT_DEFAULT, UpdateCertificate, UpdateIdleTimeout,
 };
 pub use service_association::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,

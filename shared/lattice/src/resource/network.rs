@@ -7,7 +7,7 @@ use crate::{Actual, Owner, Ownership, Tags, ViolationKind};
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter, Result as Written};
 
-/// A service network. One that exists and is not ours is used, and never changed or deleted.
+/// A service network. One that exists and is not ours is used where that is allowed, and never changed or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredNetwork {
     /// 3–63 characters, unique in the account and Region.
@@ -40,6 +40,13 @@ impl ActualNetwork {
 }
 
 impl<'a> View<'a> {
+    /// The network, if something may be associated with it.
+    pub(crate) fn usable_network(&self, name: &str) -> Result<&'a ActualNetwork, ViolationKind> {
+        let network = self.network(name)?;
+        require(self.desired.may_use(network), || ViolationKind::NotAllowed { what: subject(name) })?;
+        Ok(network)
+    }
+
     pub(crate) fn network(&self, name: &str) -> Result<&'a ActualNetwork, ViolationKind> {
         there(self.state.networks.iter().find(|n| n.name == name), || subject(name))
     }

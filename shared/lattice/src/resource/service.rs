@@ -5,10 +5,13 @@ use super::{ActualAssociation, ActualListener, DesiredListener, ResourceMut};
 use crate::check::{Deed, View, at_rest, is_broken, ours, require, there};
 use crate::model::forget_services;
 use crate::step::{Nature, StepKind};
-use crate::{Actual, Owner, Ownership, Status, Tags, ViolationKind};
+use crate::{Actual, Owner, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, ViolationKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result as Written};
+
+/// VPC Lattice's own idle time-out, in seconds (API reference, CreateService).
+pub const IDLE_TIMEOUT_DEFAULT: u16 = 60;
 
 /// A Lattice service with all below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub struct DesiredService {
     /// ACM certificate for the custom domain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate_arn: Option<String>,
+    /// Seconds without data after which a connection is closed; none for VPC Lattice's default. Whoever sets it sets
+    /// [`TAG_IDLE_TIMEOUT`](crate::TAG_IDLE_TIMEOUT) too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idle_timeout_seconds: Option<u16>,
     /// Names of the service networks to associate with. They are made by Gateway units.
     pub networks: BTreeSet<String>,
     /// By port; the port is a listener's identity.
@@ -51,6 +58,10 @@ pub struct ActualService {
     /// ACM certificate.
     #[serde(default)]
     pub certificate_arn: Option<String>,
+    /// Seconds without data after which a connection is closed. Read only where it matters
+    /// ([`Self::had_idle_timeout`]), for only GetService tells it.
+    #[serde(default)]
+    pub idle_timeout_seconds: Option<u16>,
     /// Told by the tags.
     pub ownership: Ownership,
     /// Tags; empty when not read.
@@ -71,6 +82,11 @@ impl ActualService {
     /// Names of the target groups that its listeners and rules forward to.
     pub fn target_groups(&self) -> BTreeSet<&str> {
         self.listeners.iter().flat_map(ActualListener::target_groups).collect()
+    }
+
+    /// Whether somebody has once asked for another idle time-out than the default.
+    pub fn had_idle_timeout(&self) -> bool {
+        self.tags.contains_key(TAG_IDLE_TIMEOUT)
     }
 
     /// Whether its listeners and rules tell which target groups it uses. Those of one that is to go, or is going, are not
@@ -134,6 +150,8 @@ pub struct CreateService {
     pub custom_domain: Option<String>,
     /// Certificate.
     pub certificate_arn: Option<String>,
+    /// Idle time-out.
+    pub idle_timeout_seconds: Option<u16>,
     /// Tags.
     pub tags: Tags,
 }
@@ -152,7 +170,7 @@ impl StepKind for CreateService {
     }
 
     fn simulate(&self, state: &mut Actual, owner: &Owner) {
-        let Self { service, custom_domain, certificate_arn, tags } = self;
+        let Self { service, custom_domain, certificate_arn, idle_timeout_seconds, tags } = self;
         state.services.push(ActualService {
             id: format!("svc-{service}"),
             arn: format!("arn:svc-{service}"),
@@ -161,6 +179,7 @@ impl StepKind for CreateService {
             dns_name: None,
             custom_domain: custom_domain.clone(),
             certificate_arn: certificate_arn.clone(),
+            idle_timeout_seconds: *idle_timeout_seconds,
             ownership: owner.of(tags),
             tags: tags.clone(),
             listeners: vec![],
@@ -178,10 +197,9 @@ impl StepKind for CreateService {
 
 impl Display for CreateService {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
-        match &self.custom_domain {
-            Some(domain) => write!(f, "+ service {} for {domain}", self.service),
-            None => write!(f, "+ service {}", self.service),
-        }
+        write!(f, "+ service {}", self.service)?;
+        self.custom_domain.as_ref().map_or(Ok(()), |domain| write!(f, " for {domain}"))?;
+        self.idle_timeout_seconds.map_or(Ok(()), |seconds| write!(f, " idle for {seconds} s at most"))
     }
 }
 
@@ -222,6 +240,46 @@ impl StepKind for UpdateCertificate {
 impl Display for UpdateCertificate {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         write!(f, "~ certificate of service {} {}", self.service, self.certificate_arn)
+    }
+}
+
+/// UpdateService with an idle time-out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateIdleTimeout {
+    /// The service's name.
+    pub service: String,
+    /// The seconds.
+    pub idle_timeout_seconds: u16,
+}
+
+impl StepKind for UpdateIdleTimeout {
+    fn nature(&self) -> Nature<'_> {
+        Nature::BUILDS
+    }
+
+    fn verb(&self) -> &'static str {
+        "update"
+    }
+
+    fn subject(&self) -> String {
+        subject(&self.service)
+    }
+
+    fn simulate(&self, state: &mut Actual, _: &Owner) {
+        if let Some(service) = service_mut(state, &self.service) {
+            service.idle_timeout_seconds = Some(self.idle_timeout_seconds);
+        }
+    }
+
+    fn judge(&self, view: &View) -> Result<(), ViolationKind> {
+        view.our_service(&self.service).map(|_| ())
+    }
+}
+
+impl Display for UpdateIdleTimeout {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        write!(f, "~ idle time-out of service {} {} s", self.service, self.idle_timeout_seconds)
     }
 }
 

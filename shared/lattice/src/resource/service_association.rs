@@ -98,7 +98,7 @@ impl StepKind for CreateAssociation {
         let Self { service, network, tags } = self;
         view.bears_owner(tags)?;
         let held = view.our_service(service)?;
-        view.network(network)?;
+        view.usable_network(network)?;
         ready(held.status, &format!("service {service}"))?;
         let what = || ViolationKind::ThereAlready { what: text(service, network) };
         require(view.association(service, network).is_err(), what)

@@ -19,7 +19,7 @@ pub struct DesiredVpcAssociation {
     /// Security groups of the association; empty for none.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub security_groups: BTreeSet<String>,
-    /// Tags set at creation.
+    /// Tags set at creation and kept; tags of others are left alone.
     pub tags: Tags,
 }
 
@@ -42,12 +42,15 @@ pub struct ActualVpcAssociation {
     pub security_groups: BTreeSet<String>,
     /// Told by the tags.
     pub ownership: Ownership,
+    /// Tags; empty when not read.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 impl ActualVpcAssociation {
     pub(crate) fn as_resource(&mut self) -> ResourceMut<'_> {
-        let Self { id, arn, ownership, .. } = self;
-        ResourceMut { id, arn, ownership, tags: None }
+        let Self { id, arn, ownership, tags, .. } = self;
+        ResourceMut { id, arn, ownership, tags: Some(tags) }
     }
 }
 
@@ -112,12 +115,13 @@ impl StepKind for CreateVpcAssociation {
             status: Status::CreateInProgress,
             security_groups: security_groups.clone(),
             ownership: owner.of(tags),
+            tags: tags.clone(),
         });
     }
 
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {
         view.bears_owner(&self.tags)?;
-        view.network(&self.network)?;
+        view.usable_network(&self.network)?;
         let held = view.state.vpc_associations.iter().find(|a| a.vpc == self.vpc);
         held.map_or(Ok(()), |a| Err(ViolationKind::ThereAlready { what: text(&a.network, &a.vpc) }))
     }

@@ -11,7 +11,7 @@ use trellis_lattice::{
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
     DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan,
     RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, UpdateCertificate,
-    UpdateListener, UpdateRules, UpdateVpcAssociation, check,
+    UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
 
 fn wanted() -> Desired {
@@ -80,6 +80,7 @@ fn nothing_is_made_twice() {
         service: "s".into(),
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         tags: tags.clone(),
     });
     refused(&wanted(), &actual, again, "service s is there already");
@@ -173,6 +174,7 @@ fn what_is_not_ours_is_not_changed() {
             tags: owner().tags(),
         }),
         Step::UpdateCertificate(UpdateCertificate { service: s(), certificate_arn: "arn".into() }),
+        Step::UpdateIdleTimeout(UpdateIdleTimeout { service: s(), idle_timeout_seconds: 90 }),
         Step::UpdateListener(UpdateListener {
             service: s(),
             port: 80,
@@ -316,6 +318,29 @@ fn nothing_is_changed_or_deleted_while_it_is_being_made() {
         security_groups: groups,
     });
     refused(&gateway(&["vpc-1"]), &actual, step, "changed while UpdateInProgress");
+}
+
+#[test]
+fn nothing_is_associated_with_a_network_that_is_not_allowed() {
+    let foreign = || vec![network("net", Ownership::Foreign)];
+    let actual = Actual { networks: foreign(), ..Actual::default() };
+    let vpc = Step::CreateVpcAssociation(CreateVpcAssociation {
+        network: "net".into(),
+        vpc: "vpc-1".into(),
+        security_groups: [].into(),
+        tags: owner().tags(),
+    });
+    refused(&gateway(&["vpc-1"]), &actual, vpc, "service network net may not be used");
+    let actual = made_but(&wanted(), |a| {
+        a.networks = foreign();
+        only_service(a).associations.clear();
+    });
+    let service = Step::CreateAssociation(CreateAssociation {
+        service: "s".into(),
+        network: "net".into(),
+        tags: owner().tags(),
+    });
+    refused(&wanted(), &actual, service, "service network net may not be used");
 }
 
 #[test]

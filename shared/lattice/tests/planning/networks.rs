@@ -21,12 +21,30 @@ fn what_is_as_wanted_needs_nothing() {
 }
 
 #[test]
-fn a_network_of_others_is_used() {
+fn a_network_of_others_is_used_where_its_name_or_arn_is_allowed_and_else_told() {
     let actual = Actual { networks: vec![network("net", Ownership::Foreign)], ..Actual::default() };
     assert_eq!(
         planned(&gateway(&[VPC]), &actual),
-        "+ VPC association net vpc-1\n… wait for VPC association net vpc-1\n"
+        "! service network net (arn:sn-net) is not this installation's, and its use is not allowed\n"
     );
+    for allowed in ["net", "arn:sn-net"] {
+        let desired = Desired { allowed_networks: [allowed.to_owned()].into(), ..gateway(&[VPC]) };
+        assert_eq!(
+            planned(&desired, &actual),
+            "+ VPC association net vpc-1\n… wait for VPC association net vpc-1\n"
+        );
+    }
+}
+
+#[test]
+fn what_is_associated_with_a_network_that_is_not_allowed_any_more_stays() {
+    let actual = Actual {
+        networks: vec![network("net", Ownership::Foreign)],
+        vpc_associations: vec![vpc_association("net", Status::Active, Ownership::Ours)],
+        ..Actual::default()
+    };
+    let text = planned(&gateway(&[VPC]), &actual);
+    assert!(text.starts_with("! service network net") && text.lines().count() == 1, "{text}");
 }
 
 #[test]

@@ -2,7 +2,7 @@ use crate::support::{
     assert_in_order, forward, group, listener, made, made_but, network, only_association, only_network,
     only_service, other_unit, owner, planned, route, rule, service, simple_route,
 };
-use trellis_lattice::{Actual, Desired, Limits, Ownership, Status, check, plan};
+use trellis_lattice::{Actual, Desired, Limits, Ownership, Status, TAG_IDLE_TIMEOUT, check, plan};
 
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
@@ -174,7 +174,9 @@ fn the_spelling_of_a_custom_domain_replaces_no_service() {
 fn a_route_that_moves_to_another_network_is_there_before_it_leaves_the_old_one() {
     let mut desired = wanted();
     desired.services[0].networks = ["other".to_owned()].into();
-    let actual = made_but(&wanted(), |a| a.networks.push(network("other", Ownership::Foreign)));
+    let actual = made_but(&wanted(), |a| {
+        a.networks.push(network("other", Ownership::OtherUnit("gateway/other".into())));
+    });
     assert_eq!(
         planned(&desired, &actual),
         "+ association s other\n… wait for association s other\n- association s net\n"
@@ -248,6 +250,29 @@ fn a_new_certificate_is_set_and_one_no_longer_wanted_stays() {
     desired.services[0].certificate_arn = Some("arn:certificate".into());
     assert_eq!(planned(&desired, &made(&wanted())), "~ certificate of service s arn:certificate\n");
     assert_eq!(planned(&wanted(), &made(&desired)), "");
+}
+
+#[test]
+fn an_idle_timeout_is_set_and_changed_and_the_default_comes_back_when_nobody_asks_any_more() {
+    let idle = |seconds: u16| {
+        let mut desired = wanted();
+        desired.services[0].idle_timeout_seconds = Some(seconds);
+        desired.services[0].tags.insert(TAG_IDLE_TIMEOUT.into(), "set".into());
+        desired
+    };
+    let text = planned(&idle(300), &only_network());
+    assert!(text.contains("+ service s idle for 300 s at most\n") && !text.contains("~ idle"), "{text}");
+    assert_eq!(
+        planned(&idle(300), &made(&wanted())),
+        "~ tags of arn:svc-s trellis:idle-timeout=set\n~ idle time-out of service s 300 s\n"
+    );
+    assert_eq!(planned(&idle(300), &made(&idle(300))), "");
+    assert_eq!(planned(&idle(90), &made(&idle(300))), "~ idle time-out of service s 90 s\n");
+    let back = planned(&wanted(), &made(&idle(300)));
+    assert_eq!(back, "~ idle time-out of service s 60 s\n");
+    // The tag stays: it only says that the present time-out must be looked at.
+    let actual = made_but(&idle(300), |a| only_service(a).idle_timeout_seconds = Some(60));
+    assert_eq!(planned(&wanted(), &actual), "");
 }
 
 #[test]

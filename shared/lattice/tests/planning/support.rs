@@ -52,6 +52,7 @@ pub(crate) fn service(name: &str, listeners: Vec<DesiredListener>) -> DesiredSer
         name: name.into(),
         custom_domain: None,
         certificate_arn: None,
+        idle_timeout_seconds: None,
         networks: ["net".to_owned()].into(),
         listeners,
         tags: Tags::new(),
@@ -126,6 +127,7 @@ pub(crate) fn vpc_association(network: &str, status: Status, ownership: Ownershi
         status,
         security_groups: BTreeSet::new(),
         ownership,
+        tags: Tags::new(),
     }
 }
 

@@ -289,7 +289,7 @@ fn an_exports_target_group_that_others_use_loses_its_targets_and_that_is_said() 
 #[test]
 fn a_route_cannot_take_a_target_group_that_a_service_of_others_uses() {
     let actual = made_but(&export(&[1]), |a| {
-        a.networks.push(crate::support::network("net", Ownership::Foreign));
+        a.networks.push(crate::support::network("net", Ownership::OtherUnit("gateway/net".into())));
         only_group(a).service_arns.insert("arn:svc-theirs".into());
     });
     let text = planned(&wanted(), &actual);

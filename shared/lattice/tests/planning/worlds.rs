@@ -10,7 +10,8 @@ use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
     DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, Limits,
-    ListenerProtocol, Ownership, Status, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
+    ListenerProtocol, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, TargetGroupConfig, TargetHealth,
+    WeightedTargetGroup,
 };
 
 const NETWORKS: [&str; 2] = ["net-1", "net-2"];
@@ -100,16 +101,28 @@ fn desired_service() -> impl Strategy<Value = DesiredService> {
         let domain = proptest::option::weighted(0.2, Just("example.com".to_owned()));
         let certificate = proptest::option::weighted(0.3, Just("arn:certificate".to_owned()));
         let networks = subsequence(NETWORKS.to_vec(), 0..=2);
-        (domain, certificate, networks, vec(desired_listener(name), 0..3), tags()).prop_map(
-            move |(custom_domain, certificate_arn, networks, listeners, tags)| DesiredService {
+        let idle = idle_timeouts();
+        (domain, certificate, idle, networks, vec(desired_listener(name), 0..3), tags()).prop_map(
+            move |(custom_domain, certificate_arn, idle, networks, listeners, tags)| DesiredService {
                 custom_domain,
                 certificate_arn,
+                idle_timeout_seconds: idle,
                 networks: networks.into_iter().map(str::to_owned).collect(),
-                tags,
+                tags: marked(tags, idle),
                 ..service(name, unique(listeners, |l| l.port))
             },
         )
     })
+}
+
+fn idle_timeouts() -> impl Strategy<Value = Option<u16>> {
+    proptest::option::weighted(0.3, select(vec![60, 300, 600]))
+}
+
+/// Tags with the one that goes with an idle time-out.
+fn marked(mut tags: Tags, idle: Option<u16>) -> Tags {
+    tags.extend(idle.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned())));
+    tags
 }
 
 fn health_checks() -> impl Strategy<Value = HealthCheck> {
@@ -144,8 +157,11 @@ fn wishes() -> impl Strategy<Value = Desired> {
         1 => Just((vec![], vec![])),
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
-    (network, vpcs, route, tags()).prop_map(|(network, vpcs, (services, target_groups), tags)| Desired {
+    let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
+    let all = (network, vpcs, route, allowed, tags());
+    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags)| Desired {
         owner: owner(),
+        allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
         vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
             .into_iter()
@@ -217,6 +233,7 @@ fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
             status,
             security_groups,
             ownership,
+            tags: Tags::new(),
         },
     )
 }
@@ -271,8 +288,8 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
         let domain = proptest::option::weighted(0.1, Just("example.com".to_owned()));
         let listeners = vec(actual_listener(name), 0..4);
         let associations = vec(actual_association(), 0..3);
-        (statuses(), domain, ownerships(), tags(), listeners, associations).prop_map(
-            move |(status, custom_domain, ownership, tags, listeners, associations)| {
+        (statuses(), domain, ownerships(), tags(), listeners, associations, idle_timeouts()).prop_map(
+            move |(status, custom_domain, ownership, tags, listeners, associations, idle)| {
                 let read = ownership == Ownership::Ours;
                 // A service cannot be deleted while it is associated.
                 let associated = read && status != Status::DeleteInProgress;
@@ -285,7 +302,8 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
                     dns_name: None,
                     custom_domain,
                     certificate_arn: None,
-                    tags: held_tags(&ownership, tags),
+                    idle_timeout_seconds: idle,
+                    tags: held_tags(&ownership, marked(tags, idle)),
                     ownership,
                     listeners: if read { unique(listeners, |l| l.port) } else { vec![] },
                     associations: if associated {

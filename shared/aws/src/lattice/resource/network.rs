@@ -10,7 +10,9 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
-use trellis_lattice::{ActualNetwork, CreateNetwork, DeleteNetwork, Desired, Ownership, Tags};
+use trellis_lattice::{
+    ActualNetwork, ActualService, CreateNetwork, DeleteNetwork, Desired, DesiredService, Ownership, Tags,
+};
 
 /// By ARN, since a shared network may bear the name of one's own.
 pub(in crate::lattice) type NetworkIndex = BTreeMap<String, NetworkEntry>;
@@ -66,10 +68,12 @@ impl LatticeClient {
     }
 
     /// The wanted networks that exist, by ARN. One that a service is associated with is known to exist; the others are
-    /// looked up, in a fresh listing if the kept one lacks any.
+    /// looked up, in a fresh listing if the kept one lacks any. Whose a network is matters where a service is still to be
+    /// associated with it, unless it may be used whosever it is.
     pub(in crate::lattice) async fn networks_of_services(
         &self,
         desired: &Desired,
+        services: &[ActualService],
         associated: BTreeMap<String, NetworkEntry>,
         not_before: SystemTime,
     ) -> Result<Vec<ActualNetwork>, AwsError> {
@@ -88,7 +92,21 @@ impl LatticeClient {
             let found: Vec<_> = index.iter().filter(|(_, entry)| missing.contains(&entry.name)).collect();
             networks.extend(found.into_iter().map(|(arn, entry)| (arn.clone(), entry.clone())));
         }
-        Ok(networks.values().map(|entry| entry.network(Ownership::Unread, Tags::new())).collect())
+        let lacks = |wanted: &DesiredService, network: &str| {
+            let held = services.iter().find(|service| service.name == wanted.name);
+            wanted.networks.contains(network)
+                && !held.is_some_and(|held| held.associations.iter().any(|one| one.network == network))
+        };
+        let read = networks.values().map(|entry| async move {
+            let is_to_be_used = desired.services.iter().any(|wanted| lacks(wanted, &entry.name));
+            if !is_to_be_used || desired.allows(&entry.name, &entry.arn) {
+                return Ok(Some(entry.network(Ownership::Unread, Tags::new())));
+            }
+            let owned = self.ownership(&desired.owner, &entry.arn).await?;
+            Ok(owned.map(|(ownership, tags)| entry.network(ownership, tags)))
+        });
+        let networks: Vec<Option<ActualNetwork>> = try_join_all(read).await?;
+        Ok(networks.into_iter().flatten().collect())
     }
 }
 

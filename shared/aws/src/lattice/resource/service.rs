@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualAssociation, ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, Desired,
-    DesiredService, Ownership, Status, UpdateCertificate,
+    DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Status, UpdateCertificate, UpdateIdleTimeout,
 };
 
 const GET: &str = "GetService";
@@ -32,21 +32,14 @@ pub(in crate::lattice) struct ServiceEntry {
     pub(in crate::lattice) status: Status,
     pub(in crate::lattice) dns_name: Option<String>,
     pub(in crate::lattice) custom_domain: Option<String>,
-    certificate: Certificate,
-}
-
-/// What is known of a service's certificate.
-#[derive(Debug, Clone)]
-enum Certificate {
-    /// A listing does not tell.
-    Unread,
-    /// Its ARN; none if it has none.
-    Read(Option<String>),
+    /// None if it was not read, which a listing does not.
+    told: Option<Details>,
 }
 
 impl ServiceEntry {
     /// One that was read; none where id, ARN or name is missing.
     fn read(output: GetServiceOutput) -> Option<Self> {
+        let told = Details::of(&output);
         Some(Self {
             id: output.id?,
             arn: output.arn?,
@@ -54,7 +47,7 @@ impl ServiceEntry {
             status: seen_status(output.status.as_ref()),
             dns_name: output.dns_entry.and_then(|entry| entry.domain_name),
             custom_domain: output.custom_domain_name.filter(|name| !name.is_empty()),
-            certificate: Certificate::Read(output.certificate_arn.filter(|arn| !arn.is_empty())),
+            told: Some(told),
         })
     }
 
@@ -67,8 +60,25 @@ impl ServiceEntry {
             status: seen_status(summary.status.as_ref()),
             dns_name: summary.dns_entry.and_then(|entry| entry.domain_name),
             custom_domain: summary.custom_domain_name.filter(|name| !name.is_empty()),
-            certificate: Certificate::Unread,
+            told: None,
         })
+    }
+}
+
+/// What ListServices does not tell of a service.
+#[derive(Debug, Default, Clone)]
+struct Details {
+    certificate_arn: Option<String>,
+    /// None where it does not matter.
+    idle_timeout_seconds: Option<u16>,
+}
+
+impl Details {
+    fn of(output: &GetServiceOutput) -> Self {
+        Self {
+            certificate_arn: output.certificate_arn.clone().filter(|arn| !arn.is_empty()),
+            idle_timeout_seconds: output.idle_timeout_seconds.and_then(|seconds| seconds.try_into().ok()),
+        }
     }
 }
 
@@ -122,6 +132,7 @@ impl LatticeClient {
             dns_name: entry.dns_name.clone(),
             custom_domain: entry.custom_domain.clone(),
             certificate_arn: None,
+            idle_timeout_seconds: None,
             ownership,
             tags,
             listeners: vec![],
@@ -135,18 +146,21 @@ impl LatticeClient {
             Some(wanted) => futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
-                self.certificate(entry, wanted),
+                self.details(entry, &service, wanted),
             ),
             None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
         };
-        let Some((associations, (listeners, is_propagating), certificate_arn)) = found(parts)? else {
+        let Some((associations, (listeners, is_propagating), details)) = found(parts)? else {
             return Ok(None);
         };
         service.is_propagating = is_propagating;
         let networks;
         (service.associations, networks) = associations.into_iter().unzip();
         service.listeners = listeners;
-        service.certificate_arn = certificate_arn;
+        Details {
+            certificate_arn: service.certificate_arn,
+            idle_timeout_seconds: service.idle_timeout_seconds,
+        } = details;
         Ok(Some((service, networks)))
     }
 
@@ -159,7 +173,7 @@ impl LatticeClient {
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
         shares_target_group: bool,
-    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Option<String>), AwsError> {
+    ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Details), AwsError> {
         let associations = self.associations(&entry.id).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
@@ -169,24 +183,29 @@ impl LatticeClient {
         } else {
             (vec![], false)
         };
-        Ok((associations, listeners, None))
+        Ok((associations, listeners, Details::default()))
     }
 
-    /// Only GetService tells the certificate; without a wish for one there is nothing to compare.
-    async fn certificate(
+    /// What only GetService tells; without a wish, now or once, there is nothing to compare.
+    async fn details(
         &self,
         entry: &ServiceEntry,
+        service: &ActualService,
         wanted: &DesiredService,
-    ) -> Result<Option<String>, AwsError> {
-        if let Certificate::Read(arn) = &entry.certificate {
-            return Ok(arn.clone());
-        }
-        if wanted.certificate_arn.is_none() {
-            return Ok(None);
-        }
-        let request = self.api().get_service().service_identifier(&entry.id).send();
-        let output = self.read(GET, request).await?;
-        Ok(output.certificate_arn.filter(|arn| !arn.is_empty()))
+    ) -> Result<Details, AwsError> {
+        let idle_timeout_counts = wanted.idle_timeout_seconds.is_some() || service.had_idle_timeout();
+        let told = match &entry.told {
+            Some(told) => told.clone(),
+            None if wanted.certificate_arn.is_none() && !idle_timeout_counts => {
+                return Ok(Details::default());
+            }
+            None => {
+                let request = self.api().get_service().service_identifier(&service.id).send();
+                Details::of(&self.read(GET, request).await?)
+            }
+        };
+        let seconds = told.idle_timeout_seconds.unwrap_or(IDLE_TIMEOUT_DEFAULT);
+        Ok(Details { idle_timeout_seconds: idle_timeout_counts.then_some(seconds), ..told })
     }
 
     /// Reads a service, for the listing too.
@@ -215,13 +234,14 @@ impl Perform for CreateService {
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "CreateService";
-        let Self { service, custom_domain, certificate_arn, tags } = self;
+        let Self { service, custom_domain, certificate_arn, idle_timeout_seconds, tags } = self;
         let request = client
             .api()
             .create_service()
             .name(service)
             .set_custom_domain_name(custom_domain.clone())
             .set_certificate_arn(certificate_arn.clone())
+            .set_idle_timeout_seconds(idle_timeout_seconds.map(i32::from))
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let written = client.write(OPERATION, request).await;
@@ -238,7 +258,7 @@ impl Perform for CreateService {
             status: if made.active { Status::Active } else { Status::CreateInProgress },
             dns_name: made.dns_name.clone(),
             custom_domain: custom_domain.clone(),
-            certificate: Certificate::Read(certificate_arn.clone()),
+            told: None,
         };
         names.lock().services.insert(service.clone(), made);
         client.inner.services.change(|index| _ = index.insert(entry.arn.clone(), entry)).await;
@@ -254,6 +274,18 @@ impl Perform for UpdateCertificate {
         let known = names.service(OPERATION, &self.service)?;
         let update = client.api().update_service().service_identifier(known.id);
         client.write(OPERATION, update.certificate_arn(&self.certificate_arn).send()).await?;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for UpdateIdleTimeout {
+    const LANE: Lane = Lane::Make;
+
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        const OPERATION: &str = "UpdateService";
+        let known = names.service(OPERATION, &self.service)?;
+        let update = client.api().update_service().service_identifier(known.id);
+        client.write(OPERATION, update.idle_timeout_seconds(self.idle_timeout_seconds.into()).send()).await?;
         Ok(StepEnd::Done)
     }
 }

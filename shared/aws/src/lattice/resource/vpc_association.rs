@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 use trellis_lattice::{
     ActualNetwork, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,
-    DeleteVpcAssociation, Desired, Ownership, Status, UpdateVpcAssociation,
+    DeleteVpcAssociation, Desired, Ownership, Status, Tags, UpdateVpcAssociation,
 };
 
 const GET: &str = "GetServiceNetworkVpcAssociation";
@@ -71,6 +71,7 @@ impl LatticeClient {
                 status: seen_status(summary.status.as_ref()),
                 security_groups: BTreeSet::new(),
                 ownership: Ownership::Unread,
+                tags: Tags::new(),
             })
         });
         Ok(read.collect())
@@ -94,18 +95,14 @@ impl LatticeClient {
         let wishes = &desired.vpc_associations;
         let wanted = wishes.iter().find(|w| w.vpc == association.vpc && w.network == association.network);
         let elsewhere = wanted.is_none() && wishes.iter().any(|w| w.vpc == association.vpc);
-        let stays = matches!(association.status, Status::Active | Status::CreateInProgress);
-        let matters = match wanted {
-            Some(wanted) => !stays || !wanted.security_groups.is_empty(),
-            None => !elsewhere,
-        };
-        if !matters {
+        // The tags of the network's own associations tell which clusters want them.
+        if elsewhere {
             return Ok(Some(association));
         }
-        let Some((ownership, _)) = self.ownership(&desired.owner, &association.arn).await? else {
+        let Some((ownership, tags)) = self.ownership(&desired.owner, &association.arn).await? else {
             return Ok(None);
         };
-        association.ownership = ownership;
+        (association.ownership, association.tags) = (ownership, tags);
         if association.ownership == Ownership::Ours && wanted.is_some_and(|w| !w.security_groups.is_empty()) {
             let get = self.api().get_service_network_vpc_association();
             let request = get.service_network_vpc_association_identifier(&association.id).send();

@@ -3,7 +3,7 @@
 use super::{Effect, InAccount, Scene, Standing, active, at_rest, free};
 use trellis_lattice::{
     Actual, ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, Desired,
-    DesiredService, Status, UpdateCertificate,
+    DesiredService, Status, UpdateCertificate, UpdateIdleTimeout,
 };
 
 pub(crate) const KIND: &str = "service";
@@ -41,6 +41,21 @@ impl InAccount for CreateService {
 }
 
 impl InAccount for UpdateCertificate {
+    fn answer(&self, scene: &Scene) -> Result<Standing, String> {
+        active(scene.service(&self.service)?.status)?;
+        Ok(Standing::Done)
+    }
+
+    fn effect(&self, state: &Actual) -> Effect<'_> {
+        Effect::Touches(ids(state, &self.service))
+    }
+
+    fn loses(&self, _: &Desired, _: &Actual) -> Option<String> {
+        None
+    }
+}
+
+impl InAccount for UpdateIdleTimeout {
     fn answer(&self, scene: &Scene) -> Result<Standing, String> {
         active(scene.service(&self.service)?.status)?;
         Ok(Standing::Done)
