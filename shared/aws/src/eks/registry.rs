@@ -11,6 +11,8 @@ use trellis_lattice::Tags;
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
+/// The tag that names the set that a cluster is in.
+pub const CLUSTER_SET_TAG: &str = "trellis:cluster-set";
 
 /// The tag that registers a cluster.
 ///
@@ -31,9 +33,6 @@ pub struct ClusterTag {
     "{0:?} is not a cluster tag (hint: write it as key=value, such as trellis:registered=true; the value {LEAVING} is taken)"
 )]
 pub struct ParseClusterTagError(String);
-
-/// The tag that names the set that a cluster is in.
-pub const CLUSTER_SET_TAG: &str = "trellis:cluster-set";
 
 /// What a person has said of a cluster, by its tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +154,8 @@ pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String
         .decode(data.ok_or_else(|| missing("certificateAuthority.data"))?)
         .map_err(|error| format!("its certificateAuthority.data is not base64: {error}"))?;
     let vpc = cluster.resources_vpc_config.as_ref().and_then(|config| config.vpc_id.clone());
-    Ok(Access { endpoint, ca_pem, vpc: vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))? })
+    let vpc = vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))?;
+    Ok(Access { endpoint, ca_pem, vpc })
 }
 
 #[cfg(test)]

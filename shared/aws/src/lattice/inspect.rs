@@ -42,7 +42,8 @@ struct Found {
 }
 
 impl LatticeClient {
-    /// What is there of what `desired` names and of what its owner has.
+    /// What is there of what `desired` names and of what its owner has. `desired` may be less than what will be wanted: as
+    /// long as it wants anything, all that the owner has is read in full, so that parts of it can be wanted as they are.
     ///
     /// Whose a resource is, its tags tell; those of services, target groups and, for Gateway units, service networks are
     /// always read (or known from the last minute), those of what is below a service only when something would be done
@@ -93,8 +94,7 @@ impl LatticeClient {
                 false
             }
         };
-        let wants_nothing = desired.services.is_empty() && desired.target_groups.is_empty();
-        if is_answered && !wants_nothing && !self.inner.memory.is_in_doubt(&desired.owner.unit) {
+        if is_answered && wants_anything(desired) && !self.inner.memory.is_in_doubt(&desired.owner.unit) {
             return self.found_by_arn(&arns).await;
         }
         self.found_by_listing(desired, &arns, candidate_service_names, with_services, not_before).await
@@ -166,17 +166,8 @@ impl LatticeClient {
         not_before: SystemTime,
     ) -> Result<Actual, AwsError> {
         let Found { services, target_groups, group_names } = found;
-        let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
-        let wanted_groups_users: BTreeSet<String> = target_groups
-            .iter()
-            .filter(|group| wanted(&group.entry.name))
-            .flat_map(|group| group.entry.service_arns.clone())
-            .collect();
         let (services, target_groups) = futures::try_join!(
-            try_join_all(services.iter().map(|entry| {
-                let shares = wanted_groups_users.contains(&entry.arn);
-                self.inspect_service(desired, entry, &group_names, shares)
-            })),
+            try_join_all(services.iter().map(|entry| self.inspect_service(desired, entry, &group_names))),
             try_join_all(target_groups.into_iter().map(|group| self.inspect_target_group(desired, group))),
         )?;
         let (services, networks): (Vec<_>, Vec<_>) = services.into_iter().flatten().unzip();
@@ -256,6 +247,11 @@ impl LatticeClient {
         }
         Ok(())
     }
+}
+
+/// Whether a unit wants a service or a target group. Of one that wants none only what is needed to delete is read.
+pub(super) fn wants_anything(desired: &Desired) -> bool {
+    !(desired.services.is_empty() && desired.target_groups.is_empty())
 }
 
 fn names_by_id(groups: &[SeenTargetGroup]) -> BTreeMap<String, String> {

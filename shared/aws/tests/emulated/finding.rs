@@ -107,6 +107,37 @@ async fn what_a_rule_leads_to_is_known_whatever_the_index_shows() {
     assert!(!plan.steps.iter().any(makes), "{plan}");
 }
 
+/// What is known of a unit's clusters may be less than what it has: what is then wanted as it is must have been read.
+#[tokio::test]
+async fn what_the_first_look_does_not_want_is_read_in_full_as_long_as_the_unit_wants_anything() {
+    let (emulator, lattice) = world().await;
+    let mut wish = route(&["/inventory", "/more"], 2);
+    let mut other = wish.target_groups[0].clone();
+    other.name = format!("{}-other", other.name);
+    wish.services[0].listeners[0].rules[1].action = crate::wishes::forward(&other.name);
+    wish.target_groups.push(other);
+    converge(&emulator, &lattice, &wish).await;
+
+    let mut less = wish.clone();
+    less.target_groups.truncate(1);
+    less.services[0].name = "inventory-default-another".into();
+    for by_listing in [false, true] {
+        let fault = json!({"kind": "deny", "operation": "tagging:*"});
+        let faults = if by_listing { vec![fault] } else { vec![] };
+        emulator.configure(&json!({ "faults": faults }));
+        let cold = emulator.aws().await.lattice();
+        let actual =
+            cold.inspect(&less, &["inventory-default".into()], std::time::SystemTime::now()).await.unwrap();
+        assert_eq!(actual.target_groups.len(), 2);
+        let is_read = |group: &trellis_lattice::ActualTargetGroup| {
+            group.config.is_some() && group.health_check.is_some() && group.targets.len() == 2
+        };
+        assert!(actual.target_groups.iter().all(is_read), "{:?}", actual.target_groups);
+        assert_eq!(actual.services[0].listeners[0].rules.len(), 2);
+        assert!(trellis_lattice::plan(&wish, &actual, &crate::harness::limits()).steps.is_empty());
+    }
+}
+
 async fn converge_until_propagation(lattice: &LatticeClient, wish: &Desired) {
     let moved = pass(lattice, wish).await;
     assert!(moved.applied.outcome.is_complete(), "{:?}", moved.applied);

@@ -5,6 +5,7 @@ use super::network::NetworkEntry;
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
 use crate::lattice::find::ResourceKind;
+use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -111,14 +112,12 @@ impl LatticeClient {
 
     /// A service, and the networks that it is associated with.
     ///
-    /// `group_names` has the names of all target groups by id; `shares_target_group` says whether the service uses one
-    /// that the unit wants.
+    /// `group_names` has the names of target groups by id.
     pub(in crate::lattice) async fn inspect_service(
         &self,
         desired: &Desired,
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
-        shares_target_group: bool,
     ) -> Result<Option<(ActualService, Vec<NetworkEntry>)>, AwsError> {
         let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
             return Ok(None);
@@ -142,13 +141,14 @@ impl LatticeClient {
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
             return Ok(Some((service, vec![])));
         }
-        let parts = match wanted {
-            Some(wanted) => futures::try_join!(
+        let parts = if wants_anything(desired) {
+            futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
                 self.details(entry, &service, wanted),
-            ),
-            None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
+            )
+        } else {
+            self.parts_of_unwanted(desired, entry, group_names).await
         };
         let Some((associations, (listeners, is_propagating), details)) = found(parts)? else {
             return Ok(None);
@@ -164,25 +164,19 @@ impl LatticeClient {
         Ok(Some((service, networks)))
     }
 
-    /// Of a service that is to go. Its listeners go with it and need not be read, unless they must go before: because
-    /// they use a target group that a wanted service is to have, or because the service has to stay, since an
+    /// Of a service that is to go. Its listeners go with it and need not be read, unless the service has to stay, since an
     /// association that is not ours holds it.
     async fn parts_of_unwanted(
         &self,
         desired: &Desired,
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
-        shares_target_group: bool,
     ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Details), AwsError> {
         let associations = self.associations(&entry.id).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
         let held = tags.values().any(|tags| desired.owner.of(tags) != Ownership::Ours);
-        let listeners = if held || shares_target_group {
-            self.listeners(&entry.id, group_names).await?
-        } else {
-            (vec![], false)
-        };
+        let listeners = if held { self.listeners(&entry.id, group_names).await? } else { (vec![], false) };
         Ok((associations, listeners, Details::default()))
     }
 
@@ -191,12 +185,16 @@ impl LatticeClient {
         &self,
         entry: &ServiceEntry,
         service: &ActualService,
-        wanted: &DesiredService,
+        wanted: Option<&DesiredService>,
     ) -> Result<Details, AwsError> {
-        let idle_timeout_counts = wanted.idle_timeout_seconds.is_some() || service.had_idle_timeout();
+        let idle_timeout_counts =
+            wanted.is_some_and(|wanted| wanted.idle_timeout_seconds.is_some()) || service.had_idle_timeout();
+        // A certificate comes with a custom domain only.
+        let certificate_counts =
+            service.custom_domain.is_some() || wanted.is_some_and(|wanted| wanted.certificate_arn.is_some());
         let told = match &entry.told {
             Some(told) => told.clone(),
-            None if wanted.certificate_arn.is_none() && !idle_timeout_counts => {
+            None if !certificate_counts && !idle_timeout_counts => {
                 return Ok(Details::default());
             }
             None => {

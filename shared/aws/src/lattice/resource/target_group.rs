@@ -5,6 +5,7 @@ use super::target::actual_targets;
 use crate::AwsError;
 use crate::lattice::convert::{last_part, sdk_tags, sdk_target_protocol, small, status, target_protocol};
 use crate::lattice::find::ResourceKind;
+use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::{Names, forget};
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -110,7 +111,8 @@ impl LatticeClient {
         Ok(found(self.read(GET, request).await)?.and_then(SeenTargetGroup::read))
     }
 
-    /// A target group with its targets; none if it has gone meanwhile.
+    /// A target group with its targets; none if it has gone meanwhile. Its settings are read as long as the unit wants
+    /// anything: what is to stay as it is shows only when it was read.
     pub(in crate::lattice) async fn inspect_target_group(
         &self,
         desired: &Desired,
@@ -120,7 +122,6 @@ impl LatticeClient {
         let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
             return Ok(None);
         };
-        let wanted = desired.target_groups.iter().any(|wanted| wanted.name == entry.name);
         let mut group = ActualTargetGroup {
             id: entry.id,
             arn: entry.arn,
@@ -138,16 +139,18 @@ impl LatticeClient {
         }
         let details = async {
             match details {
-                Some(details) => Ok(Some(details)),
-                None => self.target_group_details(&group.id, wanted).await,
+                None if wants_anything(desired) => {
+                    let request = self.api().get_target_group().target_group_identifier(&group.id).send();
+                    self.read(GET, request).await.map(Some)
+                }
+                details => Ok(details),
             }
         };
         let read = futures::try_join!(details, self.targets(&group.id));
         let Some((details, targets)) = found(read)? else { return Ok(None) };
         let default_port = details.as_ref().and_then(|d| d.config.as_ref()).and_then(|c| small(c.port));
         group.targets = actual_targets(targets, default_port);
-        // A target group that is to go has no settings to compare, whether they were read or not.
-        if let Some(details) = details.filter(|_| wanted) {
+        if let Some(details) = details {
             group.status = seen_status(details.status.as_ref());
             let config = details.config.as_ref();
             group.config = config.and_then(|config| target_group_config(details.r#type.as_ref(), config));
@@ -155,19 +158,6 @@ impl LatticeClient {
             group.service_arns.extend(details.service_arns.into_iter().flatten());
         }
         Ok(Some(group))
-    }
-
-    /// A target group that is to go has no settings to compare.
-    async fn target_group_details(
-        &self,
-        id: &str,
-        wanted: bool,
-    ) -> Result<Option<GetTargetGroupOutput>, AwsError> {
-        if !wanted {
-            return Ok(None);
-        }
-        let request = self.api().get_target_group().target_group_identifier(id).send();
-        self.read(GET, request).await.map(Some)
     }
 
     /// Reads a target group, for the listing too.
