@@ -60,12 +60,14 @@ class Emulator:
         return int(self.calls(since=_NEVER)["last"])
 
     def operations(self, since: int = 0, *, but_of: str = "") -> Counter[str]:
-        """How often each operation was called by functions after the mark `since`.
+        """How often each operation of VPC Lattice was called by functions after the mark `since`.
 
-        The AWS CLI's and the tests' own calls do not count, nor those whose User-Agent names the application `but_of`.
+        Calls of the neighbours (tags, quotas), whose names have the service before them, do not count, nor do the AWS CLI's
+        and the tests' own, nor those whose User-Agent names the application `but_of`.
         """
         agents = ((call["operation"], call.get("agent", "")) for call in self.calls(since)["calls"])
-        return Counter(name for name, agent in agents if _FUNCTIONS_SDK in agent and not (but_of and f"app/{but_of}" in agent))
+        return Counter(name for name, agent in agents
+                       if ":" not in name and _FUNCTIONS_SDK in agent and not (but_of and f"app/{but_of}" in agent))
 
     def state(self) -> Any:
         """All resources."""

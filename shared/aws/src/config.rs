@@ -111,7 +111,7 @@ impl Aws {
             .interceptor(self.counts.clone())
             .interceptor(PartitionByOperation)
             .build();
-        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config))
+        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), self.tags())
     }
 
     /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps what it knows of them.

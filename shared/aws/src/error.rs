@@ -127,6 +127,11 @@ impl AwsError {
         self.code() == Some("ResourceNotFoundException")
     }
 
+    /// Whether a create that meets this may have met a thing of its own name.
+    pub(crate) fn may_hide_a_duplicate(&self) -> bool {
+        matches!(self.code(), Some("ValidationException" | "ServiceQuotaExceededException"))
+    }
+
     /// Whether the caller may not do this, or not with this resource.
     pub fn is_access_denied(&self) -> bool {
         self.code().is_some_and(|code| code == "AccessDeniedException" || code == "AccessDenied")

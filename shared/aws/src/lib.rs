@@ -38,11 +38,11 @@ mod tagging;
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registration, Registry, TokenError,
-    Unusable, eks_token,
+    CLUSTER_SET_TAG, ClusterTag, Clusters, Membership, ParseClusterTagError, RegisteredCluster, Registration,
+    Registry, TokenError, Unusable, eks_token,
 };
 pub use error::AwsError;
-pub use lattice::{Inventory, LatticeClient, Summary};
+pub use lattice::{LatticeClient, OwnedResource, ResourceKind};
 pub use ports::AwsLattice;
 pub use queue::HintQueue;
 pub use quotas::QuotaClient;

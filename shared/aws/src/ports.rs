@@ -1,13 +1,15 @@
 //! The engine's ports on AWS.
 
-use crate::{CallCounts, Clusters, HintQueue, LatticeClient, RegisteredCluster, Registration, Unusable};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{
+    CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, RegisteredCluster,
+    Registration, ResourceKind, Unusable,
+};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
-use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
+use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_UNIT};
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
 };
@@ -47,24 +49,24 @@ impl Lattice for AwsLattice {
     }
 
     async fn owned(&self, installation: &str) -> Result<Vec<Owned>, CallError> {
-        let inventory = self.client.inventory(SystemTime::now()).await?;
-        let mut names: BTreeMap<String, String> =
-            inventory.services.iter().map(|one| (one.arn.clone(), one.name.clone())).collect();
-        let all = inventory.services.into_iter().chain(inventory.target_groups);
-        let all = all.chain(inventory.networks).chain(inventory.vpc_associations);
-        let arns: BTreeSet<String> = all.map(|resource| resource.arn).collect();
-        let tags = self.client.tags(&arns).await?;
-        let ours = tags
-            .into_iter()
-            .filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
-        Ok(ours
-            .map(|(arn, tags)| Owned {
-                service: names.remove(&arn),
-                unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
-                key: Owner::key_in(&tags),
-                arn,
-            })
-            .collect())
+        let mut owned = vec![];
+        let take = |resource: OwnedResource| {
+            // What is below a service goes with it.
+            let stands = matches!(
+                resource.kind,
+                ResourceKind::Network
+                    | ResourceKind::VpcAssociation
+                    | ResourceKind::Service
+                    | ResourceKind::TargetGroup
+            );
+            if stands {
+                let OwnedResource { arn, tags, .. } = resource;
+                let unit = tags.get(TAG_UNIT).cloned().unwrap_or_default();
+                owned.push(Owned { arn, unit, key: Owner::key_in(&tags), service: None });
+            }
+        };
+        self.client.owned(installation, take).await?;
+        Ok(owned)
     }
 
     fn take_calls(&self) -> Calls {
@@ -105,22 +107,21 @@ impl Registry for Clusters {
 }
 
 fn described(cluster: &RegisteredCluster) -> Described {
-    let facts = ClusterFacts {
-        state: state(cluster.registration),
-        cluster_set: cluster.cluster_set.clone(),
-        ..ClusterFacts::registered(cluster.id.clone(), cluster.vpc.clone())
-    };
-    Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() }
+    Described {
+        facts: facts(&cluster.id, &cluster.membership, &cluster.vpc),
+        endpoint: cluster.endpoint.clone(),
+        ca_pem: cluster.ca_pem.clone(),
+    }
 }
 
 fn unusable(cluster: &Unusable) -> ClusterFacts {
-    let state = state(cluster.registration);
-    ClusterFacts { state, ..ClusterFacts::registered(cluster.id.clone(), "") }
+    facts(&cluster.id, &cluster.membership, "")
 }
 
-fn state(registration: Registration) -> ClusterState {
-    match registration {
+fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
+    let state = match said.registration {
         Registration::Registered => ClusterState::Registered,
         Registration::Leaving => ClusterState::Leaving,
-    }
+    };
+    ClusterFacts { id: id.clone(), vpc: vpc.to_owned(), state, cluster_set: Some(said.cluster_set.clone()) }
 }

@@ -33,6 +33,18 @@ impl TagIndex {
         resource_type: &str,
         tags: &[(&str, Option<&str>)],
     ) -> Result<BTreeMap<String, Tags>, AwsError> {
+        let mut found = BTreeMap::new();
+        self.each(resource_type, tags, |arn, tags| _ = found.insert(arn, tags)).await?;
+        Ok(found)
+    }
+
+    /// As [`Self::find`], one resource after the other: for what may be too many to be held.
+    pub(crate) async fn each(
+        &self,
+        resource_type: &str,
+        tags: &[(&str, Option<&str>)],
+        mut take: impl FnMut(String, Tags) + Send,
+    ) -> Result<(), AwsError> {
         const OPERATION: &str = "GetResources";
         let filters = tags.iter().map(|(key, value)| {
             TagFilter::builder().key(*key).set_values(value.map(|value| vec![value.to_owned()])).build()
@@ -45,20 +57,18 @@ impl TagIndex {
             .into_paginator()
             .page_size(PAGE_ENTRIES)
             .send();
-        let mut found = BTreeMap::new();
         let mut read = 0;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::from_sdk(OPERATION, error))?;
             for resource in page.resource_tag_mapping_list.into_iter().flatten() {
                 let Some(arn) = resource.resource_arn else { continue };
-                let tags = resource.tags.into_iter().flatten().map(|tag| (tag.key, tag.value)).collect();
-                found.insert(arn, tags);
+                take(arn, resource.tags.into_iter().flatten().map(|tag| (tag.key, tag.value)).collect());
             }
             read += 1;
             if read >= PAGES_MAX {
                 return Err(AwsError::refused(OPERATION, format!("more than {PAGES_MAX} pages")));
             }
         }
-        Ok(found)
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
 use super::known::{Description, Known};
-use super::registry::{ClusterTag, Registration, Registry, access};
+use super::registry::{ClusterTag, Membership, Registry, access};
 use super::token::{TokenError, eks_token};
 use crate::AwsError;
 use crate::tagging::TagIndex;
@@ -93,14 +93,13 @@ impl Clusters {
         eks_token(&credentials, &scope.region, name, SystemTime::now())
     }
 
-    async fn search(&self) -> Result<BTreeMap<ClusterId, Registration>, AwsError> {
+    async fn search(&self) -> Result<BTreeMap<ClusterId, Membership>, AwsError> {
         let found = self.tags.find(RESOURCE_TYPE, &[(self.tag.key(), None)]).await?;
         let mut clusters = BTreeMap::new();
         for (arn, tags) in found {
-            let registration = tags.get(self.tag.key()).and_then(|value| self.tag.registration(value));
-            match (arn.parse(), registration) {
-                (Ok(id), Some(registration)) => {
-                    clusters.insert(id, registration);
+            match (arn.parse(), self.tag.membership(&tags)) {
+                (Ok(id), Some(membership)) => {
+                    clusters.insert(id, membership);
                 }
                 (Err(error), _) => tracing::warn!(%error, "a registered cluster is left out"),
                 (Ok(_), None) => {

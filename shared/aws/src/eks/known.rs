@@ -1,6 +1,7 @@
 //! What is known of the registered clusters, how old it is, and what is to be asked next. No calls are made here.
 
-use super::registry::{Access, RegisteredCluster, Registration, Registry, Unusable};
+use super::registry::{Access, Membership, RegisteredCluster, Registry, Unusable};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use trellis_hint::ClusterId;
@@ -29,7 +30,7 @@ pub(super) struct Known {
 
 #[derive(Debug)]
 struct Found {
-    registration: Registration,
+    membership: Membership,
     /// When it was last asked to be described.
     asked: Option<SystemTime>,
     /// The last description that could be used, and when it was asked for.
@@ -66,12 +67,16 @@ impl Known {
     }
 
     /// Notes what the search that began at this time has found.
-    pub(super) fn found(&mut self, now: SystemTime, clusters: BTreeMap<ClusterId, Registration>) {
+    pub(super) fn found(&mut self, now: SystemTime, clusters: BTreeMap<ClusterId, Membership>) {
         self.found_at = Some(now);
         self.clusters.retain(|id, _| clusters.contains_key(id));
-        for (id, registration) in clusters {
-            let unknown = || Found { registration, asked: None, access: None, why: None };
-            self.clusters.entry(id).or_insert_with(unknown).registration = registration;
+        for (id, membership) in clusters {
+            match self.clusters.entry(id) {
+                Entry::Occupied(known) => known.into_mut().membership = membership,
+                Entry::Vacant(new) => {
+                    new.insert(Found { membership, asked: None, access: None, why: None });
+                }
+            }
         }
     }
 
@@ -118,14 +123,13 @@ impl Known {
     pub(super) fn registry(&self) -> Registry {
         let mut registry = Registry::default();
         for (id, known) in &self.clusters {
-            let (id, registration) = (id.clone(), known.registration);
-            if let Some((_, Access { endpoint, ca_pem, vpc, cluster_set })) = known.access.clone() {
-                let cluster =
-                    RegisteredCluster { id: id.clone(), registration, endpoint, ca_pem, vpc, cluster_set };
+            let (id, membership) = (id.clone(), known.membership.clone());
+            if let Some((_, Access { endpoint, ca_pem, vpc })) = known.access.clone() {
+                let cluster = RegisteredCluster { id: id.clone(), membership, endpoint, ca_pem, vpc };
                 registry.clusters.insert(id, cluster);
             } else {
                 let why = known.why.clone().unwrap_or_else(|| "EKS has not described it in time".to_owned());
-                registry.unusable.push(Unusable { id, registration, why });
+                registry.unusable.push(Unusable { id, membership, why });
             }
         }
         registry.unusable.sort();
@@ -136,6 +140,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Registration;
 
     struct World {
         known: Known,
@@ -148,7 +153,7 @@ mod tests {
 
     fn usable(vpc: &str) -> Description {
         let endpoint = "https://example.invalid".to_owned();
-        Description::Usable(Access { endpoint, ca_pem: vec![], vpc: vpc.to_owned(), cluster_set: None })
+        Description::Usable(Access { endpoint, ca_pem: vec![], vpc: vpc.to_owned() })
     }
 
     impl World {
@@ -162,7 +167,9 @@ mod tests {
         }
 
         fn find(&mut self, names: &[&str]) {
-            let found = |name: &&str| (id(name), Registration::Registered);
+            let membership =
+                Membership { registration: Registration::Registered, cluster_set: String::new() };
+            let found = |name: &&str| (id(name), membership.clone());
             self.known.found(self.now, names.iter().map(found).collect());
         }
 

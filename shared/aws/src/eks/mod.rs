@@ -6,5 +6,8 @@ mod registry;
 mod token;
 
 pub use clusters::Clusters;
-pub use registry::{ClusterTag, ParseClusterTagError, RegisteredCluster, Registration, Registry, Unusable};
+pub use registry::{
+    CLUSTER_SET_TAG, ClusterTag, Membership, ParseClusterTagError, RegisteredCluster, Registration, Registry,
+    Unusable,
+};
 pub use token::{TokenError, eks_token};

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use trellis_hint::ClusterId;
+use trellis_lattice::Tags;
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
-/// The tag of an EKS cluster that names its cluster set.
-pub(super) const TAG_CLUSTER_SET: &str = "trellis:cluster-set";
+/// The tag that names the set that a cluster is in.
+pub const CLUSTER_SET_TAG: &str = "trellis:cluster-set";
 
 /// The tag that registers a cluster.
 ///
@@ -33,7 +34,16 @@ pub struct ClusterTag {
 )]
 pub struct ParseClusterTagError(String);
 
-/// What a person has said of a cluster.
+/// What a person has said of a cluster, by its tags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// Whether it takes part.
+    pub registration: Registration,
+    /// The value of [`CLUSTER_SET_TAG`], empty without one.
+    pub cluster_set: String,
+}
+
+/// Whether a cluster takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Registration {
     /// It takes part.
@@ -48,13 +58,14 @@ impl ClusterTag {
         &self.key
     }
 
-    /// What this value of the tag says; none if it says nothing that is known.
-    pub(super) fn registration(&self, value: &str) -> Option<Registration> {
-        match value {
-            LEAVING => Some(Registration::Leaving),
-            value if value == self.value => Some(Registration::Registered),
-            _ => None,
-        }
+    /// What these tags of a cluster say; none if they say nothing that is known.
+    pub(super) fn membership(&self, tags: &Tags) -> Option<Membership> {
+        let registration = match tags.get(&self.key)?.as_str() {
+            LEAVING => Registration::Leaving,
+            value if value == self.value => Registration::Registered,
+            _ => return None,
+        };
+        Some(Membership { registration, cluster_set: tags.get(CLUSTER_SET_TAG).cloned().unwrap_or_default() })
     }
 }
 
@@ -90,15 +101,13 @@ pub struct RegisteredCluster {
     /// Which one.
     pub id: ClusterId,
     /// What a person has said of it.
-    pub registration: Registration,
+    pub membership: Membership,
     /// `https://…` of the API server.
     pub endpoint: String,
     /// All certificates of the CA bundle as PEM; during a rotation there are two.
     pub ca_pem: Vec<u8>,
     /// The VPC that Pods have their addresses in.
     pub vpc: String,
-    /// The set of clusters that import from each other, by the tag `trellis:cluster-set`; none without the tag.
-    pub cluster_set: Option<String>,
 }
 
 /// A registered cluster that cannot be asked now.
@@ -107,7 +116,7 @@ pub struct Unusable {
     /// Which one.
     pub id: ClusterId,
     /// What a person has said of it.
-    pub registration: Registration,
+    pub membership: Membership,
     /// Why, in words.
     pub why: String,
 }
@@ -127,7 +136,6 @@ pub(super) struct Access {
     pub(super) endpoint: String,
     pub(super) ca_pem: Vec<u8>,
     pub(super) vpc: String,
-    pub(super) cluster_set: Option<String>,
 }
 
 /// What of a description is needed to ask the cluster, or what is in the way, in words.
@@ -147,8 +155,7 @@ pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String
         .map_err(|error| format!("its certificateAuthority.data is not base64: {error}"))?;
     let vpc = cluster.resources_vpc_config.as_ref().and_then(|config| config.vpc_id.clone());
     let vpc = vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))?;
-    let cluster_set = cluster.tags.as_ref().and_then(|tags| tags.get(TAG_CLUSTER_SET)).cloned();
-    Ok(Access { endpoint, ca_pem, vpc, cluster_set })
+    Ok(Access { endpoint, ca_pem, vpc })
 }
 
 #[cfg(test)]
@@ -172,11 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn a_description_gives_the_endpoint_the_whole_bundle_the_vpc_and_the_cluster_set() {
-        let staging = access(&cluster().tags(TAG_CLUSTER_SET, "staging").build(), &id()).unwrap();
-        assert_eq!(staging.cluster_set.as_deref(), Some("staging"));
+    fn a_description_gives_the_endpoint_the_whole_bundle_and_the_vpc() {
         let access = access(&cluster().build(), &id()).unwrap();
-        assert_eq!(access.cluster_set, None);
         assert_eq!(access.ca_pem, b"one\ntwo\n", "the whole bundle");
         assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
     }
@@ -198,9 +202,15 @@ mod tests {
     fn a_tag_is_written_as_key_and_value_and_says_registered_leaving_or_nothing() {
         let tag: ClusterTag = "trellis:registered=true".parse().unwrap();
         assert_eq!(tag, ClusterTag::default());
-        assert_eq!(tag.registration("true"), Some(Registration::Registered));
-        assert_eq!(tag.registration("leaving"), Some(Registration::Leaving));
-        assert_eq!((tag.registration("false"), tag.registration("")), (None, None));
+        let said = |value: &str, set: Option<&str>| {
+            let set = set.map(|set| (CLUSTER_SET_TAG.to_owned(), set.to_owned()));
+            let tags = [("trellis:registered".to_owned(), value.to_owned())].into_iter().chain(set).collect();
+            tag.membership(&tags).map(|said| (said.registration, said.cluster_set))
+        };
+        assert_eq!(said("true", None), Some((Registration::Registered, String::new())));
+        assert_eq!(said("leaving", Some("staging")), Some((Registration::Leaving, "staging".to_owned())));
+        assert_eq!((said("false", None), said("", None)), (None, None));
+        assert_eq!(tag.membership(&Tags::new()), None);
         for text in ["trellis", "=x", "trellis:registered=leaving"] {
             assert!(text.parse::<ClusterTag>().is_err(), "{text}");
         }

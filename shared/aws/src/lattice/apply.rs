@@ -65,6 +65,9 @@ impl LatticeClient {
             // Nobody who asked for something waits for what is only cleared away; the next look tries it again.
             End::Failed(_) if plan.only_clears(begun) => {}
             End::Failed(error) => {
+                if error.source.class() != crate::ErrorClass::Terminal {
+                    self.inner.memory.doubt(&plan.owner.unit);
+                }
                 let message = format!("{error}: {}", error.source);
                 let retryable = error.source.class() != ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message, retryable });

@@ -1,32 +1,60 @@
 //! Reads what one unit owns or names, with as few calls as that takes.
+//!
+//! A unit's services and target groups are found in one of two ways, and read in one:
+//!
+//! | | by tags | by listing |
+//! |---|---|---|
+//! | when | as a rule | the unit wants nothing any more; something was not as it was read; the index of tags does not answer |
+//! | finds | what the index of tags shows of the unit, and what this process has seen of it | the same; all that bears a wanted name or the unit's hash in its name; what uses those |
+//! | costs | one call to the index, whatever the account has | the pages of ListServices and ListTargetGroups, shared by all units of an invocation |
+//! | misses | what is new to the index and unknown to this process; strangers that bear a wanted name | nothing but services whose name has no hash and that nothing leads to |
+//!
+//! What is missed leads to no harm. It is not deleted, since nothing is deleted that was not read. It is not doubled: names
+//! are unique and follow from the unit, so a create that meets one ends in a conflict, after which the next inspection
+//! lists all and a new plan is made. Traffic is not moved for lack of it: what a rule leads to is read with the rule, and
+//! nothing of a service is changed that was not read.
+//!
+//! A unit that wants nothing lists, because "nothing is left" is what it has to be sure of: after that nobody looks for
+//! its resources any more but the drift pass.
 
-use super::resource::target_group::TargetGroupEntry;
+use super::resource::service::ServiceEntry;
+use super::resource::target_group::{SeenTargetGroup, TargetGroupEntry};
 use super::{LatticeClient, ownership};
 use crate::AwsError;
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use trellis_hint::UnitKey;
-use trellis_lattice::{Actual, Desired, Tags, names};
+use trellis_lattice::{Action, Actual, ActualService, Desired, Tags, names};
 
 /// Rounds in which tags below services are read: those that differ, then, if a stranger is among them, the others.
 const TAG_ROUNDS_MAX: usize = 3;
+/// What an id of a target group begins with, and no name may (API model, TargetGroupName).
+const TARGET_GROUP_ID: &str = "tg-";
+
+/// The services and target groups that may concern a unit.
+#[derive(Default)]
+struct Found {
+    services: Vec<ServiceEntry>,
+    target_groups: Vec<SeenTargetGroup>,
+    /// Names of target groups by id, also of others.
+    group_names: BTreeMap<String, String>,
+}
 
 impl LatticeClient {
-    /// What is there of what `desired` names and of what its owner has.
+    /// What is there of what `desired` names and of what its owner has. `desired` may be less than what will be wanted: as
+    /// long as it wants anything, all that the owner has is read in full, so that parts of it can be wanted as they are.
     ///
-    /// Leftovers that `desired` no longer names are found by the unit's hash in their names, through the services that
-    /// the unit's target groups are used by, and through `candidate_service_names` (names that the unit's services may
-    /// have had). Whose a resource is, its tags tell; those of services, target groups and, for Gateway units, service
-    /// networks are always read (or known from the last minute), those of what is below a service only when something
-    /// would be done to it.
+    /// Whose a resource is, its tags tell; those of services, target groups and, for Gateway units, service networks are
+    /// always read (or known from the last minute), those of what is below a service only when something would be done
+    /// to it. What the index of tags shows is never believed unread.
     ///
-    /// `not_before`: no listing from before this time is used. Take the time when the invocation began: what another
-    /// invocation did for this unit is older, since the unit is the queue's message group. Units of one invocation then
-    /// share a listing.
+    /// Where all is listed: `candidate_service_names` are names that the unit's services may have had, and no listing from
+    /// before `not_before` is used. Take the time when the invocation began: what another invocation did for this unit is
+    /// older, since the unit is the queue's message group.
     ///
-    /// Reads of a settled route with one rule and one target group: 9, and 7 with a listing that another unit has
-    /// already paid for; 11 and 9 when the tags were not read within the last minute.
+    /// Reads of a settled route with one rule and one target group: 8 of VPC Lattice and one of the index; 10 when the tags
+    /// were not read within the last minute. No number of other routes changes that.
     pub async fn inspect(
         &self,
         desired: &Desired,
@@ -40,7 +68,153 @@ impl LatticeClient {
         let with_services = !matches!(unit, Some(UnitKey::Export { .. }))
             || !desired.services.is_empty()
             || !candidate_service_names.is_empty();
-        self.inspect_route(desired, candidate_service_names, with_services, not_before).await
+        let found = self.find(desired, candidate_service_names, with_services, not_before).await?;
+        let actual = self.inspect_found(desired, found, not_before).await?;
+        let services = actual.services.iter().map(|service| service.arn.clone());
+        let groups = actual.target_groups.iter().map(|group| group.arn.clone());
+        self.inner.memory.set(&desired.owner.unit, services.chain(groups).collect());
+        Ok(actual)
+    }
+
+    async fn find(
+        &self,
+        desired: &Desired,
+        candidate_service_names: &[String],
+        with_services: bool,
+        not_before: SystemTime,
+    ) -> Result<Found, AwsError> {
+        let mut arns = self.inner.memory.arns(&desired.owner.unit);
+        let is_answered = match self.found_by_tags(&desired.owner).await {
+            Ok(found) => {
+                arns.extend(found);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(unit = desired.owner.key, error = %error, "not found by tags: all is listed");
+                false
+            }
+        };
+        if is_answered && wants_anything(desired) && !self.inner.memory.is_in_doubt(&desired.owner.unit) {
+            return self.found_by_arn(&arns).await;
+        }
+        self.found_by_listing(desired, &arns, candidate_service_names, with_services, not_before).await
+    }
+
+    /// What these ARNs name, each with one read, and the services that the target groups among them are used by.
+    async fn found_by_arn(&self, arns: &BTreeSet<String>) -> Result<Found, AwsError> {
+        // Tags are needed of all of them, and are read beside.
+        let (services, target_groups, _) = futures::try_join!(
+            try_join_all(arns.iter().map(|arn| self.service_of(arn))),
+            try_join_all(arns.iter().map(|arn| self.target_group_of(arn))),
+            self.tags(arns),
+        )?;
+        let mut services: Vec<ServiceEntry> = services.into_iter().flatten().collect();
+        let target_groups: Vec<SeenTargetGroup> = target_groups.into_iter().flatten().collect();
+        let users = target_groups.iter().flat_map(|group| &group.entry.service_arns);
+        let users: BTreeSet<&String> = users.filter(|arn| !arns.contains(*arn)).collect();
+        services.extend(
+            try_join_all(users.into_iter().map(|arn| self.service_of(arn))).await?.into_iter().flatten(),
+        );
+        let group_names = names_by_id(&target_groups);
+        Ok(Found { services, target_groups, group_names })
+    }
+
+    async fn found_by_listing(
+        &self,
+        desired: &Desired,
+        arns: &BTreeSet<String>,
+        candidate_service_names: &[String],
+        with_services: bool,
+        not_before: SystemTime,
+    ) -> Result<Found, AwsError> {
+        let hash = names::unit_hash(&desired.owner.unit);
+        let services =
+            async { if with_services { self.services(not_before).await.map(Some) } else { Ok(None) } };
+        let (group_index, service_index) = futures::try_join!(self.target_groups(not_before), services)?;
+        let wanted: BTreeSet<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
+        let concerns = |entry: &&TargetGroupEntry| {
+            let name = entry.name.as_str();
+            wanted.contains(name) || name.contains(hash) || arns.contains(&entry.arn)
+        };
+        let target_groups: Vec<SeenTargetGroup> =
+            group_index.values().filter(concerns).cloned().map(SeenTargetGroup::listed).collect();
+        let used_by: BTreeSet<&String> =
+            target_groups.iter().flat_map(|group| &group.entry.service_arns).collect();
+        let named: BTreeSet<&str> = desired
+            .services
+            .iter()
+            .map(|service| service.name.as_str())
+            .chain(candidate_service_names.iter().map(String::as_str))
+            .collect();
+        let concerns = |entry: &&ServiceEntry| {
+            let name = entry.name.as_str();
+            named.contains(name)
+                || name.contains(hash)
+                || used_by.contains(&entry.arn)
+                || arns.contains(&entry.arn)
+        };
+        let services =
+            service_index.iter().flat_map(|index| index.values()).filter(concerns).cloned().collect();
+        let group_names = group_index.values().map(|entry| (entry.id.clone(), entry.name.clone())).collect();
+        Ok(Found { services, target_groups, group_names })
+    }
+
+    async fn inspect_found(
+        &self,
+        desired: &Desired,
+        found: Found,
+        not_before: SystemTime,
+    ) -> Result<Actual, AwsError> {
+        let Found { services, target_groups, group_names } = found;
+        let (services, target_groups) = futures::try_join!(
+            try_join_all(services.iter().map(|entry| self.inspect_service(desired, entry, &group_names))),
+            try_join_all(target_groups.into_iter().map(|group| self.inspect_target_group(desired, group))),
+        )?;
+        let (services, networks): (Vec<_>, Vec<_>) = services.into_iter().flatten().unzip();
+        let mut actual = Actual {
+            services,
+            target_groups: target_groups.into_iter().flatten().collect(),
+            ..Actual::default()
+        };
+        self.read_groups_in_use(desired, &mut actual).await?;
+        actual.refused = self.refused_targets(desired, &actual.target_groups);
+        actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
+        actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
+        self.read_tags_that_matter(desired, &mut actual).await?;
+        let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
+        actual.networks =
+            self.networks_of_services(desired, &actual.services, associated, not_before).await?;
+        Ok(actual)
+    }
+
+    /// Reads the target groups that rules and listeners lead to and that were not found: nothing is to be decided about a
+    /// rule without knowing where it leads.
+    async fn read_groups_in_use(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
+        let ids: BTreeSet<String> = actual
+            .services
+            .iter()
+            .flat_map(ActualService::target_groups)
+            .filter(|name| name.starts_with(TARGET_GROUP_ID))
+            .map(str::to_owned)
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let read = try_join_all(ids.iter().map(|id| self.target_group_by_id(id))).await?;
+        let read: Vec<SeenTargetGroup> = read.into_iter().flatten().collect();
+        let names = names_by_id(&read);
+        for action in actual.services.iter_mut().flat_map(actions_mut) {
+            let Action::Forward(groups) = action else { continue };
+            for group in &mut *groups {
+                if let Some(name) = names.get(&group.target_group) {
+                    group.target_group.clone_from(name);
+                }
+            }
+            groups.sort();
+        }
+        let read = read.into_iter().map(|group| self.inspect_target_group(desired, group));
+        actual.target_groups.extend(try_join_all(read).await?.into_iter().flatten());
+        Ok(())
     }
 
     /// Every network of the unit's name, and the associations of each and of the wanted VPCs.
@@ -58,62 +232,6 @@ impl LatticeClient {
         Ok(Actual { networks, vpc_associations, ..Actual::default() })
     }
 
-    async fn inspect_route(
-        &self,
-        desired: &Desired,
-        candidate_service_names: &[String],
-        with_services: bool,
-        not_before: SystemTime,
-    ) -> Result<Actual, AwsError> {
-        let hash = names::unit_hash(&desired.owner.unit);
-        let services =
-            async { if with_services { self.services(not_before).await.map(Some) } else { Ok(None) } };
-        let (group_index, service_index) = futures::try_join!(self.target_groups(not_before), services)?;
-        let wanted: BTreeSet<&str> = desired.target_groups.iter().map(|group| group.name.as_str()).collect();
-        let groups: Vec<&TargetGroupEntry> = group_index
-            .values()
-            .filter(|entry| wanted.contains(entry.name.as_str()) || entry.name.contains(hash))
-            .collect();
-
-        let used_by: BTreeSet<&String> = groups.iter().flat_map(|group| &group.service_arns).collect();
-        let wanted_groups = groups.iter().filter(|entry| wanted.contains(entry.name.as_str()));
-        let wanted_groups_users: BTreeSet<&String> =
-            wanted_groups.flat_map(|group| &group.service_arns).collect();
-        let named: BTreeSet<&str> = desired
-            .services
-            .iter()
-            .map(|service| service.name.as_str())
-            .chain(candidate_service_names.iter().map(String::as_str))
-            .collect();
-        let services = service_index.iter().flat_map(|index| index.values()).filter(|entry| {
-            named.contains(entry.name.as_str()) || entry.name.contains(hash) || used_by.contains(&entry.arn)
-        });
-
-        let group_names: BTreeMap<String, String> =
-            group_index.values().map(|entry| (entry.id.clone(), entry.name.clone())).collect();
-        let (services, target_groups) = futures::try_join!(
-            try_join_all(services.map(|entry| {
-                let shares = wanted_groups_users.contains(&entry.arn);
-                self.inspect_service(desired, entry, &group_names, shares)
-            })),
-            try_join_all(groups.iter().map(|entry| self.inspect_target_group(desired, entry))),
-        )?;
-        let (services, networks): (Vec<_>, Vec<_>) = services.into_iter().flatten().unzip();
-        let mut actual = Actual {
-            services,
-            target_groups: target_groups.into_iter().flatten().collect(),
-            ..Actual::default()
-        };
-        actual.refused = self.refused_targets(desired, &actual.target_groups);
-        actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        self.read_tags_that_matter(desired, &mut actual).await?;
-        let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
-        actual.networks =
-            self.networks_of_services(desired, &actual.services, associated, not_before).await?;
-        Ok(actual)
-    }
-
     async fn read_tags_that_matter(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
         for _ in 0..TAG_ROUNDS_MAX {
             let arns = ownership::unread_that_matter(desired, actual);
@@ -129,4 +247,21 @@ impl LatticeClient {
         }
         Ok(())
     }
+}
+
+/// Whether a unit wants a service or a target group. Of one that wants none only what is needed to delete is read.
+pub(super) fn wants_anything(desired: &Desired) -> bool {
+    !(desired.services.is_empty() && desired.target_groups.is_empty())
+}
+
+fn names_by_id(groups: &[SeenTargetGroup]) -> BTreeMap<String, String> {
+    groups.iter().map(|group| (group.entry.id.clone(), group.entry.name.clone())).collect()
+}
+
+/// What a service's listeners and rules do with requests.
+fn actions_mut(service: &mut ActualService) -> impl Iterator<Item = &mut Action> {
+    service.listeners.iter_mut().flat_map(|listener| {
+        let rules = listener.rules.iter_mut().map(|rule| &mut rule.action);
+        std::iter::once(&mut listener.default_action).chain(rules)
+    })
 }

@@ -5,9 +5,10 @@
 
 mod apply;
 mod convert;
-mod index;
+mod find;
 mod inspect;
 mod lanes;
+mod memory;
 mod names;
 mod ownership;
 mod refused;
@@ -17,14 +18,16 @@ mod step;
 mod tags;
 mod wait;
 
-pub use index::{Inventory, Summary};
+pub use find::{OwnedResource, ResourceKind};
 
 use crate::AwsError;
 use crate::cache::Cached;
+use crate::tagging::TagIndex;
 use aws_sdk_vpclattice::Client;
 use aws_sdk_vpclattice::config::http::HttpResponse;
 use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
+use memory::Memory;
 use refused::RefusedTargets;
 use resource::network::NetworkIndex;
 use resource::service::ServiceIndex;
@@ -60,6 +63,8 @@ pub struct LatticeClient {
 #[derive(Debug)]
 struct Inner {
     api: Client,
+    tag_index: TagIndex,
+    memory: Memory,
     in_flight: InFlight,
     services: Cached<ServiceIndex>,
     target_groups: Cached<TargetGroupIndex>,
@@ -85,9 +90,11 @@ impl InFlight {
 }
 
 impl LatticeClient {
-    pub(crate) fn new(api: Client) -> Self {
+    pub(crate) fn new(api: Client, tag_index: TagIndex) -> Self {
         let inner = Inner {
             api,
+            tag_index,
+            memory: Memory::default(),
             in_flight: InFlight::default(),
             services: Cached::new(INDEX_AGE_MAX),
             target_groups: Cached::new(INDEX_AGE_MAX),

@@ -4,6 +4,7 @@
 //! [`each_step!`] has an arm for every kind, and the trait has no defaults. So no step can count as done without a call.
 
 use super::LatticeClient;
+use super::find::ResourceKind;
 use super::names::{Names, Resource};
 use crate::{AwsError, ErrorClass};
 use aws_sdk_vpclattice::config::http::HttpResponse;
@@ -11,7 +12,7 @@ use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant, SystemTime};
-use trellis_lattice::{Step, Tags, each_step};
+use trellis_lattice::{Step, TAG_UNIT, Tags, each_step};
 
 /// How a kind of step is done.
 pub(super) trait Perform {
@@ -105,7 +106,24 @@ impl LatticeClient {
         }
     }
 
-    /// What a create has answered. Its tags are known now.
+    /// A create that was refused, if its name is taken: then somebody made it whom nobody has told of here, and a new plan
+    /// must start from that. Most duplicates are conflicts; whether all are is not documented, and a quota that is used up
+    /// may hide one.
+    pub(super) async fn unless_taken<T>(
+        &self,
+        operation: &'static str,
+        written: Result<T, AwsError>,
+        is_taken: impl Future<Output = Result<bool, AwsError>>,
+    ) -> Result<T, AwsError> {
+        match written {
+            Err(error) if error.may_hide_a_duplicate() && is_taken.await.unwrap_or(false) => {
+                Err(AwsError::stale(operation, format!("the name is taken ({error})")))
+            }
+            written => written,
+        }
+    }
+
+    /// What a create has answered. Its tags are known now, and that it is its unit's.
     pub(super) fn made(
         &self,
         operation: &'static str,
@@ -116,6 +134,11 @@ impl LatticeClient {
         let made = Resource::made(id, arn)
             .ok_or_else(|| AwsError::stale(operation, "the answer has no id or no ARN".to_owned()))?;
         self.inner.tags.put(&made.arn, tags.clone(), SystemTime::now());
+        if let Some(unit) = tags.get(TAG_UNIT)
+            && matches!(ResourceKind::of(&made.arn), ResourceKind::Service | ResourceKind::TargetGroup)
+        {
+            self.inner.memory.add(unit, &made.arn);
+        }
         Ok(made)
     }
 }

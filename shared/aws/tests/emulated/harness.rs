@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
-use trellis_aws::{Applied, Aws, AwsOptions, End, LatticeClient};
+use trellis_aws::{Applied, Aws, AwsOptions, End, ErrorClass, LatticeClient};
 use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan, check, plan};
 
 /// How long one pass may take; a function's time.
@@ -75,8 +75,15 @@ impl Emulator {
         self.admin("GET", "state", None)
     }
 
-    /// Calls by operation since the last reset.
+    /// Calls of VPC Lattice by operation since the last reset.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let mut calls = self.all_calls();
+        calls.retain(|operation, _| !operation.contains(':'));
+        calls
+    }
+
+    /// Also those of the neighbours, which have the service before their name.
+    pub(crate) fn all_calls(&self) -> BTreeMap<String, u64> {
         let calls = self.admin("GET", "calls", None);
         serde_json::from_value(calls["operations"].clone()).unwrap()
     }
@@ -133,6 +140,14 @@ pub(crate) fn limits() -> Limits {
 
 pub(crate) async fn pass(lattice: &LatticeClient, desired: &Desired) -> Pass {
     pass_until(lattice, desired, Instant::now() + PASS).await
+}
+
+/// A pass after one that met what it had not found: names that are taken show in conflicts only.
+pub(crate) async fn pass_after_a_conflict(lattice: &LatticeClient, desired: &Desired) -> Pass {
+    let first = pass(lattice, desired).await;
+    let End::Failed(error) = &first.applied.end else { panic!("{:?}\n{}", first.applied.end, first.plan) };
+    assert_eq!(error.source.class(), ErrorClass::Stale, "{error}: {}", error.source);
+    pass(lattice, desired).await
 }
 
 pub(crate) async fn pass_until(lattice: &LatticeClient, desired: &Desired, deadline: Instant) -> Pass {

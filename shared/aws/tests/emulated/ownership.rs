@@ -1,40 +1,41 @@
 //! Whose a resource is, and what there is of ours.
 
-use crate::harness::{Emulator, converge, inspect, pass};
-use crate::wishes::{VPC, allowing, export, gateway, no_gateway, route};
+use crate::harness::{Emulator, converge, inspect, pass, pass_after_a_conflict};
+use crate::wishes::{VPC, allowing, export, gateway, route};
 use serde_json::json;
+use trellis_aws::{LatticeClient, OwnedResource, ResourceKind};
 use trellis_lattice::{Blocked, Ownership};
 
-#[tokio::test]
-async fn the_inventory_shows_orphans_and_their_tags_tell_whose_they_were() {
-    let emulator = Emulator::instant();
-    let aws = emulator.aws().await;
-    let lattice = aws.lattice();
-    let wish = export(1);
-    converge(&emulator, &lattice, &wish).await;
-    let inventory = lattice.inventory(std::time::SystemTime::now()).await.unwrap();
-    assert_eq!(inventory.target_groups.len(), 1);
-    let arns = [inventory.target_groups[0].arn.clone()].into();
-    let tags = lattice.tags(&arns).await.unwrap();
-    assert_eq!(wish.owner.of(&tags[&inventory.target_groups[0].arn]), Ownership::Ours);
+use ResourceKind::{Listener, Rule, Service, ServiceAssociation, TargetGroup, VpcAssociation};
+
+/// What bears the owner's tag, as the index shows it.
+async fn owned(lattice: &LatticeClient) -> Vec<OwnedResource> {
+    let mut owned = vec![];
+    lattice.owned("trellis", |resource| owned.push(resource)).await.unwrap();
+    owned
 }
 
 #[tokio::test]
-async fn the_inventory_shows_our_association_with_a_network_of_somebody_else() {
+async fn everything_that_bears_our_tag_is_told_with_its_kind_in_one_call_and_nothing_else() {
     let emulator = Emulator::instant();
     let stranger = emulator.stranger().await;
     stranger.create_service_network().name("my-hotel").send().await.unwrap();
     let lattice = emulator.aws().await.lattice();
     converge(&emulator, &lattice, &allowing(gateway(&[VPC]))).await;
-    let inventory = lattice.inventory(std::time::SystemTime::now()).await.unwrap();
-    assert_eq!(inventory.vpc_associations.len(), 1);
-    let association = &inventory.vpc_associations[0];
-    assert_eq!(association.name, VPC);
-    let tags =
-        lattice.tags(&[association.arn.clone(), inventory.networks[0].arn.clone()].into()).await.unwrap();
-    let owner = no_gateway().owner;
-    assert_eq!(owner.of(&tags[&association.arn]), Ownership::Ours);
-    assert_eq!(owner.of(&tags[&inventory.networks[0].arn]), Ownership::Foreign);
+    let wish = allowing(route(&["/a", "/b"], 1));
+    converge(&emulator, &lattice, &wish).await;
+    emulator.reset_calls();
+    let owned = owned(&lattice).await;
+    assert_eq!(
+        emulator.all_calls().into_iter().collect::<Vec<_>>(),
+        [("tagging:GetResources".to_owned(), 1)]
+    );
+    let mut kinds: Vec<ResourceKind> = owned.iter().map(|resource| resource.kind).collect();
+    kinds.sort();
+    let expected = [VpcAssociation, Service, ServiceAssociation, Listener, Rule, Rule, TargetGroup];
+    assert_eq!(kinds, expected, "the network is a stranger's");
+    let of_route = owned.iter().filter(|resource| wish.owner.of(&resource.tags) == Ownership::Ours);
+    assert_eq!(of_route.count(), 6);
 }
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn tags_that_a_person_has_taken_away_make_a_resource_a_strangers() {
     let stranger = emulator.stranger().await;
     stranger.untag_resource().resource_arn(&arn).tag_keys(trellis_lattice::TAG_UNIT).send().await.unwrap();
     let unaware = emulator.aws().await.lattice();
-    let blocked = pass(&unaware, &wish).await;
+    let blocked = pass_after_a_conflict(&unaware, &wish).await;
     assert!(matches!(blocked.plan.blocked[..], [Blocked::TargetGroupNameTaken { .. }]), "{:?}", blocked.plan);
     assert!(blocked.plan.steps.is_empty());
 }

@@ -66,7 +66,8 @@ async fn only_clusters_that_bear_the_tag_are_described_and_once() {
     let clusters = server.aws().await.clusters("trellis:registered=true".parse().unwrap());
     let registry = clusters.registered().await.unwrap();
     assert_eq!(clusters.registered().await.unwrap(), registry);
-    let states: Vec<_> = registry.clusters.values().map(|c| (c.id.name.as_str(), c.registration)).collect();
+    let states: Vec<_> =
+        registry.clusters.values().map(|c| (c.id.name.as_str(), c.membership.registration)).collect();
     assert_eq!(states, [("one", Registration::Registered), ("two", Registration::Leaving)]);
     assert_eq!(registry.clusters[&id("one")].vpc, "vpc-1");
     assert_eq!(registry.unusable.len(), 1);

@@ -4,10 +4,13 @@ use super::listener::Listeners;
 use super::network::NetworkEntry;
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
+use crate::lattice::find::ResourceKind;
+use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
+use aws_sdk_vpclattice::operation::get_service::GetServiceOutput;
 use aws_sdk_vpclattice::types as sdk;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +33,25 @@ pub(in crate::lattice) struct ServiceEntry {
     pub(in crate::lattice) status: Status,
     pub(in crate::lattice) dns_name: Option<String>,
     pub(in crate::lattice) custom_domain: Option<String>,
+    /// None if it was not read, which a listing does not.
+    told: Option<Details>,
 }
 
 impl ServiceEntry {
+    /// One that was read; none where id, ARN or name is missing.
+    fn read(output: GetServiceOutput) -> Option<Self> {
+        let told = Details::of(&output);
+        Some(Self {
+            id: output.id?,
+            arn: output.arn?,
+            name: output.name?,
+            status: seen_status(output.status.as_ref()),
+            dns_name: output.dns_entry.and_then(|entry| entry.domain_name),
+            custom_domain: output.custom_domain_name.filter(|name| !name.is_empty()),
+            told: Some(told),
+        })
+    }
+
     /// Entries without id, ARN or name (the model requires none) cannot be worked with and are left out.
     fn of(summary: sdk::ServiceSummary) -> Option<Self> {
         Some(Self {
@@ -42,16 +61,26 @@ impl ServiceEntry {
             status: seen_status(summary.status.as_ref()),
             dns_name: summary.dns_entry.and_then(|entry| entry.domain_name),
             custom_domain: summary.custom_domain_name.filter(|name| !name.is_empty()),
+            told: None,
         })
     }
 }
 
 /// What ListServices does not tell of a service.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Details {
     certificate_arn: Option<String>,
     /// None where it does not matter.
     idle_timeout_seconds: Option<u16>,
+}
+
+impl Details {
+    fn of(output: &GetServiceOutput) -> Self {
+        Self {
+            certificate_arn: output.certificate_arn.clone().filter(|arn| !arn.is_empty()),
+            idle_timeout_seconds: output.idle_timeout_seconds.and_then(|seconds| seconds.try_into().ok()),
+        }
+    }
 }
 
 fn seen_status(wire: Option<&sdk::ServiceStatus>) -> Status {
@@ -71,16 +100,24 @@ impl LatticeClient {
         self.inner.services.get(not_before, load).await
     }
 
+    /// The service of this ARN; none if it is gone or the ARN is another resource's.
+    pub(in crate::lattice) async fn service_of(&self, arn: &str) -> Result<Option<ServiceEntry>, AwsError> {
+        if ResourceKind::of(arn) != ResourceKind::Service {
+            return Ok(None);
+        }
+        // By ARN, since it may be another account's.
+        let request = self.api().get_service().service_identifier(arn).send();
+        Ok(found(self.read(GET, request).await)?.and_then(ServiceEntry::read))
+    }
+
     /// A service, and the networks that it is associated with.
     ///
-    /// `group_names` has the names of all target groups by id; `shares_target_group` says whether the service uses one
-    /// that the unit wants.
+    /// `group_names` has the names of target groups by id.
     pub(in crate::lattice) async fn inspect_service(
         &self,
         desired: &Desired,
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
-        shares_target_group: bool,
     ) -> Result<Option<(ActualService, Vec<NetworkEntry>)>, AwsError> {
         let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
             return Ok(None);
@@ -104,13 +141,14 @@ impl LatticeClient {
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
             return Ok(Some((service, vec![])));
         }
-        let parts = match wanted {
-            Some(wanted) => futures::try_join!(
+        let parts = if wants_anything(desired) {
+            futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
-                self.details(&service, wanted),
-            ),
-            None => self.parts_of_unwanted(desired, entry, group_names, shares_target_group).await,
+                self.details(entry, &service, wanted),
+            )
+        } else {
+            self.parts_of_unwanted(desired, entry, group_names).await
         };
         let Some((associations, (listeners, is_propagating), details)) = found(parts)? else {
             return Ok(None);
@@ -126,41 +164,46 @@ impl LatticeClient {
         Ok(Some((service, networks)))
     }
 
-    /// Of a service that is to go. Its listeners go with it and need not be read, unless they must go before: because
-    /// they use a target group that a wanted service is to have, or because the service has to stay, since an
+    /// Of a service that is to go. Its listeners go with it and need not be read, unless the service has to stay, since an
     /// association that is not ours holds it.
     async fn parts_of_unwanted(
         &self,
         desired: &Desired,
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
-        shares_target_group: bool,
     ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Details), AwsError> {
         let associations = self.associations(&entry.id).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
         let held = tags.values().any(|tags| desired.owner.of(tags) != Ownership::Ours);
-        let listeners = if held || shares_target_group {
-            self.listeners(&entry.id, group_names).await?
-        } else {
-            (vec![], false)
-        };
+        let listeners = if held { self.listeners(&entry.id, group_names).await? } else { (vec![], false) };
         Ok((associations, listeners, Details::default()))
     }
 
     /// What only GetService tells; without a wish, now or once, there is nothing to compare.
-    async fn details(&self, service: &ActualService, wanted: &DesiredService) -> Result<Details, AwsError> {
-        let idle_timeout_counts = wanted.idle_timeout_seconds.is_some() || service.had_idle_timeout();
-        if wanted.certificate_arn.is_none() && !idle_timeout_counts {
-            return Ok(Details::default());
-        }
-        let request = self.api().get_service().service_identifier(&service.id).send();
-        let output = self.read(GET, request).await?;
-        let seconds = output.idle_timeout_seconds.and_then(|seconds| u16::try_from(seconds).ok());
-        Ok(Details {
-            certificate_arn: output.certificate_arn.filter(|arn| !arn.is_empty()),
-            idle_timeout_seconds: idle_timeout_counts.then(|| seconds.unwrap_or(IDLE_TIMEOUT_DEFAULT)),
-        })
+    async fn details(
+        &self,
+        entry: &ServiceEntry,
+        service: &ActualService,
+        wanted: Option<&DesiredService>,
+    ) -> Result<Details, AwsError> {
+        let idle_timeout_counts =
+            wanted.is_some_and(|wanted| wanted.idle_timeout_seconds.is_some()) || service.had_idle_timeout();
+        // A certificate comes with a custom domain only.
+        let certificate_counts =
+            service.custom_domain.is_some() || wanted.is_some_and(|wanted| wanted.certificate_arn.is_some());
+        let told = match &entry.told {
+            Some(told) => told.clone(),
+            None if !certificate_counts && !idle_timeout_counts => {
+                return Ok(Details::default());
+            }
+            None => {
+                let request = self.api().get_service().service_identifier(&service.id).send();
+                Details::of(&self.read(GET, request).await?)
+            }
+        };
+        let seconds = told.idle_timeout_seconds.unwrap_or(IDLE_TIMEOUT_DEFAULT);
+        Ok(Details { idle_timeout_seconds: idle_timeout_counts.then_some(seconds), ..told })
     }
 
     /// Reads a service, for the listing too.
@@ -199,7 +242,10 @@ impl Perform for CreateService {
             .set_idle_timeout_seconds(idle_timeout_seconds.map(i32::from))
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let output = client.write(OPERATION, request).await?;
+        let written = client.write(OPERATION, request).await;
+        let is_taken =
+            async { Ok(client.services(SystemTime::now()).await?.values().any(|one| one.name == *service)) };
+        let output = client.unless_taken(OPERATION, written, is_taken).await?;
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::ServiceStatus::Active);
         made.dns_name = output.dns_entry.and_then(|entry| entry.domain_name);
@@ -210,6 +256,7 @@ impl Perform for CreateService {
             status: if made.active { Status::Active } else { Status::CreateInProgress },
             dns_name: made.dns_name.clone(),
             custom_domain: custom_domain.clone(),
+            told: None,
         };
         names.lock().services.insert(service.clone(), made);
         client.inner.services.change(|index| _ = index.insert(entry.arn.clone(), entry)).await;

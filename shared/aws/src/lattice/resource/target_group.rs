@@ -3,7 +3,9 @@
 use super::health_check::{health_check, sdk_health_check};
 use super::target::actual_targets;
 use crate::AwsError;
-use crate::lattice::convert::{sdk_tags, sdk_target_protocol, small, status, target_protocol};
+use crate::lattice::convert::{last_part, sdk_tags, sdk_target_protocol, small, status, target_protocol};
+use crate::lattice::find::ResourceKind;
+use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::{Names, forget};
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -45,6 +47,32 @@ impl TargetGroupEntry {
     }
 }
 
+/// A target group, with all that GetTargetGroup tells if that was read.
+#[derive(Debug)]
+pub(in crate::lattice) struct SeenTargetGroup {
+    pub(in crate::lattice) entry: TargetGroupEntry,
+    details: Option<GetTargetGroupOutput>,
+}
+
+impl SeenTargetGroup {
+    /// One of a listing.
+    pub(in crate::lattice) fn listed(entry: TargetGroupEntry) -> Self {
+        Self { entry, details: None }
+    }
+
+    /// One that was read; none where id, ARN or name is missing.
+    fn read(details: GetTargetGroupOutput) -> Option<Self> {
+        let entry = TargetGroupEntry {
+            id: details.id.clone()?,
+            arn: details.arn.clone()?,
+            name: details.name.clone()?,
+            status: seen_status(details.status.as_ref()),
+            service_arns: details.service_arns.clone().into_iter().flatten().collect(),
+        };
+        Some(Self { entry, details: Some(details) })
+    }
+}
+
 fn seen_status(wire: Option<&sdk::TargetGroupStatus>) -> Status {
     status(wire.map(sdk::TargetGroupStatus::as_str))
 }
@@ -63,32 +91,62 @@ impl LatticeClient {
         self.inner.target_groups.get(not_before, load).await
     }
 
-    /// A target group with its targets; none if it has gone meanwhile.
+    /// The target group of this ARN; none if it is gone or the ARN is another resource's.
+    pub(in crate::lattice) async fn target_group_of(
+        &self,
+        arn: &str,
+    ) -> Result<Option<SeenTargetGroup>, AwsError> {
+        if ResourceKind::of(arn) == ResourceKind::TargetGroup {
+            self.target_group_by_id(last_part(arn)).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    pub(in crate::lattice) async fn target_group_by_id(
+        &self,
+        id: &str,
+    ) -> Result<Option<SeenTargetGroup>, AwsError> {
+        let request = self.api().get_target_group().target_group_identifier(id).send();
+        Ok(found(self.read(GET, request).await)?.and_then(SeenTargetGroup::read))
+    }
+
+    /// A target group with its targets; none if it has gone meanwhile. Its settings are read as long as the unit wants
+    /// anything: what is to stay as it is shows only when it was read.
     pub(in crate::lattice) async fn inspect_target_group(
         &self,
         desired: &Desired,
-        entry: &TargetGroupEntry,
+        seen: SeenTargetGroup,
     ) -> Result<Option<ActualTargetGroup>, AwsError> {
+        let SeenTargetGroup { entry, details } = seen;
         let Some((ownership, tags)) = self.ownership(&desired.owner, &entry.arn).await? else {
             return Ok(None);
         };
         let mut group = ActualTargetGroup {
-            id: entry.id.clone(),
-            arn: entry.arn.clone(),
-            name: entry.name.clone(),
+            id: entry.id,
+            arn: entry.arn,
+            name: entry.name,
             status: entry.status,
             config: None,
             health_check: None,
             targets: vec![],
-            service_arns: entry.service_arns.clone(),
+            service_arns: entry.service_arns,
             ownership,
             tags,
         };
         if group.ownership != Ownership::Ours || group.status == Status::DeleteInProgress {
             return Ok(Some(group));
         }
-        let wanted = desired.target_groups.iter().any(|wanted| wanted.name == entry.name);
-        let read = futures::try_join!(self.target_group_details(&entry.id, wanted), self.targets(&entry.id));
+        let details = async {
+            match details {
+                None if wants_anything(desired) => {
+                    let request = self.api().get_target_group().target_group_identifier(&group.id).send();
+                    self.read(GET, request).await.map(Some)
+                }
+                details => Ok(details),
+            }
+        };
+        let read = futures::try_join!(details, self.targets(&group.id));
         let Some((details, targets)) = found(read)? else { return Ok(None) };
         let default_port = details.as_ref().and_then(|d| d.config.as_ref()).and_then(|c| small(c.port));
         group.targets = actual_targets(targets, default_port);
@@ -100,19 +158,6 @@ impl LatticeClient {
             group.service_arns.extend(details.service_arns.into_iter().flatten());
         }
         Ok(Some(group))
-    }
-
-    /// A target group that is to go has no settings to compare.
-    async fn target_group_details(
-        &self,
-        id: &str,
-        wanted: bool,
-    ) -> Result<Option<GetTargetGroupOutput>, AwsError> {
-        if !wanted {
-            return Ok(None);
-        }
-        let request = self.api().get_target_group().target_group_identifier(id).send();
-        self.read(GET, request).await.map(Some)
     }
 
     /// Reads a target group, for the listing too.
@@ -150,7 +195,11 @@ impl Perform for CreateTargetGroup {
             .config(sdk_target_group_config(config, health_check))
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let output = client.write(OPERATION, request).await?;
+        let written = client.write(OPERATION, request).await;
+        let is_taken = async {
+            Ok(client.target_groups(SystemTime::now()).await?.values().any(|one| one.name == *target_group))
+        };
+        let output = client.unless_taken(OPERATION, written, is_taken).await?;
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::TargetGroupStatus::Active);
         let entry = TargetGroupEntry {
