@@ -25,9 +25,9 @@ _FUNCTIONS_SDK = "aws-sdk-rust/"
 class Emulator:
     """A running `lattice-emulator`."""
 
-    def __init__(self, binary: Path, logs: Path, delays: LatticeDelays, vpcs: Sequence[ClusterSpec]) -> None:
+    def __init__(self, binary: Path, logs: Path, delays: LatticeDelays, vpcs: Sequence[ClusterSpec], eks_endpoint: str) -> None:
         argv: list[str | Path] = [binary, "--listen", "127.0.0.1:0", "--data-port", "0", "--region", REGION, "--account", ACCOUNT,
-                                  "--exit-on-stdin-eof", *delays.flags()]
+                                  "--eks-endpoint", eks_endpoint, "--exit-on-stdin-eof", *delays.flags()]
         for cluster in vpcs:
             argv += ["--vpc", f"{cluster.vpc}={cluster.loopback_prefix}"]
         self.process = Process("emulator", argv, env=inherited() | {"RUST_LOG": "info"}, logs=logs)

@@ -39,6 +39,9 @@ def aws_variables(endpoint: str, lattice_endpoint: str, credentials: Credentials
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ENDPOINT_URL_VPC_LATTICE": lattice_endpoint,
+        # The emulator knows VPC Lattice's resources and quotas, and asks the local AWS for its clusters' tags.
+        "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": lattice_endpoint,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": lattice_endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         # No profile of the user may answer in place of the variables above.

@@ -18,6 +18,8 @@ START_SECONDS = 60.0
 #: Format of MiniStack's state file for EKS; it belongs to the version that requirements-ministack.txt pins.
 EKS_STATE_FORMAT = 3
 _CREATED_AT = 1767225600
+#: The tag that registers a cluster, as template.yaml's default has it.
+REGISTERED = {"trellis:registered": "true"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def _eks_record(cluster: EksCluster) -> dict[str, object]:
     name = cluster.spec.name
     return {
         "name": name,
-        "arn": f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{name}",
+        "arn": cluster.spec.arn,
         "createdAt": _CREATED_AT,
         "version": "1.36",
         # MiniStack makes the endpoint from its own host name and `_port`, whatever stands here.
@@ -52,7 +54,7 @@ def _eks_record(cluster: EksCluster) -> dict[str, object]:
         "accessConfig": {"authenticationMode": "API"},
         "certificateAuthority": {"data": base64.b64encode(cluster.ca.read_bytes()).decode()},
         "identity": {"oidc": {"issuer": f"https://oidc.eks.{REGION}.amazonaws.com/id/{name}"}},
-        "tags": {"trellis:registered": "true"},
+        "tags": REGISTERED,
         "_creator_arn": f"arn:aws:iam::{ACCOUNT}:root",
         "_auth_token": cluster.auth_token,
         "_port": cluster.port,
@@ -62,7 +64,9 @@ def _eks_record(cluster: EksCluster) -> dict[str, object]:
 def write_eks_state(folder: Path, clusters: list[EksCluster]) -> None:
     """Writes the clusters where MiniStack finds them when it starts: no API sets a cluster's endpoint or CA."""
     data = {f"{ACCOUNT}\0{REGION}\0{cluster.spec.name!r}": _eks_record(cluster) for cluster in clusters}
-    payload = {"clusters": {"__account_region_scoped__": True, "data": data}}
+    # Tags that are read and changed by calls stand apart from those that the cluster was made with.
+    tags = {f"{ACCOUNT}\0{cluster.spec.arn!r}": REGISTERED for cluster in clusters}
+    payload = {"clusters": {"__account_region_scoped__": True, "data": data}, "tags": {"__scoped__": True, "data": tags}}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "eks.json").write_text(json.dumps({"__ministack_format__": EKS_STATE_FORMAT, "payload": payload}))
 

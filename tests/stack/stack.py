@@ -37,6 +37,10 @@ def report(text: str) -> None:
     print(f"  . {text}", file=sys.stderr, flush=True)
 
 
+#: What the emulator answers, as boto3 names it.
+EMULATED = frozenset({"vpc-lattice", "resourcegroupstaggingapi", "service-quotas"})
+
+
 class Stack:
     """Two clusters, AWS, VPC Lattice, the deployed functions and a webhook for each cluster."""
 
@@ -77,7 +81,7 @@ class Stack:
         # EKS clusters name the API servers and their CA. So the ports are chosen before anything runs.
         specs = cluster_specs(self._loopback.octet)
         aws_port, *cluster_ports = free_ports(1 + len(specs))
-        self.emulator = Emulator(built.emulator, self.logs, self.settings.delays, specs)
+        self.emulator = Emulator(built.emulator, self.logs, self.settings.delays, specs, f"http://127.0.0.1:{aws_port}")
         self._supervisor.add(self.emulator.process)
         tokens = [secrets.token_urlsafe(_AUTH_TOKEN_BYTES) for _ in specs]
         for spec, port, token in zip(specs, cluster_ports, tokens, strict=True):
@@ -122,8 +126,8 @@ class Stack:
         return inherited() | aws_variables(self.ministack.url, self.emulator.url) | {"KUBECONFIG": str(self.kubeconfig)}
 
     def aws(self, service: str) -> Any:
-        """A boto3 client; VPC Lattice is answered by the emulator."""
-        return deploy.client(service, self.emulator.url if service == "vpc-lattice" else self.ministack.url)
+        """A boto3 client; the emulator answers for VPC Lattice, tags and quotas."""
+        return deploy.client(service, self.emulator.url if service in EMULATED else self.ministack.url)
 
     def connect_to(self, number: int = 0) -> str:
         """curl's option that sends a request of the cluster's VPC to the data plane."""

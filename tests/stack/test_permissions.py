@@ -49,9 +49,6 @@ IMPLIED = {
 
 #: Actions that are given before the code calls them. A row that is called must go.
 AHEAD = {
-    "tag:GetResources",
-    "servicequotas:ListServiceQuotas",
-    "servicequotas:ListAWSDefaultServiceQuotas",
     "vpc-lattice:UntagResource",
 }
 

@@ -23,6 +23,14 @@ def test_every_action_is_named_in_full(name: str) -> None:
     assert [action for action in actions(name) if "*" in action] == []
 
 
+def test_clusters_are_found_by_tag_and_no_listing_of_all_is_allowed() -> None:
+    for name in ("ReconcilerRole", "DriftRole"):
+        allowed = actions(name)
+        assert {"tag:GetResources", "eks:DescribeCluster", "servicequotas:ListServiceQuotas"} <= allowed
+        assert "eks:ListClusters" not in allowed
+        assert not {action for action in allowed if action.startswith("tag:")} - {"tag:GetResources"}, "tags are read, not written"
+
+
 def test_the_drift_function_changes_nothing_in_vpc_lattice() -> None:
     lattice = {action.partition(":")[2] for action in actions("DriftRole") if action.startswith("vpc-lattice:")}
     assert lattice

@@ -1,9 +1,12 @@
 //! How this program talks to AWS: time limits, retries and names, in one place for all services.
 
-use crate::{CallCounts, ClusterTag, Clusters, HintQueue, LatticeClient};
+use crate::partitions::PartitionByOperation;
+use crate::tagging::TagIndex;
+use crate::{CallCounts, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use std::fmt;
 use std::time::Duration;
 
 /// The User-Agent's application name.
@@ -21,6 +24,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 /// One call with its attempts; shorter than any function timeout that template.yaml allows.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// Attempts of a call that something else can stand in for: an older answer, a listing, a default.
+const ASIDE_ATTEMPTS_MAX: u32 = 3;
+/// One call of that kind with its attempts: a unit that waits for it has half a minute for everything.
+const ASIDE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The entrance to all AWS services: one configuration, one counter.
 #[derive(Debug, Clone)]
@@ -30,7 +37,7 @@ pub struct Aws {
 }
 
 /// What differs from the environment's settings; for tests and tools. Functions use the default.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct AwsOptions {
     /// The Region instead of `AWS_REGION`.
     pub region: Option<String>,
@@ -38,6 +45,17 @@ pub struct AwsOptions {
     pub endpoint_url: Option<String>,
     /// Access key id and secret instead of the credential chain.
     pub static_credentials: Option<(String, String)>,
+}
+
+impl fmt::Debug for AwsOptions {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsOptions")
+            .field("region", &self.region)
+            .field("endpoint_url", &self.endpoint_url)
+            .field("access_key_id", &self.static_credentials.as_ref().map(|(id, _)| id))
+            .finish()
+    }
 }
 
 impl Aws {
@@ -54,9 +72,10 @@ impl Aws {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        // Adaptive: after the first throttled call the client slows down by itself, so that calls side by side do
-        // not use up each other's attempts.
-        let retries = RetryConfig::adaptive()
+        // Standard, not adaptive: adaptive mode delays every call of a client, first attempts included, after one was
+        // throttled, and one client serves all units. What keeps calls side by side from using up each other's attempts
+        // is a bound of those in flight and retries counted by operation (`LatticeClient`).
+        let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS_MAX)
             .with_initial_backoff(BACKOFF_INITIAL)
             .with_max_backoff(BACKOFF_MAX);
@@ -81,11 +100,6 @@ impl Aws {
         Self { config: loader.load().await, counts: CallCounts::default() }
     }
 
-    /// The Region, empty when the environment names none.
-    pub fn region(&self) -> &str {
-        self.config.region().map(AsRef::as_ref).unwrap_or_default()
-    }
-
     /// Requests sent by all clients made from here.
     pub fn counts(&self) -> &CallCounts {
         &self.counts
@@ -93,17 +107,27 @@ impl Aws {
 
     /// A client of VPC Lattice. Make one for the life of the process: it keeps what stays true.
     pub fn lattice(&self) -> LatticeClient {
-        let config =
-            aws_sdk_vpclattice::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+        let config = aws_sdk_vpclattice::config::Builder::from(&self.config)
+            .interceptor(self.counts.clone())
+            .interceptor(PartitionByOperation)
+            .build();
         LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config))
     }
 
-    /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps clusters and tokens.
+    /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps what it knows of them.
     pub fn clusters(&self, tag: ClusterTag) -> Clusters {
         let config =
-            aws_sdk_eks::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+            aws_sdk_eks::config::Builder::from(&self.aside()).interceptor(self.counts.clone()).build();
         let credentials = self.config.credentials_provider();
-        Clusters::new(aws_sdk_eks::Client::from_conf(config), credentials, tag)
+        Clusters::new(aws_sdk_eks::Client::from_conf(config), self.tags(), credentials, tag)
+    }
+
+    /// The quotas of VPC Lattice in this account and Region. Make one for the life of the process.
+    pub fn quotas(&self) -> QuotaClient {
+        let config = aws_sdk_servicequotas::config::Builder::from(&self.aside())
+            .interceptor(self.counts.clone())
+            .build();
+        QuotaClient::new(aws_sdk_servicequotas::Client::from_conf(config))
     }
 
     /// The queue of hints.
@@ -111,5 +135,23 @@ impl Aws {
         let config =
             aws_sdk_sqs::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
         HintQueue::new(aws_sdk_sqs::Client::from_conf(config), queue_url)
+    }
+
+    fn tags(&self) -> TagIndex {
+        let config = aws_sdk_resourcegroupstagging::config::Builder::from(&self.aside())
+            .interceptor(self.counts.clone())
+            .build();
+        TagIndex::new(aws_sdk_resourcegroupstagging::Client::from_conf(config))
+    }
+
+    /// The configuration of calls that something else can stand in for.
+    fn aside(&self) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ASIDE_TIMEOUT / 2)
+            .operation_timeout(ASIDE_TIMEOUT)
+            .build();
+        let retries = RetryConfig::standard().with_max_attempts(ASIDE_ATTEMPTS_MAX);
+        self.config.to_builder().timeout_config(timeouts).retry_config(retries).build()
     }
 }

@@ -158,11 +158,14 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
             Some(
                 "ThrottlingException"
                 | "Throttling"
+                | "ThrottledException"
                 | "TooManyRequestsException"
                 | "RequestLimitExceeded"
                 | "RequestThrottled"
                 | "SlowDown"
                 | "InternalServerException"
+                | "InternalServiceException"
+                | "ServiceException"
                 | "ServiceUnavailableException"
                 | "ServerException"
                 | "ExpiredTokenException"
@@ -236,6 +239,8 @@ mod tests {
             (403, "AccessDeniedException", ErrorClass::Terminal),
             (403, "ExpiredTokenException", ErrorClass::Retry),
             (500, "InternalServerException", ErrorClass::Retry),
+            (400, "ThrottledException", ErrorClass::Retry),
+            (400, "TooManyRequestsException", ErrorClass::Retry),
             (503, "Whatever", ErrorClass::Retry),
         ] {
             assert_eq!(answer(status, code, "", None).class(), class, "{status} {code}");

@@ -16,7 +16,7 @@
 //!
 //! let clusters = aws.clusters("trellis:registered=true".parse()?);
 //! for cluster in clusters.registered().await?.clusters.values() {
-//!     println!("{} at {}, token of {} bytes", cluster.name, cluster.endpoint, clusters.token(&cluster.region, &cluster.name).await?.len());
+//!     println!("{} at {}, token of {} bytes", cluster.id, cluster.endpoint, clusters.token(&cluster.id).await?.len());
 //! }
 //! # Ok(()) }
 //! ```
@@ -29,16 +29,21 @@ mod counts;
 mod eks;
 mod error;
 mod lattice;
+mod partitions;
 mod ports;
 mod queue;
+mod quotas;
+mod tagging;
 
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registry, TokenError, Unusable, eks_token,
+    ClusterTag, Clusters, ParseClusterTagError, RegisteredCluster, Registration, Registry, TokenError,
+    Unusable, eks_token,
 };
 pub use error::AwsError;
 pub use lattice::{Inventory, LatticeClient, Summary};
 pub use ports::AwsLattice;
 pub use queue::HintQueue;
+pub use quotas::QuotaClient;
 pub use trellis_ports::{Applied, ApplyError, End, ErrorClass, OutgoingHint, Waiting};

@@ -1,11 +1,11 @@
 //! The engine's ports on AWS.
 
-use crate::{CallCounts, Clusters, HintQueue, LatticeClient, RegisteredCluster};
+use crate::{CallCounts, Clusters, HintQueue, LatticeClient, RegisteredCluster, Registration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_gateway::ClusterFacts;
+use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
 use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
 use trellis_ports::{
@@ -89,31 +89,37 @@ impl Queue for HintQueue {
 impl Registry for Clusters {
     async fn registered(&self) -> Result<Registered, CallError> {
         let registry = Self::registered(self).await?;
+        let unusable = registry.unusable.iter().map(|one| {
+            let facts = ClusterFacts::registered(one.id.clone(), "");
+            (ClusterFacts { state: state(one.registration), ..facts }, one.why.clone())
+        });
         Ok(Registered {
-            clusters: registry.clusters.values().filter_map(described).collect(),
-            unusable: registry
-                .unusable
-                .iter()
-                .filter_map(|one| Some((identity(&one.arn)?, one.why.clone())))
-                .collect(),
+            clusters: registry.clusters.values().map(described).collect(),
+            unusable: unusable.collect(),
         })
     }
 
-    async fn forget(&self) {
-        Self::forget(self).await;
+    fn describe_again(&self, cluster: &ClusterId) {
+        Self::describe_again(self, cluster);
     }
 
     async fn token(&self, cluster: &Described) -> Result<String, Box<dyn Error + Send + Sync>> {
-        Ok(Self::token(self, &cluster.facts.id.scope.region, &cluster.facts.id.name).await?)
+        Ok(Self::token(self, &cluster.facts.id).await?)
     }
 }
 
-/// The cluster of an ARN that EKS gave.
-fn identity(arn: &str) -> Option<ClusterId> {
-    arn.parse().inspect_err(|error| tracing::error!(%error, "a registered cluster is left out")).ok()
+fn state(registration: Registration) -> ClusterState {
+    match registration {
+        Registration::Registered => ClusterState::Registered,
+        Registration::Leaving => ClusterState::Leaving,
+    }
 }
 
-fn described(cluster: &RegisteredCluster) -> Option<Described> {
-    let facts = ClusterFacts::registered(identity(&cluster.arn)?, cluster.vpc.clone());
-    Some(Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() })
+fn described(cluster: &RegisteredCluster) -> Described {
+    let facts = ClusterFacts {
+        state: state(cluster.registration),
+        cluster_set: cluster.cluster_set.clone(),
+        ..ClusterFacts::registered(cluster.id.clone(), cluster.vpc.clone())
+    };
+    Described { facts, endpoint: cluster.endpoint.clone(), ca_pem: cluster.ca_pem.clone() }
 }

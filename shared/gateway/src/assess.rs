@@ -157,6 +157,7 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
             .map(|group| (group.name.clone(), group.arn.clone()))
             .collect(),
         blocked: plan.blocked.clone(),
+        refused: actual.refused.clone(),
         waiting: None,
         failure: None,
     }

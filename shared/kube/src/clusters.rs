@@ -79,8 +79,8 @@ impl<R: Registry> Clusters for RegisteredClusters<R> {
 
     async fn fleet(&self) -> Result<Fleet<ClusterClient>, CallError> {
         let again = self.to_describe_again();
-        if !again.is_empty() {
-            self.registry.forget().await;
+        for id in &again {
+            self.registry.describe_again(id);
         }
         let registered = self.registry.registered().await?;
         self.prune(&registered.clusters);
@@ -92,8 +92,9 @@ impl<R: Registry> Clusters for RegisteredClusters<R> {
             fleet.facts.push(cluster.facts);
             fleet.clusters.insert(id, client);
         }
-        for (id, why) in registered.unusable {
-            fleet.clusters.insert(id, Err(why));
+        for (facts, why) in registered.unusable {
+            fleet.clusters.insert(facts.id.clone(), Err(why));
+            fleet.facts.push(facts);
         }
         Ok(fleet)
     }

@@ -32,10 +32,13 @@ impl Book {
 impl Registry for Book {
     async fn registered(&self) -> Result<Registered, CallError> {
         let clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Registered { clusters, unusable: vec![(id("new"), "it has no endpoint yet".into())] })
+        Ok(Registered {
+            clusters,
+            unusable: vec![(ClusterFacts::registered(id("new"), ""), "it has no endpoint yet".into())],
+        })
     }
 
-    async fn forget(&self) {
+    fn describe_again(&self, _: &ClusterId) {
         self.forgets.fetch_add(1, Ordering::SeqCst);
     }
 

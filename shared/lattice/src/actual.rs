@@ -1,3 +1,4 @@
+use crate::RefusedTarget;
 use crate::resource::{ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, ResourceMut};
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +18,15 @@ pub struct Actual {
     /// Target groups that the unit names or owns, ours or not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<ActualTargetGroup>,
+    /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub refused: Vec<RefusedTarget>,
 }
 
 impl Actual {
     /// All resources that there are, also those below a service.
     pub fn resources_mut(&mut self) -> Vec<ResourceMut<'_>> {
-        let Self { networks, vpc_associations, services, target_groups } = self;
+        let Self { networks, vpc_associations, services, target_groups, refused: _ } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));

@@ -1,4 +1,4 @@
-use crate::Blocked;
+use crate::{Blocked, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ pub struct Outcome {
     pub target_groups: BTreeMap<String, String>,
     /// What the plan had to leave out.
     pub blocked: Vec<Blocked>,
+    /// Wanted targets that VPC Lattice does not take. Everything else is done as if they were not wanted.
+    pub refused: Vec<RefusedTarget>,
     /// What is under way and being waited for, in words for a condition's message.
     pub waiting: Option<String>,
     /// What failed.
@@ -28,6 +30,20 @@ pub struct ServiceOutcome {
     pub arn: String,
     /// The generated domain name.
     pub dns_name: Option<String>,
+}
+
+/// A target that VPC Lattice does not take, as it answers RegisterTargets: an address outside of the VPC's subnets, say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedTarget {
+    /// The target group's name.
+    pub target_group: String,
+    /// The target.
+    pub target: Target,
+    /// AWS's code, such as `UnsupportedTarget`.
+    pub code: String,
+    /// What AWS says of it; may be empty.
+    pub message: String,
 }
 
 /// A failed call, in words for a condition's message.

@@ -8,8 +8,9 @@ pub trait Registry: Send + Sync + 'static {
     /// All registered clusters; what is known of a moment ago may be told again.
     fn registered(&self) -> impl Future<Output = Result<Registered, CallError>> + Send;
 
-    /// Forgets what was known: an API server could not be reached, or showed a certificate that is not of its known CA.
-    fn forget(&self) -> impl Future<Output = ()> + Send;
+    /// Has this cluster described anew: its API server could not be reached, or showed a certificate that is not of its known
+    /// CA.
+    fn describe_again(&self, cluster: &ClusterId);
 
     /// A new bearer token for the cluster's API server. Made anew each time: who asks keeps it.
     fn token(
@@ -24,7 +25,7 @@ pub struct Registered {
     /// Those whose API server can be asked.
     pub clusters: Vec<Described>,
     /// Those that cannot be asked now, with what is missing. Their objects are unknown.
-    pub unusable: Vec<(ClusterId, String)>,
+    pub unusable: Vec<(ClusterFacts, String)>,
 }
 
 /// How a cluster's API server is reached.

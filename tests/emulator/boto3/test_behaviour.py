@@ -129,6 +129,22 @@ def test_an_answer_that_is_lost_after_the_effect_breaks_the_connection(lattice, 
     assert len(lattice.list_services()["items"]) == 1
 
 
+def test_a_denied_call_says_so_and_changes_nothing(lattice, configured):
+    configured({"faults": [{"kind": "deny", "operation": "CreateService", "count": 1}]})
+    assert code(call(lattice, "CreateService", {"name": "one"})) == "AccessDeniedException"
+    assert lattice.list_services()["items"] == []
+
+
+def test_a_target_outside_of_its_vpcs_blocks_is_told_beside_the_good_ones(lattice, configured):
+    group = scenes.Scene(lattice).group()
+    configured({"vpc-cidrs": {scenes.VPC: ["10.0.0.0/16"]}})
+    answer = lattice.register_targets(
+        **group, targets=[{"id": "10.0.0.9", "port": 80}, {"id": "192.168.0.1", "port": 80}])
+    assert [target["id"] for target in answer["successful"]] == ["10.0.0.9"]
+    assert [(target["id"], target["failureCode"]) for target in answer["unsuccessful"]] == [("192.168.0.1", "UnsupportedTarget")]
+    configured({"vpc-cidrs": {scenes.VPC: None}})
+
+
 def test_a_stale_list_hides_what_is_new(lattice, configured):
     configured({"faults": [{"kind": "stale-list", "delay": "1h", "count": 1}]})
     lattice.create_service(name="one")

@@ -1,5 +1,11 @@
-"""The Resource Groups Tagging API over the emulator's resources, and ACM's list of certificates."""
+"""The Resource Groups Tagging API over the emulator's resources and EKS clusters, Service Quotas, and ACM's certificates."""
 
+import http.server
+import json
+import threading
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import botocore.exceptions
 import pytest
 import scenes
 
@@ -52,6 +58,111 @@ def test_the_index_lags_behind_and_catches_up(emulator, lattice, tagging, config
     assert arns(tagging.get_resources()) == []
     emulator.admin("POST", "clock", {"advance": "1h"})
     assert arns(tagging.get_resources()) == [made["arn"]]
+
+
+class Eks:
+    """As much of EKS as tells the tags of clusters, one name a page."""
+
+    def __init__(self):
+        self.tags = {}
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                url = urlsplit(self.path)
+                self.answer(*outer.reply(unquote(url.path), parse_qs(url.query)))
+
+            def answer(self, status, body):
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def reply(self, path, query):
+        if path != "/clusters":
+            name = path.rpartition("/")[2]
+            if path != f"/tags/{self.arn(name)}" or name not in self.tags:
+                return 404, {"message": "No such resource."}
+            return 200, {"tags": self.tags[name]}
+        names = sorted(self.tags)
+        start = int(query.get("nextToken", ["0"])[0])
+        page = {"clusters": names[start:start + 1]}
+        return 200, page | ({"nextToken": str(start + 1)} if start + 1 < len(names) else {})
+
+    @staticmethod
+    def arn(name):
+        return f"arn:aws:eks:us-west-2:000000000000:cluster/{name}"
+
+
+@pytest.fixture
+def eks(configured):
+    eks = Eks()
+    configured({"eks-endpoint": eks.url})
+    yield eks
+    configured({"eks-endpoint": None})
+    eks.server.shutdown()
+    eks.server.server_close()
+
+
+def test_clusters_of_a_local_eks_are_found_by_tag_among_the_resources(lattice, tagging, eks):
+    service = lattice.create_service(name="one", tags={"trellis:registered": "true"})
+    eks.tags = {"one": {"trellis:registered": "true"}, "two": {"trellis:registered": "leaving", "a": "b"}, "three": {}}
+    found = tagging.get_resources(TagFilters=[{"Key": "trellis:registered"}], ResourceTypeFilters=["eks:cluster"])
+    assert arns(found) == [eks.arn("one"), eks.arn("two")]
+    assert found["ResourceTagMappingList"][1]["Tags"] == [
+        {"Key": "a", "Value": "b"}, {"Key": "trellis:registered", "Value": "leaving"}]
+    every = tagging.get_resources(TagFilters=[{"Key": "trellis:registered", "Values": ["true"]}])
+    assert arns(every) == [eks.arn("one"), service["arn"]]
+    assert arns(tagging.get_resources(ResourceTypeFilters=["eks"])) == [eks.arn("one"), eks.arn("two")]
+
+
+def test_a_clusters_tag_that_is_taken_away_is_shown_for_as_long_as_the_index_lags(emulator, lattice, tagging, eks, configured):
+    eks.tags = {"one": {"a": "b"}}
+    assert arns(tagging.get_resources()) == [eks.arn("one")]
+    configured({"delays": {"tag-index": "1m"}})
+    eks.tags = {}
+    assert arns(tagging.get_resources()) == [eks.arn("one")]
+    emulator.admin("POST", "clock", {"advance": "1m"})
+    assert arns(tagging.get_resources()) == []
+
+
+def test_an_eks_that_does_not_answer_is_an_error_of_the_tagging_api(lattice, tagging, configured):
+    configured({"eks-endpoint": "http://127.0.0.1:9"})
+    with pytest.raises(tagging.exceptions.InternalServiceException, match="does not tell its tags"):
+        tagging.get_resources()
+    assert arns(tagging.get_resources(ResourceTypeFilters=["vpc-lattice:service"])) == [], "EKS is not asked"
+    configured({"eks-endpoint": None})
+
+
+def test_service_quotas_tell_what_applies_and_the_defaults(emulator, configured):
+    quotas = emulator.client("service-quotas", checked=False)
+    configured({"quotas": {"target-groups": 7}, "untold-quotas": ["L-620C821E"]})
+    pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="vpc-lattice", PaginationConfig={"PageSize": 5})
+    applied = {quota["QuotaCode"]: quota for page in pages for quota in page["Quotas"]}
+    assert applied["L-BB11C6B9"]["Value"] == 7.0
+    assert applied["L-BB11C6B9"]["QuotaName"] == "Target groups per Region"
+    assert "L-620C821E" not in applied
+    defaults = quotas.list_aws_default_service_quotas(ServiceCode="vpc-lattice")["Quotas"]
+    assert {quota["QuotaCode"]: quota["Value"] for quota in defaults}["L-BB11C6B9"] == 500.0
+    assert len(defaults) == 14
+    with pytest.raises(quotas.exceptions.NoSuchResourceException):
+        quotas.list_service_quotas(ServiceCode="ec2")
+
+
+@pytest.mark.parametrize(("kind", "code"), [
+    ("deny", "AccessDeniedException"), ("throttle", "ThrottledException"), ("error-before", "InternalServiceException")])
+def test_neighbours_fail_on_demand_too(tagging, configured, kind, code):
+    configured({"faults": [{"kind": kind, "operation": "tagging:GetResources", "count": 1}]})
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        tagging.get_resources()
+    assert refused.value.response["Error"]["Code"] == code
+    tagging.get_resources()
 
 
 def test_acm_lists_the_certificates_of_the_settings(emulator, configured):

@@ -87,6 +87,9 @@ pub(crate) struct Flags {
     /// Endpoint of Lambda, for target groups of type LAMBDA.
     #[arg(long, value_name = "URL")]
     pub(crate) lambda_endpoint: Option<Uri>,
+    /// Endpoint of EKS, whose clusters' tags the tagging API then shows.
+    #[arg(long, value_name = "URL")]
+    eks_endpoint: Option<Uri>,
     /// Stop when standard input ends.
     #[arg(long)]
     pub(crate) exit_on_stdin_eof: bool,
@@ -128,6 +131,7 @@ impl Flags {
         if let Some(rates) = &self.throttle {
             settings = settings.patched(&throttle(rates)?)?;
         }
+        settings.eks_endpoint = self.eks_endpoint.as_ref().map(ToString::to_string);
         for patch in &self.patches {
             let patch = serde_json::from_str(patch).context("--config is no JSON")?;
             settings = settings.patched(&patch)?;

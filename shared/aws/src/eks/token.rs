@@ -1,8 +1,10 @@
 use aws_credential_types::Credentials;
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt;
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
@@ -46,9 +48,9 @@ fn presigned_url(
     cluster: &str,
     now: SystemTime,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let host = format!("sts.{region}.{suffix}");
-    let url = format!("https://{host}/?Action=GetCallerIdentity&Version=2011-06-15");
+    let endpoint = sts_endpoint(region)?;
+    let host = endpoint.strip_prefix("https://").ok_or("the endpoint of STS is not https")?;
+    let url = format!("{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15");
 
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
@@ -62,11 +64,22 @@ fn presigned_url(
         .settings(settings)
         .build()?
         .into();
-    let headers = [("host", host.as_str()), (CLUSTER_HEADER, cluster)];
+    let headers = [("host", host), (CLUSTER_HEADER, cluster)];
     let request = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[]))?;
     let (instructions, _) = sign(request, &params)?.into_parts();
     let (_, query) = instructions.into_parts();
     Ok(query.iter().fold(url, |url, (name, value)| format!("{url}&{name}={}", percent_encoded(value))))
+}
+
+/// STS in this Region, by the SDK's own table of partitions: China, GovCloud, the European Sovereign Cloud and the isolated
+/// partitions have domains of their own. The settings' endpoints are not used: the cluster's authenticator, not this
+/// program, calls the URL, and takes AWS's hosts only.
+fn sts_endpoint(region: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let params = Params::builder().region(region).build()?;
+    let resolver = DefaultResolver::new();
+    // The rules are evaluated in place: the answer is there at once.
+    let endpoint = resolver.resolve_endpoint(&params).now_or_never().ok_or("STS has no endpoint here")??;
+    Ok(endpoint.url().trim_end_matches('/').to_owned())
 }
 
 /// Everything but RFC 3986's unreserved characters, as SigV4's canonical query wants it.
@@ -120,6 +133,28 @@ mod tests {
         let url = url(&token);
         assert_eq!(query(&url), query(BOTOCORE_URL));
         assert!(url.starts_with("https://sts.us-west-2.amazonaws.com/?Action=GetCallerIdentity&"), "{url}");
+    }
+
+    #[test]
+    fn each_partition_has_its_own_host() {
+        for (region, host) in [
+            ("us-west-2", "sts.us-west-2.amazonaws.com"),
+            ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu"),
+            ("us-iso-east-1", "sts.us-iso-east-1.c2s.ic.gov"),
+        ] {
+            let token = eks_token(&credentials(None), region, "one", SystemTime::UNIX_EPOCH + DATE).unwrap();
+            assert!(url(&token).starts_with(&format!("https://{host}/?")), "{}", url(&token));
+        }
+    }
+
+    #[test]
+    fn a_region_that_is_no_host_label_gives_an_error() {
+        for region in ["", "us west 2", "us-west-2.example.com/"] {
+            let made = eks_token(&credentials(None), region, "one", SystemTime::UNIX_EPOCH + DATE);
+            assert!(made.is_err(), "{region}: {:?}", made.map(|token| url(&token)));
+        }
     }
 
     #[test]

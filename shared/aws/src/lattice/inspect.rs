@@ -104,6 +104,7 @@ impl LatticeClient {
             target_groups: target_groups.into_iter().flatten().collect(),
             ..Actual::default()
         };
+        actual.refused = self.refused_targets(desired, &actual.target_groups);
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         self.read_tags_that_matter(desired, &mut actual).await?;

@@ -10,6 +10,7 @@ mod inspect;
 mod lanes;
 mod names;
 mod ownership;
+mod refused;
 mod resource;
 mod rule_batches;
 mod step;
@@ -24,18 +25,22 @@ use aws_sdk_vpclattice::Client;
 use aws_sdk_vpclattice::config::http::HttpResponse;
 use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
+use refused::RefusedTargets;
 use resource::network::NetworkIndex;
 use resource::service::ServiceIndex;
 use resource::target_group::TargetGroupIndex;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tags::TagCache;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Reads in flight, over all units of this process. VPC Lattice names no rates; eight at 50 ms are 160 a second at most.
-const READS_AT_ONCE: usize = 8;
+/// Calls of one operation in flight, over all units of this process. VPC Lattice names no rates; four at 50 ms are 80 a
+/// second at most. The bound is for each operation, so that one that is throttled, whose calls wait between their attempts,
+/// holds up no other.
+const CALLS_AT_ONCE: usize = 4;
 /// Entries of one listing; ten times the largest default quota (2,000 services a Region).
 const LISTED_MAX: usize = 20_000;
 /// Entries of one page, the most that the API gives (API model, MaxResults).
@@ -55,22 +60,40 @@ pub struct LatticeClient {
 #[derive(Debug)]
 struct Inner {
     api: Client,
-    reads: Semaphore,
+    in_flight: InFlight,
     services: Cached<ServiceIndex>,
     target_groups: Cached<TargetGroupIndex>,
     networks: Cached<NetworkIndex>,
     tags: TagCache,
+    refused: RefusedTargets,
+}
+
+/// The calls in flight by operation.
+#[derive(Debug, Default)]
+struct InFlight(Mutex<BTreeMap<&'static str, Arc<Semaphore>>>);
+
+impl InFlight {
+    /// Waits until one more call of this operation may go.
+    async fn permit(&self, operation: &'static str) -> Option<OwnedSemaphorePermit> {
+        let of_operation = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(operation).or_insert_with(|| Arc::new(Semaphore::new(CALLS_AT_ONCE))))
+        };
+        // Nobody closes it.
+        of_operation.acquire_owned().await.ok()
+    }
 }
 
 impl LatticeClient {
     pub(crate) fn new(api: Client) -> Self {
         let inner = Inner {
             api,
-            reads: Semaphore::new(READS_AT_ONCE),
+            in_flight: InFlight::default(),
             services: Cached::new(INDEX_AGE_MAX),
             target_groups: Cached::new(INDEX_AGE_MAX),
             networks: Cached::new(NETWORKS_AGE_MAX),
             tags: TagCache::default(),
+            refused: RefusedTargets::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -79,7 +102,7 @@ impl LatticeClient {
         &self.inner.api
     }
 
-    /// One read, among at most [`READS_AT_ONCE`].
+    /// One read, among at most [`CALLS_AT_ONCE`] of its operation.
     async fn read<T, E>(
         &self,
         operation: &'static str,
@@ -88,11 +111,11 @@ impl LatticeClient {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let _permit = self.inner.reads.acquire().await;
+        let _permit = self.inner.in_flight.permit(operation).await;
         request.await.map_err(|error| AwsError::from_sdk(operation, error))
     }
 
-    /// All pages of a listing, which counts as one of the reads in flight.
+    /// All pages of a listing, which counts as one call in flight.
     async fn list<T, E>(
         &self,
         operation: &'static str,
@@ -101,7 +124,7 @@ impl LatticeClient {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let _permit = self.inner.reads.acquire().await;
+        let _permit = self.inner.in_flight.permit(operation).await;
         let mut entries = Vec::new();
         while let Some(entry) = pages.next().await {
             entries.push(entry.map_err(|error| AwsError::from_sdk(operation, error))?);

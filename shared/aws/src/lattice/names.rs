@@ -1,10 +1,10 @@
 //! Turns the names in a plan into ids: those that were read, and those that the plan's earlier steps made.
 
 use crate::AwsError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use trellis_lattice::{Actual, Blocked, Outcome, Ownership, ServiceOutcome, Status};
+use trellis_lattice::{Actual, Blocked, Outcome, Ownership, RefusedTarget, ServiceOutcome, Status};
 
 /// What a plan's names mean while it is being applied.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Known {
     pub(super) vpc_associations: BTreeMap<(String, String), Resource>,
     /// Priorities by rule id, by service and port.
     pub(super) priorities: BTreeMap<(String, u16), BTreeMap<String, u16>>,
+    /// Wanted targets that VPC Lattice does not take.
+    pub(super) refused: BTreeSet<RefusedTarget>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -95,7 +97,8 @@ impl Names {
             }
         };
         // In full, so that a new kind of resource is not forgotten here.
-        let Actual { networks, vpc_associations, services, target_groups } = actual;
+        let Actual { networks, vpc_associations, services, target_groups, refused } = actual;
+        known.refused = refused.iter().cloned().collect();
         for network in networks {
             let resource = Resource::read(&network.id, &network.arn, &network.ownership);
             keep(&mut known.networks, &network.name, resource);
@@ -194,6 +197,7 @@ impl Names {
                 .collect(),
             target_groups: ours(&known.target_groups).into_iter().map(|(name, r)| (name, r.arn)).collect(),
             blocked: blocked.to_vec(),
+            refused: known.refused.iter().cloned().collect(),
             waiting: None,
             failure: None,
         }

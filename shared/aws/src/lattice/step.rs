@@ -92,6 +92,7 @@ impl LatticeClient {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
+        let _permit = self.inner.in_flight.permit(operation).await;
         match request.await {
             Ok(output) => Ok(output),
             Err(error) => {

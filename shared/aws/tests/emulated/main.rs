@@ -5,6 +5,7 @@
 mod harness;
 mod model;
 mod ownership;
+mod refused;
 mod services;
 mod wishes;
 

@@ -168,6 +168,7 @@ impl LatticeModel {
                 .map(|one| (one.name.clone(), one.arn.clone()))
                 .collect(),
             blocked: plan.blocked.clone(),
+            refused: vec![],
             waiting: None,
             failure: None,
         }

@@ -294,6 +294,7 @@ impl World {
             services: services.map(|one| (one.name.clone(), serving(&one.arn, &one.dns_name))).collect(),
             target_groups: BTreeMap::new(),
             blocked: plan.blocked.clone(),
+            refused: vec![],
             waiting: None,
             failure: None,
         }

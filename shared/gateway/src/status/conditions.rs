@@ -9,8 +9,11 @@ pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 /// The type of the condition that tells of routes with one service.
 pub(super) const SHARED: &str = "application-networking.k8s.aws/SharedService";
 
+/// The type of the condition that tells of targets that VPC Lattice does not take.
+pub(super) const REFUSED: &str = "application-networking.k8s.aws/RefusedTargets";
+
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 3] = ["PartiallyInvalid", "Conflicted", SHARED];
+const PASSING: [&str; 4] = ["PartiallyInvalid", "Conflicted", SHARED, REFUSED];
 
 /// What new conditions are merged into.
 pub(crate) struct Merge<'a> {

@@ -8,6 +8,7 @@ mod blocked;
 mod conditions;
 mod features;
 mod gateway;
+mod refused;
 mod route;
 mod shared;
 mod told;
@@ -118,8 +119,9 @@ fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
     } else {
         Condition::no("Programmed", "Invalid", "The export is not valid; see condition Valid.")
     };
-    let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now)
-        .conditions([report.valid.clone(), programmed]);
+    let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now).conditions(
+        [report.valid.clone(), programmed].into_iter().chain(refused::condition(context.outcome)),
+    );
     vec![("conditions".into(), conditions)]
 }
 

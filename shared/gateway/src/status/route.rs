@@ -1,7 +1,7 @@
 use super::conditions::Merge;
 use super::shared::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, is_ours};
-use super::{Context, Members, fails_in_passing, programmed, programmed_before};
+use super::{Context, Members, fails_in_passing, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport};
 use serde_json::{Value, json};
@@ -95,6 +95,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
         vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
     conditions.extend(parent.partially_invalid.clone());
     conditions.extend(shared::condition(report).filter(|_| parent.accepted.is_true()));
+    conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
     json!({
         "parentRef": parent.parent_ref,

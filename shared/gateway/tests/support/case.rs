@@ -13,7 +13,7 @@ use trellis_gateway::{
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Limits, Outcome, Ownership,
-    ServiceOutcome, Status, Tags, plan, settle, simulate,
+    RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -81,6 +81,7 @@ pub(crate) struct Apply {
     pub(crate) waiting: Option<String>,
     pub(crate) failure: Option<Failure>,
     pub(crate) blocked: Vec<Blocked>,
+    pub(crate) refused: Vec<RefusedTarget>,
 }
 
 impl Case {
@@ -235,6 +236,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         blocked: apply.blocked.clone(),
         waiting: apply.waiting.clone(),
         failure: apply.failure.clone(),
+        refused: apply.refused.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };

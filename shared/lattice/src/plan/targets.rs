@@ -6,14 +6,17 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Registers what is missing; a target that drains and is wanted again counts as missing.
+/// Registers what is missing; a target that drains and is wanted again counts as missing. One that VPC Lattice refused a
+/// while ago does not: the status tells of it, and trying again at every pass would not help.
 ///
 /// New targets come before old ones go, so that the group is never empty in between. Where both together exceed the
 /// quota, half of the surplus gives way for as many new ones, as often as needed.
 pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wanted: &BTreeSet<Target>) {
     let limit = draft.limits.targets_per_target_group;
     let mut registered = registered(group);
-    let mut missing: Vec<Target> = wanted.difference(&registered).cloned().collect();
+    let refused = refused(draft, &group.name);
+    let mut missing: Vec<Target> =
+        wanted.difference(&registered).filter(|target| !refused.contains(target)).cloned().collect();
     if wanted.len() > limit {
         let (resource, quota) = (group.name.clone(), Quota::TargetsPerTargetGroup);
         draft.block(Blocked::QuotaExceeded { resource, quota, limit });
@@ -64,6 +67,11 @@ fn deregister(draft: &mut Draft, target_group: String, targets: BTreeSet<Target>
     if !targets.is_empty() {
         draft.push(DeregisterTargets { target_group, targets });
     }
+}
+
+fn refused(draft: &Draft, group: &str) -> BTreeSet<Target> {
+    let of_group = draft.model.refused.iter().filter(|refused| refused.target_group == group);
+    of_group.map(|refused| refused.target.clone()).collect()
 }
 
 fn registered(group: &ActualTargetGroup) -> BTreeSet<Target> {

@@ -3,8 +3,8 @@ use crate::support::{
     planned, route, rule, simple_route, targets,
 };
 use trellis_lattice::{
-    Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, Status, Step,
-    TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
+    Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, RefusedTarget,
+    Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
 };
 
 use ProtocolVersion::{Grpc, Http1, Http2};
@@ -41,6 +41,24 @@ fn a_draining_target_that_is_wanted_again_is_registered_again() {
     let actual = made_but(&export(&[1, 2]), |a| only_group(a).targets[0].health = TargetHealth::Draining);
     assert_eq!(planned(&export(&[1, 2]), &actual), "+ targets of tg 10.0.0.1:8090\n");
     assert_eq!(planned(&export(&[2]), &actual), "");
+}
+
+#[test]
+fn a_target_that_was_refused_a_while_ago_is_not_tried_again_and_all_else_goes_on() {
+    let refused = |group: &str| RefusedTarget {
+        target_group: group.into(),
+        target: targets(&[3]).into_iter().next().unwrap(),
+        code: "UnsupportedTarget".into(),
+        message: String::new(),
+    };
+    let actual = made_but(&export(&[1, 2]), |actual| actual.refused = vec![refused("tg")]);
+    assert_eq!(
+        planned(&export(&[2, 3, 4]), &actual),
+        "+ targets of tg 10.0.0.4:8090\n- targets of tg 10.0.0.1:8090\n"
+    );
+    assert_eq!(planned(&export(&[1, 2, 3]), &actual), "");
+    let elsewhere = made_but(&export(&[1, 2]), |actual| actual.refused = vec![refused("another")]);
+    assert_eq!(planned(&export(&[1, 2, 3]), &elsewhere), "+ targets of tg 10.0.0.3:8090\n");
 }
 
 #[test]

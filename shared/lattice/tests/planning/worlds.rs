@@ -364,6 +364,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
+                refused: vec![],
             };
             make_consistent(&mut actual);
             actual

@@ -41,14 +41,14 @@ pub struct Lost;
 pub async fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Lost> {
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent = agent.map(str::to_owned);
-    if let Some(reply) = neighbour::handle(emulator, parts, body) {
+    if let Some(reply) = neighbour::handle(emulator, parts, body).await {
         let latency = emulator.state().settings.latency;
         if latency.0 > 0 {
             tokio::time::sleep(latency.std()).await;
         }
-        let status = reply.answer.status().as_u16();
+        let status = reply.answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         emulator.calls().note(emulator.clock.now(), &reply.operation, status, reply.error, agent);
-        return Ok(reply.answer);
+        return reply.answer;
     }
     let path = parts.uri.path();
     let routed = route::find(&emulator.model, &parts.method, path);
@@ -110,6 +110,10 @@ async fn perform(
     }
     match effect {
         Effect::Throttle => return Ok(Err(State::throttled())),
+        Effect::Deny => {
+            let message = format!("User is not authorized to perform: vpc-lattice:{}", operation.name);
+            return Ok(Err(Refusal::AccessDenied { message }));
+        }
         Effect::ErrorBefore => return Ok(Err(internal())),
         Effect::Slow(delay) => tokio::time::sleep(delay.std()).await,
         Effect::None | Effect::ErrorAfter | Effect::TimeoutAfter | Effect::Stale(_) => {}

@@ -9,10 +9,7 @@ use super::kind::{Kind, Status};
 use super::network::over;
 use super::resources::{Action, Comparison, Conditions, Share, TextMatch};
 use super::settings::Echo;
-use super::{Refusal, State};
-
-/// Quota code of target groups per service.
-const QUOTA_GROUPS_PER_SERVICE: &str = "L-3DEC3B9F";
+use super::{Refusal, State, quota};
 
 /// Statuses that a fixed response may have, by the documentation of the API.
 const FIXED_STATUSES: [u64; 2] = [404, 500];
@@ -91,7 +88,7 @@ impl State {
             .flat_map(|rule| groups_of(&rule.action));
         let groups: BTreeSet<&str> = others.chain(groups_of(action)).collect();
         if groups.len() > self.settings.quotas.target_groups_per_service {
-            return Err(over(Kind::TargetGroup, QUOTA_GROUPS_PER_SERVICE, Some(at.service)));
+            return Err(over(Kind::TargetGroup, quota::GROUPS_PER_SERVICE, Some(at.service)));
         }
         Ok(())
     }

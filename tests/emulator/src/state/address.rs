@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use serde::{Deserialize, Serialize};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::resources::{TargetGroup, TargetKey};
 use super::settings::Settings;
@@ -17,6 +18,29 @@ pub struct Instance {
     pub address: IpAddr,
     /// Id of its VPC.
     pub vpc: String,
+}
+
+/// A block of addresses, written as `10.0.0.0/16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cidr(IpNet);
+
+impl Cidr {
+    /// Whether an address is in the block.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl Serialize for Cidr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cidr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(de::Error::custom)
+    }
 }
 
 /// Address of a target and its place.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::quota::SERVICE_CODE;
 use crate::model::check::Problem;
 
 /// Why the service refuses a call. One variant an exception of the API model.
@@ -70,9 +71,6 @@ pub enum Refusal {
         message: String,
     },
 }
-
-/// Code of the service in Service Quotas.
-const SERVICE_CODE: &str = "vpc-lattice";
 
 impl Refusal {
     /// One field is wrong.

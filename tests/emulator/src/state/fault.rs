@@ -42,6 +42,8 @@ pub enum Effect {
     TimeoutAfter,
     /// It is throttled.
     Throttle,
+    /// The caller may not do it.
+    Deny,
     /// A list hides what is younger than this.
     Stale(Delay),
 }
@@ -52,13 +54,17 @@ const RETRY_AFTER: u32 = 1;
 impl State {
     /// The fault that a call meets, if any. Counts down the fault that it uses.
     pub fn effect(&mut self, operation: &Operation) -> Effect {
-        let name = operation.name.as_str();
+        self.effect_on(&operation.name, operation.errors.contains('T'))
+    }
+
+    /// As [`State::effect`], for an operation of this name that may be throttled or never is.
+    pub fn effect_on(&mut self, name: &str, throttles: bool) -> Effect {
         for at in 0..self.settings.faults.len() {
             let fits = self.settings.faults.get(at).is_some_and(|fault| {
                 fault.covers(name)
                     && fault.count != Some(0)
                     && (fault.kind != FaultKind::StaleList || name.starts_with("List"))
-                    && (fault.kind != FaultKind::Throttle || operation.errors.contains('T'))
+                    && (fault.kind != FaultKind::Throttle || throttles)
             });
             if !fits {
                 continue;
@@ -76,6 +82,7 @@ impl State {
                 FaultKind::ErrorAfter => Effect::ErrorAfter,
                 FaultKind::TimeoutAfter => Effect::TimeoutAfter,
                 FaultKind::Throttle => Effect::Throttle,
+                FaultKind::Deny => Effect::Deny,
                 FaultKind::Slow => Effect::Slow(fault.delay),
                 FaultKind::StaleList => Effect::Stale(fault.delay),
             };

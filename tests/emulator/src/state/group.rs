@@ -10,10 +10,7 @@ use super::network::over;
 use super::page::Found;
 use super::resources::{GroupConfig, HealthCheck, TargetGroup};
 use super::settings::{FailureKind, Permission};
-use super::{Document, Moment, Refusal, State};
-
-/// Quota code of target groups per Region.
-const QUOTA_GROUPS: &str = "L-BB11C6B9";
+use super::{Document, Moment, Refusal, State, quota};
 
 /// Health check defaults of the API, in seconds and counts.
 const INTERVAL: u64 = 30;
@@ -30,7 +27,7 @@ impl State {
             return Err(self.clash(Kind::TargetGroup, &other.meta.id, "name", &message));
         }
         if self.store.groups.len() >= self.settings.quotas.target_groups {
-            return Err(over(Kind::TargetGroup, QUOTA_GROUPS, None));
+            return Err(over(Kind::TargetGroup, quota::GROUPS, None));
         }
         let config = read_config(kind, input.object("config"))?;
         let tags = self.checked_tags(input)?;

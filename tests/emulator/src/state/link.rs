@@ -6,13 +6,7 @@ use super::network::over;
 use super::page::Found;
 use super::resources::{ServiceAssociation, VpcAssociation};
 use super::settings::FailureKind;
-use super::{Document, Moment, Refusal, State};
-
-/// Quota code of service associations per service network.
-const QUOTA_SERVICES: &str = "L-75D4A19E";
-
-/// Quota code of VPC associations per service network.
-const QUOTA_VPCS: &str = "L-EF6E2D62";
+use super::{Document, Moment, Refusal, State, quota};
 
 /// Kinds in errors.
 const SERVICE_LINK: &str = "SERVICE_NETWORK_SERVICE_ASSOCIATION";
@@ -70,7 +64,7 @@ impl State {
             return Err(Refusal::conflict("SERVICE", &other.service, message));
         }
         if links().count() >= self.settings.quotas.services_per_network {
-            return Err(over(Kind::ServiceAssociation, QUOTA_SERVICES, Some(network)));
+            return Err(over(Kind::ServiceAssociation, quota::SERVICES_PER_NETWORK, Some(network)));
         }
         Ok(())
     }
@@ -141,7 +135,7 @@ impl State {
         }
         let links = self.store.vpc_associations.values().filter(|link| link.network == network);
         if links.count() >= self.settings.quotas.vpcs_per_network {
-            return Err(over(Kind::VpcAssociation, QUOTA_VPCS, Some(&network)));
+            return Err(over(Kind::VpcAssociation, quota::VPCS_PER_NETWORK, Some(&network)));
         }
         let tags = self.checked_tags(input)?;
         self.ensure_vpc(vpc);

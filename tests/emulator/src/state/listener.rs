@@ -8,10 +8,7 @@ use super::kind::Kind;
 use super::network::over;
 use super::page::Found;
 use super::resources::{Conditions, Listener, Rule};
-use super::{Document, Moment, Refusal, State};
-
-/// Quota code of listeners per service.
-const QUOTA_LISTENERS: &str = "L-D64E952E";
+use super::{Document, Moment, Refusal, State, quota};
 
 /// Name of the rule that holds the default action.
 const DEFAULT_RULE: &str = "default";
@@ -76,7 +73,7 @@ impl State {
             return Err(self.clash(Kind::Listener, &other.meta.id, "port", &message));
         }
         if siblings.len() >= self.settings.quotas.listeners_per_service {
-            return Err(over(Kind::Listener, QUOTA_LISTENERS, Some(service)));
+            return Err(over(Kind::Listener, quota::LISTENERS, Some(service)));
         }
         let custom = self.store.services.get(service).is_some_and(|it| it.custom_domain.is_some());
         if protocol == "TLS_PASSTHROUGH" && !custom {

@@ -22,6 +22,7 @@ mod page;
 mod pairs;
 pub mod plan;
 mod policy;
+mod quota;
 mod report;
 mod resource;
 mod resource_link;
@@ -50,6 +51,7 @@ pub use document::{Document, Input};
 pub use error::Refusal;
 pub use fault::Effect;
 pub use kind::{Kind, Life, Meta, Status};
+pub use quota::{QUOTAS, Quota, Quotas, SERVICE_CODE};
 pub use resources::{
     Action, Comparison, Conditions, Health, HealthCheck, Policy, TargetGroup, TargetKey, TextMatch,
 };

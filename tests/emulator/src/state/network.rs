@@ -6,10 +6,7 @@ use super::document::{Input, Output};
 use super::kind::Kind;
 use super::page::Found;
 use super::resources::ServiceNetwork;
-use super::{Document, Moment, Refusal, State};
-
-/// Quota code of service networks per Region.
-const QUOTA_NETWORKS: &str = "L-9CAD07FB";
+use super::{Document, Moment, Refusal, State, quota};
 
 impl State {
     pub(super) fn create_network(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
@@ -20,7 +17,7 @@ impl State {
             return Err(self.clash(Kind::ServiceNetwork, &other.meta.id, "name", &message));
         }
         if self.store.networks.len() >= self.settings.quotas.service_networks {
-            return Err(over(Kind::ServiceNetwork, QUOTA_NETWORKS, None));
+            return Err(over(Kind::ServiceNetwork, quota::NETWORKS, None));
         }
         let tags = self.checked_tags(input)?;
         let meta = self.new_meta(now, Kind::ServiceNetwork, None);

@@ -11,12 +11,7 @@ use super::page::Found;
 use super::resource_link::{PARENT, PARTIAL};
 use super::resources::Generic;
 use super::settings::FailureKind;
-use super::{Document, Moment, Refusal, State};
-
-const QUOTA_CONFIGURATIONS: &str = "L-5FF8F9B9";
-const QUOTA_CHILDREN: &str = "L-9BC96FEF";
-const QUOTA_GATEWAYS: &str = "L-0DCA4434";
-const QUOTA_VERIFICATIONS: &str = "L-73D0F278";
+use super::{Document, Moment, Refusal, State, quota};
 
 impl State {
     /// All resources of one of the kinds that are stored alike.
@@ -137,7 +132,7 @@ impl State {
         let vpc = input.text("vpcIdentifier");
         let there = self.others_of(Kind::ResourceGateway).filter(|it| text(it, "vpcId") == vpc).count();
         if there >= self.settings.quotas.resource_gateways_per_vpc {
-            return Err(over(Kind::ResourceGateway, QUOTA_GATEWAYS, Some(vpc)));
+            return Err(over(Kind::ResourceGateway, quota::GATEWAYS, Some(vpc)));
         }
         let members = Output::new()
             .with("name", name)
@@ -191,7 +186,7 @@ impl State {
         self.check_name(Kind::ResourceConfiguration, name)?;
         if self.others_of(Kind::ResourceConfiguration).count() >= self.settings.quotas.resource_configurations
         {
-            return Err(over(Kind::ResourceConfiguration, QUOTA_CONFIGURATIONS, None));
+            return Err(over(Kind::ResourceConfiguration, quota::CONFIGURATIONS, None));
         }
         let reference = |kind, member| input.maybe(member).map(|given| self.find(kind, given)).transpose();
         let gateway = reference(Kind::ResourceGateway, "resourceGatewayIdentifier")?;
@@ -208,7 +203,7 @@ impl State {
                 .filter(|it| text(it, "resourceConfigurationGroupId") == group)
                 .count();
             if children >= self.settings.quotas.children_per_group {
-                return Err(over(Kind::ResourceConfiguration, QUOTA_CHILDREN, Some(group)));
+                return Err(over(Kind::ResourceConfiguration, quota::CHILDREN, Some(group)));
             }
         }
         let proved = verification.as_ref().and_then(|id| self.store.others.get(id));
@@ -311,7 +306,7 @@ impl State {
             return Err(Refusal::conflict("DOMAIN_VERIFICATION", &other.meta.id, message));
         }
         if self.others_of(Kind::DomainVerification).count() >= self.settings.quotas.domain_verifications {
-            return Err(over(Kind::DomainVerification, QUOTA_VERIFICATIONS, None));
+            return Err(over(Kind::DomainVerification, quota::VERIFICATIONS, None));
         }
         let proof = super::lifecycle::scramble(self.seed ^ self.store.seq);
         let members = Output::new()

@@ -13,9 +13,7 @@ use super::link::neither;
 use super::network::over;
 use super::resources::Generic;
 use super::settings::FailureKind;
-use super::{Document, Moment, Refusal, State};
-
-const QUOTA_LINKS: &str = "L-6095700C";
+use super::{Document, Moment, Refusal, State, quota};
 
 /// Member of a child's association that names the association of its group. No response shows it.
 pub(super) const PARENT: &str = "parentAssociation";
@@ -50,7 +48,7 @@ impl State {
         }
         self.check_not_linked(&configuration, &network)?;
         if self.resource_links_of(&network).count() >= self.settings.quotas.resources_per_network {
-            return Err(over(Kind::ResourceAssociation, QUOTA_LINKS, Some(&network)));
+            return Err(over(Kind::ResourceAssociation, quota::RESOURCES_PER_NETWORK, Some(&network)));
         }
         let private_dns = input.flag("privateDnsEnabled").unwrap_or(false);
         let members = self.link_members(it, &network, private_dns).done();

@@ -6,10 +6,7 @@ use super::kind::Kind;
 use super::network::over;
 use super::page::Found;
 use super::resources::{Conditions, Rule};
-use super::{Document, Moment, Refusal, State};
-
-/// Quota code of rules per listener.
-const QUOTA_RULES: &str = "L-CF78395E";
+use super::{Document, Moment, Refusal, State, quota};
 
 impl State {
     pub(super) fn create_rule(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
@@ -28,7 +25,7 @@ impl State {
         }
         let counted = siblings.len() - usize::from(!self.settings.switches.quota_counts_default);
         if counted >= self.settings.quotas.rules_per_listener {
-            return Err(over(Kind::Rule, QUOTA_RULES, Some(&listener)));
+            return Err(over(Kind::Rule, quota::RULES, Some(&listener)));
         }
         let priority = self.read_priority(input)?.unwrap_or_default();
         self.check_priority(&listener, "", priority)?;

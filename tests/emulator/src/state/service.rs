@@ -8,10 +8,7 @@ use super::network::over;
 use super::page::Found;
 use super::resources::Service;
 use super::settings::FailureKind;
-use super::{Document, Moment, PARTITION, Refusal, State};
-
-/// Quota code of services per Region.
-const QUOTA_SERVICES: &str = "L-620C821E";
+use super::{Document, Moment, PARTITION, Refusal, State, quota};
 
 impl State {
     pub(super) fn create_service(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
@@ -22,7 +19,7 @@ impl State {
             return Err(self.clash(Kind::Service, &other.meta.id, "name", &message));
         }
         if self.store.services.len() >= self.settings.quotas.services {
-            return Err(over(Kind::Service, QUOTA_SERVICES, None));
+            return Err(over(Kind::Service, quota::SERVICES, None));
         }
         let tags = self.checked_tags(input)?;
         let meta = self.new_meta(now, Kind::Service, None);

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::address::Instance;
+use super::address::{Cidr, Instance};
+use super::quota::Quotas;
 use super::time::Delay;
 use crate::iam::Identity;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub switches: Switches,
     /// Upper limits, as Service Quotas has them.
     pub quotas: Quotas,
+    /// Codes of quotas whose applied value Service Quotas does not tell.
+    pub untold_quotas: Vec<String>,
     /// Rates of calls; absent = no limit.
     pub throttle: Option<Throttle>,
     /// Faults of calls, tried in order.
@@ -33,6 +36,10 @@ pub struct Settings {
     pub instances: BTreeMap<String, Instance>,
     /// Addresses of application load balancers by ARN, for target groups of type ALB.
     pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
+    /// CIDR blocks by VPC: an address outside of them is refused as a target. A VPC that is not named has all addresses.
+    pub vpc_cidrs: BTreeMap<String, Vec<Cidr>>,
+    /// Endpoint of a local EKS, whose clusters' tags the tagging API then shows.
+    pub eks_endpoint: Option<String>,
     /// Certificates that ACM lists.
     pub certificates: Vec<Certificate>,
     /// Domains whose owner has made the TXT record that a domain verification asks for.
@@ -254,48 +261,6 @@ impl Default for Switches {
     }
 }
 
-/// Upper limits with the defaults of the user guide's quota page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "each name is the quota's own")]
-pub struct Quotas {
-    pub listeners_per_service: usize,
-    pub rules_per_listener: usize,
-    pub services_per_network: usize,
-    pub service_networks: usize,
-    pub services: usize,
-    pub target_groups: usize,
-    pub target_groups_per_service: usize,
-    pub targets_per_group: usize,
-    pub vpcs_per_network: usize,
-    pub resources_per_network: usize,
-    pub resource_configurations: usize,
-    pub children_per_group: usize,
-    pub resource_gateways_per_vpc: usize,
-    pub domain_verifications: usize,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            listeners_per_service: 2,
-            rules_per_listener: 10,
-            services_per_network: 500,
-            service_networks: 50,
-            services: 2000,
-            target_groups: 500,
-            target_groups_per_service: 10,
-            targets_per_group: 1000,
-            vpcs_per_network: 500,
-            resources_per_network: 500,
-            resource_configurations: 2000,
-            children_per_group: 60,
-            resource_gateways_per_vpc: 500,
-            domain_verifications: 5,
-        }
-    }
-}
-
 /// Rates of calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -341,6 +306,8 @@ pub enum FaultKind {
     TimeoutAfter,
     /// ThrottlingException with Retry-After.
     Throttle,
+    /// AccessDeniedException, and nothing has happened.
+    Deny,
     /// The call is slow.
     Slow,
     /// A list as it was a while ago.
@@ -353,7 +320,8 @@ pub enum FaultKind {
 pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// Name of the operation, or its beginning with a `*` behind; absent = every operation.
+    /// Name of the operation, or its beginning with a `*` behind; absent = every operation. Those of the neighbours have
+    /// the service before them, such as `tagging:GetResources`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// Probability from 0 to 1, drawn from the seed.

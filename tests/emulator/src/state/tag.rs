@@ -19,6 +19,8 @@ const RESERVED: &str = "aws:";
 pub(super) struct Index {
     waiting: Vec<(Moment, String, Option<Tags>)>,
     shown: BTreeMap<String, Tags>,
+    /// Tags of EKS clusters as they were last seen.
+    clusters: BTreeMap<String, Tags>,
 }
 
 impl Index {
@@ -81,6 +83,20 @@ impl State {
         let at = now.after(self.settings.delays.tag_index);
         self.tag_index.waiting.push((at, arn.to_owned(), self.store.tags.get(arn).cloned()));
         self.tag_index.settle(now);
+    }
+
+    /// Notes the tags of all EKS clusters. What differs from the last time becomes visible after the lag.
+    pub fn note_clusters(&mut self, now: Moment, clusters: BTreeMap<String, Tags>) {
+        let at = now.after(self.settings.delays.tag_index);
+        let index = &mut self.tag_index;
+        let gone = index.clusters.keys().filter(|arn| !clusters.contains_key(*arn)).map(|arn| (arn, None));
+        let told = clusters.iter().filter(|(arn, tags)| index.clusters.get(*arn) != Some(tags));
+        let changes: Vec<_> = gone
+            .chain(told.map(|(arn, tags)| (arn, Some(tags.clone()))))
+            .map(|(arn, tags)| (at, arn.clone(), tags))
+            .collect();
+        index.waiting.extend(changes);
+        index.clusters = clusters;
     }
 
     /// All resources with their tags as the tagging API shows them.

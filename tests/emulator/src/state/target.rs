@@ -11,12 +11,9 @@ use super::network::over;
 use super::page::Found;
 use super::resources::{Health, HealthCheck, Target, TargetGroup, TargetKey};
 use super::settings::Settings;
-use super::{Delay, Document, Moment, Refusal, State};
+use super::{Delay, Document, Moment, Refusal, State, quota};
 
-/// Quota code of targets per target group.
-const QUOTA_TARGETS: &str = "L-D71303F3";
-
-/// Code of a target that cannot be registered, as AWS answers for an instance of another VPC.
+/// Code of a target that cannot be registered, as AWS answers for one of another VPC.
 const UNSUPPORTED: &str = "UnsupportedTarget";
 
 /// A health check that is due.
@@ -82,13 +79,21 @@ impl TargetGroup {
         match self.kind.as_str() {
             "IP" => match (self.config.ip_address_type.as_deref(), ip) {
                 (Some("IPV6"), Some(std::net::IpAddr::V6(_)))
-                | (Some("IPV4"), Some(std::net::IpAddr::V4(_))) => None,
+                | (Some("IPV4"), Some(std::net::IpAddr::V4(_))) => self.outside(settings, id),
                 (version, _) => Some(format!("{id} is no {} address", version.unwrap_or("IP"))),
             },
             "INSTANCE" => (!id.starts_with("i-")).then(|| format!("{id} is no instance")),
             "LAMBDA" => (!id.contains(":function:")).then(|| format!("{id} is no function ARN")),
             _ => (!id.contains(":loadbalancer/app/")).then(|| format!("{id} is no load balancer ARN")),
         }
+    }
+
+    /// Why an address is none of the group's VPC, if the settings tell what the VPC has.
+    fn outside(&self, settings: &Settings, id: &str) -> Option<String> {
+        let (vpc, address) = (self.config.vpc.as_ref()?, id.parse().ok()?);
+        let blocks = settings.vpc_cidrs.get(vpc)?;
+        (!blocks.iter().any(|block| block.has(address)))
+            .then(|| format!("{id} is not an address of a subnet of {vpc}"))
     }
 }
 
@@ -120,7 +125,7 @@ impl State {
             return Err(Refusal::other(format!("A target group of type {} has one target.", group.kind)));
         }
         if keys.len() > self.settings.quotas.targets_per_group {
-            return Err(over(Kind::TargetGroup, QUOTA_TARGETS, Some(&id)));
+            return Err(over(Kind::TargetGroup, quota::TARGETS, Some(&id)));
         }
         let successful: Vec<Value> = accepted.iter().map(|key| Value::Object(echo(key).done())).collect();
         if let Some(group) = self.store.groups.get_mut(&id) {

@@ -3,14 +3,15 @@
 use crate::AwsError;
 use crate::lattice::convert::small;
 use crate::lattice::names::Names;
-use crate::lattice::step::{Lane, Perform, StepEnd, refused_text};
+use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{DRAINED, Look, PROPAGATION, poll};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use trellis_lattice::{
-    ActualTarget, AwaitDrained, AwaitPropagation, DeregisterTargets, RegisterTargets, Target, TargetHealth,
+    ActualTarget, ActualTargetGroup, AwaitDrained, AwaitPropagation, DeregisterTargets, Desired,
+    RefusedTarget, RegisterTargets, Target, TargetHealth,
 };
 
 /// Targets of one RegisterTargets or DeregisterTargets (API model).
@@ -28,6 +29,21 @@ impl LatticeClient {
             .items()
             .send();
         self.list("ListTargets", pages).await
+    }
+
+    /// Which targets that are wanted in these groups were refused a while ago.
+    pub(in crate::lattice) fn refused_targets(
+        &self,
+        desired: &Desired,
+        groups: &[ActualTargetGroup],
+    ) -> Vec<RefusedTarget> {
+        let now = SystemTime::now();
+        let of_group = |group: &ActualTargetGroup| {
+            let wanted = desired.target_groups.iter().filter(|wanted| wanted.name == group.name);
+            let targets = wanted.flat_map(|wanted| &wanted.targets);
+            targets.filter_map(|target| self.inner.refused.get(&group.arn, target, now)).collect::<Vec<_>>()
+        };
+        groups.iter().flat_map(of_group).collect()
     }
 }
 
@@ -65,51 +81,56 @@ fn batches(operation: &'static str, targets: &BTreeSet<Target>) -> Result<Vec<Ve
     Ok(targets.chunks(BATCH_TARGETS_MAX).map(<[sdk::Target]>::to_vec).collect())
 }
 
-fn none_refused(operation: &'static str, refused: &[sdk::TargetFailure]) -> Result<(), AwsError> {
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let said = refused.iter().map(|target| {
-        format!(
-            "{}:{} {}: {}",
-            target.id().unwrap_or("?"),
-            target.port().unwrap_or_default(),
-            target.failure_code().unwrap_or("no code"),
-            target.failure_message().unwrap_or("no message")
-        )
-    });
-    Err(AwsError::refused(operation, refused_text("targets", said.collect())))
+/// What stands for a target's refusal that names no code; the model requires none.
+const NO_CODE: &str = "Refused";
+
+/// A refused target as the outcome tells it; none for one that cannot be told from others.
+fn refused_target(target_group: &str, failure: sdk::TargetFailure) -> Option<RefusedTarget> {
+    Some(RefusedTarget {
+        target_group: target_group.to_owned(),
+        target: Target { ip: failure.id?, port: small(failure.port)? },
+        code: failure.failure_code.unwrap_or_else(|| NO_CODE.to_owned()),
+        message: failure.failure_message.unwrap_or_default(),
+    })
 }
 
+/// Targets are refused one by one, by an answer that is a success. One that is refused is a finding, which the outcome
+/// tells, and no failure of the step: the good ones are registered, and all that follows is to be done.
 impl Perform for RegisterTargets {
     const LANE: Lane = Lane::Targets;
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "RegisterTargets";
         let known = names.target_group(OPERATION, &self.target_group)?;
-        let mut refused = Vec::new();
         for batch in batches(OPERATION, &self.targets)? {
             let register = client.api().register_targets().target_group_identifier(&known.id);
             let output = client.write(OPERATION, register.set_targets(Some(batch)).send()).await?;
-            refused.extend(output.unsuccessful.into_iter().flatten());
+            for failure in output.unsuccessful.into_iter().flatten() {
+                tracing::warn!(target_group = self.target_group, ?failure, "target refused");
+                let Some(refused) = refused_target(&self.target_group, failure) else { continue };
+                client.inner.refused.note(&known.arn, &refused, SystemTime::now());
+                names.lock().refused.insert(refused);
+            }
         }
-        none_refused(OPERATION, &refused).map(|()| StepEnd::Done)
+        Ok(StepEnd::Done)
     }
 }
 
+/// What cannot be deregistered is gone already, or is seen again by the next inspection: it holds up nothing that follows.
 impl Perform for DeregisterTargets {
     const LANE: Lane = Lane::Targets;
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "DeregisterTargets";
         let known = names.target_group(OPERATION, &self.target_group)?;
-        let mut refused = Vec::new();
         for batch in batches(OPERATION, &self.targets)? {
             let deregister = client.api().deregister_targets().target_group_identifier(&known.id);
             let output = client.write(OPERATION, deregister.set_targets(Some(batch)).send()).await?;
-            refused.extend(output.unsuccessful.into_iter().flatten());
+            for failure in output.unsuccessful.into_iter().flatten() {
+                tracing::warn!(target_group = self.target_group, ?failure, "target not deregistered");
+            }
         }
-        none_refused(OPERATION, &refused).map(|()| StepEnd::Done)
+        Ok(StepEnd::Done)
     }
 }
 

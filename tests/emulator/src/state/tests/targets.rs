@@ -47,6 +47,27 @@ fn row_31_o_an_instance_of_another_vpc_is_not_registered() {
 }
 
 #[test]
+fn row_31_o_an_address_outside_of_the_vpcs_blocks_is_not_registered() {
+    let blocks = json!({VPC: ["10.0.0.0/20", "fd00::/64"]});
+    let mut world = World::with(&json!({"vpc-cidrs": blocks}));
+    let group = world.group("tgroup");
+    let targets = json!([{"id": "10.0.15.9"}, {"id": "10.0.16.1"}, {"id": "192.168.0.7"}]);
+    let answer = world.ok("RegisterTargets", json!({"targetGroupIdentifier": group, "targets": targets}));
+    let ids = |member: &str| {
+        let list = answer[member].as_array().unwrap();
+        list.iter().map(|target| target["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("successful"), ["10.0.15.9"]);
+    assert_eq!(ids("unsuccessful"), ["10.0.16.1", "192.168.0.7"]);
+    assert_eq!(answer["unsuccessful"][0]["failureCode"], json!("UnsupportedTarget"));
+    // Blocks of another VPC say nothing of this one.
+    let mut world = World::with(&json!({"vpc-cidrs": {"vpc-0fffffffffffffff0": ["10.0.0.0/20"]}}));
+    let group = world.group("tgroup");
+    let input = json!({"targetGroupIdentifier": group, "targets": [{"id": "192.168.0.7"}]});
+    assert_eq!(world.ok("RegisterTargets", input)["unsuccessful"], json!([]));
+}
+
+#[test]
 fn a_load_balancer_target_group_has_one_target() {
     let mut world = World::quick();
     let group = group_of(&mut world, "ALB");

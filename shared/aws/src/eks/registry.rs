@@ -1,0 +1,208 @@
+//! What a registered cluster is: the tag that registers it, and what must be known to ask its API server.
+
+use aws_sdk_eks::types::{Cluster, ClusterStatus};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use trellis_hint::ClusterId;
+
+/// The tag's value by which a person says that a cluster leaves.
+const LEAVING: &str = "leaving";
+/// The tag of an EKS cluster that names its cluster set.
+pub(super) const TAG_CLUSTER_SET: &str = "trellis:cluster-set";
+
+/// The tag that registers a cluster.
+///
+/// | value | meaning |
+/// |---|---|
+/// | the one given here | registered |
+/// | `leaving` | leaves: what it has and shares is taken back |
+/// | any other, or no such tag | not registered: nothing is known of it, so nothing is done |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTag {
+    key: String,
+    value: String,
+}
+
+/// A text that is no tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a cluster tag (hint: write it as key=value, such as trellis:registered=true; the value {LEAVING} is taken)"
+)]
+pub struct ParseClusterTagError(String);
+
+/// What a person has said of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Registration {
+    /// It takes part.
+    Registered,
+    /// It leaves.
+    Leaving,
+}
+
+impl ClusterTag {
+    /// The tag's key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What this value of the tag says; none if it says nothing that is known.
+    pub(super) fn registration(&self, value: &str) -> Option<Registration> {
+        match value {
+            LEAVING => Some(Registration::Leaving),
+            value if value == self.value => Some(Registration::Registered),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for ClusterTag {
+    type Err = ParseClusterTagError;
+
+    /// Reads `key=value`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() && value != LEAVING => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(ParseClusterTagError(text.to_owned())),
+        }
+    }
+}
+
+impl Default for ClusterTag {
+    fn default() -> Self {
+        Self { key: "trellis:registered".to_owned(), value: "true".to_owned() }
+    }
+}
+
+impl fmt::Display for ClusterTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// A registered cluster whose API server can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredCluster {
+    /// Which one.
+    pub id: ClusterId,
+    /// What a person has said of it.
+    pub registration: Registration,
+    /// `https://…` of the API server.
+    pub endpoint: String,
+    /// All certificates of the CA bundle as PEM; during a rotation there are two.
+    pub ca_pem: Vec<u8>,
+    /// The VPC that Pods have their addresses in.
+    pub vpc: String,
+    /// The set of clusters that import from each other, by the tag `trellis:cluster-set`; none without the tag.
+    pub cluster_set: Option<String>,
+}
+
+/// A registered cluster that cannot be asked now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unusable {
+    /// Which one.
+    pub id: ClusterId,
+    /// What a person has said of it.
+    pub registration: Registration,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// All clusters that bear the tag with a value that means something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Registry {
+    /// Those whose API server can be asked.
+    pub clusters: BTreeMap<ClusterId, RegisteredCluster>,
+    /// Those that cannot be asked now, in order. Their objects are unknown: nothing is to be deleted for them.
+    pub unusable: Vec<Unusable>,
+}
+
+/// Where a cluster's API server is and how it is known, as DescribeCluster tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    pub(super) endpoint: String,
+    pub(super) ca_pem: Vec<u8>,
+    pub(super) vpc: String,
+    pub(super) cluster_set: Option<String>,
+}
+
+/// What of a description is needed to ask the cluster, or what is in the way, in words.
+pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String> {
+    let status = cluster.status.as_ref().map_or("absent", ClusterStatus::as_str);
+    let missing = |what: &str| format!("DescribeCluster gives no {what} (status {status})");
+    if let Some(status @ (ClusterStatus::Deleting | ClusterStatus::Failed)) = &cluster.status {
+        return Err(format!("its status is {status}"));
+    }
+    if let Some(other) = cluster.arn.as_ref().filter(|other| other.parse().as_ref() != Ok(id)) {
+        return Err(format!("DescribeCluster describes another cluster, {other:?}"));
+    }
+    let endpoint = cluster.endpoint.clone().ok_or_else(|| missing("endpoint"))?;
+    let data = cluster.certificate_authority.as_ref().and_then(|ca| ca.data.as_deref());
+    let ca_pem = STANDARD
+        .decode(data.ok_or_else(|| missing("certificateAuthority.data"))?)
+        .map_err(|error| format!("its certificateAuthority.data is not base64: {error}"))?;
+    let vpc = cluster.resources_vpc_config.as_ref().and_then(|config| config.vpc_id.clone());
+    let vpc = vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))?;
+    let cluster_set = cluster.tags.as_ref().and_then(|tags| tags.get(TAG_CLUSTER_SET)).cloned();
+    Ok(Access { endpoint, ca_pem, vpc, cluster_set })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_eks::types::{Certificate, VpcConfigResponse};
+
+    const ARN: &str = "arn:aws:eks:us-west-2:000000000000:cluster/one";
+
+    fn id() -> ClusterId {
+        ARN.parse().unwrap()
+    }
+
+    fn cluster() -> aws_sdk_eks::types::builders::ClusterBuilder {
+        Cluster::builder()
+            .arn(ARN)
+            .status(ClusterStatus::Active)
+            .endpoint("https://example.invalid")
+            .certificate_authority(Certificate::builder().data(STANDARD.encode("one\ntwo\n")).build())
+            .resources_vpc_config(VpcConfigResponse::builder().vpc_id("vpc-1").build())
+    }
+
+    #[test]
+    fn a_description_gives_the_endpoint_the_whole_bundle_the_vpc_and_the_cluster_set() {
+        let staging = access(&cluster().tags(TAG_CLUSTER_SET, "staging").build(), &id()).unwrap();
+        assert_eq!(staging.cluster_set.as_deref(), Some("staging"));
+        let access = access(&cluster().build(), &id()).unwrap();
+        assert_eq!(access.cluster_set, None);
+        assert_eq!(access.ca_pem, b"one\ntwo\n", "the whole bundle");
+        assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_used_is_told_with_the_reason() {
+        let why = |cluster: Cluster| access(&cluster, &id()).unwrap_err();
+        let creating = cluster().set_endpoint(None).status(ClusterStatus::Creating).build();
+        assert_eq!(why(creating), "DescribeCluster gives no endpoint (status CREATING)");
+        let garbled = cluster().certificate_authority(Certificate::builder().data("§").build()).build();
+        assert!(why(garbled).starts_with("its certificateAuthority.data is not base64"));
+        assert_eq!(why(cluster().status(ClusterStatus::Deleting).build()), "its status is DELETING");
+        let other = cluster().arn("arn:aws:eks:us-west-2:000000000000:cluster/two").build();
+        assert!(why(other).contains("another cluster"));
+        assert!(why(Cluster::builder().build()).contains("status absent"), "nothing at all");
+    }
+
+    #[test]
+    fn a_tag_is_written_as_key_and_value_and_says_registered_leaving_or_nothing() {
+        let tag: ClusterTag = "trellis:registered=true".parse().unwrap();
+        assert_eq!(tag, ClusterTag::default());
+        assert_eq!(tag.registration("true"), Some(Registration::Registered));
+        assert_eq!(tag.registration("leaving"), Some(Registration::Leaving));
+        assert_eq!((tag.registration("false"), tag.registration("")), (None, None));
+        for text in ["trellis", "=x", "trellis:registered=leaving"] {
+            assert!(text.parse::<ClusterTag>().is_err(), "{text}");
+        }
+    }
+}
