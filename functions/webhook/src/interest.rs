@@ -2,8 +2,8 @@
 //!
 //! A cluster has thousands of Services and slices that no route knows, whose reviews must cost nearly nothing; and where a
 //! route does, its unit is told at once, so that nobody has to search all routes for a new Pod. So the webhook keeps an
-//! index of the references of all routes and exports, as [`trellis_gateway::references`] reads them: the same function
-//! that the reconciler searches with.
+//! index of the references of all routes and exports, as [`trellis_gateway::references`] reads them: by the same rules as
+//! the reconciler's search.
 //!
 //! The index may name too many, never too few. It lags behind what is stored, and each of two replicas sees half of the
 //! reviews, so:
