@@ -3,7 +3,7 @@
 //! - [`ClusterClient::connect`] makes the client of one registered cluster from what EKS says of it.
 //! - [`ClusterClient::read`] answers one [`trellis_gateway::Read`]; [`ClusterClient::read_at_least`] waits until what a
 //!   hint told of is stored.
-//! - [`observe`] asks all clusters for what the core wants until it wants nothing more.
+//! - [`observe()`] asks all clusters for what the core wants until it wants nothing more.
 //! - [`ClusterClient::patch_status`] writes one object's status, guarded by its resourceVersion.
 //!
 //! The client gets, lists and patches status: nothing here can create, change or delete an object.
