@@ -12,6 +12,7 @@ TOOLS := .tools/aws
 MINISTACK := .tools/ministack
 BOTO3 := .tools/boto3
 RELEASE := .tools/release
+CARGO_PLUGINS := .tools/cargo
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
 PYTEST := $(PY) -m pytest -q -p no:cacheprovider
 # cargo, sharing compiled dependencies with other checkouts.
@@ -37,12 +38,23 @@ build: tools ## Build the functions, the webhook, the emulator and the test clus
 
 .PHONY: lint
 lint: tools ## Formatting and lints of Rust, Go, Python and the template
-	@cargo fmt --all --check
+	@tests/tools.sh requirements-cargo.txt $(CARGO_PLUGINS)
+	cargo fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(MAKE) lint-docs
+	$(CARGO_PLUGINS)/bin/cargo-shear --locked
+	$(CARGO_PLUGINS)/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e
 	$(MAKE) lint-template
+
+# Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
+# name has its words there.
+.PHONY: lint-docs
+lint-docs:
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+	  cargo doc --workspace --no-deps --locked --quiet --document-private-items --lib --bin reconcile --bin drift --examples
 
 .PHONY: lint-template
 lint-template: tools

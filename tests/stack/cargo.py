@@ -29,8 +29,8 @@ from pathlib import Path
 
 from .settings import ROOT, TARGET
 
-#: One store for each Cargo.lock and compiler, of about 1 GB; the cache keeps those that were used last.
-STORES_KEPT = 2
+#: A list for each Cargo.lock and compiler tells which units it uses; what none of the last few lists names is dropped.
+LISTS_KEPT = 4
 #: Cargo's folder of what tells that a unit is there and fits; it is copied last.
 MARK = ".fingerprint"
 #: A file that tells which checkout a `target/debug` was made in.
@@ -57,24 +57,39 @@ def used(messages: Iterable[str]) -> set[str]:
 
 
 class Store:
-    """A folder with one folder for each unit, named as cargo names it: package and hash."""
+    """Units that cargo compiled, each in a folder that is named as cargo names it (package and hash), and lists of them.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    A unit's folder is made as a whole and never changed. All lists together have about 1 GB for each set of features.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder / "units"
+        self.list = folder / f"{key}.list"
+
+    def lists(self) -> list[Path]:
+        """All lists, the one that was used last first."""
+        return sorted(self.list.parent.glob("*.list"), key=lambda one: one.stat().st_mtime, reverse=True)
+
+    def listed(self) -> set[str]:
+        """Names of the units of the own list, or of the newest one while there is none: most crates are the same."""
+        lists = [self.list] if self.list.exists() else self.lists()[:1]
+        return {name for one in lists for name in one.read_text().split()}
 
     def units(self) -> set[str]:
-        """Names of the units that are there, each of them whole."""
-        return {entry.name for entry in self.folder.iterdir() if not entry.name.startswith(".")} if self.folder.exists() else set()
+        """Those of the listed units that are there."""
+        return {name for name in self.listed() if (self.folder / name).exists()}
 
     def keep(self, debug: Path, hashes: set[str]) -> int:
         """Copies those units of a `target/debug` that are missing here. Gives their number."""
         made = {entry.name for entry in (debug / MARK).iterdir() if entry.name.rpartition("-")[2] in hashes}
-        missing = made - self.units()
+        missing = {name for name in made if not (self.folder / name).exists()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The list comes first: another checkout may look for what is to be dropped.
+        self.list.write_text("\n".join(sorted(made | (self.listed() if self.list.exists() else set()))))
         outputs: dict[str, list[Path]] = {}
         for file in (debug / "deps").iterdir():
             for found in _HASH.findall(file.name):
                 outputs.setdefault(found, []).append(file)
-        self.folder.mkdir(parents=True, exist_ok=True)
         for unit in missing:
             draft = self.folder / f".{unit}.{os.getpid()}"
             (draft / "deps").mkdir(parents=True)
@@ -88,6 +103,15 @@ class Store:
             except OSError:  # Another checkout was faster.
                 shutil.rmtree(draft)
         return len(missing)
+
+    def drop(self) -> None:
+        """Drops old lists, and the units that no list names."""
+        for old in self.lists()[LISTS_KEPT:]:
+            old.unlink()
+        named = {name for one in self.lists() for name in one.read_text().split()}
+        for unit in self.folder.iterdir():
+            if unit.name not in named and not unit.name.startswith("."):
+                shutil.rmtree(unit, ignore_errors=True)
 
     def take(self, debug: Path) -> int:
         """Copies the units that a `target/debug` lacks into it. Gives their number."""
@@ -106,7 +130,6 @@ class Store:
                     shutil.copytree(self.folder / unit / kind, debug / kind, symlinks=True, dirs_exist_ok=True, copy_function=copy)
         return len(missing)
 
-
     def replace(self, debug: Path) -> None:
         """Removes the units of a `target/debug` that are here, so that they are taken.
 
@@ -115,12 +138,6 @@ class Store:
         for unit in self.units():
             for kind in ("build", MARK):
                 shutil.rmtree(debug / kind / unit, ignore_errors=True)
-
-
-def stores() -> list[Path]:
-    """All stores, the one that was used last first."""
-    folder = cache() / "compiled"
-    return sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True) if folder.exists() else []
 
 
 @contextmanager
@@ -142,32 +159,30 @@ def main(words: list[str]) -> int:
     """Runs cargo between a take and a keep, and returns its status."""
     debug = TARGET / "debug"
     compiler = subprocess.run(["rustc", "-vV"], cwd=ROOT, check=True, capture_output=True).stdout
-    store = cache() / "compiled" / sha256(compiler + (ROOT / "Cargo.lock").read_bytes()).hexdigest()[:16]
-    with cargos_lock(debug):
-        # Another Cargo.lock has most crates in common with this one.
-        for source in map(Store, [store] if store.exists() else stores()[:1]):
-            if is_copy(debug):
-                source.replace(debug)
-            if number := source.take(debug):
-                print(f"  . {number} compiled dependencies taken from {source.folder}", file=sys.stderr, flush=True)
+    store = Store(cache() / "crates", sha256(compiler + (ROOT / "Cargo.lock").read_bytes()).hexdigest()[:16])
+    with _best_effort(debug):
+        if is_copy(debug):
+            store.replace(debug)
+        if number := store.take(debug):
+            print(f"  . {number} compiled dependencies taken from {store.folder}", file=sys.stderr, flush=True)
         (debug / _CHECKOUT).write_text(str(ROOT))
     command = ["cargo", words[0], "--message-format", "json-render-diagnostics", *words[1:]]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
-        try:
-            share(Store(store), debug, done.stdout)
-        except OSError as error:  # The build is done all the same.
-            print(f"  . compiled dependencies are not shared: {error}", file=sys.stderr, flush=True)
+        with _best_effort(debug):
+            store.keep(debug, used(done.stdout.splitlines()))
+            store.drop()
     return done.returncode
 
 
-def share(store: Store, debug: Path, messages: str) -> None:
-    """Keeps what a build used, and drops the stores that were not used for longest."""
-    with cargos_lock(debug):
-        store.keep(debug, used(messages.splitlines()))
-    os.utime(store.folder)
-    for old in stores()[STORES_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+@contextmanager
+def _best_effort(debug: Path) -> Iterator[None]:
+    """Holds cargo's lock, and takes a full disk or a cache that cannot be written as what it is: a slower build."""
+    try:
+        with cargos_lock(debug):
+            yield
+    except OSError as error:
+        print(f"  . compiled dependencies are not shared: {error}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

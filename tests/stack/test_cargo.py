@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from stack.cargo import Store, cache, is_copy, used
+from stack.cargo import LISTS_KEPT, Store, cache, is_copy, used
 from stack.settings import ROOT
 
 LIBRARY, SCRIPT, OWN = "0123456789abcdef", "fedcba9876543210", "00000000000000aa"
@@ -44,7 +45,7 @@ def test_only_what_a_registry_gave_counts() -> None:
 
 
 def test_another_checkout_gets_whole_units_of_one_time(debug: Path, tmp_path: Path) -> None:
-    store, other = Store(tmp_path / "store"), tmp_path / "two" / "debug"
+    store, other = Store(tmp_path / "store", "lock"), tmp_path / "two" / "debug"
     assert store.keep(debug, {LIBRARY, SCRIPT}) == 2
     assert store.take(other) == 2
     files = {str(path.relative_to(other)): path for path in other.rglob("*") if path.is_file()}
@@ -55,7 +56,7 @@ def test_another_checkout_gets_whole_units_of_one_time(debug: Path, tmp_path: Pa
 
 
 def test_what_is_there_is_neither_kept_nor_taken_again(debug: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "store", "lock")
     store.keep(debug, {LIBRARY})
     library = debug / "deps" / f"libserde-{LIBRARY}.rlib"
     before = library.stat().st_mtime_ns
@@ -65,7 +66,7 @@ def test_what_is_there_is_neither_kept_nor_taken_again(debug: Path, tmp_path: Pa
 
 
 def test_a_copied_folder_gets_its_units_anew(debug: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "store", "lock")
     store.keep(debug, {LIBRARY, SCRIPT})
     store.replace(debug)
     assert store.take(debug) == 2
@@ -77,10 +78,30 @@ def test_a_copied_folder_gets_its_units_anew(debug: Path, tmp_path: Path) -> Non
 
 
 def test_half_a_copy_is_no_unit(debug: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "store", "lock")
+    write(store.list, f"serde-{LIBRARY}")
     write(store.folder / f".serde-{LIBRARY}.1" / "deps" / f"libserde-{LIBRARY}.rlib", "cut off")
     assert store.units() == set()
     assert store.take(debug) == 0
+
+
+def test_another_lock_file_begins_with_the_newest_list_and_shares_its_units(debug: Path, tmp_path: Path) -> None:
+    Store(tmp_path / "store", "lock").keep(debug, {LIBRARY, SCRIPT})
+    other = Store(tmp_path / "store", "other-lock")
+    assert other.units() == {f"serde-{LIBRARY}", f"ring-sys-{SCRIPT}"}
+    assert other.keep(debug, {LIBRARY}) == 0
+    assert other.units() == {f"serde-{LIBRARY}"}
+
+
+def test_a_unit_goes_with_the_last_list_that_names_it(debug: Path, tmp_path: Path) -> None:
+    Store(tmp_path / "store", "lock-0").keep(debug, {LIBRARY, SCRIPT})
+    os.utime(tmp_path / "store" / "lock-0.list", (0, 0))
+    for number in range(1, LISTS_KEPT + 1):
+        store = Store(tmp_path / "store", f"lock-{number}")
+        store.keep(debug, {LIBRARY})
+        store.drop()
+    assert {unit.name for unit in store.folder.iterdir()} == {f"serde-{LIBRARY}"}
+    assert len(store.lists()) == LISTS_KEPT
 
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 //!
 //! A [`Hint`] says "look at this object"; it never says what to do. The reconciler reads the object again and
 //! acts on what it reads, so a forged, repeated, late or lost hint costs a read and never a wrong change.
-//! [`units_of`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
+//! [`units_of()`] is the one place that decides which [`UnitKey`]s a changed object concerns; the webhook and the
 //! reconciler share it, and the unit is the message group, so that one resource has one writer at a time.
 
 pub mod names;
