@@ -28,7 +28,7 @@ SETTLED_SECONDS = 30.0
 def pollers(stack: Stack, number: int) -> Iterator[None]:
     """Lets this many pollers work meanwhile; template.yaml's MaximumConcurrency is 10."""
     found = stack.aws("lambda").list_event_source_mappings(FunctionName=stack.outputs.reconcile_function)
-    mapping = found["EventSourceMappings"][0]["UUID"]
+    mapping = next(one["UUID"] for one in found["EventSourceMappings"] if one["EventSourceArn"].endswith(".fifo"))
     _enable(stack, mapping, False)
     over = threading.Event()
     threads = [threading.Thread(target=_poll, args=(stack, over), daemon=True) for _ in range(number)]

@@ -199,9 +199,7 @@ class Guide:
         wait_for("the queue to be empty", self._queue_empty, within=PROGRAMMED_SECONDS)
 
     def _queue_empty(self) -> bool:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.stack.aws("sqs").get_queue_attributes(QueueUrl=self.stack.outputs.queue_url, AttributeNames=names)
-        return all(answer["Attributes"][name] == "0" for name in names)
+        return deploy.queue_length(self.stack.ministack.url, self.stack.outputs) == 0
 
     def _dns_name(self, route: str) -> str:
         self.shell.run("kubectl get httproute")

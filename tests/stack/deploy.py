@@ -24,6 +24,7 @@ class Outputs:
     """Outputs of the CloudFormation stack that the harness needs."""
 
     queue_url: str
+    later_queue_url: str
     dead_letter_queue_url: str
     reconciler_role: str
     drift_role: str
@@ -56,8 +57,8 @@ def outputs(endpoint: str) -> Outputs:
     """Reads the stack's outputs."""
     stack = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
     found = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
-    return Outputs(found["QueueUrl"], found["DeadLetterQueueUrl"], found["ReconcilerRoleArn"], found["DriftRoleArn"],
-                   found["WebhookPolicyArn"], found["ReconcileFunctionName"], found["DriftFunctionName"])
+    return Outputs(found["QueueUrl"], found["LaterQueueUrl"], found["DeadLetterQueueUrl"], found["ReconcilerRoleArn"],
+                   found["DriftRoleArn"], found["WebhookPolicyArn"], found["ReconcileFunctionName"], found["DriftFunctionName"])
 
 
 def register_clusters(endpoint: str, stack: Outputs, clusters: Sequence[ClusterSpec]) -> None:
@@ -81,6 +82,15 @@ def allow_batches(endpoint: str, stack: Outputs) -> None:
     for role in (stack.reconciler_role, stack.drift_role):
         iam.put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="ministack-batches", PolicyDocument=document)
     iam.put_user_policy(UserName=WEBHOOK_USER, PolicyName="ministack-batches", PolicyDocument=document)
+
+
+def queue_length(endpoint: str, stack: Outputs, url: str | None = None) -> int:
+    """Messages that wait, are put off or are being worked on: in the queue of that URL, or in both that hold hints."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+    sqs = client("sqs", endpoint)
+    urls = [url] if url else [stack.later_queue_url, stack.queue_url]
+    answers = [sqs.get_queue_attributes(QueueUrl=one, AttributeNames=names)["Attributes"] for one in urls]
+    return sum(int(answer.get(name, 0)) for answer in answers for name in names)
 
 
 def webhook_credentials(endpoint: str, stack: Outputs) -> Credentials:

@@ -96,6 +96,18 @@ def test_a_failed_message_alone_returns_to_the_queue() -> None:
     assert "MaximumBatchingWindowInSeconds" not in mapping
 
 
+def test_a_unit_that_waits_comes_back_by_a_queue_with_delays_and_lambda_lets_the_chain_be() -> None:
+    function, later = RESOURCES["ReconcileFunction"]["Properties"], RESOURCES["LaterQueue"]["Properties"]
+    # Only a standard queue has a delay for each message.
+    assert "FifoQueue" not in later
+    assert later["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert function["RecursiveLoop"] == "Allow"
+    mapping = function["Events"]["LaterHints"]["Properties"]
+    assert (mapping["Queue"], mapping["FunctionResponseTypes"]) == ({"Fn::GetAtt": "LaterQueue.Arn"}, ["ReportBatchItemFailures"])
+    (sends,) = [one for one in statements("ReconcilerRole") if "sqs:SendMessage" in one["Action"]]
+    assert {"Fn::GetAtt": "LaterQueue.Arn"} in sends["Resource"]
+
+
 def test_no_alias_stands_in_the_template_for_cloudformation_knows_none() -> None:
     events = list(yaml.parse(TEXT))
     assert not [event for event in events if isinstance(event, yaml.AliasEvent)]

@@ -169,10 +169,8 @@ class World:
     # The queue and the functions
 
     def queue_length(self, url: str | None = None) -> int:
-        """Messages that wait or are being worked on."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.stack.aws("sqs").get_queue_attributes(QueueUrl=url or self.stack.outputs.queue_url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        """Messages that wait or are being worked on, in one queue or in all that hold hints."""
+        return deploy.queue_length(self.stack.ministack.url, self.stack.outputs, url)
 
     def quiet(self, *, within: float = PROGRAMMED_SECONDS) -> None:
         """Waits until all hints are worked off."""

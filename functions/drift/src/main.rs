@@ -5,8 +5,9 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use trellis_engine::{DriftReport, Engine};
+use trellis_engine::DriftReport;
 use trellis_telemetry::{Metric, Metrics};
+use trellis_wiring::Engine;
 
 /// Kept of the function's time for sending the last hints and the report.
 const RESERVE: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ const READABLE: &str = "ok";
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     trellis_telemetry::init("drift");
-    let engine = Arc::new(Engine::from_env().await?);
+    let engine = Arc::new(trellis_wiring::engine_from_env().await?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| handle(Arc::clone(&engine), event))).await
 }
 

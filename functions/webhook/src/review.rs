@@ -79,7 +79,7 @@ pub struct UnitHint {
 impl From<&UnitHint> for Entry {
     fn from(unit_hint: &UnitHint) -> Self {
         Self {
-            group_id: unit_hint.hint.group_id(),
+            group_id: unit_hint.hint.unit.group_id(),
             deduplication_id: unit_hint.deduplication_id.clone(),
             body: unit_hint.hint.body(),
             trace: unit_hint.hint.trace.clone().unwrap_or_default(),

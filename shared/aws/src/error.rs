@@ -4,6 +4,7 @@ use aws_sdk_vpclattice::config::http::HttpResponse;
 use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 use std::time::Duration;
+use trellis_ports::{CallError, ErrorClass};
 
 /// When to come back after throttling or a fault that named no time of its own: the SDK's own attempts are over by
 /// then, so the service needs more than the second that its backoff starts with.
@@ -16,17 +17,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 const QUOTA_CODE_CHARS_MAX: usize = 128;
 /// Message characters that are kept: a condition's message has 32,768, and a service's message is one sentence.
 const MESSAGE_CHARS_MAX: usize = 1024;
-
-/// What a caller can do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The same call can succeed later: throttling, a fault of the service, no answer in time.
-    Retry,
-    /// What was read is no longer so (a conflict, a resource that vanished): read again and plan anew.
-    Stale,
-    /// The same call will be refused again: a quota, a wrong value, a missing permission.
-    Terminal,
-}
 
 /// A call to AWS that failed. The text names operation, AWS error code and message, and no request id: it is stable,
 /// so a condition can carry it.
@@ -52,7 +42,9 @@ impl AwsError {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let class = classify(code.as_deref(), status);
         let retry_after = match class {
-            ErrorClass::Retry => Some(retry_after_header(&error).unwrap_or(RETRY_AFTER)),
+            ErrorClass::Retry | ErrorClass::NoAnswer => {
+                Some(retry_after_header(&error).unwrap_or(RETRY_AFTER))
+            }
             ErrorClass::Stale => Some(CONFLICT_RETRY_AFTER),
             ErrorClass::Terminal => None,
         };
@@ -108,16 +100,11 @@ impl AwsError {
 
     fn own(operation: &'static str, class: ErrorClass, text: String) -> Self {
         let retry_after = match class {
-            ErrorClass::Retry => Some(RETRY_AFTER),
+            ErrorClass::Retry | ErrorClass::NoAnswer => Some(RETRY_AFTER),
             ErrorClass::Stale => Some(CONFLICT_RETRY_AFTER),
             ErrorClass::Terminal => None,
         };
         Self { operation, text, code: None, class, retry_after, source: None }
-    }
-
-    /// An error as a model of AWS tells it in tests: there no call is made whose answer could be read.
-    pub fn model(operation: &'static str, class: ErrorClass, text: impl Into<String>) -> Self {
-        Self::own(operation, class, text.into())
     }
 
     /// The operation, as the API reference names it.
@@ -153,6 +140,13 @@ impl AwsError {
     /// Whether the caller may not do this, or not with this resource.
     pub fn is_access_denied(&self) -> bool {
         self.code().is_some_and(|code| code == "AccessDeniedException" || code == "AccessDenied")
+    }
+}
+
+impl From<AwsError> for CallError {
+    fn from(error: AwsError) -> Self {
+        let (class, retry_after) = (error.class(), error.retry_after());
+        Self::of(class, error).after(retry_after)
     }
 }
 

@@ -30,6 +30,7 @@ mod eks;
 mod error;
 mod lattice;
 mod partitions;
+mod ports;
 mod queue;
 mod quotas;
 mod tagging;
@@ -40,7 +41,9 @@ pub use eks::{
     CLUSTER_SET_TAG, ClusterTag, Clusters, Membership, ParseClusterTagError, RegisteredCluster, Registration,
     Registry, TokenError, Unusable, eks_token,
 };
-pub use error::{AwsError, ErrorClass};
-pub use lattice::{Applied, ApplyError, End, LatticeClient, OwnedResource, ResourceKind, Waiting};
-pub use queue::{HintQueue, OutgoingHint};
+pub use error::AwsError;
+pub use lattice::{LatticeClient, OwnedResource, ResourceKind};
+pub use ports::AwsLattice;
+pub use queue::HintQueue;
 pub use quotas::QuotaClient;
+pub use trellis_ports::{Applied, ApplyError, End, ErrorClass, OutgoingHint, Waiting};

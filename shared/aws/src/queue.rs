@@ -6,32 +6,42 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_hint::Hint;
+use trellis_ports::{LATER_MAX, OutgoingHint};
 
 /// Entries of one SendMessageBatch (SQS API reference).
 const BATCH_ENTRIES_MAX: usize = 10;
 /// The longest visibility timeout (SQS API reference, ChangeMessageVisibility).
 const VISIBILITY_MAX: Duration = Duration::from_hours(12);
 
-/// A hint to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutgoingHint {
-    /// The hint; it tells its message group.
-    pub hint: Hint,
-    /// SQS drops a second message with the same id within five minutes, also after the first was processed. So the id
-    /// must hold what makes this hint another one than the last: the review's hash, a resourceVersion, a pass id.
-    pub deduplication_id: String,
-}
-
 /// Sends hints, and puts messages off.
 #[derive(Debug, Clone)]
 pub struct HintQueue {
     sqs: Client,
     url: String,
+    later_url: Option<String>,
 }
 
 impl HintQueue {
     pub(crate) fn new(sqs: Client, url: &str) -> Self {
-        Self { sqs, url: url.to_owned() }
+        Self { sqs, url: url.to_owned(), later_url: None }
+    }
+
+    /// With the queue for hints that are to come later: a standard queue, since a FIFO queue has no delay for a message of
+    /// its own.
+    #[must_use]
+    pub fn with_later(self, url: &str) -> Self {
+        Self { later_url: Some(url.to_owned()), ..self }
+    }
+
+    /// Sends a hint that can be received only after this time, at most [`LATER_MAX`], from the queue for later.
+    pub async fn send_later(&self, hint: &Hint, after: Duration) -> Result<(), AwsError> {
+        const OPERATION: &str = "SendMessage";
+        let none = || AwsError::refused(OPERATION, "no queue for hints of later is configured".to_owned());
+        let url = self.later_url.as_ref().ok_or_else(none)?;
+        let seconds = i32::try_from(after.min(LATER_MAX).as_secs()).unwrap_or(i32::MAX);
+        let request = self.sqs.send_message().queue_url(url).message_body(hint.body()).delay_seconds(seconds);
+        request.send().await.map_err(|error| AwsError::from_sdk(OPERATION, error))?;
+        Ok(())
     }
 
     /// Sends all hints, ten a call, in their order. Those with equal id are sent once. On an error the ones before it
@@ -55,7 +65,7 @@ impl HintQueue {
                 SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
                     .message_body(outgoing.hint.body())
-                    .message_group_id(outgoing.hint.group_id())
+                    .message_group_id(outgoing.hint.unit.group_id())
                     .message_deduplication_id(&outgoing.deduplication_id)
                     .build()
             })

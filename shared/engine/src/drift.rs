@@ -1,17 +1,18 @@
 //! The drift pass: the same stages over everything, up to the plan, and a hint for each unit that differs.
 
-use crate::ports::{Clusters, Fleet, Lattice, Owned, Queue};
-use crate::reconcile::snapshot_of;
-use crate::{Engine, UnitError, names, outcome, spread};
+use crate::fleet::Members;
+use crate::observe::observe;
+use crate::outbox::outgoing;
+use crate::{Engine, UnitError, moment};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
-use trellis_aws::OutgoingHint;
-use trellis_gateway::{Snapshot, statuses, translate, units, wants_everything};
+use trellis_gateway::{Snapshot, assess, candidate_service_names, to_inspect, units, wants_everything};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
-use trellis_kube::observe;
-use trellis_lattice::{Actual, Outcome, plan};
+use trellis_lattice::Actual;
+use trellis_ports::{Clusters, Lattice, OutgoingHint, Owned, Queue};
+use trellis_telemetry::Metric;
 
 /// Units inspected at once; the client bounds its reads in flight by itself.
 const UNITS_AT_ONCE: usize = 8;
@@ -69,8 +70,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let started = Instant::now();
         self.begin();
         self.take_calls();
-        let fleet = self.clusters.fleet().await?;
-        let snapshot = observe(&fleet.clusters, snapshot_of(&fleet), wants_everything).await?.snapshot;
+        let members = self.members().await?;
+        let snapshot = observe(&members.clusters, members.snapshot(), wants_everything).await?.snapshot;
         let wanted = units(&snapshot);
         let owned = self.lattice.owned(&self.settings.installation).await?;
         let orphans = orphans(&owned, &wanted);
@@ -80,11 +81,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let hints = hints(all, owned);
         let mut report = self.look(&snapshot, &hints, deadline).await;
-        report.clusters = cluster_states(&fleet, &snapshot);
+        report.clusters = cluster_states(&members, &snapshot);
         report.orphans = orphans.into_iter().map(|(arn, unit)| (arn, text(unit))).collect();
-        report.hints = self.send(&report.drifted, hints).await?;
+        report.hints = self.send_drifted(&report.drifted, hints).await?;
         report.drifted.truncate(UNITS_TOLD_MAX);
-        report.calls = self.take_calls();
+        report.calls = self.take_calls().by_operation;
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), "drift report");
         Ok(report)
@@ -126,28 +127,26 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         hint: &Hint,
         snapshot: &Snapshot,
     ) -> Result<Option<Drifted>, UnitError> {
-        let mut translation = translate(unit, snapshot, &Actual::default(), &self.settings);
-        if !translation.held.is_empty() && translation.desired.is_none() {
+        let actual = match to_inspect(unit, snapshot, &self.settings) {
+            Some(desired) => {
+                let candidates = candidate_service_names(unit, std::slice::from_ref(hint));
+                self.lattice.inspect(&desired, &candidates, self.began()).await?
+            }
+            None => Actual::default(),
+        };
+        let assessment = assess(snapshot, &actual, unit, &self.settings);
+        if !assessment.translation.held.is_empty() && assessment.plan.is_none() {
             return Ok(None);
         }
-        let (plan, outcome) = match translation.desired.clone() {
-            None => (None, Outcome::default()),
-            Some(desired) => {
-                let candidates = names::candidates(unit, std::slice::from_ref(hint));
-                let actual = self.lattice.inspect(&desired, &candidates, self.began()).await?;
-                translation = translate(unit, snapshot, &actual, &self.settings);
-                let Some(wanted) = translation.desired.clone() else { return Ok(None) };
-                let plan = plan(&wanted, &actual, &self.settings.limits);
-                let outcome = outcome::of(&actual, &plan);
-                (Some(plan), outcome)
-            }
-        };
-        let planned = plan.map(|plan| plan.steps).unwrap_or_default();
+        if !assessment.violations.is_empty() {
+            self.figures.add(Metric::PlansRefused, 1);
+            return Err(UnitError::PlanRefused(assessment.violations));
+        }
+        let planned = assessment.steps();
         let steps: Vec<String> =
             planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
-        let due = statuses(snapshot, &translation, &outcome, "1970-01-01T00:00:00Z");
         // What is under way belongs to the reconciler that is at it: its status is not drift.
-        let due = if planned.is_empty() { due } else { vec![] };
+        let due = if planned.is_empty() { assessment.statuses } else { vec![] };
         let statuses: Vec<String> = due
             .iter()
             .map(|patch| {
@@ -164,18 +163,19 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(Some(Drifted { unit: unit.to_string(), steps, statuses }))
     }
 
-    async fn send(
+    async fn send_drifted(
         &self,
         drifted: &[Drifted],
         mut hints: BTreeMap<UnitKey, Hint>,
     ) -> Result<usize, UnitError> {
-        let moment = jiff::Timestamp::now().as_nanosecond().to_string();
+        let moment = moment();
         let hints: Vec<OutgoingHint> = drifted
             .iter()
             .filter_map(|drifted| hints.remove(&drifted.unit.parse::<UnitKey>().ok()?))
-            .map(|hint| spread::outgoing(hint, "drift", &moment))
+            .map(|hint| outgoing(hint, "drift", &moment))
             .collect();
         self.queue.send(&hints).await?;
+        self.figures.add(Metric::HintsSent, hints.len());
         Ok(hints.len())
     }
 }
@@ -208,9 +208,9 @@ fn text(unit: Option<UnitKey>) -> String {
     unit.map_or_else(|| "unknown".to_owned(), |unit| unit.to_string())
 }
 
-fn cluster_states<C>(fleet: &Fleet<C>, snapshot: &Snapshot) -> BTreeMap<String, String> {
+fn cluster_states<C>(members: &Members<C>, snapshot: &Snapshot) -> BTreeMap<String, String> {
     let state = |name: &ClusterId| snapshot.unreadable.get(name).cloned().unwrap_or_else(|| "ok".to_owned());
-    fleet.clusters.keys().map(|name| (name.to_string(), state(name))).collect()
+    members.clusters.keys().map(|name| (name.to_string(), state(name))).collect()
 }
 
 /// The object that a unit is named after.

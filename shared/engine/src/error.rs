@@ -1,30 +1,31 @@
-use trellis_aws::AwsError;
-use trellis_hint::ClusterId;
-use trellis_kube::{KubeError, ObserveError};
+use crate::observe::ObserveError;
+use std::time::Duration;
 use trellis_lattice::Violation;
+use trellis_ports::{CallError, TimeOver};
 
 /// Why a unit could not be worked on. The message comes again.
 #[derive(Debug, thiserror::Error)]
 pub enum UnitError {
-    /// A call to AWS outside of the plan's steps failed.
+    /// A call outside of the plan's steps failed.
     #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// A status could not be written.
-    #[error("status not written")]
-    Kube(#[from] KubeError),
+    Call(#[from] CallError),
     /// The core asked for reads without end.
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// The plan breaks an invariant and was not applied. A fault of Trellis.
     #[error("the plan was refused by its check: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     PlanRefused(Vec<Violation>),
-    /// VPC Lattice was different from what was read each time.
-    #[error("VPC Lattice was changed by another writer during each of {0} plans")]
-    NeverStill(usize),
-    /// Somebody else writes these statuses faster than we read.
-    #[error("{0} statuses were changed each time before they could be written")]
-    StatusContended(usize),
-    /// A cluster that a status belongs to cannot be reached any more.
-    #[error("cluster {0} cannot be read: {1}")]
-    ClusterUnreadable(ClusterId, String),
+    /// The unit's budget is used up.
+    #[error("the unit was not done in its time")]
+    TimeOver(#[from] TimeOver),
+}
+
+impl UnitError {
+    /// When a retry makes sense, if somebody told.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Call(error) => error.retry_after(),
+            Self::Observe(_) | Self::PlanRefused(_) | Self::TimeOver(_) => None,
+        }
+    }
 }

@@ -1,90 +1,102 @@
-//! The stages put together: [`Engine::reconcile`] for one unit, [`Engine::drift`] for everything.
+//! The stages put together: [`Engine::reconcile`] for one unit, [`Engine::drift`] for everything, [`Worker`] for a batch of
+//! messages.
 //!
-//! What is decided is decided in the pure crates; this crate calls them in order and does what they say.
+//! What is decided is decided in the pure crates; this crate calls them in order and does what they say. It reaches the
+//! world through `trellis_ports` alone: it compiles, and its simulation runs, without an SDK.
 
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
-mod aws;
 mod drift;
-mod eks;
 mod error;
-mod names;
-mod outcome;
-mod ports;
+mod figures;
+mod fleet;
+mod observe;
+mod outbox;
 mod reconcile;
-mod settings;
-mod spread;
 mod status;
+mod verdict;
+mod worker;
 
-pub use aws::AwsLattice;
 pub use drift::{DriftReport, Drifted};
-pub use eks::EksClusters;
 pub use error::UnitError;
-pub use ports::{Cluster, Clusters, Fleet, Lattice, Owned, Queue};
-pub use settings::{ConfigError, EngineSettings};
+pub use observe::ObserveError;
+pub use verdict::Verdict;
+pub use worker::{Worked, Worker};
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-use trellis_aws::{Aws, AwsError, HintQueue};
+use figures::Figures;
+use fleet::Breakers;
+use outbox::Outbox;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+use tracing::Instrument;
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, UnitKey};
+use trellis_ports::{Budget, CallError, Calls, Clusters, ErrorClass, Lattice, Queue};
+use trellis_telemetry::{Metric, Metrics};
+
+/// How long one unit may take in all: reading the clusters, VPC Lattice, the steps, the statuses, the follow-ups. What is
+/// not done by then is given back, and the other units of the batch have lost nothing.
+pub const UNIT_MAX: Duration = Duration::from_secs(45);
+
+/// How long sending a unit's hints may take, beyond the unit's own time: they are owed for what was written.
+const SEND_MAX: Duration = Duration::from_secs(3);
 
 /// Everything that a reconcile needs, kept while a function is warm.
 #[derive(Debug)]
-pub struct Engine<L = AwsLattice, C = EksClusters, Q = HintQueue> {
-    pub(crate) lattice: L,
-    pub(crate) clusters: C,
-    pub(crate) queue: Q,
-    pub(crate) settings: Settings,
+pub struct Engine<L, C, Q> {
+    lattice: L,
+    clusters: C,
+    queue: Q,
+    settings: Settings,
+    breakers: Arc<Breakers>,
+    figures: Arc<Figures>,
     began: Mutex<SystemTime>,
 }
 
-/// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
-/// twice as long as a target drains at most.
-const WAITS_MAX: u32 = 40;
-
-/// What became of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Everything is as it should be, or only a change by a person can help and the status says so.
-    Done,
-    /// VPC Lattice is at work on it; look again.
-    Waiting {
-        /// When to look again.
-        after: Duration,
-        /// What for.
-        reason: String,
-    },
-    /// Nothing was changed, since something that has to be known could not be read.
-    Held(String),
-    /// It has failed; trying again may help.
-    Failed(String),
+/// One unit's work in one invocation.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The unit.
+    pub unit: UnitKey,
+    /// What is known to have happened, in its order.
+    pub hints: Vec<Hint>,
+    /// The id of a message of these that was given out before: an earlier try may have been cut off before it had told
+    /// others.
+    pub retried: Option<String>,
 }
 
-impl Engine {
-    /// An engine as the functions run it: settings from `TRELLIS_*`, AWS from the SDK's environment.
-    pub async fn from_env() -> Result<Self, ConfigError> {
-        let settings = EngineSettings::from_env()?;
-        let aws = Aws::from_env().await;
-        Ok(Self::new(
-            AwsLattice::new(aws.lattice(), aws.counts().clone()),
-            EksClusters::new(aws.clusters(settings.cluster_tag.clone())),
-            aws.hints(&settings.queue_url),
-            settings.gateway,
-        ))
+impl Task {
+    /// A task that was never tried before.
+    pub fn new(unit: UnitKey, hints: Vec<Hint>) -> Self {
+        Self { unit, hints, retried: None }
+    }
+
+    /// How often in a row the unit has waited.
+    pub(crate) fn waits(&self) -> u32 {
+        self.hints.iter().map(|hint| hint.waits).max().unwrap_or_default()
     }
 }
 
 impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// An engine on these ports.
     pub fn new(lattice: L, clusters: C, queue: Q, settings: Settings) -> Self {
-        Self { lattice, clusters, queue, settings, began: Mutex::new(SystemTime::UNIX_EPOCH) }
+        Self {
+            lattice,
+            clusters,
+            queue,
+            settings,
+            breakers: Arc::default(),
+            figures: Arc::default(),
+            began: Mutex::new(SystemTime::UNIX_EPOCH),
+        }
     }
 
-    /// Tells the engine that an invocation begins: listings of VPC Lattice from before are not used any more.
+    /// Tells the engine that an invocation begins: listings of VPC Lattice from before are not used any more, and clusters
+    /// that did not answer may be asked again.
     pub fn begin(&self) {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+        self.breakers.begin();
     }
 
     fn began(&self) -> SystemTime {
@@ -92,55 +104,84 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 
     /// Brings one unit to what its objects ask for, and says whether it is to be looked at again.
-    pub async fn reconcile(&self, unit: &UnitKey, hints: &[Hint], deadline: Instant) -> Verdict {
-        let started = Instant::now();
-        let verdict = match self.reconcile_unit(unit, hints, deadline).await {
-            Ok(verdict) => verdict,
-            Err(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
-        };
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match &verdict {
-            Verdict::Done => tracing::info!(%unit, elapsed_ms, outcome = "done", "unit"),
-            Verdict::Waiting { reason, .. } => {
-                tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit");
-            }
-            Verdict::Held(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "held", reason, "unit"),
-            Verdict::Failed(reason) => tracing::error!(%unit, elapsed_ms, outcome = "failed", reason, "unit"),
-        }
-        verdict
-    }
-
-    /// Sends a hint that brings the unit of these hints back `after` this time, counted by `now`; true if it was sent, false
-    /// if the unit has waited so often that the next drift pass is soon enough.
     ///
-    /// The hints' own messages can then be acknowledged, so that other hints for the unit are not held up. Several for one
-    /// unit that would come at about the same time are one.
-    pub async fn later(&self, hints: &[Hint], after: Duration, now: SystemTime) -> Result<bool, AwsError> {
-        let waits = hints.iter().map(|hint| hint.waits).max().unwrap_or_default();
-        let Some(last) = hints.last().filter(|_| waits < WAITS_MAX) else { return Ok(false) };
-        let names: BTreeSet<String> =
-            hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
-        let hint = Hint { waits, ..last.clone() }.with_service_names(names);
-        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1);
-        let period =
-            now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / u64::from(seconds);
-        let hint = spread::outgoing(hint.in_a_while(seconds), "later", &period.to_string());
-        self.queue.send(&[hint]).await?;
-        Ok(true)
+    /// It ends with the budget, whatever hangs. Hints to others are sent on every path; if they cannot be, the unit has
+    /// failed and comes again.
+    pub async fn reconcile(&self, task: &Task, budget: Budget) -> Verdict {
+        let unit = &task.unit;
+        // From `kubectl apply` on: the uid of the admission request that the hint comes from.
+        let trace = task.hints.iter().rev().find_map(|hint| hint.trace.as_deref());
+        let span = tracing::info_span!("unit", %unit, trace);
+        async {
+            let started = Instant::now();
+            let (budget, outbox) = (budget.at_most(UNIT_MAX), Outbox::default());
+            let worked = budget.spend(self.reconcile_unit(task, budget, &outbox)).await;
+            let sent = self.send_all(&outbox, task).await;
+            let verdict = match (worked.unwrap_or_else(|over| Err(over.into())), sent) {
+                (Ok(verdict), Ok(())) => verdict,
+                (Err(error), _) => Verdict::Failed {
+                    reason: trellis_telemetry::chain(&error).to_string(),
+                    after: error.retry_after(),
+                },
+                (Ok(_), Err(error)) => Verdict::Failed {
+                    reason: format!("hints not sent: {}", trellis_telemetry::chain(&error)),
+                    after: error.retry_after(),
+                },
+            };
+            self.figures.record(Metric::UnitDuration, started.elapsed());
+            tell(unit, &verdict, started.elapsed());
+            verdict
+        }
+        .instrument(span)
+        .await
     }
 
-    /// Sends a hint that was to come later on to its unit. `message` names the message that it came with.
-    pub async fn wake(&self, hint: &Hint, message: &str) -> Result<(), AwsError> {
-        self.queue.send(&[spread::outgoing(hint.clone().now(), "wake", message)]).await
+    /// Sends what is in the outbox. What is not sent in time counts as not sent.
+    async fn send_all(&self, outbox: &Outbox, task: &Task) -> Result<(), CallError> {
+        let (later, hints) = (outbox.take_later(), outbox.take(task, &moment()));
+        let late = |_| Err(CallError::new(ErrorClass::Retry, "the queue did not take the hints in time"));
+        let send = async {
+            if !hints.is_empty() {
+                self.queue.send(&hints).await?;
+            }
+            for hint in &later {
+                self.queue.send_later(hint, outbox::LATER).await?;
+            }
+            Ok(())
+        };
+        Budget::lasting(SEND_MAX).spend(send).await.unwrap_or_else(late)?;
+        self.figures.add(Metric::HintsSent, hints.len() + later.len());
+        Ok(())
     }
 
-    /// Gives a message back to the queue, to be received again after this time.
-    pub async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), AwsError> {
-        self.queue.put_off(receipt_handle, after).await
-    }
-
-    /// Calls to AWS by operation since this was last asked.
-    pub fn take_calls(&self) -> BTreeMap<String, u64> {
+    /// Calls to AWS since this was last asked.
+    pub fn take_calls(&self) -> Calls {
         self.lattice.take_calls()
+    }
+
+    /// What was counted since this was last asked.
+    pub fn take_metrics(&self) -> Metrics {
+        self.figures.take()
+    }
+}
+
+/// What tells this moment's hints from those of any other.
+fn moment() -> String {
+    jiff::Timestamp::now().as_nanosecond().to_string()
+}
+
+/// The line that ends a unit.
+fn tell(unit: &UnitKey, verdict: &Verdict, elapsed: Duration) {
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match verdict {
+        Verdict::Done => tracing::info!(%unit, elapsed_ms, outcome = "done", "unit"),
+        Verdict::Waiting { reason, .. } => {
+            tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit");
+        }
+        Verdict::Blocked(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "blocked", reason, "unit"),
+        Verdict::Held(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "held", reason, "unit"),
+        Verdict::Failed { reason, .. } => {
+            tracing::error!(%unit, elapsed_ms, outcome = "failed", reason, "unit");
+        }
     }
 }

@@ -1,224 +1,223 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
-use crate::ports::{Cluster, Clusters, Fleet, Lattice, Queue};
-use crate::{Engine, UnitError, Verdict, names, spread, status};
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use crate::fleet::Members;
+use crate::observe::observe;
+use crate::outbox::Outbox;
+use crate::status::{Statuses, Untold};
+use crate::verdict::verdict;
+use crate::{Engine, Task, UnitError, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::sync::watch;
-use trellis_aws::{Applied, End, ErrorClass};
 use trellis_gateway::{
-    ClusterFacts, Read, Snapshot, StatusPatch, Translation, translate, wants, wants_dependents,
+    Assessment, Read, ReadResult, Snapshot, assess, candidate_service_names, concerns_dependents, dependents,
+    to_inspect, told_units, wants, wants_dependents,
 };
-use trellis_hint::{Hint, UnitKey};
-use trellis_kube::{Awaited, observe};
-use trellis_lattice::{Actual, Desired, Outcome, Plan, check, plan};
+use trellis_lattice::{Actual, Outcome};
+use trellis_ports::{Applied, Awaited, Budget, Cluster, Clusters, End, ErrorClass, Lattice, Queue};
+use trellis_telemetry::Metric;
 
 /// How often a unit is read and planned anew within one invocation because VPC Lattice was not as read. More than one
 /// other writer at the same time is unlikely; what goes on being so is left to the queue's redelivery.
 const PLANS_MAX: usize = 3;
 
-/// How long one unit may take of an invocation: enough for an association (seconds). Waits that are known to take a
-/// minute and more end by themselves, and the message goes back.
+/// How long the steps of one unit may take: enough for an association (seconds). Waits that are known to take a minute
+/// and more end by themselves, and a hint for later is sent.
 const APPLY_MAX: Duration = Duration::from_secs(30);
+
+/// Kept of a unit's time for the last statuses and the follow-ups, when the steps have used up the rest.
+const TELL_RESERVE: Duration = Duration::from_secs(10);
+
+/// Kept of a unit's time at its end, so that a status that is being written ends by itself.
+const END_RESERVE: Duration = Duration::from_secs(1);
 
 /// Objects of hints that are waited for. A batch has ten messages at most.
 const HINTED_MAX: usize = 10;
 
 impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
-    /// Brings one unit to what its objects ask for.
+    /// Brings one unit to what its objects ask for. Whom that concerns is left in the outbox, also on an error.
     pub(crate) async fn reconcile_unit(
         &self,
-        unit: &UnitKey,
-        hints: &[Hint],
-        deadline: Instant,
+        task: &Task,
+        budget: Budget,
+        outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
-        let fleet = self.clusters.fleet().await?;
-        if let Some(cluster) = unit.cluster().filter(|cluster| !fleet.clusters.contains_key(cluster)) {
+        let members = self.members().await?;
+        if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
-            tracing::warn!(%unit, %cluster, "the cluster is not registered: nothing is done for it");
+            tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
+            self.figures.add(Metric::HintsUnregistered, task.hints.len());
             return Ok(Verdict::Done);
         }
-        let mut snapshot = self.observe(&fleet, unit, hints).await?;
-        let translation = translate(unit, &snapshot, &Actual::default(), &self.settings);
-        let mut work =
-            Work { fleet: &fleet, unit, hints, snapshot: &mut snapshot, translation, written: vec![] };
-        let converged = match work.translation.desired.clone() {
-            Some(first) => self.converge(&mut work, &first, deadline.min(Instant::now() + APPLY_MAX)).await?,
-            None => Converged::nothing_to_do(),
+        let mut snapshot = self.observe(&members, task).await?;
+        let statuses = Statuses {
+            members: &members,
+            outbox,
+            figures: &self.figures,
+            budget: budget.leaving(END_RESERVE),
         };
-        work.write_statuses(&converged.outcome).await?;
-        let Work { written, translation, .. } = work;
-        let news = spread::News { unit, hints, settled: converged.settled, written: &written };
-        if news.concerns_all() {
-            snapshot = observe(&fleet.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot))
-                .await?
-                .snapshot;
-        }
-        spread::tell(&self.queue, &snapshot, &news).await?;
-        Ok(verdict(&translation, converged.end))
+        let (mut round, mut settled) = (1, true);
+        let (assessment, applied) = loop {
+            let actual = self.inspect(task, &snapshot).await?;
+            let assessment = self.assess(task, &snapshot, &actual)?;
+            settled &= assessment.is_settled();
+            let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
+            let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;
+            if round == PLANS_MAX || !is_stale(&applied) {
+                break (assessment, applied);
+            }
+            round += 1;
+        };
+        let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
+        Ok(verdict(task, &assessment, applied, &untold))
+    }
+
+    pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
+        Ok(Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures))
     }
 
     /// Reads what the unit needs, at least as new as the hints say.
-    async fn observe(
-        &self,
-        fleet: &Fleet<C::Cluster>,
-        unit: &UnitKey,
-        hints: &[Hint],
-    ) -> Result<Snapshot, UnitError> {
-        let mut start = snapshot_of(fleet);
-        let mut seen = BTreeSet::new();
-        for hint in hints.iter().rev().take(HINTED_MAX) {
-            let object = &hint.object;
-            let read = Read::Get {
-                cluster: object.cluster.clone(),
-                kind: object.kind,
-                namespace: object.namespace.clone(),
-                name: object.name.clone(),
-            };
-            let Some(awaited) = Awaited::of(hint) else { continue };
-            let Some(Ok(cluster)) = fleet.clusters.get(&object.cluster) else {
-                tracing::warn!(cluster = %object.cluster, %unit, "hint of a cluster that is not registered or not readable");
-                continue;
-            };
-            if seen.insert(read.clone()) {
-                let answer = cluster.read_at_least(&read, Some(&awaited)).await;
-                start.insert(read, answer);
-            }
+    async fn observe(&self, members: &Members<C::Cluster>, task: &Task) -> Result<Snapshot, UnitError> {
+        let mut start = members.snapshot();
+        for (read, answer) in hinted(members, task).await {
+            start.insert(read, answer);
         }
-        let observed = observe(&fleet.clusters, start, |snapshot| wants(unit, snapshot)).await?;
+        let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
         Ok(observed.snapshot)
     }
 
-    /// Inspects, plans, checks and applies until VPC Lattice has what is desired, or it is clear what is in the way.
-    async fn converge(
-        &self,
-        work: &mut Work<'_, C::Cluster>,
-        first: &Desired,
-        deadline: Instant,
-    ) -> Result<Converged, UnitError> {
-        let candidates = names::candidates(work.unit, work.hints);
-        let mut settled = true;
-        for round in 1..=PLANS_MAX {
-            let actual = self.lattice.inspect(first, &candidates, self.began()).await?;
-            // What is not known of the clusters is wanted as it is.
-            work.translation = translate(work.unit, work.snapshot, &actual, &self.settings);
-            let Some(desired) = work.translation.desired.clone() else {
-                return Ok(Converged::nothing_to_do());
-            };
-            let plan = self.checked_plan(&desired, &actual)?;
-            settled &= plan.is_settled();
-            if !plan.steps.is_empty() || !plan.blocked.is_empty() {
-                tracing::info!(round, plan = %plan, "plan");
-            }
-            let applied = self.apply(work, &plan, &actual, deadline).await?;
-            match applied.end {
-                End::Failed(error) if error.source.class() == ErrorClass::Stale && round < PLANS_MAX => {
-                    tracing::info!(round, error = %trellis_telemetry::chain(&error), "planning anew");
-                }
-                end @ (End::Complete | End::Waiting(_) | End::Failed(_)) => {
-                    return Ok(Converged { outcome: applied.outcome, end, settled });
-                }
-            }
+    /// Reads what VPC Lattice has of what the unit wants and owns.
+    async fn inspect(&self, task: &Task, snapshot: &Snapshot) -> Result<Actual, UnitError> {
+        let Some(desired) = to_inspect(&task.unit, snapshot, &self.settings) else {
+            return Ok(Actual::default());
+        };
+        let names = candidate_service_names(&task.unit, &task.hints);
+        Ok(self.lattice.inspect(&desired, &names, self.began()).await?)
+    }
+
+    /// Assesses the unit, and refuses a plan that breaks an invariant.
+    fn assess(&self, task: &Task, snapshot: &Snapshot, actual: &Actual) -> Result<Assessment, UnitError> {
+        let assessment = assess(snapshot, actual, &task.unit, &self.settings);
+        if !assessment.violations.is_empty() {
+            self.figures.add(Metric::PlansRefused, 1);
+            return Err(UnitError::PlanRefused(assessment.violations));
         }
-        Err(UnitError::NeverStill(PLANS_MAX))
+        if let Some(plan) = assessment.plan.as_ref().filter(|p| !p.steps.is_empty() || !p.blocked.is_empty())
+        {
+            tracing::info!(plan = %plan, "plan");
+        }
+        Ok(assessment)
     }
 
-    /// The plan, refused if it breaks an invariant.
-    fn checked_plan(&self, desired: &Desired, actual: &Actual) -> Result<Plan, UnitError> {
-        let plan = plan(desired, actual, &self.settings.limits);
-        let violations = check(&plan, desired, actual, &self.settings.limits);
-        if violations.is_empty() { Ok(plan) } else { Err(UnitError::PlanRefused(violations)) }
-    }
-
-    /// Does the steps, and tells the objects once on the way as soon as there is something to tell: a DNS name or a
-    /// network is of use to people before the last association is active.
+    /// Does the steps, and tells the objects once on the way as soon as there is something to tell: a DNS name or a network
+    /// is of use to people before the last association is active. The steps never wait for a status.
     async fn apply(
         &self,
-        work: &mut Work<'_, C::Cluster>,
-        plan: &Plan,
+        assessment: &Assessment,
         actual: &Actual,
-        deadline: Instant,
-    ) -> Result<Applied, UnitError> {
+        snapshot: &mut Snapshot,
+        statuses: &Statuses<'_, C::Cluster>,
+        budget: Budget,
+    ) -> Applied {
+        let Some(plan) = &assessment.plan else {
+            return Applied { done: 0, outcome: Outcome::default(), end: End::Complete };
+        };
         let (progress, mut news) = watch::channel(Outcome::default());
-        let apply = self.lattice.apply(plan, actual, deadline, &progress);
-        tokio::pin!(apply);
-        let mut told = false;
-        loop {
-            tokio::select! {
-                // In this order: what is applied is told once, with its end, and a run of the same input has one history.
-                biased;
-                applied = &mut apply => return Ok(applied),
-                Ok(()) = news.changed(), if !told => {
-                    let mut outcome = news.borrow_and_update().clone();
-                    if outcome.services.is_empty() && outcome.networks.is_empty() {
-                        continue;
-                    }
+        let steps = async move { self.lattice.apply(plan, actual, budget, &progress).await };
+        let tell = async {
+            while news.changed().await.is_ok() {
+                let mut outcome = news.borrow_and_update().clone();
+                if news.has_changed().is_err() {
+                    return; // The steps have ended: what is applied is told once, with its end.
+                }
+                if !outcome.services.is_empty() || !outcome.networks.is_empty() {
                     outcome.waiting = plan.waits_for(0);
-                    told = true;
-                    work.write_statuses(&outcome).await?;
+                    // What cannot be told now is told, or not, with the end.
+                    let _: Untold = statuses.write(snapshot, &assessment.translation, &outcome).await;
+                    return;
                 }
             }
-        }
+        };
+        let (applied, ()) = futures::join!(steps, tell);
+        self.figures.add(Metric::StepsApplied, applied.done);
+        applied
     }
-}
 
-/// A unit in work.
-struct Work<'a, C> {
-    fleet: &'a Fleet<C>,
-    unit: &'a UnitKey,
-    hints: &'a [Hint],
-    snapshot: &'a mut Snapshot,
-    translation: Translation,
-    written: Vec<StatusPatch>,
-}
-
-impl<C: Cluster> Work<'_, C> {
-    async fn write_statuses(&mut self, outcome: &Outcome) -> Result<(), UnitError> {
-        let written = status::write(self.fleet, self.snapshot, &self.translation, outcome).await?;
-        self.written.extend(written);
+    /// Puts the hints that follow into the outbox: those for whoever depends on the unit, and after a try that was cut off
+    /// those too that it may have owed.
+    async fn follow_up(
+        &self,
+        task: &Task,
+        members: &Members<C::Cluster>,
+        mut snapshot: Snapshot,
+        assessment: &Assessment,
+        (applied, settled): (&Applied, bool),
+        outbox: &Outbox,
+    ) -> Result<(), UnitError> {
+        let unit = &task.unit;
+        if let Some(hint) = task.hints.last() {
+            let left = assessment.left_networks(unit.scope());
+            outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
+        }
+        let retried = task.retried.is_some();
+        if retried {
+            outbox.put_again(told_units(&snapshot, &assessment.translation, &applied.outcome));
+        }
+        let news = concerns_dependents(unit, &task.hints, settled);
+        let owed = retried && concerns_dependents(unit, &task.hints, false);
+        if !(news || owed) {
+            return Ok(());
+        }
+        snapshot =
+            observe(&members.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot)).await?.snapshot;
+        let concerned: BTreeMap<_, _> = dependents(unit, &snapshot).into_iter().collect();
+        if news {
+            outbox.put(concerned);
+        } else {
+            outbox.put_again(concerned);
+        }
         Ok(())
     }
 }
 
-/// How far a unit has come.
-struct Converged {
-    outcome: Outcome,
-    end: End,
-    /// Whether nothing had to be changed.
-    settled: bool,
-}
-
-impl Converged {
-    fn nothing_to_do() -> Self {
-        Self { outcome: Outcome::default(), end: End::Complete, settled: true }
-    }
-}
-
-/// All registered clusters, and those of them that cannot be asked.
-pub(crate) fn snapshot_of<C>(fleet: &Fleet<C>) -> Snapshot {
-    let mut snapshot = Snapshot::of(fleet.facts.iter().cloned());
-    for (name, cluster) in &fleet.clusters {
-        if let Err(why) = cluster {
-            snapshot.unreadable.insert(name.clone(), why.clone());
-            // One that cannot even be described is still one that may want things: the core asks all that have facts.
-            let unknown = || ClusterFacts::registered(name.clone(), String::new());
-            snapshot.facts.entry(name.clone()).or_insert_with(unknown);
+/// Reads the objects of the hints, at least as new as these say, side by side; a cluster that fails is read no further.
+async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, ReadResult)> {
+    let mut seen = BTreeSet::new();
+    let mut reads = vec![];
+    for hint in task.hints.iter().rev().take(HINTED_MAX) {
+        let object = &hint.object;
+        let read = Read::Get {
+            cluster: object.cluster.clone(),
+            kind: object.kind,
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+        };
+        let Some(awaited) = Awaited::of(hint) else { continue };
+        let Ok(member) = members.reach(&object.cluster) else {
+            tracing::warn!(
+                cluster = %object.cluster,
+                "hint of a cluster that is not registered or not readable"
+            );
+            continue;
+        };
+        if seen.insert(read.clone()) {
+            reads.push(async move {
+                let answer = member.read_at_least(&read, &awaited).await;
+                (read, answer)
+            });
         }
     }
-    snapshot
+    futures::future::join_all(reads).await
 }
 
-fn verdict(translation: &Translation, end: End) -> Verdict {
-    match end {
-        End::Waiting(waiting) => Verdict::Waiting { after: waiting.retry_after, reason: waiting.text },
-        End::Failed(error) if error.source.class() == ErrorClass::Terminal => {
-            // Trying again cannot help, and the status says what can; the drift pass comes by in any case.
-            tracing::error!(error = %trellis_telemetry::chain(&error), "refused by AWS");
-            Verdict::Done
-        }
-        End::Failed(error) => Verdict::Failed(trellis_telemetry::chain(&error).to_string()),
-        End::Complete if !translation.held.is_empty() => Verdict::Held(translation.held.join("; ")),
-        End::Complete => Verdict::Done,
+/// Whether VPC Lattice was not as it had been read.
+fn is_stale(applied: &Applied) -> bool {
+    let End::Failed(error) = &applied.end else { return false };
+    let stale = error.source.class() == ErrorClass::Stale;
+    if stale {
+        tracing::info!(error = %trellis_telemetry::chain(error), "planning anew");
     }
+    stale
 }

@@ -1,12 +1,17 @@
 //! Writes the statuses that are due. What to say is decided by `trellis_gateway::statuses`; here it is only sent.
+//!
+//! A status is for people and never in the way of the work: one that cannot be written costs nothing but itself.
 
-use crate::UnitError;
-use crate::ports::{Cluster, Fleet};
+use crate::figures::Figures;
+use crate::fleet::Members;
+use crate::observe::Reader;
+use crate::outbox::Outbox;
 use futures::{StreamExt, stream};
-use std::sync::Arc;
-use trellis_gateway::{Read, Snapshot, StatusPatch, Translation, statuses};
-use trellis_kube::PatchOutcome;
+use std::collections::BTreeMap;
+use trellis_gateway::{ObjectKey, Read, ReadResult, Snapshot, StatusPatch, Translation, readers, statuses};
 use trellis_lattice::Outcome;
+use trellis_ports::{Budget, CallError, Cluster, ErrorClass, PatchOutcome};
+use trellis_telemetry::Metric;
 
 /// Rounds of patch, conflict, read again. Other writers of a status are few and quick; what still conflicts after these
 /// comes again with the message.
@@ -15,84 +20,124 @@ const ROUNDS_MAX: usize = 4;
 /// Patches sent at once.
 const PATCHES_AT_ONCE: usize = 8;
 
-/// Writes what the objects are to be told, and gives back the patches that an API server took.
-///
-/// An object that was changed since it was read is read again and its status made anew from the same reports, whose
-/// observedGeneration is that of what was reconciled.
-pub(crate) async fn write<C: Cluster>(
-    fleet: &Fleet<C>,
-    snapshot: &mut Snapshot,
-    translation: &Translation,
-    outcome: &Outcome,
-) -> Result<Vec<StatusPatch>, UnitError> {
-    let mut written = vec![];
-    for _ in 0..ROUNDS_MAX {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let due = statuses(snapshot, translation, outcome, &now);
-        if due.is_empty() {
-            return Ok(written);
-        }
-        let sent: Vec<_> = stream::iter(due)
-            .map(|patch| async move { (send(fleet, &patch).await, patch) })
-            .buffered(PATCHES_AT_ONCE)
-            .collect()
-            .await;
-        for (result, patch) in sent {
-            match result? {
-                PatchOutcome::Patched => {
-                    tracing::info!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
-                        name = patch.name, summary = patch.summary, "status written");
-                    refresh(fleet, snapshot, &patch).await?;
-                    written.push(patch);
-                }
-                PatchOutcome::Conflict => refresh(fleet, snapshot, &patch).await?,
-                PatchOutcome::Gone => forget(snapshot, &patch),
+/// Where statuses are written to.
+pub(crate) struct Statuses<'a, C> {
+    pub(crate) members: &'a Members<C>,
+    /// Gets the units that read what was written.
+    pub(crate) outbox: &'a Outbox,
+    pub(crate) figures: &'a Figures,
+    pub(crate) budget: Budget,
+}
+
+/// Statuses that could not be written: object and reason.
+pub(crate) type Untold = BTreeMap<String, CallError>;
+
+/// A patch with what became of it, and the object as it is stored since.
+struct Sent {
+    patch: StatusPatch,
+    result: Result<PatchOutcome, CallError>,
+    stored: Option<ReadResult>,
+}
+
+impl<C: Cluster> Statuses<'_, C> {
+    /// Writes what the objects are to be told, and gives back what could not be written.
+    ///
+    /// An object that was changed since it was read is read again and its status made anew from the same reports, whose
+    /// observedGeneration is that of what was reconciled.
+    pub(crate) async fn write(
+        &self,
+        snapshot: &mut Snapshot,
+        translation: &Translation,
+        outcome: &Outcome,
+    ) -> Untold {
+        let mut untold = Untold::new();
+        for _ in 0..ROUNDS_MAX {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let mut due = statuses(snapshot, translation, outcome, &now);
+            due.retain(|patch| !untold.contains_key(&name_of(patch)));
+            if due.is_empty() {
+                break;
+            }
+            let sent: Vec<Sent> =
+                stream::iter(due).map(|patch| self.send(patch)).buffered(PATCHES_AT_ONCE).collect().await;
+            for sent in sent {
+                self.take_in(snapshot, &mut untold, sent);
             }
         }
+        let mut left = statuses(snapshot, translation, outcome, "1970-01-01T00:00:00Z");
+        left.retain(|patch| !untold.contains_key(&name_of(patch)));
+        for patch in left {
+            let text = "it was changed each time before its status could be written";
+            untold.insert(name_of(&patch), CallError::new(ErrorClass::Stale, text));
+        }
+        untold
     }
-    let due = statuses(snapshot, translation, outcome, "1970-01-01T00:00:00Z");
-    if due.is_empty() { Ok(written) } else { Err(UnitError::StatusContended(due.len())) }
-}
 
-fn cluster<'a, C>(fleet: &'a Fleet<C>, patch: &StatusPatch) -> Result<&'a Arc<C>, UnitError> {
-    match fleet.clusters.get(&patch.cluster) {
-        Some(Ok(cluster)) => Ok(cluster),
-        Some(Err(why)) => Err(UnitError::ClusterUnreadable(patch.cluster.clone(), why.clone())),
-        None => Err(UnitError::ClusterUnreadable(patch.cluster.clone(), "it is not registered".into())),
+    async fn send(&self, patch: StatusPatch) -> Sent {
+        let call = async {
+            let member = self.members.reach(&patch.cluster)?;
+            let outcome = member.patch_status(&patch).await?;
+            let stored = match outcome {
+                // So that the next status is made from what is stored.
+                PatchOutcome::Patched | PatchOutcome::Conflict => Some(member.read(&read_of(&patch)).await),
+                PatchOutcome::Gone => None,
+            };
+            Ok((outcome, stored))
+        };
+        let over = |_| Err(CallError::new(ErrorClass::Retry, "the unit's time was over"));
+        match self.budget.spend(call).await.unwrap_or_else(over) {
+            Ok((outcome, stored)) => Sent { patch, result: Ok(outcome), stored },
+            Err(error) => Sent { patch, result: Err(error), stored: None },
+        }
+    }
+
+    fn take_in(&self, snapshot: &mut Snapshot, untold: &mut Untold, sent: Sent) {
+        let Sent { patch, result, stored } = sent;
+        match result {
+            Ok(PatchOutcome::Patched) => {
+                tracing::info!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
+                    name = patch.name, summary = patch.summary, "status written");
+                self.figures.add(Metric::StatusPatches, 1);
+                self.outbox.put(readers(&patch));
+            }
+            Ok(PatchOutcome::Conflict) => self.figures.add(Metric::StatusConflicts, 1),
+            Ok(PatchOutcome::Gone) => forget(snapshot, &patch),
+            Err(error) => {
+                tracing::warn!(cluster = %patch.cluster, kind = %patch.kind, namespace = patch.namespace,
+                    name = patch.name, error = %trellis_telemetry::chain(&error), "status not written");
+                self.figures.add(Metric::StatusesFailed, 1);
+                // One without an answer may have been written all the same.
+                if error.class() != ErrorClass::Terminal {
+                    self.outbox.put(readers(&patch));
+                }
+                untold.insert(name_of(&patch), error);
+            }
+        }
+        match stored {
+            Some(ReadResult::Objects(objects)) if objects.is_empty() => forget(snapshot, &patch),
+            Some(answer @ ReadResult::Objects(_)) => snapshot.insert(read_of(&patch), answer),
+            // That it cannot be read now takes nothing away from what was read before.
+            Some(ReadResult::KindMissing | ReadResult::Unreadable(_)) | None => {}
+        }
     }
 }
 
-async fn send<C: Cluster>(fleet: &Fleet<C>, patch: &StatusPatch) -> Result<PatchOutcome, UnitError> {
-    Ok(cluster(fleet, patch)?.patch_status(patch).await?)
+fn name_of(patch: &StatusPatch) -> String {
+    format!("{} {}/{} of {}", patch.kind, patch.namespace, patch.name, patch.cluster.name)
 }
 
-/// Reads a patched or contended object again, so that the next status is made from what is stored.
-async fn refresh<C: Cluster>(
-    fleet: &Fleet<C>,
-    snapshot: &mut Snapshot,
-    patch: &StatusPatch,
-) -> Result<(), UnitError> {
-    let read = Read::Get {
+fn read_of(patch: &StatusPatch) -> Read {
+    Read::Get {
         cluster: patch.cluster.clone(),
         kind: patch.kind,
         namespace: patch.namespace.clone(),
         name: patch.name.clone(),
-    };
-    let answer = cluster(fleet, patch)?.read(&read).await;
-    if matches!(&answer, trellis_gateway::ReadResult::Objects(objects) if objects.is_empty()) {
-        forget(snapshot, patch);
     }
-    snapshot.insert(read, answer);
-    Ok(())
 }
 
 /// An object that is gone has no status to be written.
 fn forget(snapshot: &mut Snapshot, patch: &StatusPatch) {
-    let key = trellis_gateway::ObjectKey {
-        kind: patch.kind,
-        namespace: patch.namespace.clone(),
-        name: patch.name.clone(),
-    };
+    let key = ObjectKey { kind: patch.kind, namespace: patch.namespace.clone(), name: patch.name.clone() };
     if let Some(objects) = snapshot.objects.get_mut(&patch.cluster) {
         objects.remove(&key);
     }

@@ -4,9 +4,10 @@ use crate::api;
 use crate::gateway::judge;
 use crate::naming::is_service_name;
 use crate::problem::{Problem, quoted};
+use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
-use crate::units::export::asks_for_target_groups;
+use crate::units::export_unit::asks_for_target_groups;
 use crate::units::idle_timeout::idle_timeout;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind, Scope};
@@ -94,7 +95,7 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
             .map(move |text| Problem::new(name.clone(), text.trim_end_matches('.')))
     });
     let own = gateway.accepted.message.trim_end_matches('.');
-    let own = (gateway.accepted.reason != "ListenersNotValid" && !own.is_empty())
+    let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
     own.into_iter().chain(listeners).collect()
 }

@@ -6,6 +6,7 @@ use crate::hostname;
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
 use crate::view::{Found, View};
+use crate::{conditions, reasons};
 use trellis_hint::Kind;
 
 /// A listener that takes a route, and the hostnames under which it does; `None` stands for any.
@@ -31,7 +32,8 @@ pub(crate) fn attach(
     parent: &ParentRef,
     gateway: &JudgedGateway,
 ) -> Result<Vec<Attached>, Refusal> {
-    let refused = |reason, text: String| Err(Refusal::Condition(Condition::no("Accepted", reason, text)));
+    let refused =
+        |reason, text: String| Err(Refusal::Condition(Condition::no(conditions::ACCEPTED, reason, text)));
     let named: Vec<&JudgedListener> = gateway
         .listeners
         .iter()
@@ -44,14 +46,14 @@ pub(crate) fn attach(
             "{}: {gateway_name} has no listener of that sectionName and port; name one that it has.",
             parent.path
         );
-        return refused("NoMatchingParent", text);
+        return refused(reasons::NO_MATCHING_PARENT, text);
     }
     if named.iter().all(|listener| !listener.is_usable) {
         let text = format!(
             "{}: No listener meant here is valid; see the listeners' conditions in the status of {gateway_name}.",
             parent.path
         );
-        return refused("NoMatchingParent", text);
+        return refused(reasons::NO_MATCHING_PARENT, text);
     }
     let mut allowed = vec![];
     for listener in named.into_iter().filter(|listener| listener.is_usable) {
@@ -68,7 +70,7 @@ pub(crate) fn attach(
              allowedRoutes or protocol.",
             parent.path, route.id.kind, route.id.namespace
         );
-        return refused("NotAllowedByListeners", text);
+        return refused(reasons::NOT_ALLOWED_BY_LISTENERS, text);
     }
     let attached: Vec<Attached> = allowed
         .into_iter()
@@ -82,7 +84,7 @@ pub(crate) fn attach(
         let text = format!(
             "spec.hostnames: None is within a hostname of a listener of {gateway_name}; change one of them."
         );
-        return refused("NoMatchingListenerHostname", text);
+        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
     }
     Ok(attached)
 }

@@ -7,6 +7,7 @@ use crate::hostname::is_wildcard;
 use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::view::View;
+use crate::{conditions, reasons};
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind};
 
@@ -39,7 +40,7 @@ pub(crate) fn refused(
         if (group, kind) != ("", "Secret") {
             let text = format!("A certificate cannot be of kind {}; {}", quoted(kind), remedy());
             let problem = Problem::new(path, text);
-            return Some(Condition::no("ResolvedRefs", "InvalidCertificateRef", problem.to_string()));
+            return Some(Condition::no(conditions::RESOLVED_REFS, reasons::INVALID_CERTIFICATE_REF, problem.to_string()));
         }
         let from = From { kind: Kind::Gateway.as_str(), namespace };
         let to = To { group, kind, namespace: there, name };
@@ -52,7 +53,7 @@ pub(crate) fn refused(
                 quoted(namespace),
                 quoted(name)
             );
-            Condition::no("ResolvedRefs", "RefNotPermitted", Problem::new(path, text).to_string())
+            Condition::no(conditions::RESOLVED_REFS, reasons::REF_NOT_PERMITTED, Problem::new(path, text).to_string())
         })
     })
 }

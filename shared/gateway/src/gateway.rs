@@ -6,6 +6,7 @@ use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
 use crate::view::{Found, View};
+use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
@@ -14,11 +15,6 @@ use trellis_lattice::ListenerProtocol;
 /// The controller name in GatewayClasses and in status entries (the AWS Gateway API Controller's, so that its users can
 /// move).
 pub const CONTROLLER: &str = "application-networking.k8s.aws/gateway-api-controller";
-
-/// Says whether the VPC of the Gateway's cluster reaches the Gateway: the specification has no condition for it. It is
-/// there once the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that
-/// we have programmed.
-pub(crate) const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";
 
 /// Whose a Gateway is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +85,7 @@ pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
     conditions
         .into_iter()
         .flatten()
-        .any(|condition| condition.get("type").and_then(Value::as_str) == Some(VPC_ASSOCIATED))
+        .any(|condition| condition.get("type").and_then(Value::as_str) == Some(conditions::VPC_ASSOCIATED))
 }
 
 /// A Gateway of ours in the namespace; `Others` also when there is none.
@@ -145,12 +141,12 @@ fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
             "spec.addresses",
             "VPC Lattice gives each service a name of its own and takes no addresses; remove the field",
         );
-        return Condition::no("Accepted", "UnsupportedAddress", problem.to_string());
+        return Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_ADDRESS, problem.to_string());
     }
     let notes = message(&leftovers("spec", &rest));
     let good = listeners.iter().filter(|listener| listener.is_usable).count();
     if good == listeners.len() && good > 0 {
-        return Condition::yes("Accepted", "Accepted", notes);
+        return Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, notes);
     }
     let bad: Vec<&str> = listeners
         .iter()
@@ -160,9 +156,9 @@ fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
     let text = format!("These listeners are not valid: {}; see their conditions.", bad.join(", "));
     let text = if notes.is_empty() { text } else { format!("{text} {notes}") };
     if good > 0 {
-        Condition::yes("Accepted", "ListenersNotValid", text)
+        Condition::yes(conditions::ACCEPTED, reasons::LISTENERS_NOT_VALID, text)
     } else {
-        Condition::no("Accepted", "ListenersNotValid", text)
+        Condition::no(conditions::ACCEPTED, reasons::LISTENERS_NOT_VALID, text)
     }
 }
 
@@ -178,9 +174,9 @@ fn conflicts(listeners: &[Listener]) -> BTreeMap<usize, (&'static str, String)> 
                 |listener: &Listener| listener.hostname.clone().unwrap_or_default().to_ascii_lowercase();
             let is_plain = |listener: &Listener| listener.protocol == "HTTP";
             let conflict = if is_plain(listener) != is_plain(other) {
-                Some(("ProtocolConflict", format!("another protocol on port {}", listener.port)))
+                Some((reasons::PROTOCOL_CONFLICT, format!("another protocol on port {}", listener.port)))
             } else if hostname(listener) == hostname(other) {
-                Some(("HostnameConflict", format!("the same port {} and hostname", listener.port)))
+                Some((reasons::HOSTNAME_CONFLICT, format!("the same port {} and hostname", listener.port)))
             } else {
                 None
             };
@@ -208,22 +204,23 @@ fn judge_listener(
         .as_ref()
         .map(|protocol| allowed_kinds(path, listener, &kinds_of(*protocol)))
         .unwrap_or_default();
-    let bad_kinds =
-        kinds_problem.map(|problem| Condition::no("ResolvedRefs", "InvalidRouteKinds", problem.to_string()));
+    let bad_kinds = kinds_problem.map(|problem| {
+        Condition::no(conditions::RESOLVED_REFS, reasons::INVALID_ROUTE_KINDS, problem.to_string())
+    });
     let resolved_refs = bad_kinds.or(bad_certificate).unwrap_or_else(|| {
         let note = protocol.as_ref().ok().and_then(|_| certificate::note(path, listener));
         let note = note.map(|note| note.to_string());
-        Condition::yes("ResolvedRefs", "ResolvedRefs", note.unwrap_or_default())
+        Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, note.unwrap_or_default())
     });
     let accepted = match (&protocol, port, conflict) {
-        (Err((reason, problem)), ..) => Condition::no("Accepted", reason, problem.to_string()),
+        (Err((reason, problem)), ..) => Condition::no(conditions::ACCEPTED, reason, problem.to_string()),
         (_, None, _) => Condition::no(
-            "Accepted",
-            "PortUnavailable",
+            conditions::ACCEPTED,
+            reasons::PORT_UNAVAILABLE,
             Problem::new(format!("{path}.port"), "A port is from 1 to 65535; set one").to_string(),
         ),
-        (.., Some((reason, text))) => Condition::no("Accepted", reason, text.clone()),
-        _ => Condition::yes("Accepted", "Accepted", listener_notes(path, listener)),
+        (.., Some((reason, text))) => Condition::no(conditions::ACCEPTED, reason, text.clone()),
+        _ => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, listener_notes(path, listener)),
     };
     JudgedListener {
         is_usable: accepted.is_true() && !kinds.is_empty(),
@@ -234,7 +231,8 @@ fn judge_listener(
         kinds,
         accepted,
         resolved_refs,
-        conflicted: conflict.map(|(reason, text)| Condition::yes("Conflicted", reason, text.clone())),
+        conflicted: conflict
+            .map(|(reason, text)| Condition::yes(conditions::CONFLICTED, reason, text.clone())),
         wire: listener.clone(),
     }
 }
@@ -252,12 +250,12 @@ fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'stat
                 listener.protocol,
                 quoted(mode)
             );
-            Err(("UnsupportedValue", Problem::new(format!("{path}.tls.mode"), text)))
+            Err((reasons::UNSUPPORTED_VALUE, Problem::new(format!("{path}.tls.mode"), text)))
         }
         (other, _) => {
             let text =
                 format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other));
-            Err(("UnsupportedProtocol", Problem::new(format!("{path}.protocol"), text)))
+            Err((reasons::UNSUPPORTED_PROTOCOL, Problem::new(format!("{path}.protocol"), text)))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Gateway API semantics for VPC Lattice, as pure functions over plain values.
 //!
 //! [`wants`] says what has to be read for a unit, [`translate`] turns what was read into what the unit wants in VPC
-//! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches.
+//! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches;
+//! [`assess`] says all of it at once, with the plan.
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```
@@ -34,9 +35,11 @@
 
 mod admission;
 mod api;
+mod assess;
 mod attach;
 mod backend;
 mod certificate;
+mod conditions;
 mod gateway;
 mod grant;
 mod hostname;
@@ -44,6 +47,7 @@ mod naming;
 mod prefixes;
 mod priority;
 mod problem;
+mod reasons;
 mod references;
 mod report;
 mod route;
@@ -53,6 +57,9 @@ mod units;
 mod view;
 mod weights;
 
+pub use assess::{
+    Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
+};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -189,7 +196,7 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
     match unit {
-        UnitKey::Gateway { scope, name } => units::gateway::translate(view, scope, name, settings),
+        UnitKey::Gateway { scope, name } => units::gateway_unit::translate(view, scope, name, settings),
         UnitKey::Route { kind, cluster, namespace, name } => {
             let id = route::RouteId {
                 kind: *kind,
@@ -197,10 +204,10 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            units::route::translate(view, &id, settings)
+            units::route_unit::translate(view, &id, settings)
         }
         UnitKey::Export { cluster, namespace, name } => {
-            units::export::translate(view, cluster, namespace, name, settings)
+            units::export_unit::translate(view, cluster, namespace, name, settings)
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })

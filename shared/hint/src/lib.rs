@@ -56,9 +56,6 @@ pub struct Hint {
     /// besides the names that follow from the unit. Whose a service is, its tags tell whoever looks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_names: Vec<String>,
-    /// The unit waits for VPC Lattice and is to be looked at only after this time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub later: Option<Later>,
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
@@ -70,18 +67,6 @@ pub struct Hint {
     /// It is never decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-}
-
-/// When a unit that waits is to be looked at again.
-///
-/// A hint with it lies in a message group of its own ([`Hint::group_id`]): what waits must not hold up other hints for its
-/// unit, a new Pod say, as a message would that was given back to the unit's own group. Who receives it for the first
-/// time gives it back for `seconds`; who receives it again sends the hint on to the unit's group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Later {
-    /// How long to wait, from the first receipt on.
-    pub seconds: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -112,28 +97,16 @@ impl Hint {
             object,
             operation,
             service_names: vec![],
-            later: None,
             waits: 0,
             old_resource_version: None,
             trace: None,
         }
     }
 
-    /// The hint for a unit that waits, to be looked at after `seconds`.
+    /// The hint for a unit that waits and is to be looked at once more. The change that it told of is stored by then.
     #[must_use]
-    pub fn in_a_while(self, seconds: u32) -> Self {
-        Self { operation: Operation::Resync, later: Some(Later { seconds }), waits: self.waits + 1, ..self }
-    }
-
-    /// The hint once the time has come.
-    #[must_use]
-    pub fn now(self) -> Self {
-        Self { later: None, ..self }
-    }
-
-    /// The SQS message group: the unit's, or for what is to come later one beside it.
-    pub fn group_id(&self) -> String {
-        if self.later.is_some() { self.unit.later_group_id() } else { self.unit.group_id() }
+    pub fn again(self) -> Self {
+        Self { operation: Operation::Resync, waits: self.waits.saturating_add(1), ..self }
     }
 
     /// The hint with names of services that were seen with the unit's tag; what is beyond [`SERVICE_NAMES_MAX`] is left
@@ -230,19 +203,15 @@ mod tests {
         let forged =
             Hint { trace: Some("a\nb".into()), old_resource_version: Some("9".repeat(1000)), ..hint() };
         assert_eq!(Hint::parse(&forged.body()).unwrap(), hint());
-        let later = told.clone().in_a_while(5).now();
-        assert_eq!(later.trace, told.trace, "what waits can still be followed");
+        assert_eq!(told.clone().again().trace, told.trace, "what waits can still be followed");
     }
 
     #[test]
-    fn a_hint_for_later_lies_beside_its_units_group_and_counts() {
-        let later = hint().in_a_while(15).now().in_a_while(10);
-        assert_eq!(Hint::parse(&later.body()).unwrap(), later);
-        assert_eq!(
-            (later.group_id().as_str(), later.waits),
-            ("later/gateway/123456789012/us-west-2/my-hotel", 2)
-        );
-        assert_eq!(later.now().group_id(), "gateway/123456789012/us-west-2/my-hotel");
+    fn a_hint_of_a_unit_that_waits_counts_and_waits_for_no_object() {
+        let again = hint().again().again();
+        assert_eq!(Hint::parse(&again.body()).unwrap(), again);
+        assert_eq!((again.waits, again.operation), (2, Operation::Resync));
+        assert_eq!(Hint { waits: u32::MAX, ..hint() }.again().waits, u32::MAX);
     }
 
     #[test]

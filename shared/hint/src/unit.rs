@@ -70,11 +70,6 @@ impl UnitKey {
         fitting(self.to_string())
     }
 
-    /// The SQS message group of hints that are to wait before they come into the unit's own group.
-    pub fn later_group_id(&self) -> String {
-        fitting(format!("later/{self}"))
-    }
-
     /// 32 hexadecimal characters that stand for the key in owner tags: the SHA-256 of its text, cut to 128 bits.
     pub fn hash(&self) -> String {
         let mut text = hex(self.to_string().as_bytes());

@@ -6,6 +6,7 @@ use crate::{
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use trellis_hint::Kind;
+use trellis_ports::PatchOutcome;
 
 /// The status to write to one object.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,18 +21,6 @@ pub struct StatusChange<'a> {
     pub resource_version: &'a str,
     /// The members of `status` to set: objects are merged member by member, lists are replaced whole, null removes.
     pub status: &'a Value,
-}
-
-/// What became of a [`StatusChange`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PatchOutcome {
-    /// The API server has it.
-    Patched,
-    /// The object has changed since it was read, so the status may be wrong or somebody else's entry may be lost: read
-    /// again and make the status anew. Also what a repeated request says whose first answer was lost.
-    Conflict,
-    /// The object is gone; there is nothing to tell it.
-    Gone,
 }
 
 impl ClusterClient {

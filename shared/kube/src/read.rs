@@ -1,13 +1,12 @@
 use crate::{
     ClusterClient, KubeError,
     error::Asked,
-    observe::Reader,
     resource::{can_be_a_name, collection, is_namespaced},
 };
 use kube::api::{GetParams, ListParams};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use trellis_gateway::{Read, ReadResult};
+use trellis_gateway::Read;
 use trellis_hint::Kind;
 
 /// Objects in a page of a list: what the API server's own clients use. It bounds an answer, not the list.
@@ -48,25 +47,9 @@ struct Selection<'a> {
 }
 
 impl ClusterClient {
-    /// Answers a read, or says why the cluster could not be read. Never stale: the API server reads what is stored.
+    /// Answers a read. Never stale: the API server reads what is stored. A missing object is no error.
     ///
     /// Objects come as the server gave them, without `metadata.managedFields` (half of an object's bytes, of no use here).
-    pub async fn read(&self, read: &Read) -> ReadResult {
-        match self.try_read(read).await {
-            Ok(objects) => ReadResult::Objects(objects),
-            Err(KubeError::KindMissing(_)) => ReadResult::KindMissing,
-            Err(error) => {
-                let (Read::Get { cluster, kind, .. } | Read::List { cluster, kind, .. }) = read;
-                tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
-                ReadResult::Unreadable(format!(
-                    "{kind} objects of cluster {} cannot be read: {error}",
-                    cluster.name
-                ))
-            }
-        }
-    }
-
-    /// As [`read`](Self::read), with the error as a value. A missing object is no error.
     pub async fn try_read(&self, read: &Read) -> Result<Vec<Value>, KubeError> {
         match read {
             Read::Get { kind, namespace, name, .. } => {
@@ -133,12 +116,6 @@ impl ClusterClient {
         }
         let objects_max = PAGES_MAX * PAGE_OBJECTS as usize;
         Err(KubeError::TooMany { objects_max, resource: asked.rbac_resource() })
-    }
-}
-
-impl Reader for ClusterClient {
-    fn read(&self, read: &Read) -> impl Future<Output = ReadResult> + Send {
-        Self::read(self, read)
     }
 }
 

@@ -13,9 +13,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
-use trellis_gateway::{Read, ReadResult};
+use trellis_gateway::Read;
 use trellis_hint::Kind;
-use trellis_kube::{Awaited, ClusterClient, KubeError, PatchOutcome, StatusChange, TokenError, TokenSource};
+use trellis_kube::{ClusterClient, KubeError, StatusChange, TokenError, TokenSource};
+use trellis_ports::{Answer, Awaited, Cluster as _, PatchOutcome};
 
 /// A cluster of the test's own; it ends with the value.
 struct Cluster {
@@ -98,21 +99,20 @@ fn list(kind: Kind) -> Read {
     }
 }
 
-fn only(result: ReadResult) -> Value {
-    let ReadResult::Objects(mut objects) = result else { panic!("{result:?}") };
+fn only(result: Answer) -> Value {
+    let Answer::Objects(mut objects) = result else { panic!("{result:?}") };
     assert_eq!(objects.len(), 1, "{objects:?}");
     objects.remove(0)
 }
 
 /// Reads until the cluster answers so: RBAC rules and definitions take a moment to be in force.
-async fn eventually(client: &ClusterClient, read: &Read, good: impl Fn(&ReadResult) -> bool) -> ReadResult {
+async fn eventually(client: &ClusterClient, read: &Read, good: impl Fn(&Answer) -> bool) -> Answer {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let result = client.read(read).await;
-        if good(&result) {
-            return result;
+        match client.read(read).await {
+            Ok(answer) if good(&answer) => return answer,
+            result => assert!(Instant::now() < deadline, "{read:?} still gives {result:?}"),
         }
-        assert!(Instant::now() < deadline, "{read:?} still gives {result:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -134,10 +134,10 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
         async move { Ok::<_, TokenError>(token.to_owned()) }
     }));
     let exports = list(Kind::ServiceExport);
-    eventually(&client, &exports, |result| *result == ReadResult::Objects(vec![])).await;
-    assert_eq!(client.read(&export("inventory-ver2")).await, ReadResult::Objects(vec![]));
-    assert_eq!(client.read(&list(Kind::HTTPRoute)).await, ReadResult::KindMissing);
-    assert_eq!(client.read(&list(Kind::ReferenceGrant)).await, ReadResult::KindMissing);
+    eventually(&client, &exports, |result| *result == Answer::Objects(vec![])).await;
+    assert_eq!(client.read(&export("inventory-ver2")).await.unwrap(), Answer::Objects(vec![]));
+    assert_eq!(client.read(&list(Kind::HTTPRoute)).await.unwrap(), Answer::KindMissing);
+    assert_eq!(client.read(&list(Kind::ReferenceGrant)).await.unwrap(), Answer::KindMissing);
     let service = only(
         client
             .read(&Read::Get {
@@ -146,7 +146,8 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
                 namespace: "default".into(),
                 name: "kubernetes".into(),
             })
-            .await,
+            .await
+            .unwrap(),
     );
     assert_eq!(service["kind"], "Service");
 
@@ -167,7 +168,7 @@ async fn write_status(cluster: &Cluster, client: &ClusterClient) {
     cluster.kubectl(&["create", "-f", &file.display().to_string()]);
     let awaited =
         Awaited::Stored { uid: String::new(), generation: 1, old_version: String::new(), created: true };
-    let stored = only(client.read_at_least(&export("inventory-ver2"), Some(&awaited)).await);
+    let stored = only(client.read_at_least(&export("inventory-ver2"), &awaited).await.unwrap());
     let version = stored["metadata"]["resourceVersion"].as_str().unwrap();
     assert!(stored["metadata"].get("managedFields").is_none());
 
@@ -183,7 +184,7 @@ async fn write_status(cluster: &Cluster, client: &ClusterClient) {
         status: &status,
     };
     assert_eq!(client.patch_status(&change).await.unwrap(), PatchOutcome::Patched);
-    let written = only(client.read(&export("inventory-ver2")).await);
+    let written = only(client.read(&export("inventory-ver2")).await.unwrap());
     assert_eq!(written.pointer("/status/conditions/0/message"), Some(&json!("As it should be.")));
 
     let other = json!({"conditions": []});
@@ -195,7 +196,7 @@ async fn write_status(cluster: &Cluster, client: &ClusterClient) {
     cluster.kubectl(&["delete", "serviceexport", "inventory-ver2"]);
     let removed = Awaited::Removed { uid: stored["metadata"]["uid"].as_str().unwrap().to_owned() };
     assert_eq!(
-        client.read_at_least(&export("inventory-ver2"), Some(&removed)).await,
-        ReadResult::Objects(vec![])
+        client.read_at_least(&export("inventory-ver2"), &removed).await.unwrap(),
+        Answer::Objects(vec![])
     );
 }

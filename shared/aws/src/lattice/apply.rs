@@ -9,55 +9,13 @@ use futures::{StreamExt, stream};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use trellis_lattice::{Actual, Failure, Outcome, Plan, Step};
+use trellis_ports::{Applied, ApplyError, End, ErrorClass, Waiting};
 
 /// Steps done side by side: what a burst of creates is allowed before it is throttled is not documented, and was seen
 /// to be little.
 const STEPS_AT_ONCE: usize = 4;
 /// When to come back for the rest of a plan that ran out of time.
 const UNFINISHED_RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How far a plan has come.
-#[derive(Debug)]
-pub struct Applied {
-    /// Steps that were done; waits count too.
-    pub done: usize,
-    /// What exists now, with `waiting` and `failure` filled in from `end`. Waiting for the end of what is not wanted any
-    /// more is not told there.
-    pub outcome: Outcome,
-    /// How it ended.
-    pub end: End,
-}
-
-/// How an apply ended.
-#[derive(Debug)]
-pub enum End {
-    /// All steps are done.
-    Complete,
-    /// Something takes longer than the time that was given. Inspect and plan again later.
-    Waiting(Waiting),
-    /// A step failed; those after it were not begun.
-    Failed(ApplyError),
-}
-
-/// What is being waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// In words for a condition's message.
-    pub text: String,
-    /// When it makes sense to look again.
-    pub retry_after: Duration,
-}
-
-/// A step that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {step}")]
-pub struct ApplyError {
-    /// What was tried, such as `create service inventory-default`.
-    pub step: String,
-    /// The call that failed.
-    #[source]
-    pub source: AwsError,
-}
 
 impl LatticeClient {
     /// Does the steps of `plan` in their order; consecutive ones that do not need each other run side by side. Names are
@@ -104,12 +62,14 @@ impl LatticeClient {
         match &end {
             End::Complete => {}
             End::Waiting(_) => outcome.waiting = waiting,
+            // Nobody who asked for something waits for what is only cleared away; the next look tries it again.
+            End::Failed(_) if plan.only_clears(begun) => {}
             End::Failed(error) => {
                 if error.source.class() != crate::ErrorClass::Terminal {
                     self.inner.memory.doubt(&plan.owner.unit);
                 }
                 let message = format!("{error}: {}", error.source);
-                let retryable = error.source.class() != crate::ErrorClass::Terminal;
+                let retryable = error.source.class() != ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message, retryable });
             }
         }
@@ -158,7 +118,11 @@ fn ended_early(run: &[Step], ended: Vec<Result<StepEnd, AwsError>>) -> Option<En
                 texts.push(waiting_text(step, status));
                 latest = latest.max(retry_after);
             }
-            Err(source) => return Some(End::Failed(ApplyError { step: step.description(), source })),
+            Err(source) => {
+                let clears = step.takes_away() || step.awaits_removal();
+                let error = ApplyError { step: step.description(), clears, source: source.into() };
+                return Some(End::Failed(error));
+            }
         }
     }
     let waiting = Waiting { text: texts.join("; "), retry_after: latest };

@@ -18,7 +18,6 @@ mod step;
 mod tags;
 mod wait;
 
-pub use apply::{Applied, ApplyError, End, Waiting};
 pub use find::{OwnedResource, ResourceKind};
 
 use crate::AwsError;

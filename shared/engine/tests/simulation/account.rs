@@ -5,11 +5,11 @@ use crate::resource::{Effect, effect};
 use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use trellis_engine::Owned;
 use trellis_lattice::{
     Actual, ActualTargetGroup, Owner, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT, Tag, Tags,
     TargetHealth, apply_step,
 };
+use trellis_ports::Owned;
 
 /// Older states that a stale listing can show.
 const OLDER_MAX: usize = 6;

@@ -1,15 +1,12 @@
 //! In-memory API servers: what is stored, optimistic concurrency, outages.
 
-use crate::sim::Sim;
+use crate::sim::Sandbox;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-use trellis_aws::AwsError;
-use trellis_engine::{Cluster, Clusters, Fleet};
-use trellis_gateway::{ClusterFacts, ObjectKey, Read, ReadResult, StatusPatch};
+use trellis_gateway::{ClusterFacts, ObjectKey, Read, StatusPatch};
 use trellis_hint::Kind;
-use trellis_kube::{Awaited, KubeError, PatchOutcome, Reader};
+use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
 
 /// How often a hinted change is looked for before what is there is taken.
 const LOOKS_MAX: u32 = 12;
@@ -23,6 +20,10 @@ pub(crate) enum Outage {
     Unusable,
     /// It bears no tag of registration.
     Unregistered,
+    /// Its API server takes requests and never answers.
+    Hanging,
+    /// Its API server lets nobody write a status.
+    TakesNoStatus,
 }
 
 /// One cluster.
@@ -85,13 +86,13 @@ impl ApiServer {
         }
     }
 
-    fn read(&self, read: &Read) -> ReadResult {
+    fn read(&self, read: &Read) -> Result<Answer, CallError> {
         if matches!(self.outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
-            return ReadResult::Unreadable(format!("cluster {} does not answer", self.facts.id.name));
+            return Err(CallError::new(ErrorClass::NoAnswer, "no connection"));
         }
         let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
         if self.kinds_missing.contains_key(kind) {
-            return ReadResult::KindMissing;
+            return Ok(Answer::KindMissing);
         }
         let fits = |(key, object): &(&ObjectKey, &Value)| match read {
             Read::Get { namespace, name, .. } => key.namespace == *namespace && key.name == *name,
@@ -104,7 +105,7 @@ impl ApiServer {
             }
         };
         let of_kind = self.objects.iter().filter(|(key, _)| key.kind == *kind);
-        ReadResult::Objects(of_kind.filter(fits).map(|(_, object)| object.clone()).collect())
+        Ok(Answer::Objects(of_kind.filter(fits).map(|(_, object)| object.clone()).collect()))
     }
 
     fn patch(&mut self, patch: &StatusPatch) -> PatchOutcome {
@@ -144,40 +145,54 @@ fn merge(target: &mut Value, patch: &Value) {
 
 /// One cluster as the engine sees it.
 pub(crate) struct Client {
-    sim: Arc<Sim>,
+    sandbox: Arc<Sandbox>,
     name: String,
 }
 
-impl Reader for Client {
-    async fn read(&self, read: &Read) -> ReadResult {
-        self.sim.pause().await;
-        self.sim.state().clusters[&self.name].read(read)
+impl Client {
+    /// A request is under way; to a cluster that hangs for ever.
+    async fn ask(&self) {
+        self.sandbox.pause().await;
+        let outage = self.sandbox.state().clusters[&self.name].outage;
+        if matches!(outage, Some((Outage::Hanging, _))) {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
 impl Cluster for Client {
-    async fn read_at_least(&self, read: &Read, awaited: Option<&Awaited>) -> ReadResult {
+    async fn read(&self, read: &Read) -> Result<Answer, CallError> {
+        self.ask().await;
+        self.sandbox.state().clusters[&self.name].read(read)
+    }
+
+    async fn read_at_least(&self, read: &Read, awaited: &Awaited) -> Result<Answer, CallError> {
         let looks = {
-            let mut state = self.sim.state();
+            let mut state = self.sandbox.state();
             let chance = state.faults.read_too_early();
             if state.dice.percent(chance) { 1 } else { LOOKS_MAX }
         };
         let mut answer = self.read(read).await;
         for _ in 1..looks {
-            if awaited.is_none_or(|awaited| shows(&answer, awaited)) {
-                break;
+            match &answer {
+                Ok(Answer::Objects(objects)) if !awaited.is_shown_by(objects.first()) => {}
+                _ => break,
             }
             answer = self.read(read).await;
         }
         answer
     }
 
-    async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, KubeError> {
-        self.sim.pause().await;
-        let mut state = self.sim.state();
-        let unanswered = || Err(KubeError::Timeout { after: Duration::from_secs(10) });
-        if matches!(state.clusters[&self.name].outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
-            return unanswered();
+    async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
+        self.ask().await;
+        let mut state = self.sandbox.state();
+        let unanswered = || Err(CallError::new(ErrorClass::NoAnswer, "no answer in time"));
+        match state.clusters[&self.name].outage {
+            Some((Outage::Unreachable | Outage::Unusable, _)) => return unanswered(),
+            Some((Outage::TakesNoStatus, _)) => {
+                return Err(CallError::new(ErrorClass::Terminal, "the API server forbids to patch"));
+            }
+            _ => {}
         }
         let chance = state.faults.patch_unanswered();
         let fails = state.dice.percent(chance);
@@ -196,30 +211,13 @@ impl Cluster for Client {
     }
 }
 
-fn shows(answer: &ReadResult, awaited: &Awaited) -> bool {
-    let ReadResult::Objects(objects) = answer else { return true };
-    let object = objects.first();
-    let uid_is = |uid: &str| object.is_some_and(|object| object["metadata"]["uid"] == json!(uid));
-    match awaited {
-        Awaited::Stored { created, .. } if object.is_none() => !created,
-        Awaited::Stored { generation, old_version, .. } => {
-            let metadata = object.map(|object| &object["metadata"]);
-            let is_as_before =
-                metadata.is_some_and(|metadata| metadata["resourceVersion"] == json!(old_version));
-            metadata.and_then(|metadata| metadata["generation"].as_i64()).unwrap_or(0) >= *generation
-                && !is_as_before
-        }
-        Awaited::Removed { uid } => !uid_is(uid),
-    }
-}
-
 /// The registry of clusters as the engine sees it.
-pub(crate) struct Registry(pub(crate) Arc<Sim>);
+pub(crate) struct Clients(pub(crate) Arc<Sandbox>);
 
-impl Clusters for Registry {
+impl Clusters for Clients {
     type Cluster = Client;
 
-    async fn fleet(&self) -> Result<Fleet<Client>, AwsError> {
+    async fn fleet(&self) -> Result<Fleet<Client>, CallError> {
         self.0.pause().await;
         let state = self.0.state();
         let mut fleet = Fleet { facts: vec![], clusters: BTreeMap::new() };
@@ -229,7 +227,7 @@ impl Clusters for Registry {
                 Some((Outage::Unusable, _)) => Err("EKS tells no endpoint".to_owned()),
                 _ => {
                     fleet.facts.push(cluster.facts.clone());
-                    Ok(Arc::new(Client { sim: Arc::clone(&self.0), name: name.clone() }))
+                    Ok(Arc::new(Client { sandbox: Arc::clone(&self.0), name: name.clone() }))
                 }
             };
             fleet.clusters.insert(cluster.facts.id.clone(), reached);

@@ -5,13 +5,13 @@ use crate::objects::{VARIANTS, catalogue, object, owner};
 use crate::run::INSTALLATION;
 use crate::sim::{Sim, State};
 use serde_json::Value;
-use trellis_aws::OutgoingHint;
 use trellis_gateway::ObjectKey;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, deduplication_id, units_of};
 use trellis_lattice::{
     Action, AwaitService, CreateListener, CreateNetwork, CreateRule, CreateService, CreateVpcAssociation,
     DeleteListener, DeleteRule, DesiredRule, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash,
 };
+use trellis_ports::OutgoingHint;
 
 /// Kinds whose definitions can be away for a while.
 const CUSTOM: [Kind; 4] = [Kind::Gateway, Kind::HTTPRoute, Kind::ServiceExport, Kind::ServiceImport];
@@ -142,6 +142,15 @@ pub(crate) fn outages(state: &mut State) {
     for name in names {
         if state.dice.percent(chance) {
             let outage = [Outage::Unreachable, Outage::Unusable, Outage::Unregistered][state.dice.index(3)];
+            let moment = state.moment;
+            let cluster = state.clusters.get_mut(&name).unwrap();
+            cluster.outage = if cluster.outage.is_some() { None } else { Some((outage, moment)) };
+            let line = format!("outage {name} {:?}", cluster.outage);
+            state.tell(line);
+        }
+        let silence = state.faults.silence();
+        if state.dice.percent(silence) {
+            let outage = [Outage::Hanging, Outage::TakesNoStatus][state.dice.index(2)];
             let moment = state.moment;
             let cluster = state.clusters.get_mut(&name).unwrap();
             cluster.outage = if cluster.outage.is_some() { None } else { Some((outage, moment)) };

@@ -1,9 +1,10 @@
-//! The three kinds of faults that reconcilers fail by, each with its chances in percent.
+//! The kinds of faults that reconcilers fail by, each with its chances in percent.
 
 use crate::sim::Dice;
 
 /// Which kinds a seed has. None at all once the world has become calm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, independent of the others")]
 pub(crate) struct Faults {
     /// Intermediate states: an end between two effects.
     pub(crate) intermediate: bool,
@@ -11,21 +12,38 @@ pub(crate) struct Faults {
     pub(crate) stale: bool,
     /// Unobserved states: what happened and nobody was told of.
     pub(crate) unobserved: bool,
+    /// Clusters that take requests and never answer, or that take no status.
+    pub(crate) silent: bool,
 }
 
 impl Faults {
     /// All combinations in turn.
     pub(crate) fn of(seed: u64) -> Self {
-        Self { intermediate: seed & 1 != 0, stale: seed & 2 != 0, unobserved: seed & 4 != 0 }
+        Self {
+            intermediate: seed & 1 != 0,
+            stale: seed & 2 != 0,
+            unobserved: seed & 4 != 0,
+            silent: seed & 8 != 0,
+        }
+    }
+
+    /// Whether hints tell of all that happens, and reads of all that is.
+    pub(crate) fn all_is_told(self) -> bool {
+        !self.stale && !self.unobserved && !self.silent
     }
 
     fn when(on: bool, percent: u32) -> u32 {
         if on { percent } else { 0 }
     }
 
-    /// A reconcile is cut off at any of its calls.
+    /// An invocation is cut off at any of its calls.
     pub(crate) fn crash(self, dice: &mut Dice) -> Option<u32> {
-        dice.percent(Self::when(self.intermediate, 25)).then(|| dice.up_to(90) + 1)
+        dice.percent(Self::when(self.intermediate, 25)).then(|| dice.up_to(60))
+    }
+
+    /// A cluster begins or ends to be silent, in a round.
+    pub(crate) fn silence(self) -> u32 {
+        Self::when(self.silent, 20)
     }
 
     /// A call to AWS fails and had no effect.

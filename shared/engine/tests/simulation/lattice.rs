@@ -2,24 +2,25 @@
 
 use crate::judge;
 use crate::resource::{self, Known, Scene, Standing};
-use crate::sim::{Sim, State};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sim::{Sandbox, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_aws::{Applied, ApplyError, AwsError, End, ErrorClass, Waiting};
-use trellis_engine::{Lattice, Owned};
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, ServiceOutcome, Status, Step,
     Tags, names,
+};
+use trellis_ports::{
+    Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
 };
 
 /// Seconds that a wait may take within one apply; beyond it the message is put off.
 const PATIENCE_S: u64 = 10;
 
 /// The account behind the engine's port.
-pub(crate) struct LatticeModel(pub(crate) Arc<Sim>);
+pub(crate) struct LatticeModel(pub(crate) Arc<Sandbox>);
 
 impl Lattice for LatticeModel {
     async fn inspect(
@@ -27,7 +28,7 @@ impl Lattice for LatticeModel {
         desired: &Desired,
         service_names: &[String],
         _: SystemTime,
-    ) -> Result<Actual, AwsError> {
+    ) -> Result<Actual, CallError> {
         self.0.pause().await;
         let actual = {
             let mut state = self.0.state();
@@ -46,7 +47,7 @@ impl Lattice for LatticeModel {
         &self,
         plan: &Plan,
         actual: &Actual,
-        _: Instant,
+        _: Budget,
         progress: &watch::Sender<Outcome>,
     ) -> Applied {
         let (mut known, mut done, mut end) = (Known::of(actual), 0, End::Complete);
@@ -67,7 +68,8 @@ impl Lattice for LatticeModel {
                     break;
                 }
                 Err(source) => {
-                    end = End::Failed(ApplyError { step: step.to_string(), source });
+                    let clears = step.takes_away() || step.awaits_removal();
+                    end = End::Failed(ApplyError { step: step.to_string(), clears, source });
                     break;
                 }
             }
@@ -77,6 +79,7 @@ impl Lattice for LatticeModel {
         match &end {
             End::Complete => {}
             End::Waiting(_) => outcome.waiting = plan.waits_for(done),
+            End::Failed(_) if plan.only_clears(done) => {}
             End::Failed(error) => {
                 let retryable = error.source.class() != ErrorClass::Terminal;
                 outcome.failure = Some(Failure { message: format!("{error}: {}", error.source), retryable });
@@ -85,7 +88,7 @@ impl Lattice for LatticeModel {
         Applied { done, outcome, end }
     }
 
-    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, AwsError> {
+    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, CallError> {
         self.0.pause().await;
         let mut state = self.0.state();
         fail(&mut state, "ListTagsForResource")?;
@@ -96,20 +99,20 @@ impl Lattice for LatticeModel {
         Ok(owned)
     }
 
-    fn take_calls(&self) -> BTreeMap<String, u64> {
-        BTreeMap::new()
+    fn take_calls(&self) -> Calls {
+        Calls::default()
     }
 }
 
 impl LatticeModel {
-    fn perform(&self, plan: &Plan, step: &Step, known: &mut Known) -> Result<Option<Waiting>, AwsError> {
+    fn perform(&self, plan: &Plan, step: &Step, known: &mut Known) -> Result<Option<Waiting>, CallError> {
         let mut state = self.0.state();
         fail(&mut state, "call")?;
         let view = state.account.view(&plan.owner);
         let scene = Scene { state: &view, account: &state.account, known };
         if let Err(why) = resource::answer(&scene, step) {
             state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
-            return Err(AwsError::model("call", ErrorClass::Stale, why));
+            return Err(CallError::new(ErrorClass::Stale, why));
         }
         judge::step(&mut state, &plan.owner, step, &view);
         state.tell(format!("do {}: {step}", plan.owner.key));
@@ -121,18 +124,18 @@ impl LatticeModel {
         let chance = state.faults.error_after();
         if state.dice.percent(chance) {
             let class = if state.dice.percent(50) { ErrorClass::Stale } else { ErrorClass::Retry };
-            return Err(AwsError::model("call", class, "no answer in time"));
+            return Err(CallError::new(class, "no answer in time"));
         }
         Ok(None)
     }
 
     /// Lets the time of short waits pass, and puts long ones off.
-    fn wait(&self, plan: &Plan, step: &Step, known: &Known) -> Result<Option<Waiting>, AwsError> {
+    fn wait(&self, plan: &Plan, step: &Step, known: &Known) -> Result<Option<Waiting>, CallError> {
         let mut state = self.0.state();
         loop {
             let view = state.account.view(&plan.owner);
             let scene = Scene { state: &view, account: &state.account, known };
-            let refused = |why| AwsError::model("Get", ErrorClass::Stale, why);
+            let refused = |why| CallError::new(ErrorClass::Stale, why);
             let ready_at = match resource::answer(&scene, step).map_err(refused)? {
                 Standing::Done => return Ok(None),
                 Standing::Later(seconds) => return Ok(Some(put_off(&mut state, plan, step, seconds))),
@@ -177,11 +180,11 @@ fn put_off(state: &mut State, plan: &Plan, step: &Step, seconds: u64) -> Waiting
     Waiting { text: step.to_string(), retry_after: Duration::from_secs(seconds) }
 }
 
-fn fail(state: &mut State, operation: &'static str) -> Result<(), AwsError> {
+fn fail(state: &mut State, operation: &'static str) -> Result<(), CallError> {
     let chance = state.faults.error_before();
     if state.dice.percent(chance) {
         state.tell(format!("fails {operation}"));
-        return Err(AwsError::model(operation, ErrorClass::Retry, "no answer in time"));
+        return Err(CallError::new(ErrorClass::Retry, "no answer in time"));
     }
     Ok(())
 }

@@ -1,33 +1,38 @@
-//! The queue: first in first out within a group, at least once, what is in flight or put off blocks its group.
+//! The queues: one that is first in first out within a group, at least once, where what is in flight or put off blocks its
+//! group; and one for hints of later, whose messages come when their time has come.
 
-use crate::sim::Sim;
+use crate::sim::Sandbox;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
-use trellis_aws::{AwsError, ErrorClass, OutgoingHint};
-use trellis_engine::Queue;
+use std::time::{Duration, SystemTime};
 use trellis_hint::Hint;
+use trellis_ports::{CallError, ErrorClass, LATER_MAX, Message, OutgoingHint, Queue};
 
 /// Within this many seconds a second message of the same id is dropped (SQS API reference, SendMessage).
 const DEDUPLICATION_S: u64 = 300;
 /// After this many seconds a message in flight comes again: the template's VisibilityTimeout.
-pub(crate) const VISIBILITY_S: u64 = 360;
+const VISIBILITY_S: u64 = 360;
 /// After so many receives a message is moved to the dead-letter queue: the template's maxReceiveCount.
 const RECEIVES_MAX: u32 = 20;
 /// The most messages of one batch (SQS event source, FIFO).
 const BATCH_MAX: usize = 10;
 
+/// The name under which the queue for later stands beside the groups; no group has such a name.
+pub(crate) const LATER: &str = "(later)";
+
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
-    pub(crate) id: u64,
-    pub(crate) hint: Hint,
-    pub(crate) receives: u32,
+struct Stored {
+    id: u64,
+    hint: Hint,
+    receives: u32,
+    sent_at: u64,
     visible_at: u64,
 }
 
 #[derive(Default)]
-pub(crate) struct Fifo {
-    groups: BTreeMap<String, VecDeque<Message>>,
+pub(crate) struct Queues {
+    groups: BTreeMap<String, VecDeque<Stored>>,
+    later: Vec<Stored>,
     seen: BTreeMap<String, u64>,
     next: u64,
     /// Messages that went to the dead-letter queue.
@@ -36,75 +41,103 @@ pub(crate) struct Fifo {
     pub(crate) sent: usize,
 }
 
-impl Fifo {
+impl Queues {
     pub(crate) fn send(&mut self, outgoing: &OutgoingHint, now: u64, delay_s: u64) {
         self.seen.retain(|_, at| *at + DEDUPLICATION_S > now);
         if self.seen.insert(outgoing.deduplication_id.clone(), now).is_some() {
             return;
         }
-        self.next += 1;
-        self.sent += 1;
-        let message =
-            Message { id: self.next, hint: outgoing.hint.clone(), receives: 0, visible_at: now + delay_s };
-        self.groups.entry(outgoing.hint.group_id()).or_default().push_back(message);
+        let stored = self.stored(&outgoing.hint, now, delay_s);
+        self.groups.entry(outgoing.hint.unit.group_id()).or_default().push_back(stored);
     }
 
-    /// Groups whose first message can be received.
+    fn send_later(&mut self, hint: &Hint, now: u64, delay_s: u64) {
+        let stored = self.stored(hint, now, delay_s);
+        self.later.push(stored);
+    }
+
+    fn stored(&mut self, hint: &Hint, now: u64, delay_s: u64) -> Stored {
+        self.next += 1;
+        self.sent += 1;
+        Stored { id: self.next, hint: hint.clone(), receives: 0, sent_at: now, visible_at: now + delay_s }
+    }
+
+    /// Groups whose first message can be received, and [`LATER`] if there is one for later whose time has come.
     pub(crate) fn ready(&self, now: u64) -> Vec<String> {
         let ready =
             self.groups.iter().filter(|(_, messages)| messages.front().is_some_and(|m| m.visible_at <= now));
-        ready.map(|(group, _)| group.clone()).collect()
+        let later = self.later.iter().any(|message| message.visible_at <= now);
+        ready.map(|(group, _)| group.clone()).chain(later.then(|| LATER.to_owned())).collect()
     }
 
-    /// The messages of a group that go into one batch.
-    pub(crate) fn receive(&mut self, group: &str, now: u64) -> Vec<Message> {
+    /// The messages of a group that go into one batch with `room` for so many.
+    pub(crate) fn receive(&mut self, group: &str, now: u64, room: usize) -> Vec<Message> {
+        let room = room.min(BATCH_MAX);
+        if group == LATER {
+            let visible = self.later.iter_mut().filter(|message| message.visible_at <= now).take(room);
+            return visible.map(|message| given_out(message, None, now)).collect();
+        }
         let Some(messages) = self.groups.get_mut(group) else { return vec![] };
         while messages.front().is_some_and(|message| message.receives >= RECEIVES_MAX) {
             messages.pop_front();
             self.dead += 1;
         }
-        let visible = messages.iter_mut().take_while(|message| message.visible_at <= now).take(BATCH_MAX);
-        visible
-            .map(|message| {
-                message.receives += 1;
-                message.visible_at = now + VISIBILITY_S;
-                message.clone()
-            })
-            .collect()
+        let visible = messages.iter_mut().take_while(|message| message.visible_at <= now).take(room);
+        visible.map(|message| given_out(message, Some(group), now)).collect()
     }
 
     pub(crate) fn acknowledge(&mut self, message: &Message) {
-        if let Some(messages) = self.groups.get_mut(&message.hint.group_id()) {
-            messages.retain(|one| one.id != message.id);
-        }
+        let others = |one: &Stored| one.id.to_string() != message.id;
+        self.later.retain(others);
+        self.groups.values_mut().for_each(|messages| messages.retain(others));
         self.groups.retain(|_, messages| !messages.is_empty());
     }
 
-    pub(crate) fn put_off(&mut self, message: &Message, now: u64, seconds: u64) {
-        let messages = self.groups.get_mut(&message.hint.group_id());
-        for one in messages.into_iter().flatten().filter(|one| one.id == message.id) {
+    fn put_off(&mut self, receipt_handle: &str, now: u64, seconds: u64) {
+        let all = self.groups.values_mut().flatten().chain(&mut self.later);
+        for one in all.filter(|one| one.id.to_string() == receipt_handle) {
             one.visible_at = now + seconds;
         }
     }
 
     /// When the next message can be received; none when there is none at all.
     pub(crate) fn next_at(&self) -> Option<u64> {
-        self.groups.values().filter_map(|messages| Some(messages.front()?.visible_at)).min()
+        let fronts = self.groups.values().filter_map(|messages| Some(messages.front()?.visible_at));
+        fronts.chain(self.later.iter().map(|message| message.visible_at)).min()
     }
 }
 
-/// The queue as the engine sees it.
-pub(crate) struct Hints(pub(crate) Arc<Sim>);
+fn given_out(message: &mut Stored, group: Option<&str>, now: u64) -> Message {
+    message.receives += 1;
+    message.visible_at = now + VISIBILITY_S;
+    Message {
+        id: message.id.to_string(),
+        receipt_handle: message.id.to_string(),
+        group: group.map(str::to_owned),
+        body: message.hint.body(),
+        receives: message.receives,
+        sent: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(message.sent_at)),
+    }
+}
+
+/// The queues as the engine sees them.
+pub(crate) struct Hints(pub(crate) Arc<Sandbox>);
+
+impl Hints {
+    async fn call(&self) -> Result<(), CallError> {
+        self.0.pause().await;
+        let mut state = self.0.state();
+        let chance = state.faults.error_before();
+        let fails = state.dice.percent(chance);
+        if fails { Err(CallError::new(ErrorClass::Retry, "no answer in time")) } else { Ok(()) }
+    }
+}
 
 impl Queue for Hints {
-    async fn send(&self, hints: &[OutgoingHint]) -> Result<(), AwsError> {
+    async fn send(&self, hints: &[OutgoingHint]) -> Result<(), CallError> {
         for outgoing in hints {
-            self.0.pause().await;
+            self.call().await?;
             let mut state = self.0.state();
-            let chance = state.faults.error_before();
-            if state.dice.percent(chance) {
-                return Err(AwsError::model("SendMessageBatch", ErrorClass::Retry, "no answer in time"));
-            }
             let now = state.now;
             state.tell(format!("hint {}", outgoing.hint.unit));
             state.queue.send(outgoing, now, 0);
@@ -112,8 +145,23 @@ impl Queue for Hints {
         Ok(())
     }
 
-    async fn put_off(&self, _: &str, _: Duration) -> Result<(), AwsError> {
-        // The function's handler calls this; the simulation's own handler puts messages off itself.
+    async fn send_later(&self, hint: &Hint, after: Duration) -> Result<(), CallError> {
+        self.call().await?;
+        let mut state = self.0.state();
+        if after > LATER_MAX {
+            state.violate(format!("{} is to come after {after:?}", hint.unit));
+        }
+        let now = state.now;
+        state.tell(format!("later {} in {} s", hint.unit, after.as_secs()));
+        state.queue.send_later(hint, now, after.as_secs());
+        Ok(())
+    }
+
+    async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
+        self.call().await?;
+        let mut state = self.0.state();
+        let now = state.now;
+        state.queue.put_off(receipt_handle, now, after.as_secs());
         Ok(())
     }
 }

@@ -3,12 +3,13 @@
 use crate::account::Account;
 use crate::api::ApiServer;
 use crate::faults::Faults;
-use crate::queue::Fifo;
+use crate::queue::Queues;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 /// Lines of the trace that are shown when a seed fails.
 const TRACE_SHOWN: usize = 400;
@@ -25,7 +26,7 @@ pub(crate) struct State {
     pub(crate) moment: u64,
     pub(crate) clusters: BTreeMap<String, ApiServer>,
     pub(crate) account: Account,
-    pub(crate) queue: Fifo,
+    pub(crate) queue: Queues,
     /// Units at work, with the moment at which they began.
     pub(crate) at_work: BTreeMap<String, u64>,
     /// Writes that had an effect.
@@ -45,7 +46,7 @@ impl Sim {
             moment: 0,
             clusters: BTreeMap::new(),
             account: Account::default(),
-            queue: Fifo::default(),
+            queue: Queues::default(),
             at_work: BTreeMap::new(),
             lattice_writes: 0,
             status_writes: 0,
@@ -58,7 +59,7 @@ impl Sim {
         self.0.lock().unwrap()
     }
 
-    /// The place where a call waits for its answer: others go on meanwhile, and a crash may come.
+    /// The place where something outside of the functions takes its time: others go on meanwhile.
     pub(crate) async fn pause(&self) {
         let turns = {
             let mut state = self.state();
@@ -68,6 +69,55 @@ impl Sim {
         for _ in 0..turns {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// One warm function. All that it asks goes through here, so it can be cut off at any call.
+pub(crate) struct Sandbox {
+    pub(crate) sim: Arc<Sim>,
+    /// Calls until the crash, if there is one.
+    crash_in: Mutex<Option<u32>>,
+    crashed: Mutex<Arc<Notify>>,
+}
+
+impl Sandbox {
+    pub(crate) fn new(sim: &Arc<Sim>) -> Arc<Self> {
+        Arc::new(Self { sim: Arc::clone(sim), crash_in: Mutex::new(None), crashed: Mutex::default() })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.sim.state()
+    }
+
+    /// The work's result, or none if it was cut off after so many calls.
+    pub(crate) async fn run<T>(&self, crash_in: Option<u32>, work: impl Future<Output = T>) -> Option<T> {
+        let crashed = Arc::new(Notify::new());
+        *self.crash_in.lock().unwrap() = crash_in;
+        *self.crashed.lock().unwrap() = Arc::clone(&crashed);
+        let ended = tokio::select! {
+            biased;
+            () = crashed.notified() => None,
+            ended = work => Some(ended),
+        };
+        *self.crash_in.lock().unwrap() = None;
+        ended
+    }
+
+    /// The place where a call waits for its answer: others go on meanwhile, and a crash may come.
+    pub(crate) async fn pause(&self) {
+        let crashes = match &mut *self.crash_in.lock().unwrap() {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        };
+        if crashes {
+            self.crashed.lock().unwrap().notify_one();
+            std::future::pending::<()>().await;
+        }
+        self.sim.pause().await;
     }
 }
 

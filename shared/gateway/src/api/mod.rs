@@ -6,16 +6,16 @@
 //! its unknown members in `rest`, so that they are found and named.
 
 mod core;
-mod gateway;
-mod route;
-mod sharing;
+mod gateway_object;
+mod multicluster;
+mod route_object;
 
 pub(crate) use core::{EndpointSlice, Service, ServicePort, service_of_slice};
-pub(crate) use gateway::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
-pub(crate) use route::{
+pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
+pub(crate) use multicluster::{ServiceExport, ServiceImport};
+pub(crate) use route_object::{
     BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire,
 };
-pub(crate) use sharing::{ServiceExport, ServiceImport};
 
 use crate::problem::Problem;
 use serde::Deserialize;

@@ -1,6 +1,7 @@
 use super::BackendError;
 use crate::grant::{From, To, is_granted};
 use crate::problem::quoted;
+use crate::reasons;
 use crate::route::{BackendRef, Route};
 use crate::view::View;
 use trellis_hint::Kind;
@@ -19,7 +20,7 @@ pub(super) fn permits(
         return Ok(());
     }
     Err(BackendError::broken(
-        "RefNotPermitted",
+        reasons::REF_NOT_PERMITTED,
         &backend.path,
         format!(
             "No ReferenceGrant in namespace {} lets routes of kind {} in namespace {} refer to {kind} {}; create one \

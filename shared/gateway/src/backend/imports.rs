@@ -6,6 +6,7 @@ use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
 use crate::naming;
 use crate::problem::quoted;
+use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
@@ -29,7 +30,7 @@ pub(super) fn pools(
         Found::Unknown(why) => return Err(BackendError::Unknown(why)),
         Found::Missing => {
             return Err(BackendError::broken(
-                "BackendNotFound",
+                reasons::BACKEND_NOT_FOUND,
                 asked.path,
                 format!("ServiceImport {} does not exist; create it", quoted(&format!("{namespace}/{name}"))),
             ));
@@ -38,11 +39,11 @@ pub(super) fn pools(
     };
     let import: ServiceImport = api::parse(import).map_err(|problem| {
         let text = format!("ServiceImport {}: {}: {}", quoted(name), problem.path, problem.text);
-        BackendError::broken("BackendNotFound", asked.path, text)
+        BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
     if import.metadata.annotation("target-group-arn").is_some() {
         return Err(BackendError::broken(
-            "UnsupportedValue",
+            reasons::UNSUPPORTED_VALUE,
             asked.path,
             format!(
                 "ServiceImport {} names a target group by annotation, which can be used by one service only and is \
@@ -54,7 +55,7 @@ pub(super) fn pools(
     let Exporters { known, mut unknown } = exporters_of(view, cluster, &import.metadata);
     if known.is_empty() && unknown.is_empty() {
         return Err(BackendError::broken(
-            "BackendNotFound",
+            reasons::BACKEND_NOT_FOUND,
             asked.path,
             format!(
                 "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
@@ -257,14 +258,14 @@ fn exported_pool(
             problem.path,
             problem.text
         );
-        BackendError::broken("BackendNotFound", asked.path, text)
+        BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
     if let (Some(exported), Some(port)) = (&export.spec.exported_ports, asked.port)
         && !exported.is_empty()
         && !exported.iter().any(|one| one.port == port)
     {
         return Err(BackendError::broken(
-            "BackendNotFound",
+            reasons::BACKEND_NOT_FOUND,
             format!("{}.port", asked.path),
             format!(
                 "ServiceExport {} of cluster {} does not export port {port}; add it to spec.exportedPorts",

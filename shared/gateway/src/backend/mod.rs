@@ -9,6 +9,7 @@ pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export
 pub(crate) use service::{Asked, Pool, pool};
 
 use crate::problem::{Problem, quoted};
+use crate::reasons;
 use crate::route::{BackendRef, Route};
 use crate::view::View;
 use trellis_hint::{Kind, backend_kind};
@@ -72,7 +73,7 @@ pub(crate) fn referent_kind(backend: &BackendRef) -> Result<Kind, BackendError> 
     backend_kind(group, kind).ok_or_else(|| {
         let shown = if group.is_empty() { quoted(kind) } else { quoted(&format!("{group}/{kind}")) };
         BackendError::broken(
-            "InvalidKind",
+            reasons::INVALID_KIND,
             format!("{}.kind", backend.path),
             format!("A backend cannot be of kind {shown}; use Service or ServiceImport"),
         )

@@ -4,6 +4,7 @@ use super::BackendError;
 use super::endpoints::targets;
 use crate::api::{self, Service, ServicePort};
 use crate::problem::{Problem, quoted};
+use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
@@ -58,21 +59,21 @@ pub(crate) fn pool(
                 quoted(&format!("{namespace}/{name}")),
                 quoted(&cluster.name)
             );
-            return Err(BackendError::broken("BackendNotFound", asked.path, text));
+            return Err(BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text));
         }
         Found::Object(service) => service,
     };
     let slices = slices.map_err(BackendError::Unknown)?;
     let service: Service = api::parse(service).map_err(|problem| {
         let text = format!("Service {}: {}: {}", quoted(name), problem.path, problem.text);
-        BackendError::broken("BackendNotFound", asked.path, text)
+        BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
     if service.spec.kind.as_deref() == Some("ExternalName") {
         let text = format!(
             "Service {} is of type ExternalName and has no endpoints; use another type",
             quoted(name)
         );
-        return Err(BackendError::broken("BackendNotFound", asked.path, text));
+        return Err(BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text));
     }
     let (port, number) = find_port(name, &service, asked)?;
     let ip_family = match service.spec.ip_families.as_deref().and_then(|families| families.first()) {
@@ -127,13 +128,13 @@ fn find_port<'s>(
         (None, [only]) => Some(only),
         (None, _) => {
             let text = format!("The port is missing; name one of Service {}, which has {has}", quoted(name));
-            return Err(BackendError::broken("BackendNotFound", path, text));
+            return Err(BackendError::broken(reasons::BACKEND_NOT_FOUND, path, text));
         }
     };
     found.and_then(|port| Some((port, port.number()?))).ok_or_else(|| {
         let wanted = asked.port.unwrap_or_default();
         let text = format!("Service {} has no port {wanted}; its ports: {has}", quoted(name));
-        BackendError::broken("BackendNotFound", path, text)
+        BackendError::broken(reasons::BACKEND_NOT_FOUND, path, text)
     })
 }
 
@@ -145,7 +146,7 @@ fn protocol(
 ) -> Result<(TargetProtocol, Option<ProtocolVersion>), BackendError> {
     let unsupported = |what: &str, remedy: &str| {
         let text = format!("Port {} of Service {} is {what}; {remedy}", port.port, quoted(name));
-        Err(BackendError::broken("UnsupportedProtocol", asked.path, text))
+        Err(BackendError::broken(reasons::UNSUPPORTED_PROTOCOL, asked.path, text))
     };
     match port.protocol.as_deref().unwrap_or("TCP") {
         "TCP" => {}

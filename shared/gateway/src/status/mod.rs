@@ -5,23 +5,24 @@
 //! same already gets no patch.
 
 mod blocked;
-mod conditions;
 mod features;
-mod gateway;
+mod gateway_status;
+mod merge;
 mod refused;
-mod route;
-mod shared;
+mod route_status;
+mod shared_service;
 mod told;
 
-pub(crate) use route::{is_foreign_only, is_same_parent};
-pub(crate) use shared::mentioned;
+pub(crate) use route_status::{is_foreign_only, is_same_parent};
+pub(crate) use shared_service::mentioned;
 pub(crate) use told::{dns_names as dns_names_of_route, is_ours};
 
 use crate::StatusPatch;
 use crate::Translation;
 use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report};
 use crate::snapshot::Snapshot;
-use conditions::Merge;
+use crate::{conditions, reasons};
+use merge::Merge;
 use serde_json::{Value, json};
 use trellis_lattice::{Blocked, Outcome};
 
@@ -45,8 +46,8 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
     let object = context.snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name)?;
     let old = object.get("status").cloned().unwrap_or(Value::Null);
     let (new, notify) = match report {
-        Report::Route(report) => route::status(context, report, object),
-        Report::Gateway(report) => (gateway::status(context, report, &old), vec![]),
+        Report::Route(report) => route_status::status(context, report, object),
+        Report::Gateway(report) => (gateway_status::status(context, report, &old), vec![]),
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(report, &old)?, vec![]),
@@ -102,6 +103,7 @@ fn class(context: &Context, report: &ClassReport, old: &Value) -> Members {
 }
 
 fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
+    let before = programmed_before(old.get("conditions"), report.subject.generation);
     let done = match report.target_groups.as_slice() {
         [] => "The export has no target group of its own and needs none: importing routes make theirs. For users \
                outside Kubernetes or imports of the AWS Gateway API Controller, set the annotation \
@@ -110,9 +112,17 @@ fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
         groups => format!("Target groups: {}.", groups.join(", ")),
     };
     let programmed = if report.valid.is_true() {
-        programmed(context, done)
+        let passing = before.filter(|_| fails_in_passing(context.outcome));
+        passing.map_or_else(
+            || programmed(context, done),
+            |message| Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, message),
+        )
     } else {
-        Condition::no("Programmed", "Invalid", "The export is not valid; see condition Valid.")
+        Condition::no(
+            conditions::PROGRAMMED,
+            reasons::INVALID,
+            "The export is not valid; see condition Valid.",
+        )
     };
     let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now).conditions(
         [report.valid.clone(), programmed].into_iter().chain(refused::condition(context.outcome)),
@@ -133,28 +143,50 @@ fn import(report: &ImportReport, old: &Value) -> Option<Members> {
 pub(crate) fn programmed(context: &Context, done: String) -> Condition {
     if context.translation.desired.is_none() {
         let text = format!("{} VPC Lattice keeps what it has.", sentences(&context.translation.held));
-        return Condition::no("Programmed", "Pending", text);
+        return Condition::no(conditions::PROGRAMMED, reasons::PENDING, text);
     }
     outcome_problem(context.outcome, |_| true)
-        .unwrap_or_else(|| Condition::yes("Programmed", "Programmed", done))
+        .unwrap_or_else(|| Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, done))
+}
+
+/// The message of the condition Programmed among an object's conditions, if that is true of this generation.
+pub(crate) fn programmed_before(conditions: Option<&Value>, generation: i64) -> Option<&str> {
+    let conditions = conditions?.as_array()?;
+    let text =
+        |condition: &Value, member: &str| condition.get(member).and_then(Value::as_str).map(str::to_owned);
+    let condition =
+        conditions.iter().find(|one| text(one, "type").as_deref() == Some(crate::conditions::PROGRAMMED))?;
+    let is_true = text(condition, "status").as_deref() == Some("True");
+    let is_of_this = condition.get("observedGeneration").and_then(Value::as_i64) == Some(generation);
+    (is_true && is_of_this).then(|| condition.get("message").and_then(Value::as_str).unwrap_or_default())
+}
+
+/// Whether nothing but a call that may succeed when it is tried again keeps an outcome from being complete. It takes
+/// nothing away from what VPC Lattice has, so what was programmed still is.
+pub(crate) fn fails_in_passing(outcome: &Outcome) -> bool {
+    outcome.blocked.is_empty() && outcome.failure.as_ref().is_some_and(|failure| failure.retryable)
 }
 
 /// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count.
 pub(crate) fn outcome_problem(outcome: &Outcome, counts: impl Fn(&Blocked) -> bool) -> Option<Condition> {
     let blocked: Vec<&Blocked> = outcome.blocked.iter().filter(|one| counts(one)).collect();
     if let Some(failure) = &outcome.failure {
-        let reason = if failure.retryable { "Pending" } else { "Invalid" };
-        return Some(Condition::no("Programmed", reason, sentences(std::slice::from_ref(&failure.message))));
+        let reason = if failure.retryable { reasons::PENDING } else { reasons::INVALID };
+        return Some(Condition::no(
+            conditions::PROGRAMMED,
+            reason,
+            sentences(std::slice::from_ref(&failure.message)),
+        ));
     }
     if !blocked.is_empty() {
         // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
         let is_passing = blocked.iter().all(|one| matches!(one, Blocked::NetworkMissing { .. }));
-        let reason = if is_passing { "Pending" } else { "Conflicted" };
+        let reason = if is_passing { reasons::PENDING } else { reasons::CONFLICTED };
         let texts: Vec<String> = blocked.into_iter().map(blocked::text).collect();
-        return Some(Condition::no("Programmed", reason, texts.join(" ")));
+        return Some(Condition::no(conditions::PROGRAMMED, reason, texts.join(" ")));
     }
     let waiting = outcome.waiting.as_ref()?;
-    Some(Condition::no("Programmed", "Pending", sentences(std::slice::from_ref(waiting))))
+    Some(Condition::no(conditions::PROGRAMMED, reasons::PENDING, sentences(std::slice::from_ref(waiting))))
 }
 
 /// Texts as sentences: a capital first letter and a full stop.

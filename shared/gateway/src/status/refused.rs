@@ -1,6 +1,6 @@
 //! Targets that VPC Lattice does not take: the condition that names them. All else of the route is done.
 
-use super::conditions::REFUSED;
+use crate::conditions::REFUSED_TARGETS;
 use crate::report::Condition;
 use trellis_lattice::{Outcome, RefusedTarget, Target};
 
@@ -25,7 +25,7 @@ pub(super) fn condition(outcome: &Outcome) -> Option<Condition> {
          a subnet of the cluster's VPC.",
         named.join("; ")
     );
-    Some(Condition::yes(REFUSED, "TargetsRefused", text))
+    Some(Condition::yes(REFUSED_TARGETS, "TargetsRefused", text))
 }
 
 fn named(refused: &RefusedTarget) -> String {

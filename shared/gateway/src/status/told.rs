@@ -1,5 +1,6 @@
 //! What a route's status tells of what we wrote there.
 
+use crate::conditions;
 use crate::gateway::CONTROLLER;
 use serde_json::Value;
 
@@ -9,8 +10,8 @@ pub(super) const DNS_MESSAGE: &str = "DNS Name: ";
 /// The domain names in a route's status that we wrote there.
 pub(crate) fn dns_names(route: &Value) -> Vec<String> {
     let mut names: Vec<String> = vec![];
-    let accepted =
-        conditions_of(route).filter(|one| one.get("type").and_then(Value::as_str) == Some("Accepted"));
+    let accepted = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::ACCEPTED));
     for message in accepted.filter_map(|one| one.get("message").and_then(Value::as_str)) {
         let message = message.strip_prefix(DNS_MESSAGE);
         for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {

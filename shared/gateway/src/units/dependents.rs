@@ -1,7 +1,7 @@
 //! Who refers to an object, so that its change becomes work for them; and the statuses that no other unit writes.
 
-use super::routes::{objects, routes};
-use super::{export, subject};
+use super::cluster_routes::{objects, routes};
+use super::{export_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::exporters_of;
 use crate::gateway::is_our_class;
@@ -11,6 +11,7 @@ use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
 use crate::view::{Found, View};
 use crate::{Settings, Translation, status};
+use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey};
@@ -56,7 +57,7 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
     });
     Some(Report::Class(ClassReport {
         subject: subject(changed.cluster, Kind::GatewayClass, class),
-        accepted: Condition::yes("Accepted", "Accepted", notes.unwrap_or_default()),
+        accepted: Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, notes.unwrap_or_default()),
     }))
 }
 
@@ -116,7 +117,7 @@ fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     let mut hints = routes_where(view, changed.cluster, settings, |route| {
         refers_to(route, Kind::Service, changed.namespace, changed.name)
     });
-    let exports = export::exports_of(view, changed.cluster, changed.namespace, changed.name);
+    let exports = export_unit::exports_of(view, changed.cluster, changed.namespace, changed.name);
     for object in exports.unwrap_or_default() {
         let meta = api::meta(object);
         let unit = UnitKey::Export {

@@ -1,16 +1,16 @@
 //! One translation for each kind of unit.
 
+mod cluster_routes;
 pub(crate) mod dependents;
-mod drafts;
-pub(crate) mod export;
-pub(crate) mod gateway;
+pub(crate) mod export_unit;
+pub(crate) mod gateway_unit;
+mod hostname_sharing;
 pub(crate) mod idle_timeout;
 mod parents;
-pub(crate) mod route;
-mod routes;
+pub(crate) mod route_unit;
 mod rules;
+mod service_drafts;
 mod services;
-mod sharing;
 
 use crate::report::Subject;
 use crate::snapshot::ObjectKey;

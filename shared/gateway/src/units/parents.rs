@@ -6,6 +6,7 @@ use crate::report::Condition;
 use crate::route::{ParentRef, Route};
 use crate::status;
 use crate::view::View;
+use crate::{conditions, reasons};
 use serde_json::Value;
 
 /// A parent that is ours, and whether it takes the route.
@@ -28,7 +29,7 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
                     "{}: Gateway {}/{} does not exist; create it or remove the reference.",
                     reference.path, reference.namespace, reference.name
                 );
-                Err(Condition::no("Accepted", "NoMatchingParent", text))
+                Err(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))
             }
             (Whose::Others, _) | (Whose::Ours, None) => continue,
             (Whose::Ours, Some(gateway)) => match attach_to(view, route, reference, gateway) {
@@ -53,7 +54,7 @@ fn attach_to(
 ) -> Result<Vec<Attached>, Refusal> {
     let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
         let text = format!("Gateway {}/{} cannot be read: {problem}", reference.namespace, reference.name);
-        Refusal::Condition(Condition::no("Accepted", "NoMatchingParent", text))
+        Refusal::Condition(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))
     })?;
     attach(view, route, reference, &judged)
 }

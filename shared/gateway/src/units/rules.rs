@@ -7,6 +7,7 @@ use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
 use crate::route::{Route, Rule};
 use crate::view::View;
+use crate::{conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
 use trellis_lattice::Action;
@@ -91,17 +92,17 @@ pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
             let unknown: Vec<&str> = unknown.into_iter().collect();
             unresolved(format!("{}. VPC Lattice keeps what it has for that.", unknown.join(". ")))
         }
-        None => Condition::yes("ResolvedRefs", "ResolvedRefs", ""),
+        None => Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, ""),
         Some((reason, _)) => {
             let text = problem::message(broken.iter().map(|(_, problem)| *problem));
-            Condition::no("ResolvedRefs", reason, text)
+            Condition::no(conditions::RESOLVED_REFS, reason, text)
         }
     }
 }
 
 /// A ResolvedRefs condition for what is not known.
 pub(crate) fn unresolved(message: String) -> Condition {
-    Condition { kind: "ResolvedRefs", status: "Unknown", reason: "Pending", message }
+    Condition { kind: conditions::RESOLVED_REFS, status: "Unknown", reason: reasons::PENDING, message }
 }
 
 /// Priorities that the user gives to rules by annotation, by rule index.

@@ -1,9 +1,9 @@
 //! From drafts and resolved rules to Lattice services and target groups.
 
-use super::drafts::Draft;
+use super::hostname_sharing::{Claim, Share};
 use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::rules::{self, Priorities, ResolvedRule};
-use super::sharing::{Claim, Share};
+use super::service_drafts::ServiceDraft;
 use crate::backend::Pool;
 use crate::certificate;
 use crate::prefixes;
@@ -52,7 +52,7 @@ struct Contributor<'a> {
     route: &'a Route,
     rules: Vec<&'a ResolvedRule>,
     priorities: Priorities,
-    draft: &'a Draft,
+    draft: &'a ServiceDraft,
 }
 
 /// Builds all services of a route.
@@ -114,7 +114,7 @@ pub(crate) fn build(
 }
 
 /// Clients of an HTTPS listener would be shown a certificate of another name.
-fn certificate_note(draft: &Draft) -> Option<Problem> {
+fn certificate_note(draft: &ServiceDraft) -> Option<Problem> {
     let hostname = draft.hostname.as_deref()?;
     let is_https = draft.ports.values().any(|protocol| *protocol == ListenerProtocol::Https);
     (is_https && draft.certificate_arn.is_none())
@@ -156,7 +156,7 @@ impl Builder<'_> {
     /// Adds a service with the rules of this route and of as many younger ones as its limits allow, the oldest first.
     fn lead(
         &self,
-        draft: &Draft,
+        draft: &ServiceDraft,
         name: String,
         rules: &[ResolvedRule],
         followers: &[Claim],
@@ -212,7 +212,7 @@ impl Builder<'_> {
         &self,
         route: &'b Route,
         rules: &'b [ResolvedRule],
-        draft: &'b Draft,
+        draft: &'b ServiceDraft,
         notes: &mut Vec<Problem>,
     ) -> Contributor<'b> {
         Contributor {
@@ -224,7 +224,12 @@ impl Builder<'_> {
     }
 
     /// What is to be told of this route in the service of an older route: its certificate and its path prefixes.
-    fn notes_as_follower(&self, draft: &Draft, rules: &[ResolvedRule], older: &[Claim]) -> Vec<Problem> {
+    fn notes_as_follower(
+        &self,
+        draft: &ServiceDraft,
+        rules: &[ResolvedRule],
+        older: &[Claim],
+    ) -> Vec<Problem> {
         let limits = &self.settings.limits;
         let hostname = draft.hostname.as_deref().unwrap_or_default();
         let mut notes = vec![];
@@ -265,7 +270,7 @@ impl Builder<'_> {
     /// One service with its target groups, the limits that it exceeds, and what is to be told of it.
     fn service(
         &self,
-        draft: &Draft,
+        draft: &ServiceDraft,
         name: &str,
         contributors: &[Contributor],
     ) -> (DesiredService, Vec<DesiredTargetGroup>, Vec<Problem>, Vec<Problem>) {

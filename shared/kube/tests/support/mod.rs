@@ -1,5 +1,7 @@
 //! An API server of the test's own, over TLS: it answers as the test says and keeps what it was asked.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use axum::{
     Router,
     body::{Bytes, to_bytes},

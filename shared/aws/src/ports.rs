@@ -1,0 +1,127 @@
+//! The engine's ports on AWS.
+
+use crate::{
+    CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, RegisteredCluster,
+    Registration, ResourceKind, Unusable,
+};
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+use trellis_gateway::{ClusterFacts, ClusterState};
+use trellis_hint::{ClusterId, Hint};
+use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_UNIT};
+use trellis_ports::{
+    Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
+};
+
+/// The real VPC Lattice.
+#[derive(Debug)]
+pub struct AwsLattice {
+    client: LatticeClient,
+    counts: CallCounts,
+}
+
+impl AwsLattice {
+    /// VPC Lattice through this client, whose calls are counted there.
+    pub fn new(client: LatticeClient, counts: CallCounts) -> Self {
+        Self { client, counts }
+    }
+}
+
+impl Lattice for AwsLattice {
+    async fn inspect(
+        &self,
+        desired: &Desired,
+        service_names: &[String],
+        not_before: SystemTime,
+    ) -> Result<Actual, CallError> {
+        Ok(self.client.inspect(desired, service_names, not_before).await?)
+    }
+
+    async fn apply(
+        &self,
+        plan: &Plan,
+        actual: &Actual,
+        budget: Budget,
+        progress: &watch::Sender<Outcome>,
+    ) -> Applied {
+        self.client.apply(plan, actual, budget.ends().into_std(), progress).await
+    }
+
+    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, CallError> {
+        let mut owned = vec![];
+        let take = |resource: OwnedResource| {
+            // What is below a service goes with it.
+            let stands = matches!(
+                resource.kind,
+                ResourceKind::Network
+                    | ResourceKind::VpcAssociation
+                    | ResourceKind::Service
+                    | ResourceKind::TargetGroup
+            );
+            if stands {
+                let OwnedResource { arn, tags, .. } = resource;
+                let unit = tags.get(TAG_UNIT).cloned().unwrap_or_default();
+                owned.push(Owned { arn, unit, key: Owner::key_in(&tags), service: None });
+            }
+        };
+        self.client.owned(installation, take).await?;
+        Ok(owned)
+    }
+
+    fn take_calls(&self) -> Calls {
+        self.counts.take_calls()
+    }
+}
+
+impl Queue for HintQueue {
+    async fn send(&self, hints: &[OutgoingHint]) -> Result<(), CallError> {
+        Ok(Self::send(self, hints).await?)
+    }
+
+    async fn send_later(&self, hint: &Hint, after: Duration) -> Result<(), CallError> {
+        Ok(Self::send_later(self, hint, after).await?)
+    }
+
+    async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
+        Ok(Self::put_off(self, receipt_handle, after).await?)
+    }
+}
+
+impl Registry for Clusters {
+    async fn registered(&self) -> Result<Registered, CallError> {
+        let registry = Self::registered(self).await?;
+        Ok(Registered {
+            clusters: registry.clusters.values().map(described).collect(),
+            unusable: registry.unusable.into_iter().map(|one| (unusable(&one), one.why)).collect(),
+        })
+    }
+
+    fn describe_again(&self, cluster: &ClusterId) {
+        Self::describe_again(self, cluster);
+    }
+
+    async fn token(&self, cluster: &Described) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok(Self::token(self, &cluster.facts.id).await?)
+    }
+}
+
+fn described(cluster: &RegisteredCluster) -> Described {
+    Described {
+        facts: facts(&cluster.id, &cluster.membership, &cluster.vpc),
+        endpoint: cluster.endpoint.clone(),
+        ca_pem: cluster.ca_pem.clone(),
+    }
+}
+
+fn unusable(cluster: &Unusable) -> ClusterFacts {
+    facts(&cluster.id, &cluster.membership, "")
+}
+
+fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
+    let state = match said.registration {
+        Registration::Registered => ClusterState::Registered,
+        Registration::Leaving => ClusterState::Leaving,
+    };
+    ClusterFacts { id: id.clone(), vpc: vpc.to_owned(), state, cluster_set: Some(said.cluster_set.clone()) }
+}

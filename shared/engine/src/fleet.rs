@@ -1,0 +1,264 @@
+//! The registered clusters with a circuit breaker each: one that does not answer is asked once, not by everybody.
+
+use crate::figures::Figures;
+use crate::observe::Reader;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::Instant;
+use trellis_gateway::{ClusterFacts, Read, ReadResult, Snapshot, StatusPatch};
+use trellis_hint::{ClusterId, Kind};
+use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
+use trellis_telemetry::Metric;
+
+/// How long one request to an API server is waited for, whatever the client's own limits are.
+pub(crate) const ASK_MAX: Duration = Duration::from_secs(8);
+
+/// How long after a cluster did not answer a later invocation may ask it again. A message that is given back comes after
+/// two seconds at the earliest; ten are enough for an API server that only stumbled.
+pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
+
+/// Which clusters do not answer.
+///
+/// A cluster that did not answer is not asked again in the same invocation: whoever asks is told so at once, so that a
+/// batch of ten units pays for it once. In a later invocation, after [`HALF_OPEN_AFTER`], one request goes through, and the
+/// others wait for what becomes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Breakers {
+    open: Mutex<BTreeMap<ClusterId, Open>>,
+    invocation: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Open {
+    why: String,
+    since: Instant,
+    /// The invocation that found it so.
+    invocation: u64,
+    /// Held by the one request that goes first.
+    probe: Arc<AsyncMutex<()>>,
+}
+
+/// The right to ask a cluster. Whoever goes first keeps the others waiting until this is dropped.
+type Permit = Option<OwnedMutexGuard<()>>;
+
+impl Breakers {
+    /// An invocation begins.
+    pub(crate) fn begin(&self) {
+        self.invocation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<ClusterId, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the cluster may be asked; the error says why not. With a lock where one only goes first.
+    fn state(&self, cluster: &ClusterId) -> Result<Option<Arc<AsyncMutex<()>>>, CallError> {
+        let invocation = self.invocation.load(Ordering::Relaxed);
+        match self.open().get(cluster) {
+            None => Ok(None),
+            Some(open) if open.invocation != invocation && open.since.elapsed() >= HALF_OPEN_AFTER => {
+                Ok(Some(Arc::clone(&open.probe)))
+            }
+            Some(open) => Err(CallError::new(ErrorClass::NoAnswer, open.why.clone())),
+        }
+    }
+
+    async fn permit(&self, cluster: &ClusterId) -> Result<Permit, CallError> {
+        let Some(probe) = self.state(cluster)? else { return Ok(None) };
+        let first = probe.lock_owned().await;
+        // Somebody else may have gone first meanwhile.
+        Ok(self.state(cluster)?.map(|_| first))
+    }
+
+    fn report<T>(&self, cluster: &ClusterId, result: &Result<T, CallError>) {
+        match result {
+            Err(error) if error.class() == ErrorClass::NoAnswer => self.trip(cluster, &error.to_string()),
+            _ => _ = self.open().remove(cluster),
+        }
+    }
+
+    fn trip(&self, cluster: &ClusterId, why: &str) {
+        let invocation = self.invocation.load(Ordering::Relaxed);
+        let open = Open { why: why.to_owned(), since: Instant::now(), invocation, probe: Arc::default() };
+        self.open().insert(cluster.clone(), open);
+    }
+}
+
+/// One registered cluster behind its breaker.
+#[derive(Debug)]
+pub(crate) struct Member<C> {
+    id: ClusterId,
+    cluster: Arc<C>,
+    breakers: Arc<Breakers>,
+    figures: Arc<Figures>,
+}
+
+impl<C: Cluster> Member<C> {
+    async fn ask<T>(&self, request: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let _permit = self.breakers.permit(&self.id).await?;
+        let hangs = |_| {
+            let text = format!("the API server did not answer within {} s", ASK_MAX.as_secs());
+            Err(CallError::new(ErrorClass::NoAnswer, text))
+        };
+        let result = Budget::lasting(ASK_MAX).spend(request).await.unwrap_or_else(hangs);
+        self.breakers.report(&self.id, &result);
+        result
+    }
+
+    fn result(&self, read: &Read, answer: Result<Answer, CallError>) -> ReadResult {
+        self.figures.add(Metric::KubernetesReads, 1);
+        match answer {
+            Ok(Answer::Objects(objects)) => ReadResult::Objects(objects),
+            Ok(Answer::KindMissing) => ReadResult::KindMissing,
+            Err(error) => {
+                let (cluster, kind) = (&self.id, kind_of(read));
+                tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
+                self.figures.unreadable(cluster);
+                ReadResult::Unreadable(format!(
+                    "{kind} objects of cluster {} cannot be read: {error}",
+                    cluster.name
+                ))
+            }
+        }
+    }
+
+    /// Reads an object, waiting briefly until it shows what a hint told of.
+    pub(crate) async fn read_at_least(&self, read: &Read, awaited: &Awaited) -> ReadResult {
+        let answer = self.ask(self.cluster.read_at_least(read, awaited)).await;
+        self.result(read, answer)
+    }
+
+    /// Writes one status.
+    pub(crate) async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
+        self.ask(self.cluster.patch_status(patch)).await
+    }
+}
+
+impl<C: Cluster> Reader for Member<C> {
+    async fn read(&self, read: &Read) -> ReadResult {
+        let answer = self.ask(self.cluster.read(read)).await;
+        self.result(read, answer)
+    }
+
+    fn is_given_up(&self, why: &str) {
+        self.breakers.trip(&self.id, why);
+        self.figures.unreadable(&self.id);
+    }
+}
+
+fn kind_of(read: &Read) -> Kind {
+    let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
+    *kind
+}
+
+/// The registered clusters, each with what reaches it or why nothing does.
+#[derive(Debug)]
+pub(crate) struct Members<C> {
+    facts: Vec<ClusterFacts>,
+    pub(crate) clusters: BTreeMap<ClusterId, Result<Member<C>, String>>,
+}
+
+impl<C: Cluster> Members<C> {
+    pub(crate) fn new(fleet: Fleet<C>, breakers: &Arc<Breakers>, figures: &Arc<Figures>) -> Self {
+        let member = |(id, reached): (ClusterId, Result<Arc<C>, String>)| {
+            if reached.is_err() {
+                figures.unreadable(&id);
+            }
+            let member = reached.map(|cluster| Member {
+                id: id.clone(),
+                cluster,
+                breakers: Arc::clone(breakers),
+                figures: Arc::clone(figures),
+            });
+            (id, member)
+        };
+        Self { facts: fleet.facts, clusters: fleet.clusters.into_iter().map(member).collect() }
+    }
+
+    /// The cluster, or why it cannot be asked.
+    pub(crate) fn reach(&self, cluster: &ClusterId) -> Result<&Member<C>, CallError> {
+        let why = match self.clusters.get(cluster) {
+            Some(Ok(member)) => return Ok(member),
+            Some(Err(why)) => why.clone(),
+            None => "it is not registered".to_owned(),
+        };
+        Err(CallError::new(ErrorClass::Retry, format!("cluster {} cannot be asked: {why}", cluster.name)))
+    }
+
+    /// All registered clusters, and those of them that cannot be asked; nothing is read yet.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::of(self.facts.iter().cloned());
+        for (name, cluster) in &self.clusters {
+            if let Err(why) = cluster {
+                snapshot.unreadable.insert(name.clone(), why.clone());
+                // One that cannot even be described is still one that may want things: the core asks all that have facts.
+                let unknown = || ClusterFacts::registered(name.clone(), String::new());
+                snapshot.facts.entry(name.clone()).or_insert_with(unknown);
+            }
+        }
+        snapshot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ClusterId {
+        format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+    }
+
+    fn silent() -> Result<(), CallError> {
+        Err(CallError::new(ErrorClass::NoAnswer, "no answer within 5 s"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cluster_that_did_not_answer_is_not_asked_again_in_the_same_invocation() {
+        let breakers = Breakers::default();
+        breakers.begin();
+        breakers.report(&id("two"), &silent());
+        tokio::time::advance(10 * HALF_OPEN_AFTER).await;
+        assert_eq!(breakers.permit(&id("two")).await.unwrap_err().to_string(), "no answer within 5 s");
+        assert!(breakers.permit(&id("one")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_later_invocation_one_request_goes_first_and_the_others_wait_for_what_becomes_of_it() {
+        for (answer, others_may) in [(Ok(()), true), (silent(), false)] {
+            let breakers = Breakers::default();
+            breakers.report(&id("two"), &silent());
+            breakers.begin();
+            assert!(breakers.permit(&id("two")).await.is_err(), "too soon");
+            tokio::time::advance(HALF_OPEN_AFTER).await;
+            let two = id("two");
+            let first = breakers.permit(&two).await.unwrap();
+            let report = async {
+                tokio::task::yield_now().await;
+                breakers.report(&id("two"), &answer);
+                drop(first);
+            };
+            let (second, third, ()) = futures::join!(breakers.permit(&two), breakers.permit(&two), report);
+            assert_eq!((second.is_ok(), third.is_ok()), (others_may, others_may));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_first_and_is_cut_off_leaves_its_place_to_the_next() {
+        let breakers = Breakers::default();
+        breakers.report(&id("two"), &silent());
+        breakers.begin();
+        tokio::time::advance(HALF_OPEN_AFTER).await;
+        drop(breakers.permit(&id("two")).await.unwrap());
+        assert!(breakers.permit(&id("two")).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_an_answer() {
+        let breakers = Breakers::default();
+        breakers.report(&id("two"), &Err::<(), _>(CallError::new(ErrorClass::Terminal, "403 Forbidden")));
+        assert!(breakers.permit(&id("two")).await.is_ok());
+    }
+}

@@ -1,0 +1,87 @@
+//! What became of a unit.
+
+use crate::Task;
+use crate::status::Untold;
+use std::time::Duration;
+use trellis_gateway::Assessment;
+use trellis_lattice::Blocked;
+use trellis_ports::{Applied, End, ErrorClass};
+
+/// When a delete that VPC Lattice refuses is tried again: what holds the resource, a service of ours that is about to leave
+/// say, takes seconds. Each further wait is twice as long.
+const REFUSED_AGAIN: Duration = Duration::from_secs(15);
+
+/// How often in a row. What is then still held is held by somebody else, and a person must end that; a service of ours that
+/// leaves later tells the Gateway so by itself.
+const REFUSED_WAITS_MAX: u32 = 2;
+
+/// What became of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as it should be.
+    Done,
+    /// VPC Lattice is at work on it; look again.
+    Waiting {
+        /// When to look again.
+        after: Duration,
+        /// What for.
+        reason: String,
+    },
+    /// Something is in the way that only a person can change. The status says what, or the log where no object is left to
+    /// say it; the drift pass looks again.
+    Blocked(String),
+    /// Something that has to be known could not be read, or a cluster took no status. What is unknown was left as it is.
+    Held(String),
+    /// It has failed; trying again may help.
+    Failed {
+        /// What has failed, with the causes.
+        reason: String,
+        /// When to try again, if somebody told.
+        after: Option<Duration>,
+    },
+}
+
+pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
+    match applied.end {
+        End::Waiting(waiting) => Verdict::Waiting { after: waiting.retry_after, reason: waiting.text },
+        End::Failed(error) => {
+            let reason = trellis_telemetry::chain(&error).to_string();
+            match error.source.class() {
+                // Trying again cannot help; the drift pass comes by in any case.
+                ErrorClass::Terminal => Verdict::Blocked(reason),
+                ErrorClass::Stale if error.clears => refused(task.waits(), reason),
+                ErrorClass::Retry | ErrorClass::NoAnswer | ErrorClass::Stale => {
+                    Verdict::Failed { reason, after: error.source.retry_after() }
+                }
+            }
+        }
+        End::Complete => complete(assessment, untold),
+    }
+}
+
+/// A delete that is refused although what stands in its way was looked up anew.
+fn refused(waits: u32, reason: String) -> Verdict {
+    if waits >= REFUSED_WAITS_MAX {
+        return Verdict::Blocked(reason);
+    }
+    Verdict::Waiting { after: REFUSED_AGAIN * 2_u32.pow(waits), reason }
+}
+
+fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {
+    let translation = &assessment.translation;
+    if !translation.held.is_empty() {
+        return Verdict::Held(translation.held.join("; "));
+    }
+    if !untold.is_empty() {
+        let texts = untold.iter().map(|(object, error)| format!("status of {object}: {error}"));
+        return Verdict::Held(texts.collect::<Vec<_>>().join("; "));
+    }
+    if translation.refused {
+        return Verdict::Blocked("VPC Lattice cannot do what the object asks for; see its status".to_owned());
+    }
+    let blocked = assessment.plan.iter().flat_map(|plan| &plan.blocked);
+    // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
+    let for_people = blocked.filter(|one| !matches!(one, Blocked::NetworkMissing { .. }));
+    let texts: Vec<String> = for_people.map(|one| format!("{one:?}")).collect();
+    if texts.is_empty() { Verdict::Done } else { Verdict::Blocked(texts.join("; ")) }
+}

@@ -1,0 +1,204 @@
+//! A batch of messages: units side by side, the messages of a unit together, each unit's failure its own.
+//!
+//! This is the whole protocol with the queue: what is acknowledged, what comes again and when, what is looked at later.
+
+mod batch;
+
+use crate::{Engine, Task, Verdict};
+use batch::{Batch, Group, Record, retry_after, sort};
+use futures::future::join_all;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
+use trellis_hint::{Hint, Operation};
+use trellis_ports::{Budget, CallError, Clusters, ErrorClass, LATER_MAX, Lattice, Message, Queue};
+use trellis_telemetry::{Metric, Metrics};
+
+/// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
+/// minute in all, longer than an API server takes to restart. Then the drift pass finds what differs as soon as the cluster
+/// can be read. In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
+/// cluster that is away, nor may that fill the dead-letter queue.
+const HELD_TRIES_MAX: u32 = 5;
+
+/// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
+/// twice as long as a target drains at most.
+const WAITS_MAX: u32 = 40;
+
+/// How long a call to the queue may take that puts a message off or sends one for later.
+const QUEUE_CALL_MAX: Duration = Duration::from_secs(2);
+
+/// Kept of the batch's time, after the units', for their hints and for giving messages back.
+const RETURN_RESERVE: Duration = Duration::from_secs(8);
+
+/// Hints for later of one unit, waited for equally often, that were sent within so many seconds of each other are one: the
+/// first that comes looks at all of the unit, and goes on waiting by itself if it has to.
+const LATER_PERIOD_S: u64 = 10;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Worked {
+    /// The ids of the messages that are given back; all others are done with.
+    pub returned: Vec<String>,
+    /// What was counted.
+    pub metrics: Metrics,
+}
+
+/// Works on batches of messages.
+#[derive(Debug)]
+pub struct Worker<L, C, Q> {
+    engine: Arc<Engine<L, C, Q>>,
+}
+
+impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
+    /// A worker with this engine.
+    pub fn new(engine: Arc<Engine<L, C, Q>>) -> Self {
+        Self { engine }
+    }
+
+    /// Works on one batch, and says which messages come again. Whatever hangs, it ends within the budget.
+    pub async fn work(&self, messages: Vec<Message>, budget: Budget) -> Worked {
+        self.engine.begin();
+        let mut metrics = Metrics::new();
+        metrics.add(Metric::HintsReceived, messages.len());
+        for delay in messages.iter().filter_map(|message| age(message.sent)) {
+            metrics.record(Metric::QueueDelay, millis(delay));
+        }
+        let Batch { groups, due, unreadable } = sort(messages);
+        metrics.add(Metric::HintsRefused, unreadable.len());
+        for (message, why) in &unreadable {
+            tracing::error!(message_id = message, reason = %why, "message acknowledged without work");
+        }
+        let passed_on = join_all(due.into_iter().map(|record| self.pass_on(record)));
+        let time = budget.leaving(RETURN_RESERVE);
+        let ended = join_all(groups.into_iter().map(|group| self.reconcile(group, time)));
+        let (passed_on, ended) = futures::join!(passed_on, ended);
+        let mut returned: Vec<String> = passed_on.into_iter().flatten().collect();
+        for (verdict, sent, of_unit) in ended {
+            metrics.add(metric_of(&verdict), 1);
+            let changed = sent.filter(|_| verdict == Verdict::Done && of_unit.is_empty());
+            if let Some(time) = changed.and_then(|sent| age(Some(sent))) {
+                metrics.record(Metric::TimeToProgrammed, millis(time));
+            }
+            returned.extend(of_unit);
+        }
+        metrics.add(Metric::HintsReturned, returned.len());
+        let calls = self.engine.take_calls();
+        metrics.add(Metric::LatticeCalls, usize::try_from(calls.lattice).unwrap_or(usize::MAX));
+        metrics.property("calls", serde_json::json!(calls.by_operation));
+        metrics.merge(self.engine.take_metrics());
+        Worked { returned, metrics }
+    }
+
+    /// Works on one unit: its verdict, when the first hint of a change was sent, and the messages that come again, which are
+    /// all of the unit's or none.
+    async fn reconcile(&self, group: Group, budget: Budget) -> (Verdict, Option<SystemTime>, Vec<String>) {
+        let (task, engine) = (group.task(), Arc::clone(&self.engine));
+        let changes = group.records.iter().filter(|record| record.hint.operation != Operation::Resync);
+        let sent = changes.filter_map(|record| record.sent).min();
+        // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
+        let mut work = JoinSet::new();
+        let of_unit = task.clone();
+        work.spawn(async move { engine.reconcile(&of_unit, budget).await });
+        let verdict = work.join_next().await.unwrap_or(Ok(Verdict::Done)).unwrap_or_else(|error| {
+            tracing::error!(unit = %group.unit, %error, "reconcile panicked");
+            Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None }
+        });
+        let later = match &verdict {
+            Verdict::Waiting { after, .. } => Some((*after, Operation::Resync)),
+            // What its first look could not do is still to be done, such as telling others of a deletion.
+            Verdict::Held(_) if task.waits() < HELD_TRIES_MAX => {
+                let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
+                let operation = if deletes { Operation::Delete } else { Operation::Resync };
+                Some((retry_after(task.waits() + 1), operation))
+            }
+            Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => None,
+        };
+        let mut after = match &verdict {
+            Verdict::Failed { after, .. } => {
+                Some(retry_after(group.receives()).max(after.unwrap_or_default()))
+            }
+            Verdict::Done | Verdict::Waiting { .. } | Verdict::Blocked(_) | Verdict::Held(_) => None,
+        };
+        if let Some((time, operation)) = later
+            && let Err(error) = self.later(&task, time, operation).await
+        {
+            tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
+            after = Some(time);
+        }
+        match after {
+            Some(after) => (verdict, sent, self.give_back(group.records, after).await),
+            None => (verdict, sent, vec![]),
+        }
+    }
+
+    /// Sends a hint that brings the unit back after this time, unless it has waited so often that the next drift pass is
+    /// soon enough. Its messages can then be acknowledged, so that other hints for the unit are not held up.
+    async fn later(&self, task: &Task, after: Duration, operation: Operation) -> Result<(), CallError> {
+        let Some(last) = task.hints.last().filter(|_| task.waits() < WAITS_MAX) else {
+            tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
+            return Ok(());
+        };
+        let names: BTreeSet<String> =
+            task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
+        let hint = Hint { waits: task.waits(), ..last.clone() }.with_service_names(names).again();
+        let hint = Hint { operation, ..hint };
+        let after = after.clamp(Duration::from_secs(1), LATER_MAX);
+        in_time(self.engine.queue.send_later(&hint, after)).await
+    }
+
+    /// Sends a hint whose time has come on to its unit; the id of its message if that has to come again.
+    async fn pass_on(&self, record: Record) -> Vec<String> {
+        let since_1970 = record.sent.and_then(|sent| sent.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let moment = match since_1970 {
+            Some(sent) => format!("{} {}", record.hint.waits, sent.as_secs() / LATER_PERIOD_S),
+            None => record.message_id.clone(),
+        };
+        let hint = crate::outbox::outgoing(record.hint.clone(), "later", &moment);
+        match in_time(self.engine.queue.send(&[hint])).await {
+            Ok(()) => vec![],
+            Err(error) => {
+                tracing::warn!(unit = %record.hint.unit, error = %trellis_telemetry::chain(&error), "not sent on: comes again");
+                let after = retry_after(record.receives);
+                self.give_back(vec![record], after).await
+            }
+        }
+    }
+
+    /// Gives messages back to the queue for a time.
+    async fn give_back(&self, records: Vec<Record>, after: Duration) -> Vec<String> {
+        let put_off = records.iter().map(|record| async {
+            // Without this the message would come back only after the queue's visibility timeout of minutes.
+            if let Err(error) = in_time(self.engine.queue.put_off(&record.receipt_handle, after)).await {
+                let unit = &record.hint.unit;
+                tracing::warn!(%unit, error = %trellis_telemetry::chain(&error), "visibility not changed");
+            }
+        });
+        join_all(put_off).await;
+        records.into_iter().map(|record| record.message_id).collect()
+    }
+}
+
+async fn in_time(call: impl Future<Output = Result<(), CallError>>) -> Result<(), CallError> {
+    let late = |_| Err(CallError::new(ErrorClass::Retry, "the queue did not answer in time"));
+    Budget::lasting(QUEUE_CALL_MAX).spend(call).await.unwrap_or_else(late)
+}
+
+fn metric_of(verdict: &Verdict) -> Metric {
+    match verdict {
+        Verdict::Done => Metric::UnitsSettled,
+        Verdict::Waiting { .. } => Metric::UnitsWaiting,
+        Verdict::Blocked(_) => Metric::UnitsBlocked,
+        Verdict::Held(_) => Metric::UnitsHeld,
+        Verdict::Failed { .. } => Metric::UnitsFailed,
+    }
+}
+
+/// How long ago that was; none if it is not known or the clocks differ.
+fn age(sent: Option<SystemTime>) -> Option<Duration> {
+    SystemTime::now().duration_since(sent?).ok()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

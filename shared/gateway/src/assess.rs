@@ -1,0 +1,164 @@
+//! Everything that is to be said of one unit, from what was read of the clusters and of VPC Lattice.
+//!
+//! [`assess`] is what the reconciler, the drift pass and whoever else wants to know share: they differ only in what they
+//! do with it. It is pure: no clock, no network.
+
+use crate::{
+    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
+};
+use std::collections::BTreeMap;
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
+use trellis_lattice::{
+    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
+};
+
+/// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
+const NO_TIME: &str = "1970-01-01T00:00:00Z";
+
+/// What is to be done for a unit, and what is to be said of its objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// What the unit wants, and the reports on its objects.
+    pub translation: Translation,
+    /// What is to be done in VPC Lattice. None: nothing may be changed.
+    pub plan: Option<Plan>,
+    /// Invariants that the plan breaks. With any it must not be applied; each is a fault of Trellis.
+    pub violations: Vec<Violation>,
+    /// What exists already, and what the plan leaves out: as an apply of no steps would tell it.
+    pub outcome: Outcome,
+    /// The statuses that are due with that outcome; their times are of no meaning.
+    pub statuses: Vec<StatusPatch>,
+    /// The units that are concerned once these statuses are written, each with the object that a hint is to name.
+    pub follow_ups: BTreeMap<UnitKey, ObjectRef>,
+}
+
+impl Assessment {
+    /// The plan's steps.
+    pub fn steps(&self) -> &[Step] {
+        self.plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default()
+    }
+
+    /// The Gateways whose service networks the plan takes services out of. One that is to go can go only when they have
+    /// left.
+    pub fn left_networks(&self, scope: &Scope) -> impl Iterator<Item = UnitKey> {
+        let left = self.steps().iter().filter_map(|step| match step {
+            Step::DeleteAssociation(delete) => Some(delete.network.clone()),
+            _ => None,
+        });
+        left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
+    }
+
+    /// Whether nothing is to be changed in VPC Lattice.
+    pub fn is_settled(&self) -> bool {
+        self.plan.as_ref().is_none_or(Plan::is_settled)
+    }
+}
+
+/// Assesses a unit.
+///
+/// `actual` is what was inspected for [`to_inspect`]; the default where that is none.
+pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &Settings) -> Assessment {
+    let translation = translate(unit, snapshot, actual, settings);
+    let (mut planned, mut violations, mut outcome) = (None, vec![], Outcome::default());
+    if let Some(desired) = &translation.desired {
+        let plan = plan(desired, actual, &settings.limits);
+        violations = check(&plan, desired, actual, &settings.limits);
+        outcome = outcome_of(actual, &plan);
+        planned = Some(plan);
+    }
+    let statuses = statuses(snapshot, &translation, &outcome, NO_TIME);
+    let mut follow_ups: BTreeMap<UnitKey, ObjectRef> = dependents(unit, snapshot).into_iter().collect();
+    for patch in &statuses {
+        follow_ups.extend(readers(patch));
+    }
+    follow_ups.remove(unit);
+    Assessment { translation, plan: planned, violations, outcome, statuses, follow_ups }
+}
+
+/// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
+pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
+    translate(unit, snapshot, &Actual::default(), settings).desired
+}
+
+/// The service names to look for besides the wanted ones: the one that the unit may have used although it wants none any
+/// more, and those that hints have seen with its tag.
+pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
+    let seen = hints.iter().flat_map(|hint| hint.service_names.iter().cloned());
+    let mut names: Vec<String> = plain_service_name(unit).into_iter().chain(seen).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a unit's news concern all who depend on it.
+///
+/// A Gateway unit concerns its routes when a Gateway was changed or when its network was: a route that comes or goes
+/// changes only the Gateway's count, and must not wake all the other routes. A deleted route concerns those that shared
+/// its service. `settled`: whether VPC Lattice was as desired.
+pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> bool {
+    match unit {
+        UnitKey::Dependents { .. } => true,
+        UnitKey::Gateway { .. } => !settled || hints.iter().any(|hint| hint.object.kind == Kind::Gateway),
+        UnitKey::Route { .. } => hints.iter().any(|hint| hint.operation == Operation::Delete),
+        UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
+    }
+}
+
+/// The units that read what a patch writes, each with the patched object.
+pub fn readers(patch: &StatusPatch) -> impl Iterator<Item = (UnitKey, ObjectRef)> {
+    let object = ObjectRef {
+        cluster: patch.cluster.clone(),
+        kind: patch.kind,
+        namespace: patch.namespace.clone(),
+        name: patch.name.clone(),
+        uid: String::new(),
+        generation: 0,
+    };
+    patch.notify.iter().map(move |unit| (unit.clone(), object.clone()))
+}
+
+/// All units that read what a unit's statuses say, whether these are written already or not, each with the object that it
+/// reads: whom a try that was cut off may not have told.
+pub fn told_units(
+    snapshot: &Snapshot,
+    translation: &Translation,
+    outcome: &Outcome,
+) -> BTreeMap<UnitKey, ObjectRef> {
+    let mut unwritten = snapshot.clone();
+    for report in &translation.reports {
+        let subject = report.subject();
+        let objects = unwritten.objects.get_mut(&subject.cluster);
+        let object = objects.and_then(|objects| objects.get_mut(&subject.object));
+        if let Some(members) = object.and_then(serde_json::Value::as_object_mut) {
+            members.remove("status");
+        }
+    }
+    statuses(&unwritten, translation, outcome, NO_TIME).iter().flat_map(readers).collect()
+}
+
+/// What exists already, and what a plan has to leave out. Services and target groups that only bear a wanted name are
+/// another's, and their domain names are not the unit's to tell.
+fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
+    let serving = |dns_name: &Option<String>, arn: &String| ServiceOutcome {
+        arn: arn.clone(),
+        dns_name: dns_name.clone(),
+    };
+    Outcome {
+        networks: actual.networks.iter().map(|network| (network.name.clone(), network.arn.clone())).collect(),
+        services: actual
+            .services
+            .iter()
+            .filter(|service| service.ownership == Ownership::Ours)
+            .map(|service| (service.name.clone(), serving(&service.dns_name, &service.arn)))
+            .collect(),
+        target_groups: actual
+            .target_groups
+            .iter()
+            .map(|group| (group.name.clone(), group.arn.clone()))
+            .collect(),
+        blocked: plan.blocked.clone(),
+        refused: actual.refused.clone(),
+        waiting: None,
+        failure: None,
+    }
+}

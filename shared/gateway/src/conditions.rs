@@ -1,0 +1,22 @@
+//! Types of conditions in statuses.
+
+/// The object, or the parent, takes it.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// VPC Lattice has it.
+pub(crate) const PROGRAMMED: &str = "Programmed";
+/// All references lead somewhere.
+pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
+/// Rules of a route were dropped. Stands only while it is true.
+pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
+/// A listener cannot be told from another. Stands only while it is true.
+pub(crate) const CONFLICTED: &str = "Conflicted";
+/// A ServiceExport can be imported.
+pub(crate) const VALID: &str = "Valid";
+/// VPC Lattice does not take some of the targets. Stands only while it is true.
+pub(crate) const REFUSED_TARGETS: &str = "application-networking.k8s.aws/RefusedTargets";
+/// Routes with one service tell of each other. Stands only while it is true.
+pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedService";
+/// Whether the VPC of a Gateway's cluster reaches the Gateway: the specification has no condition for it. It is there once
+/// the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that we have
+/// programmed.
+pub(crate) const VPC_ASSOCIATED: &str = "application-networking.k8s.aws/VpcAssociated";

@@ -1,0 +1,52 @@
+//! Reasons of conditions: the Gateway API's where it has one.
+
+/// The condition holds.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// The condition holds.
+pub(crate) const PROGRAMMED: &str = "Programmed";
+/// The condition holds.
+pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
+/// The condition holds.
+pub(crate) const VALID: &str = "Valid";
+/// The VPC is associated.
+pub(crate) const ASSOCIATED: &str = "Associated";
+/// Routes have one hostname.
+pub(crate) const SAME_HOSTNAME: &str = "SameHostname";
+/// It is under way, or not known yet.
+pub(crate) const PENDING: &str = "Pending";
+/// What the object asks for cannot be had.
+pub(crate) const INVALID: &str = "Invalid";
+/// Something else is in the way.
+pub(crate) const CONFLICTED: &str = "Conflicted";
+/// VPC Lattice cannot do what a field asks for.
+pub(crate) const UNSUPPORTED_VALUE: &str = "UnsupportedValue";
+/// VPC Lattice does not speak the protocol.
+pub(crate) const UNSUPPORTED_PROTOCOL: &str = "UnsupportedProtocol";
+/// VPC Lattice takes no addresses.
+pub(crate) const UNSUPPORTED_ADDRESS: &str = "UnsupportedAddress";
+/// Some or all listeners are no good.
+pub(crate) const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
+/// Listeners of one port have protocols that do not go together.
+pub(crate) const PROTOCOL_CONFLICT: &str = "ProtocolConflict";
+/// Listeners of one port have one hostname.
+pub(crate) const HOSTNAME_CONFLICT: &str = "HostnameConflict";
+/// The port is none.
+pub(crate) const PORT_UNAVAILABLE: &str = "PortUnavailable";
+/// A listener cannot carry the kind.
+pub(crate) const INVALID_ROUTE_KINDS: &str = "InvalidRouteKinds";
+/// A certificate cannot be of the kind.
+pub(crate) const INVALID_CERTIFICATE_REF: &str = "InvalidCertificateRef";
+/// The parent, or the listener, is not there.
+pub(crate) const NO_MATCHING_PARENT: &str = "NoMatchingParent";
+/// No listener takes routes of the kind or namespace.
+pub(crate) const NOT_ALLOWED_BY_LISTENERS: &str = "NotAllowedByListeners";
+/// No hostname is within a listener's.
+pub(crate) const NO_MATCHING_LISTENER_HOSTNAME: &str = "NoMatchingListenerHostname";
+/// The backend, or its port, is not there.
+pub(crate) const BACKEND_NOT_FOUND: &str = "BackendNotFound";
+/// A backend cannot be of the kind.
+pub(crate) const INVALID_KIND: &str = "InvalidKind";
+/// No ReferenceGrant lets the reference be.
+pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
+/// The VPC is with another service network.
+pub(crate) const ASSOCIATED_ELSEWHERE: &str = "AssociatedElsewhere";

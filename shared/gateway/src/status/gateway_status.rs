@@ -1,0 +1,143 @@
+use super::merge::Merge;
+use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
+use crate::report::{Condition, GatewayReport, ListenerReport};
+use crate::{conditions, reasons};
+use serde_json::{Value, json};
+use trellis_lattice::Blocked;
+
+/// How a Programmed message begins once the service network exists, as the AWS Gateway API Controller writes it. For
+/// people and scripts; nothing here reads it.
+const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
+
+/// A Gateway's status.
+pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
+    let generation = report.subject.generation;
+    let programmed = programmed(context, report, old);
+    let mut conditions = vec![report.accepted.clone(), programmed.clone()];
+    if network_of(context, report).is_some() {
+        conditions.push(vpc_associated(context, report));
+    }
+    let listeners = report
+        .listeners
+        .iter()
+        .map(|listener| listener_status(context, listener, &programmed, generation, old.get("listeners")))
+        .collect();
+    let addresses = report.addresses.iter().map(|name| json!({ "type": "Hostname", "value": name }));
+    let mut members = vec![
+        (
+            "conditions".into(),
+            Merge::new(old.get("conditions"), generation, context.now).conditions(conditions),
+        ),
+        ("listeners".into(), Value::Array(listeners)),
+    ];
+    let addresses: Vec<Value> = addresses.collect();
+    if !addresses.is_empty() || old.get("addresses").is_some() {
+        members.push(("addresses".into(), Value::Array(addresses)));
+    }
+    members
+}
+
+/// Once the network exists its ARN stands in the message whatever the status.
+fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Condition {
+    let before = programmed_before(old.get("conditions"), report.subject.generation);
+    let problem = if report.accepted.is_true() {
+        network_problem(context, report).filter(|_| before.is_none() || !fails_in_passing(context.outcome))
+    } else {
+        let text = "The Gateway is not accepted; see condition Accepted.";
+        Some(Condition::no(conditions::PROGRAMMED, reasons::INVALID, text))
+    };
+    match (network_of(context, report), problem) {
+        (Some(arn), None) => {
+            Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, format!("{NETWORK_MESSAGE}{arn}"))
+        }
+        (Some(arn), Some(problem)) => {
+            Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
+        }
+        (None, Some(problem)) => problem,
+        (None, None) => {
+            Condition::no(conditions::PROGRAMMED, reasons::PENDING, "The service network does not exist yet.")
+        }
+    }
+}
+
+/// The ARN of the Gateway's service network, if that exists. One that may not be used is not the Gateway's.
+fn network_of<'a>(context: &'a Context, report: &GatewayReport) -> Option<&'a String> {
+    let name = &report.subject.object.name;
+    let is_refused =
+        |blocked: &Blocked| matches!(blocked, Blocked::NetworkNotAllowed { network, .. } if network == name);
+    context.outcome.networks.get(name).filter(|_| !context.outcome.blocked.iter().any(is_refused))
+}
+
+/// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
+/// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
+fn network_problem(context: &Context, report: &GatewayReport) -> Option<Condition> {
+    let exists = network_of(context, report).is_some();
+    let elsewhere = |blocked: &Blocked| matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
+    outcome_problem(context.outcome, |blocked| !(exists && elsewhere(blocked)))
+}
+
+fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
+    let elsewhere = context.outcome.blocked.iter().find_map(|blocked| match blocked {
+        Blocked::VpcAssociatedElsewhere { vpc, network } if *vpc == report.vpc => Some(network),
+        _ => None,
+    });
+    if let Some(network) = elsewhere {
+        let text = format!(
+            "The VPC {} is associated with the service network {network}, and a VPC can be associated with one only: \
+             its Pods do not reach this Gateway. Use Gateway {network} or delete that association.",
+            report.vpc
+        );
+        return Condition::no(conditions::VPC_ASSOCIATED, reasons::ASSOCIATED_ELSEWHERE, text);
+    }
+    if context.outcome.waiting.is_some() || context.outcome.failure.is_some() {
+        let text = format!("The VPC {} is not associated yet.", report.vpc);
+        return Condition::no(conditions::VPC_ASSOCIATED, reasons::PENDING, text);
+    }
+    Condition::yes(
+        conditions::VPC_ASSOCIATED,
+        reasons::ASSOCIATED,
+        format!("The VPC {} is associated.", report.vpc),
+    )
+}
+
+fn listener_status(
+    context: &Context,
+    listener: &ListenerReport,
+    gateway_programmed: &Condition,
+    generation: i64,
+    old: Option<&Value>,
+) -> Value {
+    let old = old.and_then(Value::as_array).into_iter().flatten();
+    let old = old.into_iter().find(|old| old.get("name").and_then(Value::as_str) == Some(&listener.name));
+    // A kind that the listener cannot carry does not keep it from carrying the others.
+    let refs_count =
+        !listener.resolved_refs.is_true() && listener.resolved_refs.reason != reasons::INVALID_ROUTE_KINDS;
+    let is_bad = !listener.accepted.is_true() || refs_count || listener.supported_kinds.is_empty();
+    let programmed = if is_bad {
+        Condition::no(
+            conditions::PROGRAMMED,
+            reasons::INVALID,
+            "The listener is not valid; see its other conditions.",
+        )
+    } else if let Some(missing) = &listener.certificate_missing {
+        Condition::no(conditions::PROGRAMMED, reasons::INVALID, missing.clone())
+    } else if gateway_programmed.is_true() {
+        Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, "")
+    } else {
+        Condition { message: "See the Gateway's condition Programmed.".into(), ..gateway_programmed.clone() }
+    };
+    let mut conditions = vec![listener.accepted.clone(), programmed, listener.resolved_refs.clone()];
+    conditions.extend(listener.conflicted.clone());
+    let kinds: Vec<Value> = listener
+        .supported_kinds
+        .iter()
+        .map(|kind| json!({ "group": "gateway.networking.k8s.io", "kind": kind }))
+        .collect();
+    let merge = Merge::new(old.and_then(|old| old.get("conditions")), generation, context.now);
+    json!({
+        "name": listener.name,
+        "supportedKinds": kinds,
+        "attachedRoutes": listener.attached_routes,
+        "conditions": merge.conditions(conditions),
+    })
+}

@@ -1,0 +1,207 @@
+use super::merge::Merge;
+use super::shared_service::{self, Leader, mentioned, named};
+use super::told::{DNS_MESSAGE, is_ours};
+use super::{Context, Members, fails_in_passing, programmed, programmed_before, refused};
+use crate::gateway::CONTROLLER;
+use crate::report::{Condition, ParentReport, RouteReport};
+use crate::{conditions, reasons};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use trellis_hint::UnitKey;
+
+/// Entries that `status.parents` can hold (CRD).
+const PARENTS_MAX: usize = 32;
+
+/// A route's status, and the units that read it and are to be hinted at: Gateways whose addresses and counts depend on
+/// it, and routes that share a service with it.
+pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) -> (Members, Vec<UnitKey>) {
+    let namespace = &report.subject.object.namespace;
+    let entries = object.pointer("/status/parents").and_then(Value::as_array);
+    let entries = entries.map(Vec::as_slice).unwrap_or_default();
+    let mut wanted: Vec<Option<&ParentReport>> = report.parents.iter().map(Some).collect();
+    let mut parents = vec![];
+    let mut notify = sharing_units(context, report, object);
+    let gateway = |name: &str| {
+        let (scope, name) = (report.subject.cluster.scope.clone(), name.to_owned());
+        UnitKey::Gateway { scope, name }
+    };
+    for entry in entries {
+        if !is_ours(entry) {
+            parents.push(entry.clone());
+            continue;
+        }
+        let reference = entry.get("parentRef").unwrap_or(&Value::Null);
+        let same = wanted.iter_mut().find(|one| {
+            one.is_some_and(|one| identity(&one.parent_ref, namespace) == identity(reference, namespace))
+        });
+        // An entry of ours for which the route names no parent of ours any more is left out.
+        let Some(parent) = same.and_then(Option::take) else {
+            notify.extend(reference.get("name").and_then(Value::as_str).map(gateway));
+            continue;
+        };
+        let new = render(context, report, parent, Some(entry));
+        if accepted(&new) != accepted(entry) {
+            notify.insert(gateway(&parent.gateway));
+        }
+        parents.push(new);
+    }
+    for parent in wanted.into_iter().flatten() {
+        if parents.len() < PARENTS_MAX {
+            parents.push(render(context, report, parent, None));
+            notify.insert(gateway(&parent.gateway));
+        }
+    }
+    if parents.is_empty() && entries.is_empty() {
+        return (vec![], vec![]);
+    }
+    (vec![("parents".into(), Value::Array(parents))], notify.into_iter().collect())
+}
+
+/// Routes that share a service with this one and do not know of its present state: the followers of its services, a
+/// leader that has not its rules yet, and those that its old status names and the new one does not.
+fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTreeSet<UnitKey> {
+    let subject = &report.subject;
+    let cluster = &subject.cluster;
+    let mut units = mentioned(cluster, object);
+    for serving in &report.services {
+        if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {
+            if leader.lists(&subject.object, subject.generation) {
+                units.remove(&leader.unit(cluster));
+            } else {
+                units.insert(leader.unit(cluster));
+            }
+        }
+        units.extend(serving.followers.iter().map(|(follower, _)| UnitKey::Route {
+            kind: follower.kind,
+            cluster: cluster.clone(),
+            namespace: follower.namespace.clone(),
+            name: follower.name.clone(),
+        }));
+    }
+    units
+}
+
+/// Whether two references of a route's status or spec mean the same parent: defaults may stand or be left out.
+pub(crate) fn is_same_parent(one: &Value, other: &Value, namespace: &str) -> bool {
+    identity(one, namespace) == identity(other, namespace)
+}
+
+fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: Option<&Value>) -> Value {
+    let old_message = old.and_then(|old| message_of(old, conditions::ACCEPTED));
+    let accepted = Condition {
+        message: accepted_message(context, report, parent, old_message),
+        ..parent.accepted.clone()
+    };
+    let mut conditions =
+        vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
+    conditions.extend(parent.partially_invalid.clone());
+    conditions.extend(shared_service::condition(report).filter(|_| parent.accepted.is_true()));
+    conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
+    let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
+    json!({
+        "parentRef": parent.parent_ref,
+        "controllerName": CONTROLLER,
+        "conditions": merge.conditions(conditions),
+    })
+}
+
+fn accepted_message(
+    context: &Context,
+    report: &RouteReport,
+    parent: &ParentReport,
+    old: Option<&str>,
+) -> String {
+    if !parent.accepted.is_true() {
+        return parent.accepted.message.clone();
+    }
+    let names: Vec<String> = report
+        .services
+        .iter()
+        .filter_map(|serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
+            Some(leader) => leader.dns_name(&serving.service),
+            None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
+        })
+        .collect();
+    if !names.is_empty() {
+        return format!("{DNS_MESSAGE}{}", names.join(", "));
+    }
+    // While nothing is changed in VPC Lattice the names stay what they were.
+    let kept = old.filter(|old| old.starts_with(DNS_MESSAGE) && context.translation.desired.is_none());
+    kept.unwrap_or(&parent.accepted.message).to_owned()
+}
+
+fn programmed_of(
+    context: &Context,
+    report: &RouteReport,
+    parent: &ParentReport,
+    old: Option<&Value>,
+) -> Condition {
+    // Not to know what a route leads to takes nothing away from what VPC Lattice has of this very generation; that the
+    // references are not known is told by ResolvedRefs. Nor does a call that failed in passing.
+    let is_held = context.translation.desired.is_none() || fails_in_passing(context.outcome);
+    let before = old.filter(|_| is_held && parent.accepted.is_true()).and_then(|old| old.get("conditions"));
+    if let Some(message) = programmed_before(before, report.subject.generation) {
+        return Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, message);
+    }
+    if !parent.accepted.is_true() {
+        let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
+        let text = format!("The route is not accepted; see condition Accepted.{kept}");
+        return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
+    }
+    let done = match parent.notes.as_str() {
+        "" => "VPC Lattice has all rules and targets.".to_owned(),
+        notes => format!("VPC Lattice has all rules and targets. Not honoured: {notes}"),
+    };
+    let own = programmed(context, done);
+    let subject = &report.subject;
+    let waits_for = report.services.iter().find_map(|serving| {
+        let leader = Leader::of(context.snapshot, &subject.cluster, serving)?;
+        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_programmed();
+        (!has_it).then(|| (named(leader.key), serving.hostname.clone().unwrap_or_default()))
+    });
+    match waits_for {
+        Some((leader, hostname)) if own.is_true() => {
+            let text = format!(
+                "The service of {leader} serves {hostname} and does not have these rules yet; if that lasts, see \
+                 that route's status."
+            );
+            Condition::no(conditions::PROGRAMMED, reasons::PENDING, text)
+        }
+        _ => own,
+    }
+}
+
+/// What a Gateway's status takes from an entry.
+fn accepted(entry: &Value) -> Option<(&Value, &Value)> {
+    let condition = find(entry, conditions::ACCEPTED)?;
+    Some((condition.get("status")?, condition.get("message")?))
+}
+
+fn find<'a>(entry: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = entry.get("conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+fn message_of<'a>(entry: &'a Value, kind: &str) -> Option<&'a str> {
+    find(entry, kind)?.get("message")?.as_str()
+}
+
+fn identity<'a>(reference: &'a Value, namespace: &'a str) -> [String; 6] {
+    let text = |member: &str, default: &str| {
+        reference.get(member).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
+    [
+        text("group", "gateway.networking.k8s.io"),
+        text("kind", "Gateway"),
+        text("namespace", namespace),
+        text("name", ""),
+        text("sectionName", ""),
+        reference.get("port").map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
+/// Whether a status has entries of parents and none of them is ours: then another controller has the route.
+pub(crate) fn is_foreign_only(object: &Value) -> bool {
+    let entries = object.pointer("/status/parents").and_then(Value::as_array);
+    entries.is_some_and(|entries| !entries.is_empty() && !entries.iter().any(is_ours))
+}

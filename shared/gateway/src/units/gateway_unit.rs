@@ -1,0 +1,273 @@
+//! What the Gateways of one name want: the service network and the VPCs of their clusters.
+
+use super::cluster_routes::routes;
+use super::subject;
+use crate::attach::{Refusal, attach};
+use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
+use crate::naming;
+use crate::problem::{Problem, quoted};
+use crate::report::{Condition, GatewayReport, ListenerReport, Report};
+use crate::snapshot::ClusterFacts;
+use crate::view::View;
+use crate::{Settings, Translation, status};
+use crate::{conditions, reasons};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
+use trellis_lattice::names::label;
+use trellis_lattice::{
+    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Owner, Ownership, Tags,
+};
+
+/// Characters of a service network's name (API model, ServiceNetworkName).
+const NETWORK_NAME_CHARS: usize = 63;
+
+/// Addresses that a Gateway's status can hold (CRD).
+const ADDRESSES_MAX: usize = 16;
+
+/// Translates all Gateways of one name, in all clusters of a scope.
+///
+/// The network is wanted as long as any cluster has such a Gateway of ours, and each of their VPCs is to be associated.
+/// The association of a cluster of which nothing is known stays as it is, and the network with it.
+pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Translation {
+    let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
+    let mut gateways = Gateways { scope, name, reports: vec![], unknown: vec![], wishes: BTreeMap::new() };
+    for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
+        let wish = gateways.wish(view, cluster, facts, settings, &owner);
+        gateways.wishes.insert(cluster.clone(), wish);
+    }
+    let vpc_associations = gateways.vpc_associations(view);
+    let network = gateways.network(view, &vpc_associations);
+    let Gateways { reports, mut unknown, .. } = gateways;
+    unknown.sort();
+    unknown.dedup();
+    let desired = Desired {
+        network,
+        vpc_associations: vpc_associations.into_values().collect(),
+        ..Desired::nothing(owner)
+    };
+    Translation::wanting_but(settings.allowing_networks(desired), unknown, reports)
+}
+
+/// What a cluster wants of a service network.
+enum Wish {
+    /// Its VPC is to be associated, with these tags for what is made for it.
+    Associated { vpc: String, tags: Tags },
+    /// Nothing: it has no such Gateway, or is taken out.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// The Gateways of one name.
+struct Gateways<'a> {
+    scope: &'a Scope,
+    name: &'a str,
+    reports: Vec<Report>,
+    unknown: Vec<String>,
+    wishes: BTreeMap<ClusterId, Wish>,
+}
+
+impl Gateways<'_> {
+    /// What one cluster wants; its Gateways are reported on.
+    fn wish(
+        &mut self,
+        view: &View,
+        cluster: &ClusterId,
+        facts: &ClusterFacts,
+        settings: &Settings,
+        owner: &Owner,
+    ) -> Wish {
+        // Asked for together with the Gateways, which saves a round.
+        let _ = view.list(cluster, Kind::GatewayClass, None);
+        let gateways = match view.list_named(cluster, Kind::Gateway, self.name) {
+            Ok(gateways) => gateways,
+            Err(why) => {
+                self.unknown.push(why);
+                return Wish::Unknown;
+            }
+        };
+        let mut wish = Wish::Nothing;
+        for object in gateways.into_values() {
+            match gateway::whose(view, cluster, object) {
+                Whose::Others => {}
+                Whose::Unknown(why) => {
+                    self.unknown.push(why);
+                    wish = Wish::Unknown;
+                }
+                Whose::Ours => {
+                    let report = report(view, cluster, object, self.name, settings, &mut self.unknown);
+                    let is_wanting = report.accepted.is_true() || was_programmed_by_us(object);
+                    self.reports.push(Report::Gateway(report));
+                    if is_wanting && matches!(wish, Wish::Nothing) {
+                        let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
+                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)));
+                        wish = Wish::Associated { vpc: facts.vpc.clone(), tags };
+                    }
+                }
+            }
+        }
+        wish
+    }
+
+    /// The associations by VPC: of the clusters that want one, and as they are those of clusters of which nothing is known.
+    ///
+    /// An association is marked with all clusters that want it, since several may share a VPC. A mark stays until its
+    /// cluster is known to want it no more.
+    fn vpc_associations(&mut self, view: &View) -> BTreeMap<String, DesiredVpcAssociation> {
+        let mut wanted: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
+        for (cluster, wish) in &self.wishes {
+            let Wish::Associated { vpc, tags } = wish else { continue };
+            let association = wanted.entry(vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
+                network: self.name.to_owned(),
+                vpc: vpc.clone(),
+                security_groups: BTreeSet::new(),
+                tags: tags.clone(),
+            });
+            association.tags.insert(naming::wanted_by(cluster), cluster.to_string());
+        }
+        let ours = view.actual.vpc_associations.iter().filter(|held| held.ownership == Ownership::Ours);
+        for held in ours.filter(|held| held.network == self.name) {
+            let mut given_up = vec![];
+            for (mark, cluster) in naming::wanting(&held.tags) {
+                match self.wishes.get(&cluster) {
+                    Some(Wish::Associated { .. }) => {}
+                    Some(Wish::Nothing) => given_up.push(mark),
+                    Some(Wish::Unknown) | None => {
+                        let as_it_is = || DesiredVpcAssociation {
+                            network: held.network.clone(),
+                            vpc: held.vpc.clone(),
+                            security_groups: held.security_groups.clone(),
+                            tags: held.tags.clone(),
+                        };
+                        let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
+                        association.tags.insert(mark, cluster.to_string());
+                        self.unknown.extend(view.snapshot.unknown(&cluster));
+                    }
+                }
+            }
+            if let Some(association) = wanted.get_mut(&held.vpc) {
+                association.tags.extend(given_up.into_iter().map(|mark| (mark, String::new())));
+            }
+        }
+        wanted
+    }
+
+    /// The network: wanted by a cluster; or as it is, while an association stays or nothing is known of the cluster that
+    /// it was made for.
+    fn network(
+        &self,
+        view: &View,
+        associations: &BTreeMap<String, DesiredVpcAssociation>,
+    ) -> Option<DesiredNetwork> {
+        let wanted = self.wishes.values().find_map(|wish| match wish {
+            Wish::Associated { tags, .. } => Some(tags.clone()),
+            Wish::Nothing | Wish::Unknown => None,
+        });
+        let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
+        let held = view.actual.networks.iter().find(ours);
+        let kept = held.filter(|held| {
+            let is_unknown =
+                |cluster: &ClusterId| matches!(self.wishes.get(cluster), None | Some(Wish::Unknown));
+            let first = naming::maker(self.scope, &held.tags);
+            !associations.is_empty() || first.is_some_and(|first| is_unknown(&first))
+        });
+        let tags = wanted.or_else(|| kept.map(|held| held.tags.clone()))?;
+        Some(DesiredNetwork { name: self.name.to_owned(), tags })
+    }
+}
+
+fn report(
+    view: &View,
+    cluster: &ClusterId,
+    object: &Value,
+    name: &str,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> GatewayReport {
+    let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
+    let subject = subject(cluster, Kind::Gateway, object);
+    let judged = match gateway::judge(Some((view, cluster)), object) {
+        Ok(judged) => judged,
+        Err(problem) => {
+            let accepted = Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string());
+            return GatewayReport { subject, accepted, listeners: vec![], vpc, addresses: vec![] };
+        }
+    };
+    let accepted = name_problem(name).map_or_else(
+        || judged.accepted.clone(),
+        |problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()),
+    );
+    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
+    let listeners = judged
+        .listeners
+        .iter()
+        .map(|listener| ListenerReport {
+            name: listener.wire.name.clone(),
+            supported_kinds: listener.kinds.iter().map(|kind| kind.as_str()).collect(),
+            attached_routes: routes.get(&listener.wire.name).copied().unwrap_or_default(),
+            accepted: listener.accepted.clone(),
+            resolved_refs: listener.resolved_refs.clone(),
+            certificate_missing: listener.certificate_missing.as_ref().map(ToString::to_string),
+            conflicted: listener.conflicted.clone(),
+        })
+        .collect();
+    GatewayReport { subject, accepted, listeners, vpc, addresses }
+}
+
+/// Why the Gateway's name cannot be a service network's.
+fn name_problem(name: &str) -> Option<Problem> {
+    let is_good = (3..=NETWORK_NAME_CHARS).contains(&name.len()) && label(name, NETWORK_NAME_CHARS) == name;
+    (!is_good).then(|| {
+        let text = format!(
+            "{} cannot be a service network's name; use 3 to {NETWORK_NAME_CHARS} lower-case letters, digits and \
+             single hyphens",
+            quoted(name)
+        );
+        Problem::new("metadata.name", text)
+    })
+}
+
+/// How many routes each listener takes, and the domain names under which they answer, oldest route first.
+fn attached_routes(
+    view: &View,
+    cluster: &ClusterId,
+    gateway: &JudgedGateway,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> (BTreeMap<String, usize>, Vec<String>) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: Vec<(String, String, Vec<String>)> = vec![];
+    for (route, object) in routes(view, cluster, settings, unknown) {
+        let mut listeners = BTreeSet::new();
+        let parents = route.parents.iter().filter(|parent| {
+            parent.is_gateway && parent.namespace == gateway.namespace && parent.name == gateway.name
+        });
+        for parent in parents {
+            match attach(view, &route, parent, gateway) {
+                Ok(attached) => {
+                    listeners.extend(attached.into_iter().map(|attached| attached.listener.wire.name));
+                }
+                Err(Refusal::Unknown(why)) => unknown.push(why),
+                Err(Refusal::Condition(_)) => {}
+            }
+        }
+        if listeners.is_empty() {
+            continue;
+        }
+        let created = route.meta.creation_timestamp.clone().unwrap_or_default();
+        let key = format!("{}/{}/{}", route.id.namespace, route.id.name, route.id.kind);
+        names.push((created, key, status::dns_names_of_route(object)));
+        for listener in listeners {
+            *counts.entry(listener).or_default() += 1;
+        }
+    }
+    names.sort();
+    let mut addresses: Vec<String> = vec![];
+    for name in names.into_iter().flat_map(|(_, _, names)| names) {
+        if addresses.len() < ADDRESSES_MAX && !addresses.contains(&name) {
+            addresses.push(name);
+        }
+    }
+    (counts, addresses)
+}

@@ -1,0 +1,30 @@
+//! The engine on AWS and on EKS clusters, as both functions run it: the one place that knows all adapters.
+
+mod settings;
+
+pub use settings::{ConfigError, WiringSettings};
+
+use trellis_aws::{Aws, AwsLattice, Clusters, HintQueue};
+use trellis_kube::RegisteredClusters;
+
+/// The engine as the functions run it.
+pub type Engine = trellis_engine::Engine<AwsLattice, RegisteredClusters<Clusters>, HintQueue>;
+
+/// The worker as the function `reconcile` runs it.
+pub type Worker = trellis_engine::Worker<AwsLattice, RegisteredClusters<Clusters>, HintQueue>;
+
+/// An engine with settings from `TRELLIS_*` and AWS from the SDK's environment. Makes no call.
+pub async fn engine_from_env() -> Result<Engine, ConfigError> {
+    let settings = WiringSettings::from_env()?;
+    let aws = Aws::from_env().await;
+    let mut queue = aws.hints(&settings.queue_url);
+    if let Some(url) = &settings.later_queue_url {
+        queue = queue.with_later(url);
+    }
+    Ok(Engine::new(
+        AwsLattice::new(aws.lattice(), aws.counts().clone()),
+        RegisteredClusters::new(aws.clusters(settings.cluster_tag.clone())),
+        queue,
+        settings.gateway,
+    ))
+}

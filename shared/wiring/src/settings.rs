@@ -1,0 +1,100 @@
+use trellis_aws::ClusterTag;
+use trellis_gateway::Settings;
+use trellis_lattice::Limits;
+
+/// The functions' settings.
+#[derive(Debug, Clone)]
+pub struct WiringSettings {
+    /// `TRELLIS_QUEUE_URL`.
+    pub queue_url: String,
+    /// `TRELLIS_LATER_QUEUE_URL`: of the function that reconciles.
+    pub later_queue_url: Option<String>,
+    /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
+    pub cluster_tag: ClusterTag,
+    /// `TRELLIS_OWNER` (default `trellis`), `TRELLIS_LIMITS` (JSON; default AWS's quotas) and `TRELLIS_ALLOWED_NETWORKS`
+    /// (names or ARNs with commas between; default none).
+    pub gateway: Settings,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable must be there.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The variable's value is of no use.
+    #[error("the environment variable {name} cannot be used: {reason}")]
+    Invalid {
+        /// The variable's name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl WiringSettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let invalid =
+            |name, error: &dyn std::fmt::Display| ConfigError::Invalid { name, reason: error.to_string() };
+        let cluster_tag = match get("TRELLIS_CLUSTER_TAG") {
+            Some(tag) => tag.parse().map_err(|error| invalid("TRELLIS_CLUSTER_TAG", &error))?,
+            None => ClusterTag::default(),
+        };
+        let limits = match get("TRELLIS_LIMITS") {
+            Some(json) => serde_json::from_str(&json).map_err(|error| invalid("TRELLIS_LIMITS", &error))?,
+            None => Limits::default(),
+        };
+        let allowed_networks = get("TRELLIS_ALLOWED_NETWORKS").unwrap_or_default();
+        let allowed_networks = allowed_networks.split(',').map(str::trim).filter(|one| !one.is_empty());
+        let allowed_networks = allowed_networks.map(str::to_owned).collect();
+        let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
+        Ok(Self {
+            queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
+            later_queue_url: get("TRELLIS_LATER_QUEUE_URL"),
+            cluster_tag,
+            gateway: Settings { installation, limits, allowed_networks },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<WiringSettings, ConfigError> {
+        let find =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        WiringSettings::from(find)
+    }
+
+    #[test]
+    fn a_queue_is_all_that_must_be_said() {
+        let settings = from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap();
+        assert_eq!(settings.gateway.installation, "trellis");
+        assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
+        assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
+    }
+
+    #[test]
+    fn allowed_networks_are_a_list() {
+        let settings =
+            from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_ALLOWED_NETWORKS", "corporate, arn:x ,,")]).unwrap();
+        let allowed: Vec<&str> = settings.gateway.allowed_networks.iter().map(String::as_str).collect();
+        assert_eq!(allowed, ["arn:x", "corporate"]);
+        assert!(from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap().gateway.allowed_networks.is_empty());
+    }
+
+    #[test]
+    fn a_raised_quota_is_told_by_its_name_and_a_misspelt_one_is_refused() {
+        let raised =
+            from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rulesPerListener": 100}"#)]).unwrap();
+        assert_eq!(raised.gateway.limits.rules_per_listener, 100);
+        let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
+        assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");
+    }
+}
