@@ -3,8 +3,10 @@
 use crate::harness::{Emulator, converge, limits, pass};
 use crate::wishes::{gateway, route};
 use serde_json::json;
+use trellis_aws::AwsLattice;
 use trellis_aws::End;
-use trellis_lattice::{Blocked, Limits, Quota, plan};
+use trellis_lattice::{Blocked, LimitOverrides, Limits, Quota, plan};
+use trellis_ports::Lattice;
 
 #[tokio::test]
 async fn a_region_without_room_for_a_target_group_gets_no_service_that_costs() {
@@ -46,4 +48,19 @@ async fn a_network_that_is_full_is_known_before_a_service_is_made() {
     second.target_groups.clear();
     second.services[0].listeners.clear();
     assert_eq!(crate::harness::inspect(&cold, &second).await.network_usage["my-hotel"], 2);
+}
+
+#[tokio::test]
+async fn the_accounts_quotas_count_before_defaults_and_what_a_person_has_set_before_both() {
+    let emulator = Emulator::instant();
+    emulator.configure(&json!({
+        "quotas": {"rules-per-listener": 40, "target-groups": 900, "services-per-network": 700},
+        "untold-quotas": ["L-75D4A19E"],
+    }));
+    let set = LimitOverrides { rules_per_listener: Some(25), ..LimitOverrides::default() };
+    let lattice = AwsLattice::new(&emulator.aws().await, set);
+    let limits = lattice.limits(&Limits::default()).await;
+    let expected = Limits { rules_per_listener: 25, target_groups_per_region: 900, ..Limits::default() };
+    assert_eq!(limits, expected, "of the untold one the default");
+    assert_eq!(emulator.all_calls()["servicequotas:ListAWSDefaultServiceQuotas"], 1);
 }
