@@ -41,7 +41,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e
 	$(MAKE) lint-template
 
 .PHONY: lint-template

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from stack.settings import LatticeDelays, Settings  # noqa: E402
-from stack.stack import Stack, running  # noqa: E402
-from stack.world import World  # noqa: E402
+from stack.settings import LatticeDelays, Settings
+from stack.stack import Stack, running
+from stack.world import World
 
 #: Short, so that the tests wait for what they test; the budget test sets the delays that its figures are given for.
 DELAYS = LatticeDelays("5ms", {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from stack.objects import gateway_arn
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
@@ -40,10 +42,13 @@ def test_pods_that_come_and_go_change_the_targets(world: World) -> None:
         items = lattice.list_targets(targetGroupIdentifier=group["id"])["items"]
         return sorted(item["id"] for item in items if item["status"] != "DRAINING")
 
+    def are(wanted: int, found: list[str]) -> bool:
+        return len(found) == wanted
+
     assert len(targets()) == 2
     for replicas in (4, 1):
         world.kubectl("scale", "deployment/inventory-ver1", f"--replicas={replicas}")
-        wait_for(f"{replicas} targets", targets, within=PROGRAMMED_SECONDS, until=lambda found, n=replicas: len(found) == n)
+        wait_for(f"{replicas} targets", targets, within=PROGRAMMED_SECONDS, until=partial(are, replicas))
 
 
 def test_a_deleted_route_leaves_nothing_in_vpc_lattice(world: World) -> None:

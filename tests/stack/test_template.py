@@ -121,7 +121,7 @@ def test_each_parameter_stands_in_one_group_of_the_console() -> None:
 
 
 #: Settings that the template gives the functions before the code reads them. A row whose setting is read must go.
-SETTINGS_AHEAD = {"TRELLIS_LEAVING_CLUSTERS", "TRELLIS_DEEP_LOOK_MINUTES"}
+SETTINGS_AHEAD = {"TRELLIS_DEEP_LOOK_MINUTES"}
 
 
 def test_the_functions_read_what_the_template_sets_and_are_given_what_they_read() -> None:

@@ -63,7 +63,8 @@ class Webhook:
         name = self.cluster.spec.name
         # The webhook has nothing to do with VPC Lattice: an endpoint that nothing listens on would show that it had.
         env = inherited() | aws_variables(endpoint, "http://127.0.0.1:9", credentials) | {
-            "TRELLIS_CLUSTER": self.cluster.spec.arn, "TRELLIS_QUEUE_URL": self.queue_url, "KUBECONFIG": str(self._kubeconfig), "RUST_LOG": "info",
+            "TRELLIS_CLUSTER": self.cluster.spec.arn, "TRELLIS_QUEUE_URL": self.queue_url, "KUBECONFIG": str(self._kubeconfig),
+            "RUST_LOG": "info",
         }
         argv: list[str | Path] = [
             self._binary, "--listen", f"127.0.0.1:{self.port}", "--metrics-listen", f"127.0.0.1:{self._metrics_port}",

@@ -66,7 +66,13 @@ mod tests {
     fn the_sample_batch_is_of_the_hint_queue_with_its_groups_and_counts() {
         let messages: Vec<Message> = sample().records.into_iter().map(message).collect();
         let groups: Vec<&str> = messages.iter().filter_map(|one| one.group.as_deref()).collect();
-        assert_eq!(groups, ["gateway/my-hotel", "route/HTTPRoute/trellis-one/default/inventory"]);
+        assert_eq!(
+            groups,
+            [
+                "gateway/123456789012/us-west-2/my-hotel",
+                "route/123456789012/us-west-2/HTTPRoute/trellis-one/default/inventory"
+            ]
+        );
         assert!(messages.iter().all(|one| one.receives >= 1 && one.sent.is_some()), "{messages:?}");
     }
 

@@ -140,7 +140,7 @@ pub fn whole_cluster(cluster: &ClusterId, moment: &str) -> UnitHint {
         cluster: cluster.clone(),
         kind: Kind::Namespace,
         namespace: String::new(),
-        name: "kube-system".to_owned(),
+        name: "default".to_owned(),
         uid: String::new(),
         generation: 0,
     };

@@ -159,7 +159,10 @@ impl From<AwsError> for CallError {
 /// | expired or unknown credentials, clock skew | Retry: new credentials come with the next invocation |
 /// | conflict, not found | Stale |
 /// | quota, validation, access denied, any other | Terminal |
+///
+/// SQS's codes come with the prefix of its older protocol (`AWS.SimpleQueueService.RequestThrottled`), which says nothing.
 fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
+    let code = code.and_then(|code| code.rsplit(['.', '#']).next());
     match (code, status) {
         (Some("ConflictException" | "ResourceNotFoundException" | "ResourceInUseException"), _) => {
             ErrorClass::Stale
@@ -285,6 +288,8 @@ mod tests {
             (400, "ThrottledException", ErrorClass::Retry),
             (400, "TooManyRequestsException", ErrorClass::Retry),
             (503, "Whatever", ErrorClass::Retry),
+            (403, "AWS.SimpleQueueService.RequestThrottled", ErrorClass::Retry),
+            (400, "AWS.SimpleQueueService.BatchRequestTooLong", ErrorClass::Terminal),
         ] {
             assert_eq!(answer(status, code, "", None).class(), class, "{status} {code}");
         }

@@ -188,7 +188,7 @@ fn orphans(owned: &[Owned], wanted: &BTreeMap<UnitKey, ObjectRef>) -> BTreeMap<S
 }
 
 /// The unit that made a resource. The text of the key is believed only if the hash, which ownership is told by, is its.
-fn unit_of(owned: &Owned) -> Option<UnitKey> {
+pub(crate) fn unit_of(owned: &Owned) -> Option<UnitKey> {
     owned.key.parse::<UnitKey>().ok().filter(|unit| unit.hash() == owned.unit)
 }
 
@@ -215,7 +215,7 @@ fn cluster_states<C>(members: &Members<C>, snapshot: &Snapshot) -> BTreeMap<Stri
 }
 
 /// The object that a unit is named after.
-fn object_of(unit: &UnitKey) -> ObjectRef {
+pub(crate) fn object_of(unit: &UnitKey) -> ObjectRef {
     let object = |cluster: &ClusterId, kind: Kind, namespace: &str, name: &str| ObjectRef {
         cluster: cluster.clone(),
         kind,

@@ -2,13 +2,13 @@
 
 use crate::figures::Figures;
 use crate::observe::Reader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
-use trellis_gateway::{ClusterFacts, Read, ReadResult, Snapshot, StatusPatch};
+use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Snapshot, StatusPatch};
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
 use trellis_telemetry::Metric;
@@ -176,6 +176,17 @@ impl<C: Cluster> Members<C> {
             (id, member)
         };
         Self { facts: fleet.facts, clusters: fleet.clusters.into_iter().map(member).collect() }
+    }
+
+    /// With these clusters, which nobody has registered and a person takes out.
+    pub(crate) fn with_leaving(mut self, leaving: &BTreeSet<ClusterId>) -> Self {
+        for id in leaving {
+            self.facts.retain(|facts| facts.id != *id);
+            let facts = ClusterFacts::registered(id.clone(), String::new());
+            self.facts.push(ClusterFacts { state: ClusterState::Leaving, ..facts });
+            self.clusters.entry(id.clone()).or_insert_with(|| Err("it is taken out".to_owned()));
+        }
+        self
     }
 
     /// The cluster, or why it cannot be asked.

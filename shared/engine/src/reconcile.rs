@@ -1,5 +1,6 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
+use crate::drift::{object_of, unit_of};
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::Outbox;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use trellis_gateway::{
     Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
-    dependents, to_inspect, told_units, wants, wants_dependents,
+    dependents, to_inspect, told_units, units_of_cluster, wants, wants_cluster, wants_dependents,
 };
+use trellis_hint::{ClusterId, UnitKey};
 use trellis_lattice::{Actual, Outcome};
 use trellis_ports::{Applied, Awaited, Budget, Cluster, Clusters, End, ErrorClass, Lattice, Queue};
 use trellis_telemetry::Metric;
@@ -50,6 +52,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             self.figures.add(Metric::HintsUnregistered, task.hints.len());
             return Ok(Verdict::Done);
         }
+        if let UnitKey::Cluster { cluster } = &task.unit {
+            return self.look_at_cluster(&members, cluster, outbox).await;
+        }
         let mut snapshot = self.observe(&members, task).await?;
         let statuses = Statuses {
             members: &members,
@@ -74,8 +79,32 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(verdict(task, &assessment, applied, &untold))
     }
 
+    /// Tells all units of a cluster to look, those too that own something and whose object is gone: changes of it may have
+    /// gone unnoticed. A unit that is as it should be costs its reads and changes nothing.
+    async fn look_at_cluster(
+        &self,
+        members: &Members<C::Cluster>,
+        cluster: &ClusterId,
+        outbox: &Outbox,
+    ) -> Result<Verdict, UnitError> {
+        let start = members.snapshot();
+        let observed = observe(&members.clusters, start, |snapshot| wants_cluster(cluster, snapshot)).await?;
+        if let Some(why) = observed.snapshot.unknown(cluster) {
+            return Ok(Verdict::Held(why));
+        }
+        let owned = self.lattice.owned(&self.settings.installation).await?;
+        let of_cluster = owned.iter().filter_map(unit_of).filter(|unit| unit.cluster() == Some(cluster));
+        outbox.put(units_of_cluster(cluster, &observed.snapshot));
+        outbox.put(of_cluster.map(|unit| {
+            let object = object_of(&unit);
+            (unit, object)
+        }));
+        Ok(Verdict::Done)
+    }
+
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
-        Ok(Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures))
+        let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
+        Ok(members.with_leaving(&self.settings.leaving))
     }
 
     /// Reads what the unit needs, at least as new as the hints say.

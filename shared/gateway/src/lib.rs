@@ -85,6 +85,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
     pub allowed_networks: BTreeSet<String>,
+    /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
+    pub leaving: BTreeSet<ClusterId>,
 }
 
 impl Settings {
@@ -170,6 +172,9 @@ pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     view.unanswered()
 }
 
+/// Kinds beside the routes' that units are named after.
+const WITH_UNITS: [Kind; 4] = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
+
 /// Everything that a drift pass reads of the registered clusters: a list of every kind from each.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
     let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
@@ -183,6 +188,37 @@ pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
         })
     });
     lists.filter(|read| !snapshot.has_answer(read)).collect()
+}
+
+/// What has to be read of one cluster for [`units_of_cluster`]: a list of every kind that units are named after.
+pub fn wants_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> Vec<Read> {
+    let kinds = ROUTE_KINDS.into_iter().chain(WITH_UNITS);
+    let lists = kinds.map(|kind| Read::List {
+        cluster: cluster.clone(),
+        kind,
+        namespace: None,
+        name: None,
+        service: None,
+    });
+    lists.filter(|read| !snapshot.has_answer(read)).collect()
+}
+
+/// The units of all objects of one cluster, and whoever imports what it exports: whom to hint at when changes of the cluster
+/// may have gone unnoticed. Each with the object that the hint is to name.
+pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
+    let mut units = BTreeMap::new();
+    for (key, object) in
+        ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(|kind| snapshot.all(cluster, kind))
+    {
+        let named = object_ref(cluster, key.kind, object);
+        if key.kind == Kind::ServiceExport {
+            let (kind, cluster) = (key.kind, cluster.clone());
+            let (namespace, name) = (key.namespace.clone(), key.name.clone());
+            units.insert(UnitKey::Dependents { kind, cluster, namespace, name }, named.clone());
+        }
+        units.insert(unit_of(cluster, key), named);
+    }
+    units
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
@@ -257,8 +293,7 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     let mut units = BTreeMap::new();
     for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         let all = |kind| snapshot.all(cluster, kind);
-        let with_units = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
-        for (key, object) in ROUTE_KINDS.into_iter().chain(with_units).flat_map(all) {
+        for (key, object) in ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(all) {
             let unit = unit_of(cluster, key);
             if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));

@@ -345,7 +345,7 @@ proptest! {
     }
 
     #[test]
-    fn the_references_of_all_objects_find_whom_a_search_of_the_lists_finds(
+    fn the_references_of_all_objects_find_everybody_whom_a_search_of_the_lists_finds(
         objects in prop::collection::vec(told(), 0..14),
     ) {
         let snapshot = snapshot(&objects);
@@ -357,7 +357,8 @@ proptest! {
                 };
                 let searched: BTreeSet<UnitKey> =
                     dependents(&unit, &snapshot).into_iter().map(|(unit, _)| unit).collect();
-                prop_assert_eq!(found_by_references(&snapshot, cluster, &service), searched, "{}", unit);
+                let found = found_by_references(&snapshot, cluster, &service);
+                prop_assert!(searched.is_subset(&found), "{}: {:?} and not {:?}", unit, searched, found);
             }
         }
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use trellis_aws::ClusterTag;
 use trellis_gateway::Settings;
 use trellis_lattice::{LimitOverrides, Limits};
@@ -54,12 +55,22 @@ impl WiringSettings {
         let allowed_networks = get("TRELLIS_ALLOWED_NETWORKS").unwrap_or_default();
         let allowed_networks = allowed_networks.split(',').map(str::trim).filter(|one| !one.is_empty());
         let allowed_networks = allowed_networks.map(str::to_owned).collect();
+        let leaving = get("TRELLIS_LEAVING_CLUSTERS").unwrap_or_default();
+        let leaving = leaving.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::parse);
+        let leaving = leaving
+            .collect::<Result<BTreeSet<_>, _>>()
+            .map_err(|error| invalid("TRELLIS_LEAVING_CLUSTERS", &error))?;
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
             later_queue_url: get("TRELLIS_LATER_QUEUE_URL"),
             cluster_tag,
-            gateway: Settings { installation, limits: limits.over(&Limits::default()), allowed_networks },
+            gateway: Settings {
+                installation,
+                limits: limits.over(&Limits::default()),
+                allowed_networks,
+                leaving,
+            },
             limits,
         })
     }
@@ -81,6 +92,17 @@ mod tests {
         assert_eq!(settings.gateway.installation, "trellis");
         assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
         assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
+    }
+
+    #[test]
+    fn clusters_that_leave_are_a_list_of_arns_and_anything_else_is_refused() {
+        let leaving = |value| from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LEAVING_CLUSTERS", value)]);
+        let arn = "arn:aws:eks:us-west-2:123456789012:cluster/gone";
+        let found: Vec<String> =
+            leaving(arn).unwrap().gateway.leaving.iter().map(ToString::to_string).collect();
+        assert_eq!(found, [arn]);
+        assert!(leaving("").unwrap().gateway.leaving.is_empty());
+        assert!(leaving("gone").unwrap_err().to_string().contains("TRELLIS_LEAVING_CLUSTERS"));
     }
 
     #[test]

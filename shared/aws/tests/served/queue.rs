@@ -66,3 +66,21 @@ async fn a_message_is_put_off_by_seconds_and_never_longer_than_the_queue_takes()
         server.asked().into_iter().map(|asked| asked.body["VisibilityTimeout"].clone()).collect();
     assert_eq!(seconds, [json!(15), json!(43_200)]);
 }
+
+#[tokio::test]
+async fn a_hint_for_later_goes_into_the_other_queue_with_a_delay_that_is_never_longer_than_that_takes() {
+    const LATER: &str = "https://sqs.us-west-2.amazonaws.com/000000000000/later";
+    let sent = json!({"MessageId": "m"});
+    let server = Server::in_order(vec![(200, sent.clone()), (200, sent)]);
+    let queue = server.aws().await.hints(QUEUE);
+    let error = queue.send_later(&hint(0).hint, Duration::from_secs(15)).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Terminal, "{error}");
+    let queue = queue.with_later(LATER);
+    queue.send_later(&hint(0).hint, Duration::from_secs(15)).await.unwrap();
+    queue.send_later(&hint(0).hint, Duration::from_hours(100)).await.unwrap();
+    let calls: Vec<Value> = server.asked().into_iter().map(|asked| asked.body).collect();
+    let delays: Vec<Value> = calls.iter().map(|call| call["DelaySeconds"].clone()).collect();
+    assert_eq!(delays, [json!(15), json!(900)]);
+    let elsewhere = |call: &Value| call["QueueUrl"] == LATER && call.get("MessageGroupId").is_none();
+    assert!(calls.iter().all(elsewhere), "{calls:?}");
+}

@@ -3,10 +3,9 @@
 use super::cluster_routes::{objects, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
-use crate::backend::exporters_of;
+use crate::backend::{exporters_of, referent_kind};
 use crate::gateway::is_our_class;
 use crate::problem::Problem;
-use crate::references::refers_to;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
 use crate::view::{Found, View};
@@ -229,6 +228,14 @@ pub(crate) fn left_behind(view: &View, cluster: &ClusterId, gone: &UnitKey) -> H
         }
     }
     hints
+}
+
+fn refers_to(route: &Route, kind: Kind, namespace: &str, name: &str) -> bool {
+    route.rules.iter().flat_map(|rule| &rule.backends).any(|backend| {
+        referent_kind(backend) == Ok(kind)
+            && backend.name == name
+            && backend.namespace.as_deref().unwrap_or(&route.id.namespace) == namespace
+    })
 }
 
 fn backend_namespaces(route: &Route) -> BTreeSet<&str> {

@@ -139,6 +139,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         installation: "trellis".into(),
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
+        leaving: BTreeSet::new(),
     };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
