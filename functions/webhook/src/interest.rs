@@ -2,8 +2,8 @@
 //!
 //! A cluster has thousands of Services and slices that no route knows, whose reviews must cost nearly nothing; and where a
 //! route does, its unit is told at once, so that nobody has to search all routes for a new Pod. So the webhook keeps an
-//! index of the references of all routes and exports, as [`trellis_gateway::references`] reads them: the same function
-//! that the reconciler searches with.
+//! index of the references of all routes and exports, as [`trellis_gateway::references`] reads them: by the same rules as
+//! the reconciler's search.
 //!
 //! The index may name too many, never too few. It lags behind what is stored, and each of two replicas sees half of the
 //! reviews, so:
@@ -11,9 +11,9 @@
 //! - while any of the referring kinds is not in view, nothing is known, and the search is left to the reconciler;
 //! - what a passing review of a route names counts at once, before a watch shows the route;
 //! - a change of a Service is remembered for some minutes. When a reference to it comes into view that this replica has not
-//!   reviewed, the change is told to the referrer then: its own hint may have been worked on before. When this replica
-//!   reviews a new reference, only a change counts that may not be stored yet: what is stored, the referrer's own hint
-//!   reads.
+//!   reviewed, the change is told to the referrer then: its own hint may have been worked on before. What was changed
+//!   before a new referrer was made counts as read by the referrer's own hint, and so does what this replica reviewed
+//!   before the referrer.
 //!
 //! A hint that is told twice for one change, here or by the other replica, has one de-duplication id.
 
@@ -30,8 +30,8 @@ use trellis_hint::{Kind, UnitKey};
 /// them, so that a review costs the queue no more than a few batches.
 pub const REFERRERS_MAX: usize = 32;
 
-/// How long after its review a change may not be stored yet: more than the reader of a hint waits for it.
-const STORED_AFTER_MAX: Duration = Duration::from_secs(2);
+/// How much older than a new referrer a change may be to be told to it: creation times are whole seconds of another clock.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// The most Services kept from reviews alone, about 1 MB: beyond it nothing is known until the oldest age out.
 const LEARNED_MAX: usize = 4096;
@@ -58,6 +58,17 @@ pub enum Referrers {
     Units(BTreeSet<UnitKey>),
     /// Not known here, or too many: the reconciler is to search.
     Unknown,
+}
+
+/// A referring object, as a watch shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewed {
+    /// Its namespace and name.
+    pub name: ObjectName,
+    /// What it refers to.
+    pub references: References,
+    /// How long ago it was created.
+    pub age: Duration,
 }
 
 /// The references of a cluster's routes and exports.
@@ -130,40 +141,34 @@ impl Interest {
     pub fn replace(
         &mut self,
         kind: Kind,
-        objects: impl IntoIterator<Item = (ObjectName, References)>,
+        objects: impl IntoIterator<Item = Viewed>,
         now: Instant,
     ) -> Vec<Late> {
         for (_, (id, references)) in self.objects.remove(&kind).unwrap_or_default() {
             self.release(id, &references);
         }
-        let late =
-            objects.into_iter().flat_map(|(object, named)| self.apply(kind, object, named, now)).collect();
+        let late = objects.into_iter().flat_map(|object| self.apply(kind, object, now)).collect();
         self.in_view.insert(kind);
         late
     }
 
-    /// An object is stored, with these references.
+    /// An object is stored.
     #[must_use]
-    pub fn apply(
-        &mut self,
-        kind: Kind,
-        object: ObjectName,
-        references: References,
-        now: Instant,
-    ) -> Vec<Late> {
-        let (id, references) = (self.next_id, Arc::new(references));
+    pub fn apply(&mut self, kind: Kind, object: Viewed, now: Instant) -> Vec<Late> {
+        let (id, references) = (self.next_id, Arc::new(object.references));
         self.next_id += 1;
         for service in &references.services {
             self.referrers.entry(service.clone()).or_default().insert(id, references.clone());
         }
-        let before = self.objects.entry(kind).or_default().insert(object, (id, references.clone()));
+        let before = self.objects.entry(kind).or_default().insert(object.name, (id, references.clone()));
         let known = |service: &ServiceName, unit: &UnitKey| {
             let was_named =
                 |before: &References| before.services.contains(service) && before.units.contains(unit);
             before.as_ref().is_some_and(|(_, before)| was_named(before))
                 || self.learned.get(service, now).is_some_and(|units| units.contains(unit))
         };
-        let late = late(&self.changed, &references, WINDOW, now, known, &mut self.has_forgotten);
+        let age_max = if before.is_some() { WINDOW } else { WINDOW.min(object.age.saturating_add(SLACK)) };
+        let late = late(&self.changed, &references, age_max, now, known, &mut self.has_forgotten);
         if let Some((id, before)) = before {
             self.release(id, &before);
         }
@@ -183,10 +188,7 @@ impl Interest {
     }
 
     /// A review shows an object about to be stored, with these references.
-    #[must_use]
-    pub fn learn(&mut self, references: &References, now: Instant) -> Vec<Late> {
-        let never = |_: &ServiceName, _: &UnitKey| false;
-        let late = late(&self.changed, references, STORED_AFTER_MAX, now, never, &mut self.has_forgotten);
+    pub fn learn(&mut self, references: &References, now: Instant) {
         for service in &references.services {
             let mut units = self.learned.get(service, now).cloned().unwrap_or_default();
             // One more than is told directly says that there are too many.
@@ -195,7 +197,6 @@ impl Interest {
             units.extend(new);
             self.learned.put(service.clone(), units, now);
         }
-        late
     }
 
     /// A review shows a change of this Service or its endpoints.

@@ -30,6 +30,16 @@ fn route(name: &str, services: &[&str]) -> References {
     }
 }
 
+/// `shop/<name>` as a watch shows it, so long after it was created.
+fn viewed_after(age: Duration, name: &str, references: References) -> Viewed {
+    Viewed { name: service("shop", name), references, age }
+}
+
+/// One that has been there for long.
+fn viewed(name: &str, references: References) -> Viewed {
+    viewed_after(WINDOW, name, references)
+}
+
 fn complete() -> Interest {
     let mut interest = Interest::new();
     for kind in REFERRING_KINDS {
@@ -67,9 +77,7 @@ fn nothing_is_known_until_every_referring_kind_is_in_view_and_again_when_one_is_
 fn a_service_has_the_referrers_that_name_it_as_long_as_they_do() {
     let (mut interest, now) = (complete(), Instant::now());
     let apply = |interest: &mut Interest, name: &str, services: &[&str]| {
-        assert!(
-            interest.apply(Kind::HTTPRoute, service("shop", name), route(name, services), now).is_empty()
-        );
+        assert!(interest.apply(Kind::HTTPRoute, viewed(name, route(name, services)), now).is_empty());
     };
     apply(&mut interest, "r1", &["s", "t"]);
     apply(&mut interest, "r1", &["s"]);
@@ -85,7 +93,7 @@ fn a_service_has_the_referrers_that_name_it_as_long_as_they_do() {
 #[test]
 fn what_a_review_names_counts_at_once_and_until_a_watch_must_have_shown_it() {
     let (mut interest, start) = (complete(), Instant::now());
-    assert!(interest.learn(&route("r", &["s"]), start).is_empty());
+    interest.learn(&route("r", &["s"]), start);
     assert_eq!(interest.referrers(&service("shop", "s"), start + WINDOW / 2), units(&["r"]));
     assert_eq!(interest.referrers(&service("shop", "s"), start + WINDOW), units(&[]));
 }
@@ -95,16 +103,16 @@ fn more_than_can_be_kept_or_told_is_left_to_the_search() {
     let (mut interest, start) = (complete(), Instant::now());
     for number in 0..REFERRERS_MAX {
         let name = format!("r{number}");
-        let _ = interest.learn(&route(&name, &["s"]), start);
+        interest.learn(&route(&name, &["s"]), start);
     }
     assert!(
         matches!(interest.referrers(&service("shop", "s"), start), Referrers::Units(all) if all.len() == 32)
     );
-    let _ = interest.learn(&route("one-more", &["s"]), start);
+    interest.learn(&route("one-more", &["s"]), start);
     assert_eq!(interest.referrers(&service("shop", "s"), start), Referrers::Unknown);
 
     for number in 0..=LEARNED_MAX {
-        let _ = interest.learn(&route("r", &[&format!("s{number}")]), start);
+        interest.learn(&route("r", &[&format!("s{number}")]), start);
     }
     assert_eq!(interest.referrers(&service("other", "s"), start), Referrers::Unknown);
     assert_eq!(interest.referrers(&service("other", "s"), start + WINDOW), units(&[]));
@@ -116,26 +124,29 @@ fn a_change_is_told_to_a_referrer_that_comes_into_view_after_it_once() {
     interest.remember(service("shop", "s"), change("s", 1), start);
     interest.remember(service("shop", "t"), change("t", 1), start + WINDOW / 4);
     let apply = |interest: &mut Interest, services: &[&str]| {
-        interest.apply(Kind::HTTPRoute, service("shop", "r"), route("r", services), start + WINDOW / 2)
+        interest.apply(Kind::HTTPRoute, viewed("r", route("r", services)), start + WINDOW / 2)
     };
     assert_eq!(apply(&mut interest, &["s"]), [(route_unit("r"), change("s", 1))]);
     assert!(apply(&mut interest, &["s"]).is_empty(), "it was told when it came");
     assert_eq!(apply(&mut interest, &["s", "t"]), [(route_unit("r"), change("t", 1))]);
-    let too_late = interest.apply(Kind::GRPCRoute, service("shop", "g"), route("g", &["s"]), start + WINDOW);
+    let too_late = interest.apply(Kind::GRPCRoute, viewed("g", route("g", &["s"])), start + WINDOW);
     assert!(too_late.is_empty());
     assert!(!interest.take_forgotten());
 }
 
 #[test]
-fn a_change_before_the_review_of_a_referrer_is_told_while_it_may_not_be_stored() {
+fn a_change_before_a_referrer_was_made_or_reviewed_here_is_read_by_its_own_hint() {
     let (mut interest, start) = (complete(), Instant::now());
     interest.remember(service("shop", "s"), change("s", 1), start);
-    assert_eq!(interest.learn(&route("r", &["s"]), start), [(route_unit("r"), change("s", 1))]);
-    assert!(interest.learn(&route("q", &["s"]), start + STORED_AFTER_MAX).is_empty());
-    // What was learnt needs nothing more when a watch shows it.
-    let seen =
-        interest.apply(Kind::HTTPRoute, service("shop", "q"), route("q", &["s"]), start + STORED_AFTER_MAX);
-    assert!(seen.is_empty());
+    let now = start + SLACK * 3;
+    // Reviewed by the other replica: made after the change, and before it.
+    let made_after = viewed_after(SLACK, "r", route("r", &["s"]));
+    assert!(interest.apply(Kind::HTTPRoute, made_after, now).is_empty());
+    let made_before = viewed_after(SLACK * 3, "q", route("q", &["s"]));
+    assert_eq!(interest.apply(Kind::HTTPRoute, made_before, now), [(route_unit("q"), change("s", 1))]);
+    // Reviewed here: changes since then found it.
+    interest.learn(&route("p", &["s"]), now);
+    assert!(interest.apply(Kind::HTTPRoute, viewed("p", route("p", &["s"])), now).is_empty());
 }
 
 #[test]
@@ -145,7 +156,7 @@ fn a_reference_after_more_changes_than_are_remembered_is_known_to_be_told_nothin
         interest.remember(service("shop", &format!("s{number}")), change("s", 1), start);
     }
     let forgotten = format!("s{CHANGED_MAX}");
-    let late = interest.apply(Kind::HTTPRoute, service("shop", "r"), route("r", &[&forgotten]), start);
+    let late = interest.apply(Kind::HTTPRoute, viewed("r", route("r", &[&forgotten])), start);
     assert!(late.is_empty() && interest.take_forgotten() && !interest.take_forgotten());
 }
 
@@ -213,7 +224,7 @@ proptest! {
             match event {
                 Event::Apply(kind, name, shape) => {
                     let object = object(kind, name, shape);
-                    let late = interest.apply(REFERRING_KINDS[kind], service("shop", NAMES[name]), references_in(kind, &object), now);
+                    let late = interest.apply(REFERRING_KINDS[kind], viewed(NAMES[name], references_in(kind, &object)), now);
                     prop_assert!(late.is_empty());
                     objects.insert((kind, name), object);
                 }
@@ -226,7 +237,7 @@ proptest! {
                     objects.extend(all.iter().map(|&(name, shape)| ((kind, name), object(kind, name, shape))));
                     let listed = objects.iter().filter(|((other, _), _)| *other == kind);
                     let listed: Vec<_> = listed
-                        .map(|((_, name), object)| (service("shop", NAMES[*name]), references_in(kind, object)))
+                        .map(|((_, name), object)| viewed(NAMES[*name], references_in(kind, object)))
                         .collect();
                     prop_assert!(interest.replace(REFERRING_KINDS[kind], listed, now).is_empty());
                     in_view.insert(kind);
@@ -258,7 +269,7 @@ fn a_backend_of_the_group_core_has_its_changes_told() {
         {"backendRefs": [{"group": "core", "kind": "Service", "name": "s"}]}]}});
     let (mut interest, now) = (complete(), Instant::now());
     let references = crate::review::references_of(&cluster(), Kind::HTTPRoute, &route);
-    let _ = interest.apply(Kind::HTTPRoute, service("shop", "r"), references, now);
+    let _ = interest.apply(Kind::HTTPRoute, viewed("r", references), now);
     let slice = json!({"kind": {"group": "discovery.k8s.io", "kind": "EndpointSlice"}, "operation": "DELETE", "name": "s-x",
         "namespace": "shop", "oldObject": {"metadata": {"labels": {"kubernetes.io/service-name": "s"}}}});
     let Decision::Hints(hints) = decide(&slice, &cluster(), &interest, now) else { panic!("dropped") };

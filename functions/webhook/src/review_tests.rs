@@ -1,7 +1,9 @@
 //! The admission facts that reach the webhook, one row each.
 
 use super::*;
+use crate::interest::Viewed;
 use serde_json::json;
+use std::time::Duration;
 use trellis_hint::names::NAME_CHARS_MAX;
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
@@ -35,12 +37,9 @@ fn narrow_interest() -> Interest {
         let _ = interest.replace(kind, [], now);
     }
     let route = json!({"metadata": {"name": "r", "namespace": "ns"}, "spec": {"rules": [{"backendRefs": [{"name": "named"}]}]}});
-    let _ = interest.apply(
-        Kind::HTTPRoute,
-        ("ns".to_owned(), "r".to_owned()),
-        references_of(&cluster(), Kind::HTTPRoute, &route),
-        now,
-    );
+    let references = references_of(&cluster(), Kind::HTTPRoute, &route);
+    let viewed = Viewed { name: ("ns".to_owned(), "r".to_owned()), references, age: Duration::ZERO };
+    let _ = interest.apply(Kind::HTTPRoute, viewed, now);
     interest
 }
 

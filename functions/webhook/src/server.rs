@@ -4,7 +4,6 @@
 //! The one thing that is said back are warnings. Whoever does not know the path ([`crate::tls::path`]) is no API server:
 //! its body is not read, and its connection ends with the answer 404.
 
-use crate::interest::Late;
 use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use crate::queue::{Entry, HintQueue};
@@ -127,18 +126,7 @@ impl Reviewer {
         for service in services {
             interest.remember(service, review.told.clone(), now);
         }
-        let late = interest.learn(&review.references, now);
-        drop(interest);
-        tell_late(&self.queue, late);
-    }
-}
-
-/// Tells units of changes that were before they referred to what was changed.
-pub(crate) fn tell_late(queue: &HintQueue, late: Vec<Late>) {
-    for (unit, change) in late {
-        let hint = change.hint(unit);
-        tracing::info!(trace = hint.hint.trace.as_deref().unwrap_or_default(), unit = %hint.hint.unit, "hinted late");
-        queue.offer(Entry::from(&hint));
+        interest.learn(&review.references, now);
     }
 }
 

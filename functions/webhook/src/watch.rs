@@ -3,11 +3,10 @@
 //! One watch for each referring kind; of every object only the references stay. A kind that the cluster does not have names
 //! nothing and is looked for again now and then, since its CRD may come later.
 
-use crate::interest::{Interest, Late, ObjectName, object_name};
+use crate::interest::{Interest, Late, Viewed, object_name};
 use crate::losses::{Cause, Losses};
-use crate::queue::HintQueue;
+use crate::queue::{Entry, HintQueue};
 use crate::review::references_of;
-use crate::server::tell_late;
 use futures::StreamExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -15,7 +14,8 @@ use kube::{Api, Client, discovery};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
-use trellis_gateway::{REFERRING_KINDS, References};
+use time::OffsetDateTime;
+use trellis_gateway::REFERRING_KINDS;
 use trellis_hint::{ClusterId, Kind};
 use trellis_telemetry::chain;
 
@@ -103,21 +103,21 @@ impl Watches {
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Init) => found.clear(),
-                Ok(Event::InitApply(object)) => found.extend(self.named(kind, object)),
+                Ok(Event::InitApply(object)) => found.extend(self.viewed(kind, object)),
                 Ok(Event::InitDone) => {
                     self.replace(kind, std::mem::take(&mut found));
                     *listed = true;
                 }
                 Ok(Event::Apply(object)) => {
-                    if let Some((object, references)) = self.named(kind, object) {
+                    if let Some(object) = self.viewed(kind, object) {
                         let (now, mut interest) = (Instant::now(), self.write());
-                        let late = interest.apply(kind, object, references, now);
+                        let late = interest.apply(kind, object, now);
                         self.tell(interest, late);
                     }
                 }
                 Ok(Event::Delete(object)) => {
-                    if let Some((object, _)) = self.named(kind, object) {
-                        self.write().remove(kind, &object);
+                    if let Some(object) = self.viewed(kind, object) {
+                        self.write().remove(kind, &object.name);
                     }
                 }
                 // The stream would go on by itself, but silently: a fresh one lists again, so that the set is known to
@@ -128,29 +128,41 @@ impl Watches {
         WatchError::Ended
     }
 
-    fn replace(&self, kind: Kind, found: Vec<Named>) {
+    fn replace(&self, kind: Kind, found: Vec<Viewed>) {
         let (now, mut interest) = (Instant::now(), self.write());
         let late = interest.replace(kind, found, now);
         self.tell(interest, late);
     }
 
+    /// Tells units of changes that were before they referred to what was changed.
     fn tell(&self, mut interest: RwLockWriteGuard<'_, Interest>, late: Vec<Late>) {
         if interest.take_forgotten() {
             self.losses.note(Cause::Forgotten);
         }
         drop(interest);
-        tell_late(&self.queue, late);
+        for (unit, change) in late {
+            let hint = change.hint(unit);
+            let (trace, unit) = (hint.hint.trace.as_deref().unwrap_or_default(), &hint.hint.unit);
+            tracing::info!(trace, %unit, "hinted late");
+            self.queue.offer(Entry::from(&hint));
+        }
     }
 
-    fn named(&self, kind: Kind, object: DynamicObject) -> Option<Named> {
+    fn viewed(&self, kind: Kind, object: DynamicObject) -> Option<Viewed> {
         let DynamicObject { metadata, mut data, .. } = object;
+        let created = metadata.creation_timestamp.map_or(0, |created| created.0.as_second());
+        let age = OffsetDateTime::now_utc().unix_timestamp().saturating_sub(created);
         let named = serde_json::json!({
             "name": metadata.name,
             "namespace": metadata.namespace,
             "annotations": metadata.annotations,
         });
         data.as_object_mut()?.insert("metadata".to_owned(), named);
-        Some((object_name(&data)?, references_of(&self.cluster, kind, &data)))
+        Some(Viewed {
+            name: object_name(&data)?,
+            references: references_of(&self.cluster, kind, &data),
+            age: Duration::from_secs(u64::try_from(age).unwrap_or_default()),
+        })
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Interest> {
@@ -158,8 +170,6 @@ impl Watches {
         self.interest.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-type Named = (ObjectName, References);
 
 /// The kind as this cluster serves it, in its most stable version; `None` if it has no such kind.
 async fn find_kind(client: &Client, kind: Kind) -> Result<Option<ApiResource>, WatchError> {

@@ -222,9 +222,7 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
         post(&mut client, review(kind, name, spec)).await;
     }
     let units: Vec<String> = webhook.hints().await.iter().map(|hint| hint.unit.to_string()).collect();
-    // The first review of the Service may have been of what is not stored yet: the new route is told of it at once, and
-    // of the second by itself.
-    assert_eq!(units, ["route/123456789012/us-west-2/HTTPRoute/one/default/rates"; 3]);
+    assert_eq!(units, ["route/123456789012/us-west-2/HTTPRoute/one/default/rates"; 2]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Service",outcome="no_interest"} 2"#));
 }
 
