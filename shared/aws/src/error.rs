@@ -107,11 +107,6 @@ impl AwsError {
         Self { operation, text, code: None, class, retry_after, source: None }
     }
 
-    /// The operation, as the API reference names it.
-    pub fn operation(&self) -> &'static str {
-        self.operation
-    }
-
     /// The AWS error code, such as `ConflictException`; none when no answer came.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
