@@ -16,11 +16,6 @@ pub struct CallCounts(Arc<Mutex<Calls>>);
 const LATTICE: &str = "VPC Lattice";
 
 impl CallCounts {
-    /// The counts since the start or the last [`Self::take`].
-    pub fn snapshot(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_operation.clone()
-    }
-
     /// The counts since the last call; starts anew. Call it at the end of an invocation.
     pub fn take(&self) -> BTreeMap<String, u64> {
         self.take_calls().by_operation

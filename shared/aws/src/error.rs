@@ -13,6 +13,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 const CONFLICT_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The longest that a `Retry-After` header is believed, so that a wrong one cannot park a unit for hours.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
+/// The longest code of a quota (Service Quotas API reference, ServiceQuota).
+const QUOTA_CODE_CHARS_MAX: usize = 128;
 /// Message characters that are kept: a condition's message has 32,768, and a service's message is one sentence.
 const MESSAGE_CHARS_MAX: usize = 1024;
 
@@ -47,7 +49,10 @@ impl AwsError {
             ErrorClass::Terminal => None,
         };
         let text = match (&code, &error) {
-            (Some(code), _) => format!("{code}: {}", error.message().unwrap_or("no message")),
+            (Some(code), _) => {
+                let quota = quota_code(&error).map(|quota| format!(" (quota {quota} in Service Quotas)"));
+                format!("{code}: {}{}", error.message().unwrap_or("no message"), quota.unwrap_or_default())
+            }
             (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
             (None, SdkError::DispatchFailure(_)) => "the request did not reach the service".to_owned(),
             (None, SdkError::ConstructionFailure(_)) => "the request could not be built".to_owned(),
@@ -100,11 +105,6 @@ impl AwsError {
             ErrorClass::Terminal => None,
         };
         Self { operation, text, code: None, class, retry_after, source: None }
-    }
-
-    /// The operation, as the API reference names it.
-    pub fn operation(&self) -> &'static str {
-        self.operation
     }
 
     /// The AWS error code, such as `ConflictException`; none when no answer came.
@@ -190,6 +190,20 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
     }
 }
 
+/// Which quota is used up, as the answer's body tells it (API model, ServiceQuotaExceededException).
+fn quota_code<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        quota_code: String,
+    }
+    let body = error.raw_response()?.body().bytes()?;
+    let code = serde_json::from_slice::<Body>(body).ok()?.quota_code;
+    let is_code =
+        code.len() <= QUOTA_CODE_CHARS_MAX && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_code.then_some(code)
+}
+
 /// VPC Lattice's throttling and server errors carry `Retry-After` in seconds (API model, `retryAfterSeconds`).
 fn retry_after_header<E>(error: &SdkError<E, HttpResponse>) -> Option<Duration> {
     let seconds = error.raw_response()?.headers().get("retry-after")?.parse().ok()?;
@@ -205,7 +219,11 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
 
     fn answer(status: u16, code: &str, message: &str, header: Option<&str>) -> AwsError {
-        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        answer_with(status, code, message, header, SdkBody::empty())
+    }
+
+    fn answer_with(status: u16, code: &str, message: &str, header: Option<&str>, body: SdkBody) -> AwsError {
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), body);
         if let Some(header) = header {
             response.headers_mut().insert("retry-after", header.to_owned());
         }
@@ -223,6 +241,21 @@ mod tests {
         assert_eq!(error.retry_after(), None);
         assert_eq!(error.to_string(), "CreateService: ServiceQuotaExceededException: Limit of 10 rules.");
         assert!(error.source().is_some(), "the cause is kept");
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_is_named_if_the_answer_tells_it() {
+        let told = |body: &'static str| {
+            answer_with(402, "ServiceQuotaExceededException", "Too many.", None, SdkBody::from(body))
+                .to_string()
+        };
+        assert_eq!(
+            told(r#"{"quotaCode": "L-BB11C6B9", "serviceCode": "vpc-lattice"}"#),
+            "CreateService: ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas)"
+        );
+        for odd in ["", "{", r#"{"quotaCode": 7}"#, r#"{"quotaCode": "<script>"}"#] {
+            assert!(told(odd).ends_with(": Too many."), "{odd}");
+        }
     }
 
     #[test]

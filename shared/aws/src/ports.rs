@@ -1,15 +1,15 @@
 //! The engine's ports on AWS.
 
 use crate::{
-    CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, RegisteredCluster,
-    Registration, ResourceKind, Unusable,
+    Aws, CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, QuotaClient,
+    RegisteredCluster, Registration, ResourceKind, Unusable,
 };
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
-use trellis_lattice::{Actual, Desired, Outcome, Owner, Plan, TAG_UNIT};
+use trellis_lattice::{Actual, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_UNIT};
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
 };
@@ -19,12 +19,14 @@ use trellis_ports::{
 pub struct AwsLattice {
     client: LatticeClient,
     counts: CallCounts,
+    quotas: QuotaClient,
+    set: LimitOverrides,
 }
 
 impl AwsLattice {
-    /// VPC Lattice through this client, whose calls are counted there.
-    pub fn new(client: LatticeClient, counts: CallCounts) -> Self {
-        Self { client, counts }
+    /// VPC Lattice of this account. Limits are those of its quotas, but for what is `set`.
+    pub fn new(aws: &Aws, set: LimitOverrides) -> Self {
+        Self { client: aws.lattice(), counts: aws.counts().clone(), quotas: aws.quotas(), set }
     }
 }
 
@@ -67,6 +69,10 @@ impl Lattice for AwsLattice {
         };
         self.client.owned(installation, take).await?;
         Ok(owned)
+    }
+
+    async fn limits(&self, _: &Limits) -> Limits {
+        self.set.over(&self.quotas.limits().await)
     }
 
     fn take_calls(&self) -> Calls {

@@ -127,14 +127,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         hint: &Hint,
         snapshot: &Snapshot,
     ) -> Result<Option<Drifted>, UnitError> {
-        let actual = match to_inspect(unit, snapshot, &self.settings) {
+        let settings = self.settings().await;
+        let actual = match to_inspect(unit, snapshot, &settings) {
             Some(desired) => {
                 let candidates = candidate_service_names(unit, std::slice::from_ref(hint));
                 self.lattice.inspect(&desired, &candidates, self.began()).await?
             }
             None => Actual::default(),
         };
-        let assessment = assess(snapshot, &actual, unit, &self.settings);
+        let assessment = assess(snapshot, &actual, unit, &settings);
         if !assessment.translation.held.is_empty() && assessment.plan.is_none() {
             return Ok(None);
         }

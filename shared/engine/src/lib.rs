@@ -99,6 +99,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         self.breakers.begin();
     }
 
+    /// The settings with the limits that apply now.
+    pub(crate) async fn settings(&self) -> Settings {
+        Settings { limits: self.lattice.limits(&self.settings.limits).await, ..self.settings.clone() }
+    }
+
     fn began(&self) -> SystemTime {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }

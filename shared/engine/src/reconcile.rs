@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::watch;
 use trellis_gateway::{
-    Assessment, Read, ReadResult, Snapshot, assess, candidate_service_names, concerns_dependents, dependents,
-    to_inspect, told_units, units_of_cluster, wants, wants_cluster, wants_dependents,
+    Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
+    dependents, to_inspect, told_units, units_of_cluster, wants, wants_cluster, wants_dependents,
 };
 use trellis_hint::{ClusterId, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -44,7 +44,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         budget: Budget,
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
-        let members = self.members().await?;
+        let (members, settings) = tokio::join!(self.members(), self.settings());
+        let members = members?;
         if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
@@ -63,8 +64,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         };
         let (mut round, mut settled) = (1, true);
         let (assessment, applied) = loop {
-            let actual = self.inspect(task, &snapshot).await?;
-            let assessment = self.assess(task, &snapshot, &actual)?;
+            let actual = self.inspect(task, &snapshot, &settings).await?;
+            let assessment = self.assess(task, &snapshot, &actual, &settings)?;
             settled &= assessment.is_settled();
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
             let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;
@@ -118,8 +119,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.
-    async fn inspect(&self, task: &Task, snapshot: &Snapshot) -> Result<Actual, UnitError> {
-        let Some(desired) = to_inspect(&task.unit, snapshot, &self.settings) else {
+    async fn inspect(
+        &self,
+        task: &Task,
+        snapshot: &Snapshot,
+        settings: &Settings,
+    ) -> Result<Actual, UnitError> {
+        let Some(desired) = to_inspect(&task.unit, snapshot, settings) else {
             return Ok(Actual::default());
         };
         let names = candidate_service_names(&task.unit, &task.hints);
@@ -127,8 +133,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 
     /// Assesses the unit, and refuses a plan that breaks an invariant.
-    fn assess(&self, task: &Task, snapshot: &Snapshot, actual: &Actual) -> Result<Assessment, UnitError> {
-        let assessment = assess(snapshot, actual, &task.unit, &self.settings);
+    fn assess(
+        &self,
+        task: &Task,
+        snapshot: &Snapshot,
+        actual: &Actual,
+        settings: &Settings,
+    ) -> Result<Assessment, UnitError> {
+        let assessment = assess(snapshot, actual, &task.unit, settings);
         if !assessment.violations.is_empty() {
             self.figures.add(Metric::PlansRefused, 1);
             return Err(UnitError::PlanRefused(assessment.violations));

@@ -1,6 +1,7 @@
 use crate::RefusedTarget;
 use crate::resource::{ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, ResourceMut};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What was read from VPC Lattice for one unit: what its owner has, and what else bears the names it wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,12 +22,16 @@ pub struct Actual {
     /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<RefusedTarget>,
+    /// How many services are associated with a service network, by its name. Of networks that the unit is about to join; of
+    /// others it is not read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub network_usage: BTreeMap<String, usize>,
 }
 
 impl Actual {
     /// All resources that there are, also those below a service.
     pub fn resources_mut(&mut self) -> Vec<ResourceMut<'_>> {
-        let Self { networks, vpc_associations, services, target_groups, refused: _ } = self;
+        let Self { networks, vpc_associations, services, target_groups, refused: _, network_usage: _ } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));

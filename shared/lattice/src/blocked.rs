@@ -65,7 +65,7 @@ pub enum Blocked {
     /// What is wanted, together with what others put there, exceeds a quota. Of targets as many are registered as fit;
     /// otherwise what is there stays as it is.
     QuotaExceeded {
-        /// The name of the service or target group.
+        /// The name of the service, target group or service network.
         resource: String,
         /// Which quota.
         quota: Quota,
@@ -188,6 +188,8 @@ pub enum Quota {
     TargetGroupsPerService,
     /// Targets per target group.
     TargetsPerTargetGroup,
+    /// Service associations per service network.
+    ServicesPerNetwork,
 }
 
 impl Display for Quota {
@@ -197,6 +199,7 @@ impl Display for Quota {
             Self::ListenersPerService => "Listeners per service (L-D64E952E)",
             Self::TargetGroupsPerService => "Target groups per service (L-3DEC3B9F)",
             Self::TargetsPerTargetGroup => "Targets per target group (L-D71303F3)",
+            Self::ServicesPerNetwork => "Service associations per service network (L-75D4A19E)",
         })
     }
 }

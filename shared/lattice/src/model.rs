@@ -23,7 +23,8 @@ pub fn settle(actual: &Actual) -> Actual {
     let lasting = |status: Status| status != Status::DeleteInProgress;
     forget_services(&mut state, |s| !lasting(s.status));
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks: _, vpc_associations, services, target_groups, refused: _ } = &mut state;
+    let Actual { networks: _, vpc_associations, services, target_groups, refused: _, network_usage: _ } =
+        &mut state;
     vpc_associations.retain(|a| lasting(a.status));
     for association in vpc_associations {
         association.status.finish();

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 1 | CreateNetwork, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
-//! | 3 | CreateService, CreateTargetGroup, Tag | quick calls whose effects take a second each and so overlap |
+//! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
 //! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest |
 //! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
@@ -56,8 +56,8 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     networks::create(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);
-    services::create(&mut draft);
     groups::create(&mut draft);
+    services::create(&mut draft);
     draft.tag();
     services::associate(&mut draft);
     groups::prepare(&mut draft);

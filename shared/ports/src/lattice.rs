@@ -2,7 +2,7 @@ use crate::{Budget, CallError};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_lattice::{Actual, Desired, Outcome, Plan};
+use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan};
 
 /// VPC Lattice.
 pub trait Lattice: Send + Sync + 'static {
@@ -25,6 +25,11 @@ pub trait Lattice: Send + Sync + 'static {
 
     /// Everything that bears this installation's owner tag.
     fn owned(&self, installation: &str) -> impl Future<Output = Result<Vec<Owned>, CallError>> + Send;
+
+    /// The limits that apply now; `set` are those of the settings, for whom AWS tells nothing.
+    fn limits(&self, set: &Limits) -> impl Future<Output = Limits> + Send {
+        std::future::ready(set.clone())
+    }
 
     /// Calls since this was last asked.
     fn take_calls(&self) -> Calls;

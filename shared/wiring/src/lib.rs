@@ -22,7 +22,7 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
         queue = queue.with_later(url);
     }
     Ok(Engine::new(
-        AwsLattice::new(aws.lattice(), aws.counts().clone()),
+        AwsLattice::new(&aws, settings.limits),
         RegisteredClusters::new(aws.clusters(settings.cluster_tag.clone())),
         queue,
         settings.gateway,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use trellis_aws::ClusterTag;
 use trellis_gateway::Settings;
-use trellis_lattice::Limits;
+use trellis_lattice::{LimitOverrides, Limits};
 
 /// The functions' settings.
 #[derive(Debug, Clone)]
@@ -12,8 +12,10 @@ pub struct WiringSettings {
     pub later_queue_url: Option<String>,
     /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
     pub cluster_tag: ClusterTag,
-    /// `TRELLIS_OWNER` (default `trellis`), `TRELLIS_LIMITS` (JSON; default AWS's quotas) and `TRELLIS_ALLOWED_NETWORKS`
-    /// (names or ARNs with commas between; default none).
+    /// `TRELLIS_LIMITS` (JSON; default none): limits instead of those that AWS tells of the account.
+    pub limits: LimitOverrides,
+    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
+    /// limits as they are where AWS tells nothing.
     pub gateway: Settings,
 }
 
@@ -46,9 +48,9 @@ impl WiringSettings {
             Some(tag) => tag.parse().map_err(|error| invalid("TRELLIS_CLUSTER_TAG", &error))?,
             None => ClusterTag::default(),
         };
-        let limits = match get("TRELLIS_LIMITS") {
+        let limits: LimitOverrides = match get("TRELLIS_LIMITS") {
             Some(json) => serde_json::from_str(&json).map_err(|error| invalid("TRELLIS_LIMITS", &error))?,
-            None => Limits::default(),
+            None => LimitOverrides::default(),
         };
         let allowed_networks = get("TRELLIS_ALLOWED_NETWORKS").unwrap_or_default();
         let allowed_networks = allowed_networks.split(',').map(str::trim).filter(|one| !one.is_empty());
@@ -63,7 +65,13 @@ impl WiringSettings {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
             later_queue_url: get("TRELLIS_LATER_QUEUE_URL"),
             cluster_tag,
-            gateway: Settings { installation, limits, allowed_networks, leaving },
+            gateway: Settings {
+                installation,
+                limits: limits.over(&Limits::default()),
+                allowed_networks,
+                leaving,
+            },
+            limits,
         })
     }
 }
@@ -111,6 +119,10 @@ mod tests {
         let raised =
             from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rulesPerListener": 100}"#)]).unwrap();
         assert_eq!(raised.gateway.limits.rules_per_listener, 100);
+        assert_eq!(
+            raised.limits,
+            LimitOverrides { rules_per_listener: Some(100), ..LimitOverrides::default() }
+        );
         let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
         assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");
     }

@@ -182,7 +182,7 @@ impl LatticeClient {
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         self.read_tags_that_matter(desired, &mut actual).await?;
         let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
-        actual.networks =
+        (actual.networks, actual.network_usage) =
             self.networks_of_services(desired, &actual.services, associated, not_before).await?;
         Ok(actual)
     }

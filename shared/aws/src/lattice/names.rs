@@ -97,7 +97,8 @@ impl Names {
             }
         };
         // In full, so that a new kind of resource is not forgotten here.
-        let Actual { networks, vpc_associations, services, target_groups, refused } = actual;
+        let Actual { networks, vpc_associations, services, target_groups, refused, network_usage: _ } =
+            actual;
         known.refused = refused.iter().cloned().collect();
         for network in networks {
             let resource = Resource::read(&network.id, &network.arn, &network.ownership);

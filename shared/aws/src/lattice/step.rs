@@ -38,6 +38,8 @@ pub(super) trait Perform {
 pub(super) enum Lane {
     /// Never beside another step.
     Alone,
+    /// Of target groups: a quota of theirs that is used up ends a plan before a service is made, which costs.
+    MakeTargetGroups,
     Make,
     Await,
     Targets,

@@ -6,6 +6,7 @@ mod finding;
 mod harness;
 mod model;
 mod ownership;
+mod quotas;
 mod refused;
 mod services;
 mod wishes;

@@ -17,7 +17,9 @@ fn comparable(actual: &Actual) -> Actual {
     let mut state = settle(actual);
     let names: BTreeMap<String, String> =
         state.services.iter().map(|one| (one.arn.clone(), one.name.clone())).collect();
-    let Actual { networks, vpc_associations, services, target_groups, refused: _ } = &mut state;
+    let Actual { networks, vpc_associations, services, target_groups, refused: _, network_usage } =
+        &mut state;
+    network_usage.clear();
     networks.retain(|one| one.ownership == Ownership::Ours);
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     vpc_associations.sort_by(|a, b| (&a.network, &a.vpc).cmp(&(&b.network, &b.vpc)));

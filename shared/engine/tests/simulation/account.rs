@@ -245,7 +245,7 @@ fn seen(state: &Actual, tags: &BTreeMap<String, Tags>, owner: &Owner) -> Actual 
 /// ARNs of the resources that stand by themselves.
 fn tagged(state: &Actual) -> Vec<String> {
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks, vpc_associations, services, target_groups, refused: _ } = state;
+    let Actual { networks, vpc_associations, services, target_groups, refused: _, network_usage: _ } = state;
     let networks = networks.iter().map(|one| &one.arn);
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
     let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
@@ -258,7 +258,8 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
         matches!(status, Status::CreateInProgress | Status::UpdateInProgress | Status::DeleteInProgress)
     };
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks: _, vpc_associations, services, target_groups, refused: _ } = state;
+    let Actual { networks: _, vpc_associations, services, target_groups, refused: _, network_usage: _ } =
+        state;
     let mut all = vec![];
     let vpcs = vpc_associations.iter().filter(|one| busy(one.status));
     all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S)));

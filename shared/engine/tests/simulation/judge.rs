@@ -29,7 +29,13 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
     if edited >= began {
         return;
     }
-    if let Some(desired) = translate(&unit, &truth::snapshot(state), &Actual::default(), &settings()).desired
+    // A network that nothing is associated with, and no other is ever deleted, is nobody's loss whom nobody has registered:
+    // nothing tells that it is wanted there.
+    let snapshot = match step {
+        Step::DeleteNetwork(_) => truth::snapshot_of_registered(state),
+        _ => truth::snapshot(state),
+    };
+    if let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired
         && let Some(what) = resource::loses(&desired, view, step)
     {
         state.violate(format!("{unit}: {step} takes {what} away, which the clusters' objects want"));

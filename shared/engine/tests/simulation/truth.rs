@@ -1,5 +1,6 @@
 //! What a calm world must look like, told from what is stored and not from what the engine thinks.
 
+use crate::api::{ApiServer, Outage};
 use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings};
 use crate::sim::State;
@@ -11,7 +12,17 @@ use trellis_lattice::{Ownership, Status, TargetHealth};
 
 /// Everything that all clusters hold, those too that cannot be asked.
 pub(crate) fn snapshot(state: &State) -> Snapshot {
-    let mut snapshot = Snapshot::of(state.clusters.values().map(|cluster| cluster.facts.clone()));
+    of(state, |_| true)
+}
+
+/// Everything that the registered clusters hold, those too that cannot be asked.
+pub(crate) fn snapshot_of_registered(state: &State) -> Snapshot {
+    of(state, |cluster| !matches!(cluster.outage, Some((Outage::Unregistered, _))))
+}
+
+fn of(state: &State, counts: impl Fn(&ApiServer) -> bool) -> Snapshot {
+    let clusters = state.clusters.values().filter(|cluster| counts(cluster));
+    let mut snapshot = Snapshot::of(clusters.map(|cluster| cluster.facts.clone()));
     for read in wants_everything(&snapshot) {
         let Read::List { cluster, kind, .. } = &read else { continue };
         let objects = state.clusters[&cluster.name].objects.iter().filter(|(key, _)| key.kind == *kind);

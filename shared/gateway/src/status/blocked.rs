@@ -66,5 +66,6 @@ fn quota_name(quota: Quota) -> &'static str {
         Quota::ListenersPerService => "\"Listeners per service\" (L-D64E952E)",
         Quota::TargetGroupsPerService => "\"Target groups per service\" (L-3DEC3B9F)",
         Quota::TargetsPerTargetGroup => "\"Targets per target group\" (L-D71303F3)",
+        Quota::ServicesPerNetwork => "\"Service associations per service network\" (L-75D4A19E)",
     }
 }

@@ -153,8 +153,8 @@ impl Gateways<'_> {
         wanted
     }
 
-    /// The network: wanted by a cluster; or as it is, while an association stays or nothing is known of the cluster that
-    /// it was made for.
+    /// The network: wanted by a cluster; or as it is, while an association stays, or nothing is known of the cluster that
+    /// it was made for or of any that may want it.
     fn network(
         &self,
         view: &View,
@@ -170,7 +170,9 @@ impl Gateways<'_> {
             let is_unknown =
                 |cluster: &ClusterId| matches!(self.wishes.get(cluster), None | Some(Wish::Unknown));
             let first = naming::maker(self.scope, &held.tags);
-            !associations.is_empty() || first.is_some_and(|first| is_unknown(&first))
+            !associations.is_empty()
+                || first.is_some_and(|first| is_unknown(&first))
+                || self.wishes.values().any(|wish| matches!(wish, Wish::Unknown))
         });
         let tags = wanted.or_else(|| kept.map(|held| held.tags.clone()))?;
         Some(DesiredNetwork { name: self.name.to_owned(), tags })

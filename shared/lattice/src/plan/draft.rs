@@ -198,7 +198,8 @@ fn sort<T: Debug>(values: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
 fn sorted_actual(actual: &Actual) -> Actual {
     let mut actual = actual.clone();
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks, vpc_associations, services, target_groups, refused } = &mut actual;
+    let Actual { networks, vpc_associations, services, target_groups, refused, network_usage: _ } =
+        &mut actual;
     refused.sort();
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));

@@ -5,7 +5,7 @@ use super::networks::network_usable;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Status, Tags, UpdateCertificate,
+    DesiredListener, DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags, UpdateCertificate,
     UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
@@ -45,6 +45,10 @@ pub(super) fn create(draft: &mut Draft) {
                 };
                 let blocked = Blocked::ServiceNameTaken { service: wanted.name, arn: held.arn.clone(), unit };
                 draft.block(blocked);
+            }
+            // A service costs from the moment it is made, and none of its networks would take it.
+            None if !wanted.networks.is_empty() && wanted.networks.iter().all(|one| is_full(draft, one)) => {
+                block_full(draft, &wanted.networks);
             }
             None => {
                 let tags = draft.tags(&wanted.tags);
@@ -88,11 +92,27 @@ pub(super) fn associate(draft: &mut Draft) {
         }
     }
     for (wanted, held) in ours(draft) {
-        for network in &wanted.networks {
-            if association(&held, network).is_none() && network_usable(draft, network) {
-                create_association(draft, &wanted.name, network, &wanted.tags);
+        let missing = wanted.networks.iter().filter(|network| association(&held, network).is_none());
+        let (full, open): (BTreeSet<String>, BTreeSet<String>) =
+            missing.cloned().partition(|network| is_full(draft, network));
+        block_full(draft, &full);
+        for network in open {
+            if network_usable(draft, &network) {
+                create_association(draft, &wanted.name, &network, &wanted.tags);
             }
         }
+    }
+}
+
+/// Whether a network has as many services as it can have.
+fn is_full(draft: &Draft, network: &str) -> bool {
+    draft.model.network_usage.get(network).is_some_and(|used| *used >= draft.limits.services_per_network)
+}
+
+fn block_full(draft: &mut Draft, networks: &BTreeSet<String>) {
+    let (quota, limit) = (Quota::ServicesPerNetwork, draft.limits.services_per_network);
+    for network in networks {
+        draft.block(Blocked::QuotaExceeded { resource: network.clone(), quota, limit });
     }
 }
 

@@ -1,8 +1,10 @@
 use crate::support::{
     assert_in_order, forward, group, listener, made, made_but, network, only_association, only_network,
-    only_service, other_unit, owner, planned, route, rule, service, simple_route,
+    only_service, other_unit, owner, plan_within, planned, route, rule, service, simple_route,
 };
-use trellis_lattice::{Actual, Desired, Limits, Ownership, Status, TAG_IDLE_TIMEOUT, check, plan};
+use trellis_lattice::{
+    Actual, Blocked, Desired, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT, check, plan,
+};
 
 fn wanted() -> Desired {
     simple_route(vec![rule(1, "/a", forward(&[("tg", 100)]))], &["tg"])
@@ -12,8 +14,8 @@ fn wanted() -> Desired {
 fn a_route_is_made_from_nothing() {
     assert_eq!(
         planned(&wanted(), &only_network()),
-        "+ service s\n\
-         + target group tg Http/Http1 port 8090 Ipv4 vpc-1\n\
+        "+ target group tg Http/Http1 port 8090 Ipv4 vpc-1\n\
+         + service s\n\
          … wait for service s\n\
          + association s net\n\
          … wait for target group tg\n\
@@ -315,4 +317,26 @@ fn two_services_of_one_route_are_made_side_by_side() {
             "+ association s1 net",
         ],
     );
+}
+
+#[test]
+fn no_service_is_made_whose_networks_are_all_full_and_one_that_is_there_stays() {
+    let full = |actual: &mut Actual, used: usize| _ = actual.network_usage.insert("net".into(), used);
+    let (wish, limits) = (wanted(), Limits { services_per_network: 3, ..Limits::default() });
+    let mut before = only_network();
+    full(&mut before, 3);
+    let blocked = plan_within(&wish, &before, &limits);
+    assert!(!blocked.steps.iter().any(|step| matches!(step, Step::CreateService(_))), "{blocked}");
+    let quota = Quota::ServicesPerNetwork;
+    assert_eq!(blocked.blocked, [Blocked::QuotaExceeded { resource: "net".into(), quota, limit: 3 }]);
+
+    full(&mut before, 2);
+    assert!(plan_within(&wish, &before, &limits).blocked.is_empty());
+
+    let mut there = made(&wish);
+    full(&mut there, 3);
+    assert!(plan_within(&wish, &there, &limits).steps.is_empty(), "it is in the network already");
+    there.services[0].associations.clear();
+    let kept = plan_within(&wish, &there, &limits);
+    assert!(kept.steps.is_empty() && kept.blocked.len() == 1, "{kept}");
 }

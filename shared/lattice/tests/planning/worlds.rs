@@ -5,7 +5,7 @@ use crate::support::{config, listener, owner, prefix, rule, service, targets};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
@@ -365,6 +365,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
                 refused: vec![],
+                network_usage: BTreeMap::new(),
             };
             make_consistent(&mut actual);
             actual

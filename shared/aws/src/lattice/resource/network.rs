@@ -22,16 +22,19 @@ pub(in crate::lattice) struct NetworkEntry {
     pub(in crate::lattice) id: String,
     pub(in crate::lattice) arn: String,
     pub(in crate::lattice) name: String,
+    /// How many services it has; none if that was not read.
+    pub(in crate::lattice) services: Option<usize>,
 }
 
 impl NetworkEntry {
     /// Entries without id, ARN or name (the model requires none) cannot be worked with and are left out.
     fn of(summary: sdk::ServiceNetworkSummary) -> Option<Self> {
-        Some(Self { id: summary.id?, arn: summary.arn?, name: summary.name? })
+        let services = summary.number_of_associated_services.and_then(|count| count.try_into().ok());
+        Some(Self { id: summary.id?, arn: summary.arn?, name: summary.name?, services })
     }
 
     fn network(&self, ownership: Ownership, tags: Tags) -> ActualNetwork {
-        let Self { id, arn, name } = self.clone();
+        let Self { id, arn, name, services: _ } = self.clone();
         ActualNetwork { id, arn, name, ownership, tags }
     }
 }
@@ -76,7 +79,7 @@ impl LatticeClient {
         services: &[ActualService],
         associated: BTreeMap<String, NetworkEntry>,
         not_before: SystemTime,
-    ) -> Result<Vec<ActualNetwork>, AwsError> {
+    ) -> Result<(Vec<ActualNetwork>, BTreeMap<String, usize>), AwsError> {
         let mut networks = associated;
         let missing: BTreeSet<&String> = desired
             .services
@@ -105,8 +108,10 @@ impl LatticeClient {
             let owned = self.ownership(&desired.owner, &entry.arn).await?;
             Ok(owned.map(|(ownership, tags)| entry.network(ownership, tags)))
         });
-        let networks: Vec<Option<ActualNetwork>> = try_join_all(read).await?;
-        Ok(networks.into_iter().flatten().collect())
+        let read: Vec<Option<ActualNetwork>> = try_join_all(read).await?;
+        let usage =
+            networks.values().filter_map(|entry| Some((entry.name.clone(), entry.services?))).collect();
+        Ok((read.into_iter().flatten().collect(), usage))
     }
 }
 
@@ -120,7 +125,12 @@ impl Perform for CreateNetwork {
             client.api().create_service_network().name(network).set_tags(Some(sdk_tags(tags))).send();
         let output = client.write(OPERATION, request).await?;
         let made = client.made(OPERATION, output.id, output.arn, tags)?;
-        let entry = NetworkEntry { id: made.id.clone(), arn: made.arn.clone(), name: network.clone() };
+        let entry = NetworkEntry {
+            id: made.id.clone(),
+            arn: made.arn.clone(),
+            name: network.clone(),
+            services: Some(0),
+        };
         names.lock().networks.insert(network.clone(), made);
         client.inner.networks.change(|index| _ = index.insert(entry.arn.clone(), entry)).await;
         Ok(StepEnd::Done)

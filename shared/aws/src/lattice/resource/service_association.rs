@@ -42,6 +42,7 @@ impl LatticeClient {
                     id: summary.service_network_id?,
                     arn: summary.service_network_arn?,
                     name: summary.service_network_name?,
+                    services: None,
                 };
                 let association = ActualAssociation {
                     id: summary.id?,
@@ -75,18 +76,25 @@ impl Perform for CreateAssociation {
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "CreateServiceNetworkServiceAssociation";
         let Self { service, network, tags } = self;
+        let of_network = names.network(OPERATION, network)?;
         let request = client
             .api()
             .create_service_network_service_association()
             .service_identifier(names.service(OPERATION, service)?.id)
             // A network that another account shares is taken by ARN only (API reference).
-            .service_network_identifier(names.network(OPERATION, network)?.arn)
+            .service_network_identifier(&of_network.arn)
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let output = client.write(OPERATION, request).await?;
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::ServiceNetworkServiceAssociationStatus::Active);
         names.lock().associations.insert((service.clone(), network.clone()), made);
+        let count = |entry: &mut NetworkEntry| entry.services = entry.services.map(|count| count + 1);
+        client
+            .inner
+            .networks
+            .change(|index| index.get_mut(&of_network.arn).into_iter().for_each(count))
+            .await;
         Ok(StepEnd::Done)
     }
 }

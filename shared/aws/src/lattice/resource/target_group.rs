@@ -182,7 +182,7 @@ impl LatticeClient {
 }
 
 impl Perform for CreateTargetGroup {
-    const LANE: Lane = Lane::Make;
+    const LANE: Lane = Lane::MakeTargetGroups;
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "CreateTargetGroup";

@@ -94,7 +94,8 @@ impl Known {
 
     fn add(&mut self, actual: &Actual, ours: bool) {
         // In full, so that a new kind of resource is not forgotten here. Associations are called by what they join.
-        let Actual { networks, vpc_associations: _, services, target_groups, refused: _ } = actual;
+        let Actual { networks, vpc_associations: _, services, target_groups, refused: _, network_usage: _ } =
+            actual;
         let networks = networks.iter().map(|one| (network::KIND, &one.name, &one.id, &one.ownership));
         let services = services.iter().map(|one| (service::KIND, &one.name, &one.id, &one.ownership));
         let groups = target_groups.iter().map(|one| (target_group::KIND, &one.name, &one.id, &one.ownership));
