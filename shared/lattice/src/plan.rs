@@ -27,6 +27,7 @@
 //! a VPC association, a listener or a rule that already says what is wanted.
 
 mod draft;
+mod grace;
 mod groups;
 mod listeners;
 mod networks;
@@ -59,6 +60,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
+    grace::mark(&mut draft);
     services::associate(&mut draft);
     groups::prepare(&mut draft);
     services::release_target_groups(&mut draft);
@@ -86,6 +88,9 @@ pub struct Plan {
     /// Wishes that cannot be met; the steps leave them out. Each becomes a condition.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub blocked: Vec<Blocked>,
+    /// Seconds until something is to go that nobody wants and that stays for now ([`crate::Grace`]).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grace_left: Option<u64>,
 }
 
 impl Plan {
