@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::gateway::judge;
-use crate::naming::is_service_name;
+use crate::naming;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
@@ -30,6 +30,7 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
         Kind::ServiceExport => {
             let mut problems = parse_problem::<api::ServiceExport>(object);
             problems.extend(asks_for_target_groups(&api::meta(object)).1);
+            problems.extend(naming::tag_problems(&api::meta(object)));
             problems
         }
         Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
@@ -73,10 +74,8 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
         let text = "VPC Lattice passes TLS on by hostname; name at least one, or on the listener";
         problems.push(Problem::new("spec.hostnames", text));
     }
-    if let Some(name) = meta.annotation("service-name-override").filter(|name| !is_service_name(name)) {
-        let text = format!("{} is no name of a VPC Lattice service", quoted(name));
-        problems.push(Problem::new("metadata.annotations", text));
-    }
+    problems.extend(naming::override_problem(&meta));
+    problems.extend(naming::tag_problems(&meta));
     problems.extend(idle_timeout(&meta).err());
     problems
 }
@@ -97,7 +96,7 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
     let own = gateway.accepted.message.trim_end_matches('.');
     let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
-    own.into_iter().chain(listeners).collect()
+    own.into_iter().chain(listeners).chain(naming::tag_problems(&api::meta(object))).collect()
 }
 
 fn parse_problem<T: serde::de::DeserializeOwned>(object: &Value) -> Vec<Problem> {

@@ -3,6 +3,7 @@
 use crate::api::{self, AllowedRoutes};
 use crate::gateway::{JudgedGateway, JudgedListener};
 use crate::hostname;
+use crate::problem::quoted;
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
 use crate::view::{Found, View};
@@ -16,6 +17,15 @@ pub(crate) struct Attached {
     pub(crate) hostnames: Vec<Option<String>>,
 }
 
+/// The listeners that take a route.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Taken {
+    /// At least one.
+    pub(crate) attached: Vec<Attached>,
+    /// Hostnames of the route that listeners of narrower hostnames have, which do not take it, with their names.
+    pub(crate) isolated: Vec<(String, String)>,
+}
+
 /// Why no listener takes a route.
 #[derive(Debug, Clone)]
 pub(crate) enum Refusal {
@@ -25,13 +35,13 @@ pub(crate) enum Refusal {
     Unknown(String),
 }
 
-/// The listeners that take the route, at least one.
+/// The listeners that take the route.
 pub(crate) fn attach(
     view: &View,
     route: &Route,
     parent: &ParentRef,
     gateway: &JudgedGateway,
-) -> Result<Vec<Attached>, Refusal> {
+) -> Result<Taken, Refusal> {
     let refused =
         |reason, text: String| Err(Refusal::Condition(Condition::no(conditions::ACCEPTED, reason, text)));
     let named: Vec<&JudgedListener> = gateway
@@ -72,7 +82,7 @@ pub(crate) fn attach(
         );
         return refused(reasons::NOT_ALLOWED_BY_LISTENERS, text);
     }
-    let attached: Vec<Attached> = allowed
+    let met: Vec<Attached> = allowed
         .into_iter()
         .map(|listener| Attached {
             hostnames: hostname::intersection(listener.wire.hostname.as_deref(), &route.hostnames),
@@ -80,13 +90,58 @@ pub(crate) fn attach(
         })
         .filter(|attached| !attached.hostnames.is_empty())
         .collect();
+    let (attached, mut isolated) = isolate(met, gateway);
+    let is_served = |hostname: &String| {
+        attached.iter().flat_map(|one| &one.hostnames).flatten().any(|served| served == hostname)
+    };
+    isolated.retain(|(hostname, _)| !is_served(hostname));
+    if let (true, Some((hostname, narrower))) = (attached.is_empty(), isolated.first()) {
+        let text = format!(
+            "spec.hostnames: Requests for {} come to the listener {} of {gateway_name}, whose hostname is the narrower one; \
+             attach the route to that listener.",
+            quoted(hostname),
+            quoted(narrower)
+        );
+        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
+    }
     if attached.is_empty() {
         let text = format!(
             "spec.hostnames: None is within a hostname of a listener of {gateway_name}; change one of them."
         );
         return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
     }
-    Ok(attached)
+    Ok(Taken { attached, isolated })
+}
+
+/// Takes from each listener the hostnames that a narrower listener of the same port has: a request is served by the one
+/// with the narrowest hostname that fits, and by the routes of that one alone (specification, listener isolation). Given
+/// back with what was taken and the listeners that have it.
+fn isolate(met: Vec<Attached>, gateway: &JudgedGateway) -> (Vec<Attached>, Vec<(String, String)>) {
+    let mut isolated = vec![];
+    let narrower = |attached: &Attached, hostname: &str| {
+        let own = hostname::narrowness(attached.listener.wire.hostname.as_deref(), hostname);
+        let others = gateway.listeners.iter().filter(|other| {
+            other.is_usable
+                && other.port == attached.listener.port
+                && other.wire.name != attached.listener.wire.name
+        });
+        others
+            .map(|other| (hostname::narrowness(other.wire.hostname.as_deref(), hostname), &other.wire.name))
+            .filter(|(narrowness, _)| *narrowness > own)
+            .max()
+            .map(|(_, name)| name.clone())
+    };
+    let kept = met.into_iter().map(|mut attached| {
+        let hostnames = std::mem::take(&mut attached.hostnames);
+        for hostname in hostnames {
+            match hostname.as_ref().and_then(|one| Some((one.clone(), narrower(&attached, one)?))) {
+                Some(one) => isolated.push(one),
+                None => attached.hostnames.push(hostname),
+            }
+        }
+        attached
+    });
+    (kept.filter(|attached| !attached.hostnames.is_empty()).collect(), isolated)
 }
 
 fn allows_namespace(

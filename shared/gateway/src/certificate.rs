@@ -80,6 +80,33 @@ pub(crate) fn missing_for(hostname: &str) -> String {
     format!("There is no certificate for {}; {}", quoted(hostname), remedy())
 }
 
+/// Why an HTTPS listener cannot be served as its Gateway asks: VPC Lattice checks no client certificates, and whoever asks
+/// for them must not get a listener that takes everybody. `tls` is the Gateway's `spec.tls`.
+pub(crate) fn unchecked_clients(path: &str, listener: &Listener, tls: Option<&Value>) -> Option<Problem> {
+    if listener.protocol != "HTTPS" {
+        return None;
+    }
+    let asks = |validation: Option<&Value>| validation.is_some_and(|one| !one.is_null());
+    let frontend = tls.and_then(|tls| tls.get("frontend"));
+    let of_ports = frontend.and_then(|frontend| frontend.get("perPort")).and_then(Value::as_array);
+    let is_port = |(_, one): &(usize, &Value)| one.get("port").and_then(Value::as_i64) == Some(listener.port);
+    let of_port = of_ports.into_iter().flatten().enumerate().find(is_port);
+    let own = listener.tls.as_ref().and_then(|tls| tls.rest.get("frontendValidation"));
+    let field = if asks(own) {
+        format!("{path}.tls.frontendValidation")
+    } else if let Some((at, of_port)) = of_port {
+        // What is said of a port stands in place of the default.
+        asks(of_port.pointer("/tls/validation"))
+            .then(|| format!("spec.tls.frontend.perPort[{at}].tls.validation"))?
+    } else {
+        asks(frontend.and_then(|frontend| frontend.pointer("/default/validation")))
+            .then(|| "spec.tls.frontend.default.validation".to_owned())?
+    };
+    let text = "VPC Lattice checks no client certificates, so the listener is not served; remove the field, or check them \
+                behind a listener of protocol TLS that passes them through";
+    Some(Problem::new(field, text))
+}
+
 fn remedy() -> String {
     format!("name one of ACM in the listener's tls.options under {OPTION}")
 }

@@ -14,6 +14,8 @@ pub(crate) const CONFLICTED: &str = "Conflicted";
 pub(crate) const VALID: &str = "Valid";
 /// VPC Lattice does not take some of the targets. Stands only while it is true.
 pub(crate) const REFUSED_TARGETS: &str = "application-networking.k8s.aws/RefusedTargets";
+/// A service has rules from before an edit that cannot be had. Stands only while it is true.
+pub(crate) const KEPT_RULES: &str = "application-networking.k8s.aws/KeptRules";
 /// Routes with one service tell of each other. Stands only while it is true.
 pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedService";
 /// Whether the VPC of a Gateway's cluster reaches the Gateway: the specification has no condition for it. It is there once

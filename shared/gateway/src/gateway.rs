@@ -115,7 +115,8 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
         .map(|(index, listener)| {
             let path = format!("spec.listeners[{index}]");
             let bad_certificate = certificate::refused(&path, listener, namespace, view);
-            judge_listener(&path, listener, conflicts.get(&index), bad_certificate)
+            let unchecked = certificate::unchecked_clients(&path, listener, gateway.spec.rest.get("tls"));
+            judge_listener(&path, listener, conflicts.get(&index), bad_certificate, unchecked.as_ref())
         })
         .collect();
     Ok(JudgedGateway {
@@ -163,10 +164,12 @@ fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
 }
 
 /// Listeners that cannot be told apart, with what they are in conflict over. None of them wins (specification, Gateway).
+/// One that cannot be served in any case, such as one for UDP beside HTTPS, is in nobody's way.
 fn conflicts(listeners: &[Listener]) -> BTreeMap<usize, (&'static str, String)> {
     let mut conflicts = BTreeMap::new();
-    for (index, listener) in listeners.iter().enumerate() {
-        for (other_index, other) in listeners.iter().enumerate() {
+    let possible = |(_, listener): &(usize, &Listener)| protocol("", listener).is_ok();
+    for (index, listener) in listeners.iter().enumerate().filter(possible) {
+        for (other_index, other) in listeners.iter().enumerate().filter(possible) {
             if index == other_index || listener.port != other.port {
                 continue;
             }
@@ -196,6 +199,7 @@ fn judge_listener(
     listener: &Listener,
     conflict: Option<&(&'static str, String)>,
     bad_certificate: Option<Condition>,
+    unchecked_clients: Option<&Problem>,
 ) -> JudgedListener {
     let protocol = protocol(path, listener);
     let port = u16::try_from(listener.port).ok().filter(|port| *port > 0);
@@ -220,6 +224,9 @@ fn judge_listener(
             Problem::new(format!("{path}.port"), "A port is from 1 to 65535; set one").to_string(),
         ),
         (.., Some((reason, text))) => Condition::no(conditions::ACCEPTED, reason, text.clone()),
+        _ if let Some(problem) = unchecked_clients => {
+            Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, problem.to_string())
+        }
         _ => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, listener_notes(path, listener)),
     };
     JudgedListener {

@@ -18,6 +18,17 @@ pub(crate) fn is_wildcard(hostname: &str) -> bool {
     hostname.starts_with("*.")
 }
 
+/// How narrow a listener's hostname is, the greater the narrower, if requests for a hostname can come to it: an exact one,
+/// then the longer wildcard, then none at all (specification, listener isolation).
+pub(crate) fn narrowness(listener: Option<&str>, hostname: &str) -> Option<usize> {
+    let Some(listener) = listener.filter(|listener| !listener.is_empty()) else { return Some(0) };
+    let listener = listener.to_ascii_lowercase();
+    if listener == hostname {
+        return Some(usize::MAX);
+    }
+    covers(&listener, hostname).then_some(listener.len())
+}
+
 /// The narrower of two hostnames that meet.
 fn meet(one: &str, other: &str) -> Option<String> {
     if one == other || covers(one, other) {
@@ -43,6 +54,15 @@ mod tests {
     fn meeting(listener: Option<&str>, route: &[&str]) -> Vec<String> {
         let route: Vec<String> = route.iter().map(|&hostname| hostname.to_owned()).collect();
         intersection(listener, &route).into_iter().map(|hostname| hostname.unwrap_or("any".into())).collect()
+    }
+
+    #[test]
+    fn the_narrowest_listener_of_a_hostname_is_the_exact_one_then_the_longest_wildcard() {
+        let of = |listener| narrowness(listener, "a.b.c");
+        assert!(of(Some("A.b.c")) > of(Some("*.b.c")) && of(Some("*.b.c")) > of(Some("*.c")));
+        assert!(of(Some("*.c")) > of(None) && of(None) == of(Some("")) && of(None).is_some());
+        assert_eq!(of(Some("b.c")), None);
+        assert_eq!(narrowness(Some("*.b.c"), "*.b.c"), Some(usize::MAX));
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub use assess::{
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
-    ClassReport, Condition, ExportReport, GatewayReport, ImportReport, ListenerReport, ParentReport, Report,
-    RouteReport, Serving, Subject,
+    ClassReport, Condition, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
+    ParentReport, Report, RouteReport, Serving, Subject,
 };
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 

@@ -2,6 +2,7 @@
 
 use crate::api::Meta;
 use crate::backend::Pool;
+use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
 use crate::snapshot::ClusterFacts;
 use trellis_hint::{ClusterId, Scope};
@@ -27,6 +28,10 @@ const GROUP_SERVICE_CHARS: usize = 55;
 const MARK_HASH_CHARS: usize = 12;
 /// Tags that one resource bears (User Guide, tagging), our own among them.
 const TAGS_MAX: usize = 50;
+/// Tags of our own that one resource bears at most, with room for more: a user's tags are the same on all of them.
+const OWN_TAGS_MAX: usize = 15;
+/// The annotation that asks for tags, without the common prefix.
+const TAGS_ANNOTATION: &str = "tags";
 /// Characters of a tag's key and value (API model, TagKey and TagValue).
 const TAG_KEY_CHARS: usize = 128;
 const TAG_VALUE_CHARS: usize = 256;
@@ -34,20 +39,24 @@ const TAG_VALUE_CHARS: usize = 256;
 /// A Lattice service's name: `<route>-<namespace>`, as the AWS Gateway API Controller names it, where that fits and the
 /// service has no custom domain. A custom domain cannot be changed (UpdateService), so its hash is in the name: another
 /// domain is another service. Every name but the plain one holds the unit's hash, by which leftovers are found.
-pub(crate) fn service(id: &RouteId, name_override: Option<&str>, hostname: Option<&str>) -> String {
+///
+/// `scope` tells apart the services of one route: the custom domain, or more where one domain needs several services.
+pub(crate) fn service(id: &RouteId, name_override: Option<&str>, scope: Option<&str>) -> String {
     let plain = match name_override {
         Some(name) => name.to_owned(),
         None => format!("{}-{}", id.name, id.namespace),
     };
-    let suffix = match hostname {
+    let suffix = match scope {
         None if is_service_name(&plain) => return plain,
         None => unit_hash(&id.unit().hash()).to_owned(),
-        Some(hostname) => {
-            let domain = short_hash(&[hostname], DOMAIN_HASH_CHARS);
-            format!("{}-{domain}", unit_hash(&id.unit().hash()))
-        }
+        Some(scope) => format!("{}-{}", unit_hash(&id.unit().hash()), scope_hash(scope)),
     };
     with_suffix(&plain, &suffix)
+}
+
+/// What the names of services with this scope end with, whosever they are.
+pub(crate) fn scope_hash(scope: &str) -> String {
+    short_hash(&[scope], DOMAIN_HASH_CHARS)
 }
 
 /// A service's name that is `plain` as far as it can be, and ends with the suffix.
@@ -64,9 +73,13 @@ pub(crate) fn service_beside(
     actual: &Actual,
     id: &RouteId,
     name_override: Option<&str>,
-    hostname: Option<&str>,
+    scope: Option<&str>,
 ) -> String {
-    let name = service(id, name_override, hostname);
+    let name = service(id, name_override, scope);
+    if scope.is_some() {
+        // It holds the unit's hash: nobody else's can be meant.
+        return name;
+    }
     let second = with_suffix(&name, unit_hash(&id.unit().hash()));
     let is_ours = |name: &str| {
         actual
@@ -92,6 +105,25 @@ pub(crate) fn is_service_name(name: &str) -> bool {
     (3..=SERVICE_NAME_CHARS).contains(&name.len())
         && label(name, SERVICE_NAME_CHARS) == name
         && !name.starts_with("svc-")
+}
+
+/// The service name that a route asks for by annotation, without the common prefix.
+const OVERRIDE_ANNOTATION: &str = "service-name-override";
+
+/// The name that a route asks for, if it can be a service's.
+pub(crate) fn wanted_name(meta: &Meta) -> Option<&str> {
+    meta.annotation(OVERRIDE_ANNOTATION).filter(|name| is_service_name(name))
+}
+
+/// Why the name that a route asks for cannot be a service's.
+pub(crate) fn override_problem(meta: &Meta) -> Option<Problem> {
+    let name = meta.annotation(OVERRIDE_ANNOTATION).filter(|name| !is_service_name(name))?;
+    let text = format!(
+        "{} is no name of a VPC Lattice service; use 3 to {SERVICE_NAME_CHARS} lower-case letters, digits and single \
+         hyphens",
+        quoted(name)
+    );
+    Some(Problem::new(format!("metadata.annotations[{TAG_PREFIX}{OVERRIDE_ANNOTATION}]"), text))
 }
 
 /// A listener's name, unique in its service by the port.
@@ -172,30 +204,71 @@ pub(crate) fn protocol_version(version: Option<ProtocolVersion>) -> &'static str
     }
 }
 
-/// The tags that a user asks for by annotation, `key=value` with commas between. Those that VPC Lattice would refuse,
-/// and those with a prefix of ours or of AWS, are left out.
-pub(crate) fn user_tags(meta: &Meta) -> Tags {
-    let mut tags = Tags::new();
-    for pair in meta.annotation("tags").unwrap_or_default().split(',') {
-        let Some((key, value)) = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            continue;
+/// The tags that a user asks for by annotation, `key=value` with commas between; a value may be empty. What AWS would
+/// refuse, and what has a prefix of ours or of AWS, is left out and told.
+pub(crate) fn user_tags(meta: &Meta) -> (Tags, Vec<Problem>) {
+    let (mut tags, mut problems) = (Tags::new(), vec![]);
+    let pairs = meta.annotation(TAGS_ANNOTATION).unwrap_or_default().split(',').map(str::trim);
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
+        let problem = match pair.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            None => Some("has no \"=\" between key and value; write key=value".to_owned()),
+            Some((key, value)) => tag_problem(key, value).or_else(|| {
+                if tags.contains_key(key) {
+                    return Some(
+                        "has a key that stands there before, which counts; leave one out".to_owned(),
+                    );
+                }
+                tags.insert(key.to_owned(), value.to_owned());
+                None
+            }),
         };
-        let is_plain =
-            |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c));
-        let is_reserved = ["aws:", TAG_PREFIX, "trellis:"].iter().any(|prefix| key.starts_with(prefix));
-        let fits = (1..=TAG_KEY_CHARS).contains(&key.chars().count())
-            && (1..=TAG_VALUE_CHARS).contains(&value.chars().count());
-        if fits && is_plain(key) && is_plain(value) && !is_reserved {
-            tags.entry(key.to_owned()).or_insert_with(|| value.to_owned());
-        }
+        problems.extend(problem.map(|text| {
+            let path = format!("metadata.annotations[{TAG_PREFIX}{TAGS_ANNOTATION}]");
+            Problem::new(path, format!("The tag {} is left out: it {text}", quoted(pair)))
+        }));
     }
-    tags
+    (tags, problems)
+}
+
+/// Why a tag cannot be had (AWS General Reference, tag restrictions; prefixes are reserved in any case).
+fn tag_problem(key: &str, value: &str) -> Option<String> {
+    let lower = key.to_ascii_lowercase();
+    let reserved = ["aws:", TAG_PREFIX, "trellis:"].into_iter().find(|prefix| lower.starts_with(prefix));
+    if let Some(prefix) = reserved {
+        return Some(format!("begins with {}, which is reserved; choose another key", quoted(prefix)));
+    }
+    let is_taken = |c: &char| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c));
+    if let Some(strange) = key.chars().chain(value.chars()).find(is_taken) {
+        let strange = quoted(&strange.to_string());
+        return Some(format!(
+            "has the character {strange}, which AWS takes in no tag; leave the character out"
+        ));
+    }
+    if !(1..=TAG_KEY_CHARS).contains(&key.chars().count()) {
+        return Some(format!("has a key that is not of 1 to {TAG_KEY_CHARS} characters; choose another one"));
+    }
+    (value.chars().count() > TAG_VALUE_CHARS)
+        .then(|| format!("has a value of more than {TAG_VALUE_CHARS} characters; shorten it"))
+}
+
+/// What is to be told of the tags that an annotation asks for: those left out, and those beyond what a resource bears.
+pub(crate) fn tag_problems(meta: &Meta) -> Vec<Problem> {
+    let (tags, mut problems) = user_tags(meta);
+    if let Some(more @ 1..) = tags.len().checked_sub(TAGS_MAX - OWN_TAGS_MAX) {
+        let path = format!("metadata.annotations[{TAG_PREFIX}{TAGS_ANNOTATION}]");
+        let text = format!(
+            "A resource bears {TAGS_MAX} tags, up to {OWN_TAGS_MAX} of them Trellis' own: the last {more} in order of \
+             their keys are left out; ask for fewer"
+        );
+        problems.push(Problem::new(path, text));
+    }
+    problems
 }
 
 /// Our own tags, and as many of the user's as a resource can bear beside them.
 pub(crate) fn tags(own: impl IntoIterator<Item = (String, String)>, user: &Tags) -> Tags {
     let mut tags: Tags = own.into_iter().collect();
-    for (key, value) in user {
+    for (key, value) in user.iter().take(TAGS_MAX - OWN_TAGS_MAX) {
         if tags.len() < TAGS_MAX {
             tags.entry(key.clone()).or_insert_with(|| value.clone());
         }

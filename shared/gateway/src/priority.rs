@@ -12,7 +12,7 @@ pub(crate) struct Candidate {
     pub(crate) contributor: usize,
     /// The specification's precedence among matches; greater first.
     pub(crate) specificity: [usize; 4],
-    /// Then the older route, then its namespace and name, then the order of rules and matches in it.
+    /// Then the older route, then the order of rules and matches in it.
     pub(crate) origin: Origin,
     /// A priority that the user asked for by annotation.
     pub(crate) priority: Option<u16>,
@@ -20,11 +20,9 @@ pub(crate) struct Candidate {
     pub(crate) action: Action,
 }
 
-/// Where a candidate comes from; the lesser first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where in its route a candidate comes from; the lesser first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
-    pub(crate) created: String,
-    pub(crate) route: String,
     pub(crate) rule: usize,
     pub(crate) matched: usize,
     pub(crate) alternative: usize,
@@ -35,13 +33,41 @@ pub(crate) struct Origin {
 /// Priorities are 1 to n, except that a rule with the user's own priority gets that or, where it is taken, the next
 /// free one; the rules without one fill the numbers that are left. No number is given twice, and where the user's
 /// numbers would leave none below the highest, only their order counts.
+///
+/// Where several routes have the listener, the numbers of one order its own rules only: a rule that they put behind
+/// another one of its route waits for that, and none of any other route moves.
 pub(crate) fn order(mut candidates: Vec<Candidate>, priority_max: u16) -> Vec<(u16, Candidate)> {
-    candidates.sort_by(|a, b| {
-        let key = |candidate: &Candidate| (Reverse(candidate.specificity), candidate.origin.clone());
-        key(a).cmp(&key(b))
-    });
+    candidates.sort_by_cached_key(place);
     let mut seen = BTreeSet::new();
     candidates.retain(|candidate| seen.insert(candidate.matches.clone()));
+    let contributors: BTreeSet<usize> = candidates.iter().map(|one| one.contributor).collect();
+    if contributors.len() <= 1 {
+        return numbered(candidates, priority_max);
+    }
+    let mut placed: Vec<((Place, usize), Candidate)> = vec![];
+    for contributor in contributors {
+        let own = candidates.iter().filter(|one| one.contributor == contributor).cloned().collect();
+        let mut last: Option<Place> = None;
+        for (at, (_, one)) in numbered(own, priority_max).into_iter().enumerate() {
+            let own = place(&one);
+            let after = last.filter(|last| *last > own).unwrap_or(own);
+            last = Some(after);
+            placed.push(((after, at), one));
+        }
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    (1..).zip(placed.into_iter().map(|(_, one)| one)).collect()
+}
+
+/// What the specification orders matches by; the lesser is asked first.
+type Place = (Reverse<[usize; 4]>, usize, Origin);
+
+fn place(candidate: &Candidate) -> Place {
+    (Reverse(candidate.specificity), candidate.contributor, candidate.origin)
+}
+
+/// The candidates of one route, in order of the specification, with the numbers that its user gives.
+fn numbered(candidates: Vec<Candidate>, priority_max: u16) -> Vec<(u16, Candidate)> {
     let mut taken = BTreeSet::new();
     let mut priorities = vec![0; candidates.len()];
     let mut annotated: Vec<(u16, usize)> =

@@ -16,6 +16,12 @@ pub(crate) const SAME_HOSTNAME: &str = "SameHostname";
 pub(crate) const PENDING: &str = "Pending";
 /// What the object asks for cannot be had.
 pub(crate) const INVALID: &str = "Invalid";
+/// What the object asks for cannot be had; what VPC Lattice keeps for it, and has for others in its service, is in place.
+pub(crate) const KEPT: &str = "Kept";
+/// Other routes have some of what the object asks for; all else of it is in place.
+pub(crate) const SHADOWED: &str = "Shadowed";
+/// Reasons of a Programmed condition that is not true and still tells that all is in place that can be.
+pub(crate) const DONE: [&str; 2] = [KEPT, SHADOWED];
 /// Something else is in the way.
 pub(crate) const CONFLICTED: &str = "Conflicted";
 /// VPC Lattice cannot do what a field asks for.

@@ -26,7 +26,8 @@ pub const REFERRING_KINDS: [Kind; 4] = [ROUTE_KINDS[0], ROUTE_KINDS[1], ROUTE_KI
 /// The references of one object of a cluster: none for an object of another kind, or one that names no Service.
 pub fn references(cluster: &ClusterId, kind: Kind, object: &Value) -> References {
     let services = referents(kind, object).into_iter().filter(|(kind, ..)| *kind == Kind::Service);
-    let services: BTreeSet<_> = services.map(|(_, namespace, name)| (namespace, name)).collect();
+    let mut services: BTreeSet<_> = services.map(|(_, namespace, name)| (namespace, name)).collect();
+    services.extend(status::kept_services(object));
     if services.is_empty() {
         return References::default();
     }

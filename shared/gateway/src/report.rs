@@ -87,6 +87,19 @@ pub struct RouteReport {
     pub parents: Vec<ParentReport>,
     /// The Lattice services that serve it, in the order of its hostnames.
     pub services: Vec<Serving>,
+    /// What its services keep from before an edit that cannot be had; none where nothing is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptRules>,
+}
+
+/// Rules from before an edit that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptRules {
+    /// The routes that they are of.
+    pub routes: BTreeSet<ObjectKey>,
+    /// Namespaces and names of the Services of the route's own cluster that they lead to: their changes still matter.
+    pub services: BTreeSet<(String, String)>,
 }
 
 /// A Lattice service that serves a route, of its own or of another.
@@ -98,6 +111,8 @@ pub struct Serving {
     /// The hostname; none for the generated name alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// The service networks that it is in.
+    pub networks: BTreeSet<String>,
     /// The route of the same cluster whose unit owns the service; none for the reported route itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<ObjectKey>,
@@ -121,6 +136,9 @@ pub struct ParentReport {
     /// Present when rules were dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partially_invalid: Option<Condition>,
+    /// What the parent is asked for and does not get, because other routes have it: then it is not programmed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unserved: String,
     /// What else a person should know: fields that cost no rule and are not honoured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,

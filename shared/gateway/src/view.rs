@@ -50,6 +50,20 @@ impl<'a> View<'a> {
 
     /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
     pub(crate) fn get(&self, cluster: &ClusterId, kind: Kind, namespace: &str, name: &str) -> Found<'a> {
+        match self.get_even_terminating(cluster, kind, namespace, name) {
+            Found::Object(object) if api::is_terminating(object) => Found::Missing,
+            found => found,
+        }
+    }
+
+    /// One object, also while it is being deleted.
+    pub(crate) fn get_even_terminating(
+        &self,
+        cluster: &ClusterId,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Found<'a> {
         if self.snapshot.is_leaving(cluster) {
             return Found::Missing;
         }
@@ -59,8 +73,8 @@ impl<'a> View<'a> {
             return Found::Unknown(why);
         }
         match self.snapshot.get(cluster, kind, namespace, name) {
-            Some(object) if !api::is_terminating(object) => Found::Object(object),
-            _ => Found::Missing,
+            Some(object) => Found::Object(object),
+            None => Found::Missing,
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) struct Endpoint {
 #[serde(default)]
 pub(crate) struct EndpointConditions {
     pub(crate) ready: Option<bool>,
+    pub(crate) serving: Option<bool>,
     pub(crate) terminating: Option<bool>,
 }
 

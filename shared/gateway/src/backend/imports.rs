@@ -171,7 +171,7 @@ fn kept_pool(
         service: group.tags.get(&naming::tag_key(naming::SERVICE_NAME)).cloned()?,
         config: group.config.clone()?,
         targets: BTreeSet::new(),
-        problem: None,
+        notes: vec![],
         export: Some(export_name.to_owned()),
         is_kept: true,
     })

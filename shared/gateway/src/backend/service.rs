@@ -33,8 +33,8 @@ pub(crate) struct Pool {
     pub(crate) service: String,
     pub(crate) config: TargetGroupConfig,
     pub(crate) targets: BTreeSet<Target>,
-    /// What did not fit.
-    pub(crate) problem: Option<Problem>,
+    /// What of it is not as a person may expect.
+    pub(crate) notes: Vec<Problem>,
     /// The ServiceExport of that cluster and namespace that it stands for; none for a Service of the route's own cluster.
     pub(crate) export: Option<String>,
     /// Whether nothing is known of its cluster: the target group stays as it is, its targets too.
@@ -51,7 +51,8 @@ pub(crate) fn pool(
 ) -> Result<Pool, BackendError> {
     // Asked for before the Service is looked at, so that one round of reads brings both.
     let slices = view.slices(cluster, namespace, name);
-    let service = match view.get(cluster, Kind::Service, namespace, name) {
+    // One that is being deleted has endpoints until they go: a finalizer of somebody else may hold it for long.
+    let service = match view.get_even_terminating(cluster, Kind::Service, namespace, name) {
         Found::Unknown(why) => return Err(BackendError::Unknown(why)),
         Found::Missing => {
             let text = format!(
@@ -64,6 +65,14 @@ pub(crate) fn pool(
         Found::Object(service) => service,
     };
     let slices = slices.map_err(BackendError::Unknown)?;
+    let mut notes = vec![];
+    if api::is_terminating(service) {
+        let text = format!(
+            "Service {} is Terminating: its endpoints serve until they go, and then nothing answers; name another one",
+            quoted(name)
+        );
+        notes.push(Problem::new(asked.path, text));
+    }
     let service: Service = api::parse(service).map_err(|problem| {
         let text = format!("Service {}: {}: {}", quoted(name), problem.path, problem.text);
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
@@ -80,21 +89,19 @@ pub(crate) fn pool(
         Some(family) if family == "IPv6" => IpFamily::Ipv6,
         _ => IpFamily::Ipv4,
     };
-    let (protocol, protocol_version) = protocol(name, port, asked)?;
+    let (protocol, protocol_version) = protocol(name, port, asked, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     let mut targets = targets(slices.values().copied(), port, ip_family);
-    let problem = (targets.len() > asked.targets_max).then(|| {
-        Problem::new(
-            asked.path,
-            format!(
-                "Service {} has {} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, \
-                 raise the quota \"Targets per target group\" (L-D71303F3)",
-                quoted(name),
-                targets.len(),
-                asked.targets_max
-            ),
-        )
-    });
+    if targets.len() > asked.targets_max {
+        let text = format!(
+            "Service {} has {} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, raise the \
+             quota \"Targets per target group\" (L-D71303F3)",
+            quoted(name),
+            targets.len(),
+            asked.targets_max
+        );
+        notes.push(Problem::new(asked.path, text));
+    }
     targets = targets.into_iter().take(asked.targets_max).collect();
     Ok(Pool {
         cluster: cluster.clone(),
@@ -103,7 +110,7 @@ pub(crate) fn pool(
         // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
         config: TargetGroupConfig { port: number, protocol, protocol_version, ip_family, vpc },
         targets,
-        problem,
+        notes,
         export: None,
         is_kept: false,
     })
@@ -138,11 +145,40 @@ fn find_port<'s>(
     })
 }
 
+/// What a Service's port says of the protocol above TCP, whoever's way of spelling it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AppProtocol {
+    Http,
+    Https,
+    /// HTTP/2 without TLS; gRPC is carried by it.
+    Http2,
+    /// HTTP/2 with TLS.
+    Http2Tls,
+    WebSocket,
+    /// Nothing that an HTTP rule can lead to by its own protocol.
+    Other,
+}
+
+impl AppProtocol {
+    /// Kubernetes' own names, IANA's, and those that meshes use; case does not matter.
+    fn of(text: Option<&str>) -> Self {
+        match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "http" | "http/1.1" | "http1" | "http1.1" => Self::Http,
+            "https" | "kubernetes.io/https" => Self::Https,
+            "kubernetes.io/h2c" | "h2c" | "http2" | "http/2" | "grpc" | "kubernetes.io/grpc" => Self::Http2,
+            "h2" | "https2" | "grpcs" => Self::Http2Tls,
+            "kubernetes.io/ws" | "kubernetes.io/wss" | "ws" | "wss" | "websocket" => Self::WebSocket,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// The protocol to the Pods: by the route's kind, then by `appProtocol`.
 fn protocol(
     name: &str,
     port: &ServicePort,
     asked: &Asked,
+    notes: &mut Vec<Problem>,
 ) -> Result<(TargetProtocol, Option<ProtocolVersion>), BackendError> {
     let unsupported = |what: &str, remedy: &str| {
         let text = format!("Port {} of Service {} is {what}; {remedy}", port.port, quoted(name));
@@ -154,20 +190,38 @@ fn protocol(
             return unsupported(&format!("of protocol {}", quoted(other)), "VPC Lattice routes need TCP");
         }
     }
-    match (asked.route_kind, port.app_protocol.as_deref().unwrap_or_default()) {
-        (Kind::TLSRoute, _) => Ok((TargetProtocol::Tcp, None)),
-        (Kind::GRPCRoute, "https") => Ok((TargetProtocol::Https, Some(ProtocolVersion::Grpc))),
-        (Kind::GRPCRoute, _) => Ok((TargetProtocol::Http, Some(ProtocolVersion::Grpc))),
-        (_, "kubernetes.io/ws" | "kubernetes.io/wss") => unsupported(
+    if asked.route_kind == Kind::TLSRoute {
+        return Ok((TargetProtocol::Tcp, None));
+    }
+    let app = AppProtocol::of(port.app_protocol.as_deref());
+    let is_grpc = asked.route_kind == Kind::GRPCRoute;
+    if app == AppProtocol::Other {
+        let text = format!(
+            "Port {} of Service {} has the appProtocol {}, which is not known here: its Pods are spoken to by {} without \
+             TLS; use http, https, kubernetes.io/h2c or grpc",
+            port.port,
+            quoted(name),
+            quoted(port.app_protocol.as_deref().unwrap_or_default()),
+            if is_grpc { "gRPC" } else { "HTTP/1.1" },
+        );
+        notes.push(Problem::new(asked.path, text));
+    }
+    match app {
+        AppProtocol::Https | AppProtocol::Http2Tls if is_grpc => {
+            Ok((TargetProtocol::Https, Some(ProtocolVersion::Grpc)))
+        }
+        _ if is_grpc => Ok((TargetProtocol::Http, Some(ProtocolVersion::Grpc))),
+        AppProtocol::WebSocket => unsupported(
             "of the application protocol WebSocket",
             "VPC Lattice does not upgrade HTTP connections, use a TLSRoute",
         ),
-        (_, "kubernetes.io/h2c") if !asked.listeners_take_http2 => unsupported(
+        AppProtocol::Http2 | AppProtocol::Http2Tls if !asked.listeners_take_http2 => unsupported(
             "of the application protocol HTTP/2",
             "VPC Lattice leads to such from HTTPS listeners only, attach the route to one",
         ),
-        (_, "kubernetes.io/h2c") => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http2))),
-        (_, "https") => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http1))),
-        _ => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http1))),
+        AppProtocol::Http2 => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http2))),
+        AppProtocol::Http2Tls => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http2))),
+        AppProtocol::Https => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http1))),
+        AppProtocol::Http | AppProtocol::Other => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http1))),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A problem for each member that asks for something. Empty lists and objects ask for nothing.
 pub(crate) fn leftovers(path: &str, rest: &Rest) -> Vec<Problem> {
     rest.iter()
-        .filter(|(_, value)| !is_empty(value))
+        .filter(|(member, value)| !(is_empty(value) || *member == "timeouts" && has_no_timeout(value)))
         .flat_map(|(member, value)| match (member.as_str(), value) {
             ("filters", Value::Array(filters)) => filters
                 .iter()
@@ -26,6 +26,15 @@ fn is_empty(value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         _ => false,
     }
+}
+
+/// A time-out of zero asks for none (GEP-1742), which is what a rule of VPC Lattice has.
+fn has_no_timeout(timeouts: &Value) -> bool {
+    let is_zero = |duration: &Value| {
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).any(|digit| digit != '0');
+        duration.is_null() || duration.as_str().is_some_and(|text| !text.is_empty() && !digits(text))
+    };
+    timeouts.as_object().is_some_and(|all| all.values().all(is_zero))
 }
 
 fn filter_problem(path: String, filter: &Value) -> Problem {

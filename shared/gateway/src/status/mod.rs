@@ -13,9 +13,9 @@ mod route_status;
 mod shared_service;
 mod told;
 
-pub(crate) use route_status::{is_foreign_only, is_same_parent};
-pub(crate) use shared_service::mentioned;
-pub(crate) use told::{dns_names as dns_names_of_route, is_ours};
+pub(crate) use route_status::{accepts, is_foreign_only, is_same_parent};
+pub(crate) use shared_service::{kept_services, mentioned, tells_leader};
+pub(crate) use told::{dns_names_at, is_ours, tells_of};
 
 use crate::StatusPatch;
 use crate::Translation;

@@ -1,9 +1,10 @@
 use super::merge::Merge;
 use super::shared_service::{self, Leader, mentioned, named};
-use super::told::{DNS_MESSAGE, is_ours};
-use super::{Context, Members, fails_in_passing, programmed, programmed_before, refused};
+use super::told::{DNS_MESSAGE, KEPT_MESSAGE, is_ours};
+use super::{Context, Members, fails_in_passing, outcome_problem, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
-use crate::report::{Condition, ParentReport, RouteReport};
+use crate::report::{Condition, ParentReport, RouteReport, Serving};
+use crate::route::ROUTE_KINDS;
 use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -58,11 +59,25 @@ pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) ->
 }
 
 /// Routes that share a service with this one and do not know of its present state: the followers of its services, a
-/// leader that has not its rules yet, and those that its old status names and the new one does not.
+/// leader that has not its rules yet, those that its old status names and the new one does not, and those whose status
+/// names this one, since it has what they ask for.
 fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTreeSet<UnitKey> {
     let subject = &report.subject;
     let cluster = &subject.cluster;
     let mut units = mentioned(cluster, object);
+    let own = UnitKey::Route {
+        kind: subject.object.kind,
+        cluster: cluster.clone(),
+        namespace: subject.object.namespace.clone(),
+        name: subject.object.name.clone(),
+    };
+    for (key, other) in ROUTE_KINDS.into_iter().flat_map(|kind| context.snapshot.all(cluster, kind)) {
+        if mentioned(cluster, other).contains(&own) {
+            let (kind, namespace, name) = (key.kind, key.namespace.clone(), key.name.clone());
+            units.insert(UnitKey::Route { kind, cluster: cluster.clone(), namespace, name });
+        }
+    }
+    units.remove(&own);
     for serving in &report.services {
         if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {
             if leader.lists(&subject.object, subject.generation) {
@@ -86,6 +101,18 @@ pub(crate) fn is_same_parent(one: &Value, other: &Value, namespace: &str) -> boo
     identity(one, namespace) == identity(other, namespace)
 }
 
+/// Whether a route's status says, of this generation, that a parent takes it; none where it says nothing.
+pub(crate) fn accepts(route: &Value, reference: &Value, generation: i64) -> Option<bool> {
+    let namespace = route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    let entries = route.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten();
+    let is_meant =
+        |entry: &&Value| is_same_parent(entry.get("parentRef").unwrap_or(&Value::Null), reference, namespace);
+    let entry = entries.filter(|entry| is_ours(entry)).find(is_meant)?;
+    let condition = find(entry, conditions::ACCEPTED)?;
+    let is_of_this = condition.get("observedGeneration").and_then(Value::as_i64) == Some(generation);
+    is_of_this.then(|| condition.get("status").and_then(Value::as_str) == Some("True"))
+}
+
 fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: Option<&Value>) -> Value {
     let old_message = old.and_then(|old| message_of(old, conditions::ACCEPTED));
     let accepted = Condition {
@@ -95,7 +122,9 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     let mut conditions =
         vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
     conditions.extend(parent.partially_invalid.clone());
-    conditions.extend(shared_service::condition(report).filter(|_| parent.accepted.is_true()));
+    let is_in_service = parent.accepted.is_true() || !names_of(context, report, parent).is_empty();
+    conditions.extend(shared_service::condition(report).filter(|_| is_in_service));
+    conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
     json!({
@@ -103,6 +132,16 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
         "controllerName": CONTROLLER,
         "conditions": merge.conditions(conditions),
     })
+}
+
+/// The domain names that answer for the route in a parent's network.
+fn names_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Vec<String> {
+    let in_network = report.services.iter().filter(|serving| serving.networks.contains(&parent.gateway));
+    let name = |serving: &Serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
+        Some(leader) => leader.dns_name(serving),
+        None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
+    };
+    in_network.filter_map(name).collect()
 }
 
 fn accepted_message(
@@ -114,14 +153,7 @@ fn accepted_message(
     if !parent.accepted.is_true() {
         return parent.accepted.message.clone();
     }
-    let names: Vec<String> = report
-        .services
-        .iter()
-        .filter_map(|serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
-            Some(leader) => leader.dns_name(&serving.service),
-            None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
-        })
-        .collect();
+    let names = names_of(context, report, parent);
     if !names.is_empty() {
         return format!("{DNS_MESSAGE}{}", names.join(", "));
     }
@@ -144,9 +176,7 @@ fn programmed_of(
         return Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, message);
     }
     if !parent.accepted.is_true() {
-        let kept = if context.translation.desired.is_none() { " VPC Lattice keeps what it has." } else { "" };
-        let text = format!("The route is not accepted; see condition Accepted.{kept}");
-        return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
+        return of_a_refused_parent(context, report, parent);
     }
     let done = match parent.notes.as_str() {
         "" => "VPC Lattice has all rules and targets.".to_owned(),
@@ -156,7 +186,7 @@ fn programmed_of(
     let subject = &report.subject;
     let waits_for = report.services.iter().find_map(|serving| {
         let leader = Leader::of(context.snapshot, &subject.cluster, serving)?;
-        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_programmed();
+        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_done();
         (!has_it).then(|| (named(leader.key), serving.hostname.clone().unwrap_or_default()))
     });
     match waits_for {
@@ -167,8 +197,35 @@ fn programmed_of(
             );
             Condition::no(conditions::PROGRAMMED, reasons::PENDING, text)
         }
+        _ if own.is_true() && !parent.unserved.is_empty() => {
+            let text = format!("Some of what the route asks for is not served: {}", parent.unserved);
+            let text = match parent.notes.as_str() {
+                "" => text,
+                notes => format!("{text} Not honoured: {notes}"),
+            };
+            Condition::no(conditions::PROGRAMMED, reasons::SHADOWED, text)
+        }
         _ => own,
     }
+}
+
+/// The Programmed condition where a parent does not take the route: what of it is still served tells the way back.
+fn of_a_refused_parent(context: &Context, report: &RouteReport, parent: &ParentReport) -> Condition {
+    let text = "The route is not accepted; see condition Accepted.";
+    if context.translation.desired.is_none() {
+        let text = format!("{text} VPC Lattice keeps what it has.");
+        return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
+    }
+    let names = names_of(context, report, parent);
+    if names.is_empty() {
+        return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
+    }
+    let reason = match outcome_problem(context.outcome, |_| true) {
+        None => reasons::KEPT,
+        Some(_) => reasons::INVALID,
+    };
+    let text = format!("{text} {KEPT_MESSAGE}{}.", names.join(", "));
+    Condition::no(conditions::PROGRAMMED, reason, text)
 }
 
 /// What a Gateway's status takes from an entry.

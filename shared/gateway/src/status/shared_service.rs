@@ -1,7 +1,7 @@
 //! What routes that share a Lattice service tell each other: a condition on the leader's entries names the followers
 //! whose rules the service has, and one on a follower's names the leader.
 
-use super::told::{conditions_of, dns_names};
+use super::told::{conditions_of, dns_names_at, is_name_for, service_of};
 use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use crate::{conditions, reasons};
@@ -9,8 +9,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, UnitKey};
 
-/// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
-const ID_CHARS: usize = 17;
+/// How a follower's message names its leader, before the hostname and after it.
+const FOLLOWER_MESSAGE: &str = " for this route too.";
 
 /// The condition for a report; none where nothing is shared.
 pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
@@ -21,7 +21,7 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
             let hostname = serving.hostname.as_deref().unwrap_or_default();
             match &serving.leader {
                 Some(leader) => {
-                    Some(format!("The service of {} serves {hostname} for this route too.", named(leader)))
+                    Some(format!("The service of {} serves {hostname}{FOLLOWER_MESSAGE}", named(leader)))
                 }
                 None if serving.followers.is_empty() => None,
                 None => {
@@ -42,10 +42,55 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
         .then(|| Condition::yes(conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME, sentences.join(" ")))
 }
 
-/// The routes that a route's status names as sharing a service with it.
-pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
-    let conditions = conditions_of(route)
+/// The condition that tells of rules from before an edit that cannot be had.
+pub(super) fn kept_condition(report: &RouteReport) -> Option<Condition> {
+    let kept = report.kept.as_ref()?;
+    let routes: Vec<String> = kept.routes.iter().map(named).collect();
+    let services: Vec<String> =
+        kept.services.iter().map(|(namespace, name)| format!("Service {namespace}/{name}")).collect();
+    let lead =
+        if services.is_empty() { String::new() } else { format!(" They lead to {}.", services.join(", ")) };
+    let text = format!(
+        "VPC Lattice keeps the rules that it had of {} before an edit that it cannot do.{lead}",
+        routes.join(", ")
+    );
+    Some(Condition::yes(conditions::KEPT_RULES, "EditRefused", text))
+}
+
+/// The Services of its own cluster that kept rules of a route lead to, as its status names them: namespaces and names.
+pub(crate) fn kept_services(route: &Value) -> BTreeSet<(String, String)> {
+    let kept = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::KEPT_RULES));
+    let messages = kept.filter_map(|one| one.get("message").and_then(Value::as_str));
+    let words = messages.flat_map(|message| {
+        let words: Vec<&str> = message.split_whitespace().collect();
+        words
+            .windows(2)
+            .filter(|pair| pair[0] == "Service")
+            .map(|pair| pair[1].to_owned())
+            .collect::<Vec<_>>()
+    });
+    let names = words.filter_map(|word| {
+        let (namespace, name) = word.trim_end_matches([',', '.']).split_once('/')?;
+        Some((namespace.to_owned(), name.to_owned()))
+    });
+    names.collect()
+}
+
+/// Whether a route's status tells that another route's service serves it under a hostname.
+pub(crate) fn tells_leader(route: &Value, hostname: &str) -> bool {
+    let shared = conditions_of(route)
         .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::SHARED_SERVICE));
+    let text = format!(" serves {hostname}{FOLLOWER_MESSAGE}");
+    shared.filter_map(|one| one.get("message").and_then(Value::as_str)).any(|message| message.contains(&text))
+}
+
+/// The routes that a route's status names: those that share a service with it, and those that have what it asks for.
+pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
+    const NAMING: [&str; 4] =
+        [conditions::SHARED_SERVICE, conditions::ACCEPTED, conditions::PROGRAMMED, conditions::KEPT_RULES];
+    let conditions = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str).is_some_and(|kind| NAMING.contains(&kind)));
     let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
     messages.flat_map(|message| units_in(cluster, message)).collect()
 }
@@ -78,12 +123,17 @@ impl<'a> Leader<'a> {
         Some(Self { object: snapshot.get(cluster, key.kind, &key.namespace, &key.name), key })
     }
 
-    /// The domain name of one of its services.
-    pub(super) fn dns_name(&self, service: &str) -> Option<String> {
-        dns_names(self.object?).into_iter().find(|name| {
-            let rest = name.strip_prefix(service).and_then(|rest| rest.strip_prefix('-'));
-            rest.and_then(|rest| rest.split('.').next()).is_some_and(|id| id.len() == ID_CHARS)
-        })
+    /// The domain name of its service for a hostname in the networks.
+    pub(super) fn dns_name(&self, serving: &Serving) -> Option<String> {
+        let hostname = serving.hostname.as_deref().unwrap_or_default();
+        let networks: BTreeSet<&str> = serving.networks.iter().map(String::as_str).collect();
+        let object = self.object?;
+        let in_networks = entries_in(object, &networks);
+        let mut names: Vec<String> =
+            in_networks.into_iter().filter(|name| is_name_for(name, hostname, &networks)).collect();
+        // Where it has several for the hostname, the one of the expected name is meant.
+        names.sort_by_key(|name| service_of(name) != Some(serving.service.as_str()));
+        names.into_iter().next()
     }
 
     /// Whether its service has the rules of that generation of a follower.
@@ -94,10 +144,14 @@ impl<'a> Leader<'a> {
         })
     }
 
-    /// Whether it is programmed.
-    pub(super) fn is_programmed(&self) -> bool {
-        self.conditions(conditions::PROGRAMMED)
-            .any(|one| one.get("status").and_then(Value::as_str) == Some("True"))
+    /// Whether VPC Lattice has what it wants: for a route that is refused or not served as a whole its reason tells, since
+    /// it is never called programmed.
+    pub(super) fn is_done(&self) -> bool {
+        self.conditions(conditions::PROGRAMMED).any(|one| {
+            let text = |member: &str| one.get(member).and_then(Value::as_str);
+            text("status") == Some("True")
+                || text("reason").is_some_and(|reason| reasons::DONE.contains(&reason))
+        })
     }
 
     pub(super) fn unit(&self, cluster: &ClusterId) -> UnitKey {
@@ -109,6 +163,18 @@ impl<'a> Leader<'a> {
         let all = self.object.into_iter().flat_map(conditions_of);
         all.filter(move |one| one.get("type").and_then(Value::as_str) == Some(kind))
     }
+}
+
+/// The domain names in a route's entries for Gateways of these networks.
+fn entries_in(route: &Value, networks: &BTreeSet<&str>) -> Vec<String> {
+    let own = route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    let parents = route.pointer("/spec/parentRefs").and_then(Value::as_array).into_iter().flatten();
+    let of_networks = parents.filter_map(|parent| {
+        let text = |member: &str| parent.get(member).and_then(Value::as_str);
+        let name = text("name").filter(|name| networks.contains(name))?;
+        Some((text("namespace").unwrap_or(own), name))
+    });
+    of_networks.flat_map(|(namespace, name)| dns_names_at(route, namespace, name)).collect()
 }
 
 pub(super) fn named(key: &ObjectKey) -> String {
@@ -137,11 +203,12 @@ mod tests {
 
     fn report(serving: Serving) -> RouteReport {
         let subject = Subject { cluster: one(), object: key("own"), generation: 1 };
-        RouteReport { subject, parents: vec![], services: vec![serving] }
+        RouteReport { subject, parents: vec![], services: vec![serving], kept: None }
     }
 
     fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {
-        Serving { service: "s".into(), hostname: Some("a.example".into()), leader, followers }
+        let networks = BTreeSet::from(["n".to_owned()]);
+        Serving { service: "s".into(), hostname: Some("a.example".into()), networks, leader, followers }
     }
 
     fn route_with(message: &str) -> Value {

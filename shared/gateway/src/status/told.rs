@@ -1,20 +1,48 @@
 //! What a route's status tells of what we wrote there.
 
-use crate::conditions;
 use crate::gateway::CONTROLLER;
+use crate::units::scope_beside;
+use crate::{conditions, naming};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// How an Accepted message of ours begins once a service exists.
 pub(super) const DNS_MESSAGE: &str = "DNS Name: ";
 
+/// How the Programmed message of a route goes on that is refused while VPC Lattice has something of it. Domain names follow.
+pub(super) const KEPT_MESSAGE: &str = "VPC Lattice keeps what it had before this edit, under DNS Name: ";
+
+/// Characters between a service's name and the next dot in its domain name: a service id without `svc-`.
+const ID_CHARS: usize = 17;
+
 /// The domain names in a route's status that we wrote there.
 pub(crate) fn dns_names(route: &Value) -> Vec<String> {
+    names_in(conditions_of(route))
+}
+
+/// The domain names in a route's entries for one Gateway, which is told by its namespace and name.
+pub(crate) fn dns_names_at(route: &Value, namespace: &str, name: &str) -> Vec<String> {
+    let own = route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    let text = |entry: &Value, member: &str, default: &str| {
+        let parent = entry.get("parentRef").and_then(|parent| parent.get(member)).and_then(Value::as_str);
+        parent.unwrap_or(default).to_owned()
+    };
+    let at = entries_of(route)
+        .filter(|entry| text(entry, "name", "") == name && text(entry, "namespace", own) == namespace);
+    names_in(at.filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten())
+}
+
+fn names_in<'a>(conditions: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let mut names: Vec<String> = vec![];
-    let accepted = conditions_of(route)
-        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::ACCEPTED));
-    for message in accepted.filter_map(|one| one.get("message").and_then(Value::as_str)) {
-        let message = message.strip_prefix(DNS_MESSAGE);
-        for name in message.unwrap_or_default().split(", ").filter(|name| !name.is_empty()) {
+    for condition in conditions {
+        let text = |member: &str| condition.get(member).and_then(Value::as_str).unwrap_or_default();
+        let listed = match text("type") {
+            conditions::ACCEPTED => text("message").strip_prefix(DNS_MESSAGE),
+            conditions::PROGRAMMED => text("message").split_once(KEPT_MESSAGE).map(|(_, names)| names),
+            _ => None,
+        };
+        let listed = listed.unwrap_or_default().trim_end_matches('.');
+        for name in listed.split(", ").filter(|name| !name.is_empty()) {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
             }
@@ -23,11 +51,34 @@ pub(crate) fn dns_names(route: &Value) -> Vec<String> {
     names
 }
 
+/// The name of the service that a domain name belongs to.
+pub(crate) fn service_of(dns_name: &str) -> Option<&str> {
+    let (service, id) = dns_name.split('.').next()?.rsplit_once('-')?;
+    (id.len() == ID_CHARS).then_some(service)
+}
+
+/// Whether a domain name is that of a service for a hostname in one of the networks, whosever it is.
+pub(crate) fn is_name_for(dns_name: &str, hostname: &str, networks: &BTreeSet<&str>) -> bool {
+    let beside = networks.iter().map(|network| scope_beside(Some(hostname), network));
+    let scopes = [hostname.to_owned()].into_iter().chain(beside);
+    let ends =
+        |service: &str| scopes.map(|scope| naming::scope_hash(&scope)).any(|hash| service.ends_with(&hash));
+    service_of(dns_name).is_some_and(ends)
+}
+
+/// Whether a route's status tells that something serves it under a hostname.
+pub(crate) fn tells_of(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> bool {
+    dns_names(route).iter().any(|name| is_name_for(name, hostname, networks))
+}
+
 /// The conditions of a route's entries that are ours.
 pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
+    entries_of(route).filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
+}
+
+fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
     let entries = route.pointer("/status/parents").and_then(Value::as_array);
-    let ours = entries.into_iter().flatten().filter(|entry| is_ours(entry));
-    ours.filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
+    entries.into_iter().flatten().filter(|entry| is_ours(entry))
 }
 
 /// Whether an entry of `status.parents` is ours.

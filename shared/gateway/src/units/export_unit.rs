@@ -199,7 +199,7 @@ fn target_group(
         targets: pool.targets.clone(),
         tags: naming::tags(
             owner.tags().into_iter().chain(managed_by).chain(own),
-            &naming::user_tags(&export.metadata),
+            &naming::user_tags(&export.metadata).0,
         ),
     }
 }

@@ -4,9 +4,11 @@ use super::cluster_routes::routes;
 use super::subject;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
+use crate::hostname::is_wildcard;
 use crate::naming;
-use crate::problem::{Problem, quoted};
+use crate::problem::{self, Problem, quoted};
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
+use crate::route::{ParentRef, Route};
 use crate::snapshot::ClusterFacts;
 use crate::view::View;
 use crate::{Settings, Translation, status};
@@ -101,7 +103,7 @@ impl Gateways<'_> {
                     self.reports.push(Report::Gateway(report));
                     if is_wanting && matches!(wish, Wish::Nothing) {
                         let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
-                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)));
+                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)).0);
                         wish = Wish::Associated { vpc: facts.vpc.clone(), tags };
                     }
                 }
@@ -196,10 +198,15 @@ fn report(
             return GatewayReport { subject, accepted, listeners: vec![], vpc, addresses: vec![] };
         }
     };
-    let accepted = name_problem(name).map_or_else(
-        || judged.accepted.clone(),
-        |problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()),
-    );
+    let told = || {
+        let tags = problem::message(&naming::tag_problems(&crate::api::meta(object)));
+        let own = judged.accepted.clone();
+        let between = if own.message.is_empty() || tags.is_empty() { "" } else { " " };
+        Condition { message: format!("{}{between}{tags}", own.message), ..own }
+    };
+    let accepted = name_problem(name).map_or_else(told, |problem| {
+        Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
+    });
     let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let listeners = judged
         .listeners
@@ -230,7 +237,7 @@ fn name_problem(name: &str) -> Option<Problem> {
     })
 }
 
-/// How many routes each listener takes, and the domain names under which they answer, oldest route first.
+/// How many routes each listener takes, and the Gateway's addresses.
 fn attached_routes(
     view: &View,
     cluster: &ClusterId,
@@ -239,37 +246,70 @@ fn attached_routes(
     unknown: &mut Vec<String>,
 ) -> (BTreeMap<String, usize>, Vec<String>) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut names: Vec<(String, String, Vec<String>)> = vec![];
+    let mut names: Vec<(String, String, Names)> = vec![];
     for (route, object) in routes(view, cluster, settings, unknown) {
-        let mut listeners = BTreeSet::new();
+        let (mut listeners, mut hostnames) = (BTreeSet::new(), BTreeSet::new());
         let parents = route.parents.iter().filter(|parent| {
             parent.is_gateway && parent.namespace == gateway.namespace && parent.name == gateway.name
         });
-        for parent in parents {
+        for parent in parents.filter(|parent| !is_refused(&route, parent, object)) {
             match attach(view, &route, parent, gateway) {
-                Ok(attached) => {
-                    listeners.extend(attached.into_iter().map(|attached| attached.listener.wire.name));
+                Ok(taken) => {
+                    for attached in taken.attached {
+                        hostnames.extend(attached.hostnames.into_iter().flatten());
+                        listeners.insert(attached.listener.wire.name);
+                    }
                 }
                 Err(Refusal::Unknown(why)) => unknown.push(why),
                 Err(Refusal::Condition(_)) => {}
             }
         }
-        if listeners.is_empty() {
-            continue;
+        for listener in &listeners {
+            *counts.entry(listener.clone()).or_default() += 1;
         }
         let created = route.meta.creation_timestamp.clone().unwrap_or_default();
         let key = format!("{}/{}/{}", route.id.namespace, route.id.name, route.id.kind);
-        names.push((created, key, status::dns_names_of_route(object)));
-        for listener in listeners {
-            *counts.entry(listener).or_default() += 1;
-        }
+        let told = status::dns_names_at(object, &gateway.namespace, &gateway.name);
+        let is_for_hostname = hostnames.iter().any(|hostname| !is_wildcard(hostname));
+        names.push((created, key, Names { told, is_for_hostname }));
     }
     names.sort();
-    let mut addresses: Vec<String> = vec![];
-    for name in names.into_iter().flat_map(|(_, _, names)| names) {
-        if addresses.len() < ADDRESSES_MAX && !addresses.contains(&name) {
-            addresses.push(name);
+    (counts, addresses(names.into_iter().map(|(.., names)| names)))
+}
+
+/// Whether a route's own status, or its rules before there is a status, refuse a parent whose listeners would take it.
+fn is_refused(route: &Route, parent: &ParentRef, object: &Value) -> bool {
+    match status::accepts(object, &parent.reference, route.meta.generation) {
+        Some(accepts) => !accepts,
+        None => !route.rules.is_empty() && route.rules.iter().all(|rule| !rule.problems.is_empty()),
+    }
+}
+
+/// The domain names under which a route answers by a Gateway.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Names {
+    told: Vec<String>,
+    is_for_hostname: bool,
+}
+
+/// The addresses of a Gateway, the oldest route's first.
+///
+/// Who makes DNS records from a Gateway (ExternalDNS) points every hostname of every route at all of its addresses, and
+/// each hostname has a service of its own. So as soon as there is a hostname, only a name is an address that is right for
+/// all of them: with two services none is. A record that is missing is found sooner than one that leads elsewhere.
+fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
+    let (mut generated, mut of_hostnames): (Vec<String>, Vec<String>) = (vec![], vec![]);
+    for names in routes {
+        let into = if names.is_for_hostname { &mut of_hostnames } else { &mut generated };
+        for name in names.told {
+            if !into.contains(&name) {
+                into.push(name);
+            }
         }
     }
-    (counts, addresses)
+    match of_hostnames.len() {
+        0 => generated.into_iter().take(ADDRESSES_MAX).collect(),
+        1 => of_hostnames,
+        _ => vec![],
+    }
 }

@@ -1,16 +1,20 @@
 //! One translation for each kind of unit.
 
+mod builder;
+mod claim;
 mod cluster_routes;
+mod contest;
 pub(crate) mod dependents;
 pub(crate) mod export_unit;
 pub(crate) mod gateway_unit;
-mod hostname_sharing;
 pub(crate) mod idle_timeout;
+mod kept;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;
-mod service_drafts;
 mod services;
+
+pub(crate) use contest::scope_beside;
 
 use crate::report::Subject;
 use crate::snapshot::ObjectKey;

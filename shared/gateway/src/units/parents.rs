@@ -1,6 +1,6 @@
 //! A route's parents that are ours.
 
-use crate::attach::{Attached, Refusal, attach};
+use crate::attach::{Attached, Refusal, Taken, attach};
 use crate::gateway::{self, Whose};
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
@@ -12,7 +12,14 @@ use serde_json::Value;
 /// A parent that is ours, and whether it takes the route.
 pub(crate) struct Parent {
     pub(crate) reference: ParentRef,
-    pub(crate) attached: Result<Vec<Attached>, Condition>,
+    pub(crate) attached: Result<Taken, Condition>,
+}
+
+impl Parent {
+    /// The listeners that take the route.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &Attached> {
+        self.attached.iter().flat_map(|taken| &taken.attached)
+    }
 }
 
 /// The parents that are ours, in order. Why some cannot be told is added to `unknown`.
@@ -46,12 +53,7 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
     parents
 }
 
-fn attach_to(
-    view: &View,
-    route: &Route,
-    reference: &ParentRef,
-    gateway: &Value,
-) -> Result<Vec<Attached>, Refusal> {
+fn attach_to(view: &View, route: &Route, reference: &ParentRef, gateway: &Value) -> Result<Taken, Refusal> {
     let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
         let text = format!("Gateway {}/{} cannot be read: {problem}", reference.namespace, reference.name);
         Refusal::Condition(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))

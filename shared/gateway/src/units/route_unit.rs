@@ -1,20 +1,25 @@
 //! What a route wants: its services, and what is to be said to each of its parents.
 
-use super::hostname_sharing::{Claim, shares};
-use super::rules::{self, ResolvedRule, resolved_refs, unresolved};
-use super::services::{self, Built};
+use super::claim::Claim;
+use super::cluster_routes::{objects, read};
+use super::kept;
+use super::parents::Parent;
+use super::rules::{self, resolved_refs, unresolved};
+use super::services::{self, Built, Contender};
 use super::subject;
 use crate::api::ParentRefWire;
 use crate::gateway::{self, Whose};
-use crate::problem::{self, Problem};
-use crate::report::{Condition, ParentReport, Report, RouteReport};
-use crate::route::{self, RouteId};
+use crate::problem::{self, Problem, quoted};
+use crate::report::{Condition, KeptRules, ParentReport, Report, RouteReport};
+use crate::route::{self, Route, RouteId};
+use crate::snapshot::ObjectKey;
 use crate::view::{Found, View};
 use crate::{Settings, Translation, status};
 use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
-use trellis_hint::Kind;
+use std::collections::BTreeSet;
+use trellis_hint::{Kind, parent_gateways};
 use trellis_lattice::{Desired, Owner};
 
 /// Translates one route.
@@ -23,9 +28,9 @@ use trellis_lattice::{Desired, Owner};
 /// |---|---|
 /// | is gone, or no parent of it is ours (any more) | nothing is left |
 /// | is refused by every parent of ours | nothing is left: who may use a network is its owner's to say |
-/// | asks for nothing that VPC Lattice can do | what is there stays: a mistake in an edit is no reason for an outage, and a service made anew has another domain name |
+/// | asks for nothing that VPC Lattice can do | what is there stays, and its targets follow the Pods: a mistake in an edit is no reason for an outage, and a service made anew has another domain name |
 /// | leads to something that is not known now | what is there stays |
-/// | has a hostname that an older route has | for that hostname the older route's service has its rules |
+/// | has a hostname that other routes have too | who has what of it is in `contest` |
 /// | else | its services |
 pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Translation {
     let owner = settings.owner(&id.unit());
@@ -41,27 +46,35 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         Err(problem) => return unreadable(view, id, object, &problem),
     };
     let mut unknown = vec![];
+    // What rules from before an edit lead to is still followed.
+    for (namespace, name) in status::kept_services(object) {
+        let _ = view.slices(&id.cluster, &namespace, &name);
+        let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
+        if namespace != id.namespace {
+            let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
+        }
+    }
     let claim = Claim::of(view, route, object, &mut unknown);
     // Resolved even while the Gateways are not known yet, so that one round of reads asks for everything; but not for a
     // route that only another controller has taken.
     let is_worth_reading =
         !claim.parents.is_empty() || !unknown.is_empty() && !status::is_foreign_only(object);
-    let (mut rules, mut shared) = (vec![], vec![]);
+    let (mut rules, mut rivals) = (vec![], vec![]);
     if is_worth_reading {
-        let take_http2 = claim.listeners_take_http2();
-        rules = rules::resolve(view, &claim.route, take_http2, settings, &mut unknown);
-        shared = shares(view, &claim, settings, &mut unknown);
+        rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
+        rivals = others(view, &claim, settings, &mut unknown);
     }
-    let built = services::build(view, &claim, &rules, &shared, settings, &owner, &mut unknown);
+    let own = Contender { claim, rules, object };
+    let built = services::build(view, &own, &rivals, settings);
     unknown.sort();
     unknown.dedup();
     if !unknown.is_empty() {
-        return Translation::held(unknown.clone(), held_reports(&claim, object, &unknown));
+        return Translation::held(unknown.clone(), held_reports(&own.claim, object, &unknown));
     }
     let mut partly = built.unknown.clone();
     partly.sort();
     partly.dedup();
-    let mut translation = judge(&claim, object, &rules, built, owner);
+    let mut translation = judge(&own, built, owner);
     if let Some(desired) = translation.desired.take() {
         translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
@@ -69,26 +82,61 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     translation
 }
 
+/// The other routes of the cluster that may have a hostname of this one in a service network of this one.
+fn others<'a>(
+    view: &View<'a>,
+    own: &Claim,
+    settings: &Settings,
+    unknown: &mut Vec<String>,
+) -> Vec<Contender<'a>> {
+    let hostnames: Vec<&str> = own.hostnames().into_iter().flatten().collect();
+    if hostnames.is_empty() && own.route.hostnames.is_empty() {
+        return vec![];
+    }
+    // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
+    // Gateways are not known, so that one round of reads asks for everything.
+    let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
+    let may_share = |object: &Value| {
+        let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
+        let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
+        let meets =
+            |one: &str| hostnames.iter().any(|hostname| may_cover(&one.to_ascii_lowercase(), hostname));
+        let is_open = named.clone().next().is_none();
+        (is_open || named.into_iter().any(meets))
+            && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
+    };
+    let cluster = &own.route.id.cluster;
+    let fitting = objects(view, cluster, unknown).into_iter().filter(|(_, object)| may_share(object));
+    let fitting: Vec<(Route, &Value)> =
+        fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object))).collect();
+    let mut others = vec![];
+    for (route, object) in fitting.into_iter().filter(|(route, _)| route.id != own.route.id) {
+        let claim = Claim::of(view, route, object, unknown);
+        let asks_alike = |one: &&str| claim.hostnames().contains(&Some(*one));
+        let rules = if hostnames.iter().any(asks_alike) {
+            // What is not known of another route's backends holds up that route, not this one.
+            rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut vec![])
+        } else {
+            vec![]
+        };
+        others.push(Contender { claim, rules, object });
+    }
+    others
+}
+
+/// Whether a route's hostname can come to the other by a listener's.
+fn may_cover(route: &str, hostname: &str) -> bool {
+    route == hostname || route.strip_prefix('*').is_some_and(|suffix| hostname.ends_with(suffix))
+}
+
 /// What the parents and the built services come to.
-fn judge(claim: &Claim, object: &Value, rules: &[ResolvedRule], built: Built, owner: Owner) -> Translation {
-    let reports = Reports { claim, object, rules, built: &built };
-    if claim.parents.iter().all(|parent| parent.attached.is_err()) {
+fn judge(own: &Contender, built: Built, owner: Owner) -> Translation {
+    let reports = Reports { own, built: &built };
+    if own.claim.parents.iter().all(|parent| parent.attached.is_err()) {
         // Without parents the report removes entries of ours that the status still has.
-        let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
-        let report = reports.report(&accepted, None, false);
-        return Translation::nothing(owner, vec![report]);
+        return Translation::nothing(owner, vec![reports.report()]);
     }
-    if !built.refused.is_empty() {
-        let text = problem::message(&built.refused);
-        let refused = Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, text);
-        return Translation::refused(vec![reports.report(&refused, None, false)]);
-    }
-    let partial = (!built.dropped.is_empty()).then(|| {
-        let text = format!("Dropped Rule(s) {}", problem::message(&built.dropped));
-        Condition::yes(conditions::PARTIALLY_INVALID, reasons::UNSUPPORTED_VALUE, text)
-    });
-    let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
-    let report = reports.report(&accepted, partial.as_ref(), true);
+    let report = reports.report();
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
     Translation::wanting(desired, vec![report])
@@ -96,31 +144,91 @@ fn judge(claim: &Claim, object: &Value, rules: &[ResolvedRule], built: Built, ow
 
 /// What reports are made of.
 struct Reports<'a> {
-    claim: &'a Claim,
-    object: &'a Value,
-    rules: &'a [ResolvedRule],
+    own: &'a Contender<'a>,
     built: &'a Built,
 }
 
 impl Reports<'_> {
-    /// A report in which the parents that take the route accept it so.
-    fn report(&self, accepted: &Condition, partial: Option<&Condition>, is_served: bool) -> Report {
-        let resolved_refs = resolved_refs(self.rules);
+    fn report(&self) -> Report {
+        let claim = &self.own.claim;
+        let resolved_refs = resolved_refs(&self.own.rules);
         let notes = problem::message(&self.built.notes);
-        let parents = self.claim.parents.iter().map(|parent| ParentReport {
-            parent_ref: parent.reference.reference.clone(),
-            gateway: parent.reference.name.clone(),
-            accepted: parent.attached.as_ref().err().unwrap_or(accepted).clone(),
-            resolved_refs: resolved_refs.clone(),
-            partially_invalid: partial.filter(|_| parent.attached.is_ok()).cloned(),
-            notes: notes.clone(),
+        let partial = (!self.built.dropped.is_empty()).then(|| {
+            let text = format!("Dropped Rule(s) {}", problem::message(&self.built.dropped));
+            Condition::yes(conditions::PARTIALLY_INVALID, reasons::UNSUPPORTED_VALUE, text)
         });
-        let id = &self.claim.route.id;
+        let parents = claim.parents.iter().enumerate().map(|(at, parent)| {
+            let accepted = self.accepted(at, parent);
+            ParentReport {
+                parent_ref: parent.reference.reference.clone(),
+                gateway: parent.reference.name.clone(),
+                resolved_refs: resolved_refs.clone(),
+                partially_invalid: partial.clone().filter(|_| accepted.is_true()),
+                unserved: if accepted.is_true() { self.unserved(at) } else { String::new() },
+                notes: notes.clone(),
+                accepted,
+            }
+        });
+        let id = &claim.route.id;
         Report::Route(RouteReport {
-            subject: subject(&id.cluster, id.kind, self.object),
+            subject: subject(&id.cluster, id.kind, self.own.object),
             parents: parents.collect(),
-            services: if is_served { self.built.serving.clone() } else { vec![] },
+            services: self.built.serving.clone(),
+            kept: self.kept(),
         })
+    }
+
+    /// Whether a parent takes the route: by its listeners, by the route's own rules, and beside other routes.
+    fn accepted(&self, at: usize, parent: &Parent) -> Condition {
+        if let Err(refused) = &parent.attached {
+            return refused.clone();
+        }
+        let refused = |problems: &[Problem]| {
+            let text = problem::message(problems);
+            Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, text)
+        };
+        if !self.built.refused.is_empty() {
+            return refused(&self.built.refused);
+        }
+        match self.built.verdicts.get(&at) {
+            Some(verdict) if verdict.is_served => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
+            Some(verdict) => refused(&verdict.refused),
+            // None of its hostnames can be served at all.
+            None => refused(&self.own.claim.notes),
+        }
+    }
+
+    /// What a parent does not get although it takes the route.
+    fn unserved(&self, at: usize) -> String {
+        let parent = &self.own.claim.parents[at];
+        let isolated = parent.attached.iter().flat_map(|taken| &taken.isolated).map(|(hostname, listener)| {
+            let text = format!(
+                "Requests for {} come to the listener {} of Gateway {}/{}, whose hostname is the narrower one; attach the \
+                 route to that listener too, or take the hostname out",
+                quoted(hostname),
+                quoted(listener),
+                parent.reference.namespace,
+                parent.reference.name
+            );
+            Problem::new("spec.hostnames", text)
+        });
+        let isolated: Vec<Problem> = isolated.collect();
+        let refused =
+            self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
+        problem::message(refused.iter().chain(&isolated).chain(&self.built.shadowed))
+    }
+
+    fn kept(&self) -> Option<KeptRules> {
+        let kept = &self.built.kept;
+        let cluster = &self.own.claim.route.id.cluster;
+        let routes = kept.iter().map(|one| {
+            let RouteId { kind, namespace, name, .. } = one.route.clone();
+            ObjectKey { kind, namespace, name }
+        });
+        let sources = kept.iter().filter_map(|one| kept::source_of(&one.group));
+        let services =
+            sources.filter(|(source, ..)| source == cluster).map(|(_, namespace, name)| (namespace, name));
+        (!kept.is_empty()).then(|| KeptRules { routes: routes.collect(), services: services.collect() })
     }
 }
 
@@ -139,11 +247,12 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String]) -> Vec<Report
         },
         resolved_refs: unresolved(text.clone()),
         partially_invalid: None,
+        unserved: String::new(),
         notes: String::new(),
     });
     let id = &claim.route.id;
     let subject = subject(&id.cluster, id.kind, object);
-    vec![Report::Route(RouteReport { subject, parents: parents.collect(), services: vec![] })]
+    vec![Report::Route(RouteReport { subject, parents: parents.collect(), services: vec![], kept: None })]
 }
 
 /// A route whose spec does not parse: nothing is changed, and the parents that can be read are told.
@@ -165,6 +274,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
                 ),
                 resolved_refs: unresolved("The route could not be read.".into()),
                 partially_invalid: None,
+                unserved: String::new(),
                 notes: String::new(),
             });
         }
@@ -173,6 +283,6 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         return Translation::refused(vec![]);
     }
     let subject = subject(&id.cluster, id.kind, object);
-    let report = RouteReport { subject, parents, services: vec![] };
+    let report = RouteReport { subject, parents, services: vec![], kept: None };
     Translation::refused(vec![Report::Route(report)])
 }

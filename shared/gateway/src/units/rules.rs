@@ -31,7 +31,7 @@ pub(crate) fn resolve(
         let mut backends = vec![];
         for wanted in &rule.backends {
             let resolved = backend::resolve(view, route, wanted, listeners_take_http2, &settings.limits);
-            if let Err(BackendError::Unknown(why)) = &resolved {
+            if let (Err(BackendError::Unknown(why)), 1..) = (&resolved, wanted.weight) {
                 unknown.push(why.clone());
             }
             backends.push((wanted.weight, resolved));
@@ -42,9 +42,18 @@ pub(crate) fn resolve(
 }
 
 impl ResolvedRule {
-    /// All pools that its backends lead to.
+    /// All pools that get requests of it.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.backends.iter().filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
+        let used = self.backends.iter().filter(|(weight, _)| *weight > 0);
+        used.filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
+    }
+
+    /// Whether nothing is known of what it leads to.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let unknown = |(weight, pools): &(u32, Result<Pools, BackendError>)| {
+            *weight > 0 && matches!(pools, Err(BackendError::Unknown(_)))
+        };
+        self.backends.iter().any(unknown) && self.pools().next().is_none()
     }
 
     /// Names of target groups that get no requests and stay, since nothing is known of their clusters.
@@ -74,6 +83,16 @@ pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem>
         problems.push(Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text));
     }
     problems
+}
+
+/// Whether a rule is not dropped.
+pub(crate) fn is_valid(rule: &ResolvedRule, settings: &Settings) -> bool {
+    problems(rule, settings).is_empty()
+}
+
+/// Whether a route's rules can be had: all but those that are dropped, if not all are.
+pub(crate) fn is_sound(rules: &[ResolvedRule], settings: &Settings) -> bool {
+    rules.is_empty() || rules.iter().any(|rule| is_valid(rule, settings))
 }
 
 /// The ResolvedRefs condition: the first broken reference's reason, and all problems.
@@ -131,7 +150,6 @@ impl Priorities {
 /// The candidates of one rule of a route. `age` is the route's place among those that have the listener.
 pub(crate) fn candidates<'a>(
     age: usize,
-    route: &'a Route,
     priorities: &'a Priorities,
     rule: &'a Rule,
     action: &'a Action,
@@ -140,13 +158,7 @@ pub(crate) fn candidates<'a>(
         one.alternatives.iter().enumerate().map(move |(alternative, matches)| Candidate {
             contributor: age,
             specificity: one.specificity,
-            origin: Origin {
-                created: route.meta.creation_timestamp.clone().unwrap_or_default(),
-                route: format!("{}/{}", route.id.namespace, route.id.name),
-                rule: rule.index,
-                matched,
-                alternative,
-            },
+            origin: Origin { rule: rule.index, matched, alternative },
             priority: priorities.0.get(&rule.index).copied(),
             matches: matches.clone(),
             action: action.clone(),

@@ -1,33 +1,24 @@
-//! From drafts and resolved rules to Lattice services and target groups.
+//! What a route comes to: the services that its unit owns, those of other routes that serve it, and what is not served.
 
-use super::hostname_sharing::{Claim, Share};
+use super::builder::{Builder, BuiltService};
+use super::claim::{Ask, Claim};
+use super::contest::{Member, ServiceDraft, decide, named};
 use super::idle_timeout::{idle_timeout, of_a_follower};
-use super::rules::{self, Priorities, ResolvedRule};
-use super::service_drafts::ServiceDraft;
-use crate::backend::Pool;
+use super::kept::{self, Kept};
+use super::rules::{self, Priorities, ResolvedRule, is_sound};
 use crate::certificate;
 use crate::prefixes;
-use crate::priority::{self, Candidate, order};
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::{Route, RouteId};
+use crate::route::Route;
 use crate::snapshot::ObjectKey;
 use crate::view::View;
-use crate::weights::shares;
-use crate::{Settings, naming};
+use crate::{Settings, naming, status};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
 use trellis_lattice::{
-    Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
+    Action, ActualService, DesiredService, DesiredTargetGroup, ListenerProtocol, Ownership, Status,
 };
-
-/// Answers a request that no rule matches.
-const NO_RULE: Action = Action::FixedResponse(404);
-/// Answers a request whose rule leads nowhere, as the specification asks.
-const NO_BACKEND: Action = Action::FixedResponse(500);
-/// The highest weight in a forward action (API model, TargetGroupWeight).
-const WEIGHT_MAX: u16 = 999;
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -39,456 +30,327 @@ pub(crate) struct Built {
     pub(crate) serving: Vec<Serving>,
     /// Why the route cannot be had at all.
     pub(crate) refused: Vec<Problem>,
+    /// By parent, which of its asks are served, and why others are not.
+    pub(crate) verdicts: BTreeMap<usize, Verdict>,
     /// Why shares of rules are not known and stay as they are.
     pub(crate) unknown: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
+    /// Matches that other routes have.
+    pub(crate) shadowed: Vec<Problem>,
     /// What else is not honoured.
     pub(crate) notes: Vec<Problem>,
+    /// Target groups from before an edit that cannot be had.
+    pub(crate) kept: Vec<Kept>,
 }
 
-/// A route whose rules are in a service.
-struct Contributor<'a> {
-    route: &'a Route,
-    rules: Vec<&'a ResolvedRule>,
-    priorities: Priorities,
-    draft: &'a ServiceDraft,
+/// How it went with what a parent was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) is_served: bool,
+    pub(crate) refused: Vec<Problem>,
 }
 
-/// Builds all services of a route.
-pub(crate) fn build(
-    view: &View,
-    claim: &Claim,
-    rules: &[ResolvedRule],
-    shared: &[Share],
-    settings: &Settings,
-    owner: &Owner,
-    unknown: &mut Vec<String>,
-) -> Built {
-    let route = &claim.route;
-    let mut built = Built { refused: claim.drafts.refused.clone(), ..Built::default() };
-    built.notes.extend(route.problems.iter().chain(&claim.drafts.notes).cloned());
-    for rule in rules {
-        built.dropped.extend(rules::problems(rule, settings));
+/// A route, with what its rules lead to and how it stands.
+pub(crate) struct Contender<'a> {
+    pub(crate) claim: Claim,
+    pub(crate) rules: Vec<ResolvedRule>,
+    pub(crate) object: &'a Value,
+}
+
+/// Builds all services of a route. The others are the routes that may have a hostname in common with it.
+pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings: &Settings) -> Built {
+    let claim = &own.claim;
+    let mut built = Built::default();
+    tell_of_route(own, settings, &mut built);
+    for hostname in claim.hostnames() {
+        build_for(view, hostname, own, others, settings, &mut built);
     }
-    if rules.iter().all(|rule| !is_valid(rule, settings)) && !rules.is_empty() {
-        built.refused.append(&mut built.dropped);
+    if claim.asks.is_empty() && built.refused.is_empty() {
+        built.refused.extend(claim.notes.iter().cloned());
     }
-    for pool in rules.iter().flat_map(ResolvedRule::pools) {
-        built.notes.extend(pool.problem.clone());
-    }
-    let name_override = name_override(route, &mut built.notes);
-    let idle_timeout = idle_timeout(&route.meta).unwrap_or_else(|problem| {
-        built.notes.push(problem);
-        None
-    });
-    let builder = Builder { view, route, settings, owner, idle_timeout };
-    for (draft, share) in claim.drafts.services.iter().zip(shared) {
-        let hostname = draft.hostname.as_deref();
-        built.notes.extend(certificate_note(draft));
-        match share {
-            Share::Refused(problem) => built.notes.push(problem.clone()),
-            Share::Follows { leader, service, older } => {
-                built.notes.extend(builder.notes_as_follower(draft, rules, older));
-                built.serving.push(Serving {
-                    service: service.clone(),
-                    hostname: draft.hostname.clone(),
-                    leader: Some(key(leader.kind, &leader.namespace, &leader.name)),
-                    followers: vec![],
-                });
-            }
-            Share::Leads(followers) => {
-                let name = naming::service_beside(view.actual, &route.id, name_override.as_deref(), hostname);
-                builder.lead(draft, name, rules, followers, &mut built, unknown);
-            }
-        }
-    }
-    if built.serving.is_empty() && built.refused.is_empty() && !shared.is_empty() {
-        built.refused.append(&mut built.notes);
+    if !built.refused.is_empty() {
+        keep_the_rest(view, own, others, settings, &mut built);
     }
     built.notes.sort();
     built.notes.dedup();
+    built.shadowed.sort();
+    built.shadowed.dedup();
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
     built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
 }
 
-/// Clients of an HTTPS listener would be shown a certificate of another name.
-fn certificate_note(draft: &ServiceDraft) -> Option<Problem> {
+/// What is to be told of the route whoever serves it.
+fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
+    let Contender { claim, rules, .. } = own;
+    let route = &claim.route;
+    built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
+    built.notes.extend(naming::override_problem(&route.meta));
+    built.notes.extend(naming::tag_problems(&route.meta));
+    built.notes.extend(idle_timeout(&route.meta).err());
+    Priorities::of(route, settings, &mut built.notes);
+    for rule in rules {
+        built.dropped.extend(rules::problems(rule, settings));
+    }
+    if !is_sound(rules, settings) {
+        built.refused.append(&mut built.dropped);
+    }
+    for pool in rules.iter().flat_map(ResolvedRule::pools) {
+        built.notes.extend(pool.notes.iter().cloned());
+    }
+}
+
+/// Builds what one hostname comes to.
+fn build_for(
+    view: &View,
+    hostname: Option<&str>,
+    own: &Contender,
+    others: &[Contender],
+    settings: &Settings,
+    built: &mut Built,
+) {
+    let contenders = contenders_for(hostname, own, others);
+    let members: Vec<Member> = contenders
+        .iter()
+        .map(|one| Member {
+            claim: &one.claim,
+            rules: &one.rules,
+            was_served: was_served(view, one, own, hostname),
+        })
+        .collect();
+    let Some(me) = contenders.iter().position(|one| one.claim.route.id == own.claim.route.id) else { return };
+    let outcome = decide(view, settings, hostname, &members);
+    let asks = own.claim.asks.iter().filter(|ask| ask.hostname.as_deref() == hostname);
+    let asks: Vec<&Ask> = asks.collect();
+    for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
+        serve(view, draft, &members, me, settings, built);
+        built.notes.extend(unanswered(view, draft, &members, others, settings));
+        let serves = |ask: &&&Ask| {
+            let port = draft.ports.get(&ask.port);
+            draft.networks.contains(&ask.gateway.name)
+                && port.is_some_and(|port| port.members.contains(&me) && port.protocol == ask.protocol)
+                && !draft.kept.contains(&me)
+        };
+        for ask in asks.iter().filter(serves) {
+            built.notes.extend(certificate_note(draft, ask));
+            built.verdicts.entry(ask.parent).or_default().is_served = true;
+        }
+    }
+    for (_, ask, problem) in outcome.refused.into_iter().filter(|(at, ..)| *at == me) {
+        let verdict = built.verdicts.entry(ask.parent).or_default();
+        if !verdict.refused.contains(&problem) {
+            verdict.refused.push(problem);
+        }
+    }
+}
+
+/// What of a hostname nobody answers although a route for all hostnames is on the same listener: by the specification that
+/// one would, and here it is a service of its own.
+fn unanswered(
+    view: &View,
+    draft: &ServiceDraft,
+    members: &[Member],
+    others: &[Contender],
+    settings: &Settings,
+) -> Option<Problem> {
     let hostname = draft.hostname.as_deref()?;
-    let is_https = draft.ports.values().any(|protocol| *protocol == ListenerProtocol::Https);
-    (is_https && draft.certificate_arn.is_none())
+    let leader = &members[draft.members().first().copied()?].claim.route;
+    let built = Builder::of(view, settings, leader).service(draft, "", members);
+    let open = built.service.listeners.iter().filter(|listener| {
+        listener.default_action == Action::FixedResponse(404)
+            && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
+    });
+    let ports: BTreeSet<u16> = open.map(|listener| listener.port).collect();
+    let takes = |ask: &Ask| {
+        ask.hostname.is_none() && ports.contains(&ask.port) && draft.networks.contains(&ask.gateway.name)
+    };
+    let other = others
+        .iter()
+        .find(|one| one.claim.route.id.kind == leader.id.kind && one.claim.asks.iter().any(takes))?;
+    let text = format!(
+        "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
+         service of its own; name the hostname in that route too, if it is to answer them",
+        quoted(hostname),
+        named(&other.claim.route.id)
+    );
+    Some(Problem::new("spec.hostnames", text))
+}
+
+/// The routes that ask for a hostname, the oldest first. A generated name is one route's alone.
+fn contenders_for<'a>(
+    hostname: Option<&str>,
+    own: &'a Contender<'a>,
+    others: &'a [Contender<'a>],
+) -> Vec<&'a Contender<'a>> {
+    let asks = |one: &&Contender| one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == hostname);
+    let others = others.iter().filter(|_| hostname.is_some()).filter(asks);
+    let mut all: Vec<&Contender> = others.chain([own]).collect();
+    all.sort_by_cached_key(|one| {
+        let (created, name, kind) = one.claim.seniority();
+        (created.to_owned(), name, kind.to_owned())
+    });
+    all
+}
+
+/// Whether VPC Lattice has something of a route for a hostname from before. Of the own route that is seen; of others
+/// their status tells.
+fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&str>) -> bool {
+    let networks: BTreeSet<&str> = one.claim.asks.iter().map(|ask| ask.gateway.name.as_str()).collect();
+    let is_told = || hostname.is_some_and(|hostname| status::tells_of(one.object, hostname, &networks));
+    if one.claim.route.id != own.claim.route.id {
+        return is_told();
+    }
+    let has = view.actual.services.iter().any(|service| kept::is_for(service, hostname));
+    has || hostname.is_some_and(|hostname| status::tells_leader(one.object, hostname)) && is_told()
+}
+
+/// Adds what one draft is for the route.
+fn serve(
+    view: &View,
+    draft: &ServiceDraft,
+    members: &[Member],
+    me: usize,
+    settings: &Settings,
+    built: &mut Built,
+) {
+    let all = draft.members();
+    let Some(leader) = all.first().copied() else { return };
+    let route = &members[leader].claim.route;
+    let is_leader = leader == me;
+    let name = service_name(view, route, draft, is_leader, &built.services);
+    let BuiltService { service, groups, widened, shadowed, kept, .. } =
+        Builder::of(view, settings, route).service(draft, &name, members);
+    if !draft.kept.contains(&me) {
+        built.notes.extend(widened.get(&me).into_iter().flatten().cloned());
+        let hostname = draft.hostname.as_deref().unwrap_or_default();
+        for (winner, place) in shadowed.get(&me).into_iter().flatten() {
+            let text = format!(
+                "{} is older and matches the same requests for {}, so they go there; match something else, or take the match \
+                 out of one of the two",
+                named(&members[*winner].claim.route.id),
+                quoted(hostname)
+            );
+            built.shadowed.push(Problem::new(place.clone(), text));
+        }
+        built.notes.extend(other_certificates(draft, &members[me]));
+    }
+    if is_leader {
+        built.kept.extend(kept);
+        built.target_groups.extend(groups);
+        let resolved = all.iter().flat_map(|at| members[*at].rules);
+        built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
+        let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
+        let builder = Builder::of(view, settings, route);
+        built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
+        built.services.push(service);
+    } else if !draft.kept.contains(&me) {
+        built.notes.extend(of_a_follower(&members[me].claim.route.meta));
+    }
+    let key = |at: usize| key(&members[at].claim.route);
+    built.serving.push(Serving {
+        service: name,
+        hostname: draft.hostname.clone(),
+        networks: draft.networks.clone(),
+        leader: (!is_leader).then(|| key(leader)),
+        followers: all
+            .iter()
+            .filter(|at| is_leader && **at != me)
+            .map(|at| (key(*at), members[*at].claim.route.meta.generation))
+            .collect(),
+    });
+}
+
+fn key(route: &Route) -> ObjectKey {
+    let id = &route.id;
+    ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() }
+}
+
+/// The name of a draft's service: of one that is there already its own, since another name is another service with another
+/// domain name.
+fn service_name(
+    view: &View,
+    leader: &Route,
+    draft: &ServiceDraft,
+    is_leader: bool,
+    named: &[DesiredService],
+) -> String {
+    let wanted = naming::wanted_name(&leader.meta);
+    let scope = draft.scope.as_deref();
+    if !is_leader {
+        return naming::service(&leader.id, wanted, scope);
+    }
+    let plain = naming::service_beside(view.actual, &leader.id, wanted, scope);
+    let is_free = |service: &&ActualService| !named.iter().any(|other| other.name == service.name);
+    let is_there = |service: &ActualService| {
+        service.name == plain
+            && service.ownership == Ownership::Ours
+            && service.status != Status::DeleteInProgress
+    };
+    if draft.hostname.is_none() && scope.is_none() || view.actual.services.iter().any(is_there) {
+        return plain;
+    }
+    let shares = |service: &&ActualService| {
+        service.associations.iter().any(|one| draft.networks.contains(&one.network))
+    };
+    let ours = view.actual.services.iter().filter(|one| kept::is_for(one, draft.hostname.as_deref()));
+    ours.filter(shares).find(is_free).map_or(plain, |service| service.name.clone())
+}
+
+/// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless
+/// somebody else asks for them: which of its changes was the mistake, nobody knows.
+fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &Settings, built: &mut Built) {
+    let attached = own.claim.parents.iter().filter(|parent| parent.attached.is_ok());
+    let networks: BTreeSet<String> = attached.map(|parent| parent.reference.name.clone()).collect();
+    let is_left = |service: &&ActualService| {
+        let domain = service.custom_domain.as_deref().map(str::to_ascii_lowercase);
+        let asked = |one: &Contender| one.claim.asks.iter().any(|ask| ask.hostname == domain);
+        kept::is_for(service, domain.as_deref())
+            && !built.services.iter().any(|wanted| wanted.name == service.name)
+            && !(domain.is_some() && others.iter().any(asked))
+    };
+    let left: Vec<&ActualService> = view.actual.services.iter().filter(is_left).collect();
+    for service in left {
+        let wanted = kept::as_it_is(service, &networks);
+        if wanted.networks.is_empty() {
+            continue;
+        }
+        for group in kept::groups_of_service(view.actual, service) {
+            let kept = Kept { group: group.clone(), route: own.claim.route.id.clone() };
+            built.target_groups.extend(kept::followed(view, &kept, settings));
+            built.kept.push(kept);
+        }
+        built.serving.push(Serving {
+            service: service.name.clone(),
+            hostname: service.custom_domain.clone(),
+            networks: wanted.networks.clone(),
+            leader: None,
+            followers: vec![],
+        });
+        built.services.push(wanted);
+    }
+}
+
+/// Clients of an HTTPS listener would be shown a certificate of another name.
+fn certificate_note(draft: &ServiceDraft, ask: &Ask) -> Option<Problem> {
+    let hostname = draft.hostname.as_deref()?;
+    (ask.protocol == ListenerProtocol::Https && draft.certificate_arn.is_none())
         .then(|| Problem::new("spec.hostnames", certificate::missing_for(hostname)))
 }
 
-fn is_valid(rule: &ResolvedRule, settings: &Settings) -> bool {
-    rules::problems(rule, settings).is_empty()
-}
-
-fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
-    ObjectKey { kind, namespace: namespace.to_owned(), name: name.to_owned() }
-}
-
-fn name_override(route: &Route, notes: &mut Vec<Problem>) -> Option<String> {
-    let name = route.meta.annotation("service-name-override")?;
-    if naming::is_service_name(name) {
-        return Some(name.to_owned());
-    }
-    let text = format!(
-        "{} is no name of a VPC Lattice service; use 3 to 40 lower-case letters, digits and single hyphens",
-        quoted(name)
-    );
-    let path = "metadata.annotations[application-networking.k8s.aws/service-name-override]";
-    notes.push(Problem::new(path, text));
-    None
-}
-
-struct Builder<'a> {
-    view: &'a View<'a>,
-    route: &'a Route,
-    settings: &'a Settings,
-    owner: &'a Owner,
-    /// Seconds, of all services of the route.
-    idle_timeout: Option<u16>,
-}
-
-impl Builder<'_> {
-    /// Adds a service with the rules of this route and of as many younger ones as its limits allow, the oldest first.
-    fn lead(
-        &self,
-        draft: &ServiceDraft,
-        name: String,
-        rules: &[ResolvedRule],
-        followers: &[Claim],
-        built: &mut Built,
-        unknown: &mut Vec<String>,
-    ) {
-        let of_followers: Vec<Vec<ResolvedRule>> = followers
-            .iter()
-            .map(|claim| {
-                let http2 = claim.listeners_take_http2();
-                rules::resolve(self.view, &claim.route, http2, self.settings, unknown)
-            })
-            .collect();
-        let resolved = rules.iter().chain(of_followers.iter().flatten());
-        built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
-        let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
-        built.target_groups.extend(idle.into_iter().filter_map(|name| self.kept_group(name)));
-        let mut contributors = vec![self.contributor(self.route, rules, draft, &mut built.notes)];
-        let hostname = draft.hostname.as_deref().unwrap_or_default();
-        contributors.extend(followers.iter().zip(&of_followers).filter_map(|(claim, rules)| {
-            // What is to be told of a follower, its own unit tells.
-            Some(self.contributor(&claim.route, rules, claim.draft(hostname)?, &mut vec![]))
-        }));
-        loop {
-            let (service, groups, problems, notes) = self.service(draft, &name, &contributors);
-            if !problems.is_empty() && contributors.len() > 1 {
-                let left_out = contributors.pop();
-                built.notes.extend(left_out.map(|one| left_out_note(one.route, hostname, &problems)));
-                continue;
-            }
-            built.refused.extend(problems);
-            built.notes.extend(notes);
-            built.target_groups.extend(groups);
-            built.services.push(service);
-            break;
-        }
-        built.serving.push(Serving {
-            service: name,
-            hostname: draft.hostname.clone(),
-            leader: None,
-            followers: contributors
-                .iter()
-                .skip(1)
-                .map(|one| {
-                    let id = &one.route.id;
-                    (key(id.kind, &id.namespace, &id.name), one.route.meta.generation)
-                })
-                .collect(),
-        });
-    }
-
-    fn contributor<'b>(
-        &self,
-        route: &'b Route,
-        rules: &'b [ResolvedRule],
-        draft: &'b ServiceDraft,
-        notes: &mut Vec<Problem>,
-    ) -> Contributor<'b> {
-        Contributor {
-            route,
-            rules: rules.iter().filter(|rule| is_valid(rule, self.settings)).collect(),
-            priorities: Priorities::of(route, self.settings, notes),
-            draft,
-        }
-    }
-
-    /// What is to be told of this route in the service of an older route: its certificate and its path prefixes.
-    fn notes_as_follower(
-        &self,
-        draft: &ServiceDraft,
-        rules: &[ResolvedRule],
-        older: &[Claim],
-    ) -> Vec<Problem> {
-        let limits = &self.settings.limits;
-        let hostname = draft.hostname.as_deref().unwrap_or_default();
-        let mut notes = vec![];
-        notes.extend(of_a_follower(&self.route.meta));
-        let theirs = older.iter().find_map(|claim| claim.draft(hostname)?.certificate_arn.as_ref());
-        if let (Some(own), Some(theirs)) = (&draft.certificate_arn, theirs)
-            && own != theirs
-        {
-            let text = format!(
-                "The listeners name the certificate {own} for {}: a VPC Lattice service has one, and the older route's \
-                 has {theirs}; name the same one",
-                quoted(hostname)
-            );
-            notes.push(Problem::new("spec.parentRefs", text));
-        }
-        for port in draft.ports.keys() {
-            let mut candidates = vec![];
-            let beside = older
-                .iter()
-                .filter(|claim| claim.draft(hostname).is_some_and(|draft| draft.ports.contains_key(port)));
-            for (age, claim) in beside.enumerate() {
-                let priorities = Priorities::of(&claim.route, self.settings, &mut vec![]);
-                for rule in claim.route.rules.iter().filter(|rule| rule.problems.is_empty()) {
-                    candidates.extend(rules::candidates(age, &claim.route, &priorities, rule, &NO_BACKEND));
-                }
-            }
-            let priorities = Priorities::of(self.route, self.settings, &mut vec![]);
-            for rule in rules.iter().filter(|rule| is_valid(rule, self.settings)) {
-                let rule = &rule.rule;
-                candidates.extend(rules::candidates(older.len(), self.route, &priorities, rule, &NO_BACKEND));
-            }
-            let fitted = prefixes::fit(candidates, limits.rules_per_listener, limits.priority_max);
-            notes.extend(prefixes::notes(&fitted.widened, older.len(), limits.rules_per_listener));
-        }
-        notes
-    }
-
-    /// One service with its target groups, the limits that it exceeds, and what is to be told of it.
-    fn service(
-        &self,
-        draft: &ServiceDraft,
-        name: &str,
-        contributors: &[Contributor],
-    ) -> (DesiredService, Vec<DesiredTargetGroup>, Vec<Problem>, Vec<Problem>) {
-        let mut groups = BTreeMap::new();
-        let (mut problems, mut notes) = (vec![], vec![]);
-        let scope = draft.hostname.as_deref().unwrap_or_default();
-        let mut ports: BTreeMap<u16, (ListenerProtocol, Vec<Candidate>)> = BTreeMap::new();
-        for (age, one) in contributors.iter().enumerate() {
-            let mut candidates = vec![];
-            for rule in &one.rules {
-                let action = self.action(one.route, rule, scope, &mut groups);
-                candidates.extend(rules::candidates(age, one.route, &one.priorities, &rule.rule, &action));
-            }
-            for (port, protocol) in &one.draft.ports {
-                ports.entry(*port).or_insert((*protocol, vec![])).1.extend(candidates.iter().cloned());
-            }
-        }
-        let limits = &self.settings.limits;
-        if ports.len() > limits.listeners_per_service {
-            let need = format!("The Gateways' listeners need {} listeners in a service", ports.len());
-            let quota = "\"Listeners per service\" (L-D64E952E)";
-            problems.push(limit("spec.parentRefs", &need, limits.listeners_per_service, quota));
-        }
-        let listeners: Vec<DesiredListener> = ports
-            .into_iter()
-            .filter_map(|(port, (protocol, candidates))| {
-                self.listener(name, port, protocol, candidates, &mut problems, &mut notes)
-            })
-            .collect();
-        // Of equal matches one stands; what only the others led to is not needed.
-        let used = used_groups(&listeners);
-        groups.retain(|name, _| used.contains(name.as_str()));
-        if groups.len() > limits.target_groups_per_service {
-            let need = format!("The backends need {} target groups in a service", groups.len());
-            let quota = "\"Target groups per service\" (L-3DEC3B9F)";
-            problems.push(limit("spec.rules", &need, limits.target_groups_per_service, quota));
-        }
-        problems.dedup();
-        let service = DesiredService {
-            name: name.to_owned(),
-            custom_domain: draft.hostname.clone(),
-            certificate_arn: contributors.iter().find_map(|one| one.draft.certificate_arn.clone()),
-            idle_timeout_seconds: self.idle_timeout,
-            networks: draft.networks.clone(),
-            listeners,
-            tags: self.service_tags(),
-        };
-        (service, groups.into_values().collect(), problems, notes)
-    }
-
-    fn listener(
-        &self,
-        service: &str,
-        port: u16,
-        protocol: ListenerProtocol,
-        candidates: Vec<Candidate>,
-        problems: &mut Vec<Problem>,
-        notes: &mut Vec<Problem>,
-    ) -> Option<DesiredListener> {
-        let is_tls = protocol == ListenerProtocol::TlsPassthrough;
-        let (most, priority_max) =
-            (self.settings.limits.rules_per_listener, self.settings.limits.priority_max);
-        let fitted = prefixes::fit(candidates, most, priority_max);
-        notes.extend(prefixes::notes(&fitted.widened, 0, most));
-        let mut rules: Vec<DesiredRule> =
-            order(fitted.candidates, priority_max).into_iter().map(priority::rule).collect();
-        let mut default_action = NO_RULE;
-        // The default action can stand for a rule that takes everything, which saves one of few rules. It is used only
-        // where it has to be, since a rule can be changed and counted like the others.
-        if (is_tls || rules.len() > most)
-            && let Some(last) = rules.pop_if(|rule| is_tls || prefixes::takes_everything(&rule.matches))
-        {
-            default_action = last.action;
-        }
-        if rules.len() > most {
-            let need = format!("These matches need {} rules in a listener", rules.len());
-            problems.push(limit("spec.rules", &need, most, prefixes::QUOTA));
-        }
-        // Passing TLS on knows no fixed response: without a backend there is no listener.
-        let is_possible = !is_tls || matches!(default_action, Action::Forward(_));
-        is_possible.then(|| DesiredListener {
-            name: naming::listener(service, port, protocol),
-            port,
-            protocol,
-            default_action,
-            rules,
-        })
-    }
-
-    /// A rule's action. Backends that lead nowhere are left out: VPC Lattice cannot answer a share of the requests with
-    /// 500, so their share goes to the others, and to 500 where there are none. Weight 0 means no requests, so such a
-    /// backend needs no target group.
-    fn action(
-        &self,
-        route: &Route,
-        rule: &ResolvedRule,
-        scope: &str,
-        groups: &mut BTreeMap<String, DesiredTargetGroup>,
-    ) -> Action {
-        let backends = rule.backends.iter().filter(|(weight, _)| *weight > 0);
-        let sound: Vec<(u32, Vec<DesiredTargetGroup>)> = backends
-            .filter_map(|(weight, pools)| {
-                let pools = &pools.as_ref().ok()?.busy;
-                Some((
-                    *weight,
-                    pools.iter().filter_map(|pool| self.target_group(route, pool, scope)).collect(),
-                ))
-            })
-            .collect();
-        let counted: Vec<(u32, usize)> =
-            sound.iter().map(|(weight, groups)| (*weight, groups.len())).collect();
-        let mut weights: BTreeMap<String, u16> = BTreeMap::new();
-        let of_backends = sound.into_iter().flat_map(|(_, groups)| groups);
-        for (group, share) in of_backends.zip(shares(&counted)) {
-            let weight = weights.entry(group.name.clone()).or_default();
-            *weight = weight.saturating_add(share).min(WEIGHT_MAX);
-            groups.entry(group.name.clone()).or_insert(group);
-        }
-        if weights.is_empty() {
-            return NO_BACKEND;
-        }
-        let weighted = weights.into_iter();
-        Action::Forward(
-            weighted.map(|(target_group, weight)| WeightedTargetGroup { target_group, weight }).collect(),
-        )
-    }
-
-    /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
-    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
-        let name = naming::target_group(&self.owner.unit, scope, pool);
-        if pool.is_kept {
-            return self.kept_group(&name);
-        }
-        let version = naming::protocol_version(pool.config.protocol_version);
-        // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
-        // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
-        let own = [
-            naming::tag("ClusterName", &route.id.cluster.name),
-            naming::tag(naming::SERVICE_NAME, &pool.service),
-            naming::tag(naming::SERVICE_NAMESPACE, &pool.namespace),
-            naming::tag("SourceTypeKey", route.id.kind.as_str()),
-            naming::tag("ProtocolVersion", version),
-            naming::tag("RouteName", &route.id.name),
-            naming::tag("RouteNamespace", &route.id.namespace),
-        ];
-        let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
-        let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
-        Some(DesiredTargetGroup {
-            name,
-            health_check: HealthCheck::default_for(&pool.config),
-            config: pool.config.clone(),
-            targets: pool.targets.clone(),
-            tags: self.tags(own.into_iter().chain(source).chain(export)),
-        })
-    }
-
-    /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
-    fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
-        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
-        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
-        Some(DesiredTargetGroup {
-            name: name.to_owned(),
-            config: group.config.clone()?,
-            health_check: group.health_check.clone()?,
-            targets: stays.map(|target| target.target.clone()).collect(),
-            tags: group.tags.clone(),
-        })
-    }
-
-    fn service_tags(&self) -> Tags {
-        let kind = match self.route.id.kind {
-            Kind::GRPCRoute => "grpc",
-            Kind::TLSRoute => "tls",
-            _ => "http",
-        };
-        self.tags(
-            [
-                naming::tag("RouteName", &self.route.id.name),
-                naming::tag("RouteNamespace", &self.route.id.namespace),
-                naming::tag("RouteType", kind),
-            ]
-            .into_iter()
-            .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
-        )
-    }
-
-    fn tags(&self, own: impl IntoIterator<Item = (String, String)>) -> Tags {
-        let managed_by = self.view.snapshot.facts.get(&self.route.id.cluster).map(naming::managed_by);
-        let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
-        naming::tags(own, &naming::user_tags(&self.route.meta))
-    }
-}
-
-/// A younger route of the hostname whose rules the service cannot take.
-fn left_out_note(route: &Route, hostname: &str, problems: &[Problem]) -> Problem {
-    let why: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-    let RouteId { kind, namespace, name, .. } = &route.id;
-    let text = format!(
-        "{kind} {namespace}/{name} has the hostname {} too, and its rules are left out: {}",
-        quoted(hostname),
-        why.join(". ")
-    );
-    Problem::new("spec.hostnames", text)
-}
-
-fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
-    let actions = listeners.iter().flat_map(|listener| {
-        listener.rules.iter().map(|rule| &rule.action).chain([&listener.default_action])
+/// A service has one certificate; what of other ones that the route's listeners name.
+fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> {
+    let used = draft.certificate_arn.as_ref()?;
+    let of_draft = member.claim.asks.iter().filter(|ask| {
+        ask.hostname == draft.hostname
+            && draft.networks.contains(&ask.gateway.name)
+            && draft.ports.contains_key(&ask.port)
     });
-    let forwards = actions.filter_map(|action| match action {
-        Action::Forward(groups) => Some(groups),
-        Action::FixedResponse(_) => None,
-    });
-    forwards.flatten().map(|group| group.target_group.as_str()).collect()
-}
-
-fn limit(path: &str, need: &str, limit: usize, quota: &str) -> Problem {
-    let text =
-        format!("{need} of VPC Lattice, and the limit is {limit}; ask for less or raise the quota {quota}");
-    Problem::new(path, text)
+    let other = of_draft.filter_map(|ask| ask.certificate_arn.as_ref()).find(|one| *one != used)?;
+    let text = format!(
+        "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
+         one, or the listener in the parentRef's sectionName",
+        draft.hostname.as_deref().map_or_else(|| "the route".to_owned(), quoted),
+    );
+    Some(Problem::new("spec.parentRefs", text))
 }

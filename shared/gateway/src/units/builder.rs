@@ -1,0 +1,314 @@
+//! From the members of a service and their resolved rules to the Lattice service and its target groups.
+
+use super::contest::{Member, ServiceDraft};
+use super::idle_timeout::idle_timeout;
+use super::kept::{self, Kept};
+use super::rules::{self, Priorities, ResolvedRule, is_valid};
+use crate::backend::Pool;
+use crate::prefixes;
+use crate::priority::{self, Candidate, order};
+use crate::problem::Problem;
+use crate::route::Route;
+use crate::view::View;
+use crate::weights::weights;
+use crate::{Settings, naming};
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::Kind;
+use trellis_lattice::{
+    Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
+    Owner, RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
+};
+
+/// Answers a request that no rule matches.
+const NO_RULE: Action = Action::FixedResponse(404);
+/// Answers a request whose rule leads nowhere, as the specification asks.
+const NO_BACKEND: Action = Action::FixedResponse(500);
+
+/// Makes the services of one route's unit.
+pub(crate) struct Builder<'a> {
+    view: &'a View<'a>,
+    route: &'a Route,
+    settings: &'a Settings,
+    owner: Owner,
+    /// Seconds, of all services of the route.
+    idle_timeout: Option<u16>,
+}
+
+/// A service, and what is to be said of it.
+pub(crate) struct BuiltService {
+    pub(crate) service: DesiredService,
+    pub(crate) groups: Vec<DesiredTargetGroup>,
+    /// Limits that it exceeds.
+    pub(crate) problems: Vec<Problem>,
+    /// By member: path prefixes that one rule stands for.
+    pub(crate) widened: BTreeMap<usize, Vec<Problem>>,
+    /// By member: matches that an older member has, and which one.
+    pub(crate) shadowed: BTreeMap<usize, BTreeSet<(usize, String)>>,
+    /// Target groups from before an edit that cannot be had.
+    pub(crate) kept: Vec<Kept>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn of(view: &'a View<'a>, settings: &'a Settings, leader: &'a Route) -> Self {
+        let owner = settings.owner(&leader.id.unit());
+        // What is wrong with the annotation is told elsewhere.
+        let idle_timeout = idle_timeout(&leader.meta).unwrap_or_default();
+        Self { view, route: leader, settings, owner, idle_timeout }
+    }
+
+    /// One service with its target groups.
+    pub(crate) fn service(&self, draft: &ServiceDraft, name: &str, members: &[Member]) -> BuiltService {
+        let mut groups = BTreeMap::new();
+        let mut built = BuiltService {
+            service: DesiredService {
+                name: name.to_owned(),
+                custom_domain: draft.hostname.clone(),
+                certificate_arn: draft.certificate_arn.clone(),
+                idle_timeout_seconds: self.idle_timeout,
+                networks: draft.networks.clone(),
+                listeners: vec![],
+                tags: self.service_tags(),
+            },
+            groups: vec![],
+            problems: vec![],
+            widened: BTreeMap::new(),
+            shadowed: BTreeMap::new(),
+            kept: vec![],
+        };
+        let scope = draft.scope.as_deref().unwrap_or_default();
+        let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
+        for at in draft.members().difference(&draft.kept).copied() {
+            of_members.insert(at, self.candidates(at, &members[at], scope, &mut groups));
+        }
+        for (number, port) in &draft.ports {
+            let mut candidates: Vec<Candidate> =
+                port.members.iter().filter_map(|at| of_members.get(at)).flatten().cloned().collect();
+            let kept = kept::of_port(self.view, draft, *number, &candidates, members);
+            candidates.extend(kept.candidates);
+            built.kept.extend(kept.groups);
+            note_shadowed(&candidates, &mut built.shadowed);
+            let listener = self.listener(name, *number, port.protocol, candidates, &mut built);
+            built.service.listeners.extend(listener);
+        }
+        for kept in &built.kept {
+            let followed = kept::followed(self.view, kept, self.settings);
+            groups.extend(followed.map(|group| (group.name.clone(), group)));
+        }
+        self.keep_limits(&mut built, &mut groups);
+        built.groups = groups.into_values().collect();
+        built
+    }
+
+    fn keep_limits(&self, built: &mut BuiltService, groups: &mut BTreeMap<String, DesiredTargetGroup>) {
+        let limits = &self.settings.limits;
+        let listeners = &built.service.listeners;
+        if listeners.len() > limits.listeners_per_service {
+            let need = format!("The Gateways' listeners need {} listeners in a service", listeners.len());
+            let quota = "\"Listeners per service\" (L-D64E952E)";
+            built.problems.push(limit("spec.parentRefs", &need, limits.listeners_per_service, quota));
+        }
+        // Of equal matches one stands; what only the others led to is not needed.
+        let used = used_groups(listeners);
+        groups.retain(|name, _| used.contains(name.as_str()));
+        if groups.len() > limits.target_groups_per_service {
+            let need = format!("The backends need {} target groups in a service", groups.len());
+            let quota = "\"Target groups per service\" (L-3DEC3B9F)";
+            built.problems.push(limit("spec.rules", &need, limits.target_groups_per_service, quota));
+        }
+        built.problems.dedup();
+    }
+
+    /// What a member's own rules come to. `age` is its place among the members.
+    fn candidates(
+        &self,
+        age: usize,
+        member: &Member,
+        scope: &str,
+        groups: &mut BTreeMap<String, DesiredTargetGroup>,
+    ) -> Vec<Candidate> {
+        let route = &member.claim.route;
+        let priorities = Priorities::of(route, self.settings, &mut vec![]);
+        let mut candidates = vec![];
+        for rule in member.rules.iter().filter(|rule| is_valid(rule, self.settings)) {
+            // Of another route's rule that leads to something unknown, what is there stays; its own unit is held.
+            if rule.is_unknown() {
+                candidates.extend(kept::of_rule(self.view, age, rule, groups, |name| self.kept_group(name)));
+                continue;
+            }
+            let action = self.action(route, rule, scope, groups);
+            candidates.extend(rules::candidates(age, &priorities, &rule.rule, &action));
+        }
+        candidates
+    }
+
+    fn listener(
+        &self,
+        service: &str,
+        port: u16,
+        protocol: ListenerProtocol,
+        candidates: Vec<Candidate>,
+        built: &mut BuiltService,
+    ) -> Option<DesiredListener> {
+        let is_tls = protocol == ListenerProtocol::TlsPassthrough;
+        let (most, priority_max) =
+            (self.settings.limits.rules_per_listener, self.settings.limits.priority_max);
+        let fitted = prefixes::fit(candidates, most, priority_max);
+        let widened: BTreeSet<usize> = fitted.widened.iter().map(|one| one.contributor).collect();
+        for at in widened {
+            let notes = prefixes::notes(&fitted.widened, at, most);
+            built.widened.entry(at).or_default().extend(notes);
+        }
+        let mut rules: Vec<DesiredRule> =
+            order(fitted.candidates, priority_max).into_iter().map(priority::rule).collect();
+        let mut default_action = NO_RULE;
+        // The default action can stand for a rule that takes everything, which saves one of few rules. It is used only
+        // where it has to be, since a rule can be changed and counted like the others.
+        if (is_tls || rules.len() > most)
+            && let Some(last) = rules.pop_if(|rule| is_tls || prefixes::takes_everything(&rule.matches))
+        {
+            default_action = last.action;
+        }
+        if rules.len() > most {
+            let need = format!("These matches need {} rules in a listener", rules.len());
+            built.problems.push(limit("spec.rules", &need, most, prefixes::QUOTA));
+        }
+        // Passing TLS on knows no fixed response: without a backend there is no listener.
+        let is_possible = !is_tls || matches!(default_action, Action::Forward(_));
+        is_possible.then(|| DesiredListener {
+            name: naming::listener(service, port, protocol),
+            port,
+            protocol,
+            default_action,
+            rules,
+        })
+    }
+
+    /// A rule's action. Backends that lead nowhere are left out: VPC Lattice cannot answer a share of the requests with
+    /// 500, so their share goes to the others, and to 500 where there are none. Weight 0 means no requests, so such a
+    /// backend needs no target group.
+    fn action(
+        &self,
+        route: &Route,
+        rule: &ResolvedRule,
+        scope: &str,
+        groups: &mut BTreeMap<String, DesiredTargetGroup>,
+    ) -> Action {
+        let mut sound: Vec<(u32, Vec<DesiredTargetGroup>)> = vec![];
+        for (weight, pools) in rule.backends.iter().filter(|(weight, _)| *weight > 0) {
+            let Ok(pools) = pools else { continue };
+            let of_backend = pools.busy.iter().filter_map(|pool| self.target_group(route, pool, scope));
+            sound.push((*weight, of_backend.collect()));
+        }
+        let named: Vec<(u32, Vec<&str>)> = sound
+            .iter()
+            .map(|(weight, groups)| (*weight, groups.iter().map(|group| group.name.as_str()).collect()))
+            .collect();
+        let forward: Vec<WeightedTargetGroup> = weights(&named)
+            .into_iter()
+            .map(|(group, weight)| WeightedTargetGroup { target_group: group.to_owned(), weight })
+            .collect();
+        for group in sound.into_iter().flat_map(|(_, groups)| groups) {
+            groups.entry(group.name.clone()).or_insert(group);
+        }
+        if forward.is_empty() { NO_BACKEND } else { Action::Forward(forward) }
+    }
+
+    /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
+    fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
+        let name = naming::target_group(&self.owner.unit, scope, pool);
+        if pool.is_kept {
+            return self.kept_group(&name);
+        }
+        let version = naming::protocol_version(pool.config.protocol_version);
+        // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
+        // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
+        let own = [
+            naming::tag("ClusterName", &route.id.cluster.name),
+            naming::tag(naming::SERVICE_NAME, &pool.service),
+            naming::tag(naming::SERVICE_NAMESPACE, &pool.namespace),
+            naming::tag("SourceTypeKey", route.id.kind.as_str()),
+            naming::tag("ProtocolVersion", version),
+            naming::tag("RouteName", &route.id.name),
+            naming::tag("RouteNamespace", &route.id.namespace),
+        ];
+        let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
+        let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        Some(DesiredTargetGroup {
+            name,
+            health_check: HealthCheck::default_for(&pool.config),
+            config: pool.config.clone(),
+            targets: pool.targets.clone(),
+            tags: self.tags(own.into_iter().chain(source).chain(export)),
+        })
+    }
+
+    /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
+    pub(crate) fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
+        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
+        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+        Some(DesiredTargetGroup {
+            name: name.to_owned(),
+            config: group.config.clone()?,
+            health_check: group.health_check.clone()?,
+            targets: stays.map(|target| target.target.clone()).collect(),
+            tags: group.tags.clone(),
+        })
+    }
+
+    fn service_tags(&self) -> Tags {
+        let kind = match self.route.id.kind {
+            Kind::GRPCRoute => "grpc",
+            Kind::TLSRoute => "tls",
+            _ => "http",
+        };
+        self.tags(
+            [
+                naming::tag("RouteName", &self.route.id.name),
+                naming::tag("RouteNamespace", &self.route.id.namespace),
+                naming::tag("RouteType", kind),
+            ]
+            .into_iter()
+            .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
+        )
+    }
+
+    fn tags(&self, own: impl IntoIterator<Item = (String, String)>) -> Tags {
+        let managed_by = self.view.snapshot.facts.get(&self.route.id.cluster).map(naming::managed_by);
+        let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
+        naming::tags(own, &naming::user_tags(&self.route.meta).0)
+    }
+}
+
+/// Matches that several members have: the oldest one's stands.
+fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeSet<(usize, String)>>) {
+    // Where the specification orders two by what they match, nobody is shadowed.
+    let mut first: BTreeMap<(&RuleMatch, [usize; 4]), usize> = BTreeMap::new();
+    for one in candidates {
+        let winner = first.entry((&one.matches, one.specificity)).or_insert(one.contributor);
+        *winner = (*winner).min(one.contributor);
+    }
+    for one in candidates {
+        let winner = first.get(&(&one.matches, one.specificity)).copied().unwrap_or(one.contributor);
+        if winner != one.contributor {
+            let place = format!("spec.rules[{}]", one.origin.rule);
+            shadowed.entry(one.contributor).or_default().insert((winner, place));
+        }
+    }
+}
+
+fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
+    let actions = listeners.iter().flat_map(|listener| {
+        listener.rules.iter().map(|rule| &rule.action).chain([&listener.default_action])
+    });
+    let forwards = actions.filter_map(|action| match action {
+        Action::Forward(groups) => Some(groups),
+        Action::FixedResponse(_) => None,
+    });
+    forwards.flatten().map(|group| group.target_group.as_str()).collect()
+}
+
+fn limit(path: &str, need: &str, limit: usize, quota: &str) -> Problem {
+    let text =
+        format!("{need} of VPC Lattice, and the limit is {limit}; ask for less or raise the quota {quota}");
+    Problem::new(path, text)
+}

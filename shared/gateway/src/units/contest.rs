@@ -1,0 +1,297 @@
+//! Who has what of a hostname: a custom domain is unique in a service network, so of all routes that ask for it there, one
+//! Lattice service has the rules.
+//!
+//! | on one hostname in one service network | has it |
+//! |---|---|
+//! | routes of one kind on the same Gateways | all of them, the oldest first; each rule by the specification's precedence |
+//! | routes of several kinds, or listeners of several protocols, on one port | the oldest one's kind and protocol; the others are refused there |
+//! | routes on other Gateways than the oldest one's, also on those of the same name in another namespace | the oldest one's Gateways; the others are refused there |
+//! | a route whose rules are refused, or exceed a limit | the others, as if it were not there |
+//!
+//! A service is the same in all its networks. So networks in which a hostname is to answer alike have one service, and
+//! others have one each: nothing answers on a port, by a protocol or with rules that nobody asked for there.
+//!
+//! The oldest route of a service leads: its unit owns it. The others own nothing of it; they read in the leader's status
+//! whether it has their rules. Every unit comes to the same result by itself, from the same objects.
+
+use super::builder::Builder;
+use super::claim::{Ask, Claim, GatewayName};
+use super::rules::{ResolvedRule, is_sound};
+use crate::Settings;
+use crate::gateway::protocol_name;
+use crate::problem::{Problem, quoted};
+use crate::route::RouteId;
+use crate::view::View;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::Kind;
+use trellis_lattice::ListenerProtocol;
+
+/// A route among those that ask for a hostname.
+pub(crate) struct Member<'a> {
+    pub(crate) claim: &'a Claim,
+    pub(crate) rules: &'a [ResolvedRule],
+    /// Whether VPC Lattice has something of it for this hostname from before: an edit that cannot be had keeps that.
+    pub(crate) was_served: bool,
+}
+
+/// A port of a service: by which protocol, and with the rules of which members, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Port {
+    pub(crate) protocol: ListenerProtocol,
+    pub(crate) kind: Kind,
+    pub(crate) members: Vec<usize>,
+}
+
+/// A Lattice service to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceDraft {
+    /// The custom domain; none where the service answers under its generated name only.
+    pub(crate) hostname: Option<String>,
+    /// Tells it from the leader's other services: the hostname, or with a network where one hostname needs several.
+    pub(crate) scope: Option<String>,
+    pub(crate) networks: BTreeSet<String>,
+    pub(crate) ports: BTreeMap<u16, Port>,
+    pub(crate) certificate_arn: Option<String>,
+    /// Members of which it has what it had before an edit that cannot be had, and nothing new.
+    pub(crate) kept: BTreeSet<usize>,
+}
+
+impl ServiceDraft {
+    /// The members that have rules in it, the oldest first. The first one leads.
+    pub(crate) fn members(&self) -> BTreeSet<usize> {
+        self.ports.values().flat_map(|port| port.members.iter().copied()).collect()
+    }
+}
+
+/// What one service network is to have of a hostname.
+#[derive(Debug, Default)]
+struct Table {
+    ports: BTreeMap<u16, Port>,
+    kept: BTreeSet<usize>,
+}
+
+/// What became of the asks for one hostname.
+pub(crate) struct Outcome {
+    pub(crate) drafts: Vec<ServiceDraft>,
+    /// By member and ask, why it is not served.
+    pub(crate) refused: Vec<(usize, Ask, Problem)>,
+}
+
+/// Decides who has what of a hostname. The members come the oldest first.
+pub(crate) fn decide(
+    view: &View,
+    settings: &Settings,
+    hostname: Option<&str>,
+    members: &[Member],
+) -> Outcome {
+    let mut contest = Contest { view, settings, hostname, members, refused: vec![] };
+    let of_hostname = members.iter().flat_map(|member| member.claim.asks.iter());
+    let of_hostname = of_hostname.filter(|ask| ask.hostname.as_deref() == hostname);
+    let networks: BTreeSet<&str> = of_hostname.map(|ask| ask.gateway.name.as_str()).collect();
+    let tables: Vec<(&str, Table)> =
+        networks.into_iter().map(|network| (network, contest.table(network))).collect();
+    let drafts = contest.drafts(tables);
+    Outcome { drafts, refused: contest.refused }
+}
+
+struct Contest<'a> {
+    view: &'a View<'a>,
+    settings: &'a Settings,
+    hostname: Option<&'a str>,
+    members: &'a [Member<'a>],
+    refused: Vec<(usize, Ask, Problem)>,
+}
+
+impl Contest<'_> {
+    fn asks(&self, member: usize, network: &str) -> Vec<Ask> {
+        let asks = self.members[member].claim.asks.iter();
+        let fits = |ask: &&Ask| ask.hostname.as_deref() == self.hostname && ask.gateway.name == network;
+        asks.filter(fits).cloned().collect()
+    }
+
+    /// Who has which port in one network.
+    fn table(&mut self, network: &str) -> Table {
+        let mut table = Table::default();
+        let mut holder: Option<(usize, BTreeSet<GatewayName>)> = None;
+        for at in 0..self.members.len() {
+            let member = &self.members[at];
+            let asks = self.asks(at, network);
+            let is_sound = is_sound(member.rules, self.settings);
+            if asks.is_empty() || !(member.was_served || is_sound) {
+                continue;
+            }
+            let gateways: BTreeSet<GatewayName> = asks.iter().map(|ask| ask.gateway.clone()).collect();
+            if let Some((oldest, theirs)) = &holder
+                && *theirs != gateways
+            {
+                let problem = self.of_other_gateways(*oldest, theirs, network);
+                self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
+                continue;
+            }
+            let mut tried = table.ports.clone();
+            let mut has_any = false;
+            for ask in asks.clone() {
+                match self.add(&mut tried, at, &ask) {
+                    Ok(()) => has_any = true,
+                    Err(problem) => self.refused.push((at, ask, problem)),
+                }
+            }
+            if !has_any {
+                continue;
+            }
+            if !is_sound {
+                table.kept.insert(at);
+            } else if let Some(problem) = self.exceeded(network, &tried, &table.kept).into_iter().next() {
+                self.refused.retain(|(member, ask, _)| !(*member == at && ask.gateway.name == network));
+                self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
+                if !member.was_served {
+                    continue;
+                }
+                table.kept.insert(at);
+            }
+            holder.get_or_insert((at, gateways));
+            table.ports = tried;
+        }
+        table
+    }
+
+    /// Gives a member a port, where that is possible beside the older ones.
+    fn add(&self, ports: &mut BTreeMap<u16, Port>, at: usize, ask: &Ask) -> Result<(), Problem> {
+        let kind = self.members[at].claim.route.id.kind;
+        let port =
+            ports.entry(ask.port).or_insert_with(|| Port { protocol: ask.protocol, kind, members: vec![] });
+        if port.protocol != ask.protocol || port.kind != kind {
+            let winner = port.members.first().copied().unwrap_or(at);
+            return Err(self.of_other_kind(winner, at, port, ask));
+        }
+        if !port.members.contains(&at) {
+            port.members.push(at);
+        }
+        Ok(())
+    }
+
+    fn of_other_kind(&self, winner: usize, at: usize, port: &Port, ask: &Ask) -> Problem {
+        let number = ask.port;
+        if winner == at {
+            let text = format!(
+                "Port {number} is asked for by {} and by {}: a VPC Lattice service has one protocol on a port, and the first \
+                 one stands; use a route for each",
+                protocol_name(port.protocol),
+                protocol_name(ask.protocol)
+            );
+            return Problem::new(self.members[at].claim.parents[ask.parent].reference.path.clone(), text);
+        }
+        let what = if port.protocol == ask.protocol {
+            format!("and a listener serves a hostname to routes of one kind, {}", port.kind)
+        } else {
+            format!("by {} instead of {}", protocol_name(port.protocol), protocol_name(ask.protocol))
+        };
+        let text = format!(
+            "{} is older and has {} on port {number} of Gateway {}/{}, {what}; use another hostname or port",
+            named(&self.members[winner].claim.route.id),
+            self.shown(),
+            ask.gateway.namespace,
+            ask.gateway.name,
+        );
+        Problem::new("spec.hostnames", text)
+    }
+
+    fn of_other_gateways(&self, oldest: usize, theirs: &BTreeSet<GatewayName>, network: &str) -> Problem {
+        let gateways: Vec<String> =
+            theirs.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+        let text = format!(
+            "{} is older and has {} in the service network {network} by Gateway {}: routes of one hostname have one service \
+             only if they are on the same Gateways; use another hostname, or Gateways of another name",
+            named(&self.members[oldest].claim.route.id),
+            self.shown(),
+            gateways.join(" and "),
+        );
+        Problem::new("spec.hostnames", text)
+    }
+
+    fn shown(&self) -> String {
+        self.hostname.map_or_else(
+            || "the generated name".to_owned(),
+            |hostname| format!("the hostname {}", quoted(hostname)),
+        )
+    }
+
+    /// The limits that a service with these ports would exceed.
+    fn exceeded(&self, network: &str, ports: &BTreeMap<u16, Port>, kept: &BTreeSet<usize>) -> Vec<Problem> {
+        let draft = ServiceDraft {
+            hostname: self.hostname.map(str::to_owned),
+            scope: self.hostname.map(str::to_owned),
+            networks: BTreeSet::from([network.to_owned()]),
+            ports: ports.clone(),
+            certificate_arn: None,
+            kept: kept.clone(),
+        };
+        let Some(leader) = draft.members().first().copied() else { return vec![] };
+        let builder = Builder::of(self.view, self.settings, &self.members[leader].claim.route);
+        builder.service(&draft, "", self.members).problems
+    }
+
+    /// The services: one for all networks in which the hostname answers alike.
+    fn drafts(&self, tables: Vec<(&str, Table)>) -> Vec<ServiceDraft> {
+        let mut drafts: Vec<ServiceDraft> = vec![];
+        for (network, Table { ports, kept }) in
+            tables.into_iter().filter(|(_, table)| !table.ports.is_empty())
+        {
+            let certificate_arn = self.certificate(network, &ports);
+            let alike = |draft: &&mut ServiceDraft| {
+                draft.ports == ports && draft.kept == kept && draft.certificate_arn == certificate_arn
+            };
+            match drafts.iter_mut().find(alike) {
+                Some(draft) => _ = draft.networks.insert(network.to_owned()),
+                None => drafts.push(ServiceDraft {
+                    hostname: self.hostname.map(str::to_owned),
+                    scope: None,
+                    networks: BTreeSet::from([network.to_owned()]),
+                    ports,
+                    certificate_arn,
+                    kept,
+                }),
+            }
+        }
+        // A leader's first service of a hostname has the plain scope: the one of the parent that it names first.
+        let place = |draft: &ServiceDraft| {
+            let leader = draft.members().first().copied();
+            let asks = leader.map(|leader| self.members[leader].claim.asks.iter());
+            let first = asks.and_then(|mut asks| {
+                asks.position(|ask| {
+                    ask.hostname.as_deref() == self.hostname && draft.networks.contains(&ask.gateway.name)
+                })
+            });
+            (leader, first)
+        };
+        drafts.sort_by_key(place);
+        let mut leaders = BTreeSet::new();
+        for draft in &mut drafts {
+            let is_first = draft.members().first().is_some_and(|leader| leaders.insert(*leader));
+            let network = draft.networks.first().cloned().unwrap_or_default();
+            draft.scope = match self.hostname {
+                hostname if is_first => hostname.map(str::to_owned),
+                hostname => Some(scope_beside(hostname, &network)),
+            };
+        }
+        drafts
+    }
+
+    /// The certificate that the oldest member's listeners name.
+    fn certificate(&self, network: &str, ports: &BTreeMap<u16, Port>) -> Option<String> {
+        let members: BTreeSet<usize> = ports.values().flat_map(|port| port.members.clone()).collect();
+        members
+            .into_iter()
+            .find_map(|at| self.asks(at, network).into_iter().find_map(|ask| ask.certificate_arn))
+    }
+}
+
+/// The scope of a further service of one hostname, in a network.
+pub(crate) fn scope_beside(hostname: Option<&str>, network: &str) -> String {
+    format!("{}@{network}", hostname.unwrap_or_default())
+}
+
+/// A route in a message. Statuses are searched for this form: whoever is named is told when the route changes.
+pub(crate) fn named(id: &RouteId) -> String {
+    format!("{} {}/{}", id.kind, id.namespace, id.name)
+}

@@ -1,0 +1,273 @@
+//! What VPC Lattice has from before an edit that cannot be had: its rules stay as they are, and its target groups go on
+//! following the Pods. A mistake is no reason for an outage, neither at once nor at the next rollout.
+
+use super::contest::{Member, ServiceDraft};
+use super::rules::ResolvedRule;
+use crate::backend::{Asked, BackendError, pool};
+use crate::grant::{From, To, is_granted};
+use crate::priority::{Candidate, Origin};
+use crate::route::RouteId;
+use crate::view::{Found, View};
+use crate::{Settings, naming};
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::{ClusterId, Kind};
+use trellis_lattice::{
+    Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
+    DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_SOURCE,
+    Target, TargetHealth, TargetProtocol,
+};
+
+/// A target group from before, and the route whose rules lead to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) group: ActualTargetGroup,
+    pub(crate) route: RouteId,
+}
+
+/// What a port keeps.
+#[derive(Debug, Default)]
+pub(crate) struct KeptPort {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) groups: Vec<Kept>,
+}
+
+/// The rules that a port had of members that are kept. What the others ask for anew stands before them.
+pub(crate) fn of_port(
+    view: &View,
+    draft: &ServiceDraft,
+    number: u16,
+    others: &[Candidate],
+    members: &[Member],
+) -> KeptPort {
+    let mut port = KeptPort::default();
+    let Some(wanted) = draft.ports.get(&number) else { return port };
+    let kept: Vec<usize> = wanted.members.iter().copied().filter(|at| draft.kept.contains(at)).collect();
+    let Some(held) = (!kept.is_empty()).then(|| service_of(view.actual, draft)).flatten() else {
+        return port;
+    };
+    let listener = held.listeners.iter().find(|one| one.port == number && one.protocol == wanted.protocol);
+    let Some(listener) = listener else { return port };
+    let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
+    let mut all: Vec<(RuleMatch, Action)> =
+        rules.map(|rule| (rule.matches.clone(), rule.action.clone())).collect();
+    if matches!(listener.default_action, Action::Forward(_)) {
+        let path = others.first().map_or_else(RuleMatch::default, |one| one.matches.clone()).path;
+        let everything = path.map(|_| PathMatch::Prefix("/".into()));
+        all.push((RuleMatch { path: everything, ..RuleMatch::default() }, listener.default_action.clone()));
+    }
+    for (at, (matches, action)) in all.into_iter().enumerate() {
+        if others.iter().any(|one| one.matches.normalised() == matches.normalised()) {
+            continue;
+        }
+        let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
+        let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
+        // What leads to no target group tells of nobody; the leader's it is.
+        let leader = kept.first().filter(|at| groups.is_empty() && draft.members().first() == Some(*at));
+        let Some(whose) = kept.iter().find(is_whose).or(leader).copied() else { continue };
+        let route = &members[whose].claim.route.id;
+        port.groups
+            .extend(groups.into_iter().map(|group| Kept { group: group.clone(), route: route.clone() }));
+        port.candidates.push(Candidate {
+            contributor: whose,
+            specificity: specificity(&matches),
+            origin: Origin { rule: at, matched: 0, alternative: 0 },
+            priority: None,
+            matches,
+            action,
+        });
+    }
+    port
+}
+
+/// What is there of a rule whose backends are not known, as candidates.
+pub(crate) fn of_rule(
+    view: &View,
+    age: usize,
+    rule: &ResolvedRule,
+    groups: &mut BTreeMap<String, DesiredTargetGroup>,
+    as_it_is: impl Fn(&str) -> Option<DesiredTargetGroup>,
+) -> Vec<Candidate> {
+    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    let held: BTreeMap<RuleMatch, &Action> = services
+        .flat_map(|service| &service.listeners)
+        .flat_map(|listener| &listener.rules)
+        .map(|rule| (rule.matches.normalised(), &rule.action))
+        .collect();
+    let mut candidates = vec![];
+    for (matched, one) in rule.rule.matches.iter().enumerate() {
+        for (alternative, matches) in one.alternatives.iter().enumerate() {
+            let Some(action) = held.get(&matches.normalised()) else { continue };
+            let named = groups_of(view.actual, action).filter_map(|group| as_it_is(&group.name));
+            groups.extend(named.map(|group| (group.name.clone(), group)));
+            candidates.push(Candidate {
+                contributor: age,
+                specificity: one.specificity,
+                origin: Origin { rule: rule.rule.index, matched, alternative },
+                priority: None,
+                matches: matches.clone(),
+                action: (*action).clone(),
+            });
+        }
+    }
+    candidates
+}
+
+/// The service that the unit has for a draft.
+pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option<&'a ActualService> {
+    actual.services.iter().find(|service| {
+        let shares = service.associations.iter().any(|one| draft.networks.contains(&one.network));
+        is_for(service, draft.hostname.as_deref()) && (shares || service.associations.is_empty())
+    })
+}
+
+/// Whether a service is the unit's, stays, and has that custom domain.
+pub(crate) fn is_for(service: &ActualService, hostname: Option<&str>) -> bool {
+    let domain = service.custom_domain.as_ref().map(|one| one.trim_end_matches('.').to_ascii_lowercase());
+    service.ownership == Ownership::Ours
+        && service.status != Status::DeleteInProgress
+        && domain.as_deref() == hostname
+}
+
+/// A service as it is, in these networks only: nothing of it changes but the targets.
+pub(crate) fn as_it_is(service: &ActualService, networks: &BTreeSet<String>) -> DesiredService {
+    let ours = service.listeners.iter().filter(|listener| listener.ownership == Ownership::Ours);
+    DesiredService {
+        name: service.name.clone(),
+        custom_domain: service.custom_domain.clone(),
+        certificate_arn: service.certificate_arn.clone(),
+        idle_timeout_seconds: service.idle_timeout_seconds,
+        networks: service
+            .associations
+            .iter()
+            .map(|one| one.network.clone())
+            .filter(|network| networks.contains(network))
+            .collect(),
+        listeners: ours
+            .map(|listener| DesiredListener {
+                name: listener.name.clone(),
+                port: listener.port,
+                protocol: listener.protocol,
+                default_action: listener.default_action.clone(),
+                rules: listener
+                    .rules
+                    .iter()
+                    .filter(|rule| rule.ownership == Ownership::Ours)
+                    .map(|rule| DesiredRule {
+                        name: rule.name.clone(),
+                        priority: rule.priority,
+                        matches: rule.matches.clone(),
+                        action: rule.action.clone(),
+                    })
+                    .collect(),
+            })
+            .collect(),
+        tags: service.tags.clone(),
+    }
+}
+
+/// The target groups of the unit that a service leads to.
+pub(crate) fn groups_of_service<'a>(
+    actual: &'a Actual,
+    service: &'a ActualService,
+) -> impl Iterator<Item = &'a ActualTargetGroup> {
+    let named = service.target_groups();
+    actual
+        .target_groups
+        .iter()
+        .filter(move |group| group.ownership == Ownership::Ours && named.contains(group.name.as_str()))
+}
+
+fn groups_of<'a>(actual: &'a Actual, action: &'a Action) -> impl Iterator<Item = &'a ActualTargetGroup> {
+    let named: BTreeSet<&str> = match action {
+        Action::Forward(groups) => groups.iter().map(|group| group.target_group.as_str()).collect(),
+        Action::FixedResponse(_) => BTreeSet::new(),
+    };
+    let ours = actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
+    ours.filter(move |group| named.contains(group.name.as_str()))
+}
+
+/// Whether a target group was made for a rule of the route, as its tags tell.
+fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
+    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).map(String::as_str);
+    tag("RouteName") == Some(&route.name)
+        && tag("RouteNamespace") == Some(&route.namespace)
+        && tag("SourceTypeKey") == Some(route.kind.as_str())
+}
+
+/// The precedence of a match as far as VPC Lattice's form of it tells.
+fn specificity(matches: &RuleMatch) -> [usize; 4] {
+    let (exact, prefix) = match &matches.path {
+        Some(PathMatch::Exact(_)) => (1, 0),
+        Some(PathMatch::Prefix(path)) => (0, path.trim_end_matches('/').len()),
+        None => (0, 0),
+    };
+    [exact, prefix, usize::from(matches.method.is_some()), matches.headers.len()]
+}
+
+/// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
+pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String, String)> {
+    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).cloned();
+    let cluster = group.tags.get(TAG_SOURCE)?.parse().ok()?;
+    Some((cluster, tag(naming::SERVICE_NAMESPACE)?, tag(naming::SERVICE_NAME)?))
+}
+
+/// A kept target group with the endpoints that its Service has now; as it is where they are not known, without any where
+/// there is no such Service, export or permission any more.
+pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
+    let group = &kept.group;
+    let config = group.config.clone()?;
+    let held = || {
+        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+        stays.map(|target| target.target.clone()).collect()
+    };
+    let targets: BTreeSet<Target> = match targets_of(view, kept, settings) {
+        Some(Ok(targets)) => targets,
+        Some(Err(BackendError::Broken(..))) => BTreeSet::new(),
+        Some(Err(BackendError::Unknown(_))) | None => held(),
+    };
+    Some(DesiredTargetGroup {
+        name: group.name.clone(),
+        config,
+        health_check: group.health_check.clone()?,
+        targets,
+        tags: group.tags.clone(),
+    })
+}
+
+fn targets_of(
+    view: &View,
+    kept: &Kept,
+    settings: &Settings,
+) -> Option<Result<BTreeSet<Target>, BackendError>> {
+    let (cluster, namespace, service) = source_of(&kept.group)?;
+    let config = kept.group.config.as_ref()?;
+    let route_kind = match (config.protocol, config.protocol_version) {
+        (TargetProtocol::Tcp, _) => Kind::TLSRoute,
+        (_, Some(ProtocolVersion::Grpc)) => Kind::GRPCRoute,
+        _ => Kind::HTTPRoute,
+    };
+    let asked = Asked {
+        path: "spec.rules",
+        port: Some(i64::from(config.port)),
+        route_kind,
+        listeners_take_http2: true,
+        targets_max: settings.limits.targets_per_target_group,
+    };
+    let export = kept.group.tags.get(TAG_EXPORT);
+    if let Some(export) = export {
+        match view.get(&cluster, Kind::ServiceExport, &namespace, export) {
+            Found::Unknown(why) => return Some(Err(BackendError::Unknown(why))),
+            Found::Missing => return Some(Ok(BTreeSet::new())),
+            Found::Object(_) => {}
+        }
+    } else if namespace != kept.route.namespace {
+        let from = From { kind: kept.route.kind.as_str(), namespace: &kept.route.namespace };
+        let to = To { group: "", kind: Kind::Service.as_str(), namespace: &namespace, name: &service };
+        match is_granted(view, &cluster, &from, &to) {
+            Err(why) => return Some(Err(BackendError::Unknown(why))),
+            Ok(false) => return Some(Ok(BTreeSet::new())),
+            Ok(true) => {}
+        }
+    }
+    Some(pool(view, &cluster, &namespace, &service, &asked).map(|pool| pool.targets))
+}
