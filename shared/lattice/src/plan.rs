@@ -27,7 +27,6 @@
 //! a VPC association, a listener or a rule that already says what is wanted.
 
 mod draft;
-mod grace;
 mod groups;
 mod listeners;
 mod networks;
@@ -35,6 +34,7 @@ mod priorities;
 mod rules;
 mod services;
 mod targets;
+mod unwanted;
 
 use crate::{Actual, Blocked, Desired, Limits, Owner, Step};
 use draft::Draft;
@@ -60,7 +60,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
-    grace::mark(&mut draft);
+    unwanted::mark(&mut draft);
     services::associate(&mut draft);
     groups::prepare(&mut draft);
     services::release_target_groups(&mut draft);

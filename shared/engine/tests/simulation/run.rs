@@ -9,7 +9,7 @@ use crate::sim::{Sandbox, Sim};
 use crate::{objects, truth};
 use futures::future::{LocalBoxFuture, join_all};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use trellis_engine::{DriftReport, Engine, Task, Verdict, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::Hint;
@@ -62,7 +62,10 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let sim = Sim::new(seed, Faults::of(seed));
     let world = World::new(Arc::clone(&sim));
-    let result = runtime.block_on(world.live());
+    let result = runtime.block_on(async {
+        BEGAN.set(Some(tokio::time::Instant::now()));
+        world.live().await
+    });
     let state = sim.state();
     let faults = Faults::of(seed);
     let failed = |why: String| format!("seed {seed}, {faults:?}: {why}\n{}", state.story());
@@ -76,6 +79,21 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
         status_writes: state.status_writes,
         fingerprint: state.fingerprint(),
     })
+}
+
+/// What nobody wants any more stays so long.
+const GRACE: Duration = Duration::from_secs(20);
+
+thread_local! {
+    /// When the runtime of this thread began, by its paused clock.
+    static BEGAN: std::cell::Cell<Option<tokio::time::Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// The simulated time: that of the runtime, from some moment in 2026 on.
+fn clock() -> SystemTime {
+    let now = tokio::time::Instant::now();
+    let began = BEGAN.get().unwrap_or(now);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_990_400) + now.duration_since(began)
 }
 
 struct World {
@@ -97,7 +115,9 @@ impl Function {
     fn new(sim: &Arc<Sim>) -> Self {
         let sandbox = Sandbox::new(sim);
         let of = || Arc::clone(&sandbox);
-        let engine = Arc::new(Engine::new(LatticeModel(of()), Clients(of()), Hints(of()), settings()));
+        let engine = Arc::new(
+            Engine::new(LatticeModel(of()), Clients(of()), Hints(of()), settings()).with_grace(GRACE, clock),
+        );
         Self { worker: Worker::new(Arc::clone(&engine)), engine, sandbox }
     }
 }

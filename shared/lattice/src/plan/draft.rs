@@ -1,6 +1,6 @@
 //! A plan in the making, and the model that its steps have been done on.
 
-use super::grace;
+use super::unwanted;
 use crate::{
     Actual, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked, Desired,
     DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
@@ -50,7 +50,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(self) -> Plan {
-        let grace_left = grace::left(&self);
+        let grace_left = unwanted::left(&self);
         Plan {
             owner: self.desired.owner,
             steps: self.steps,
@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
 
     /// Those of them that are to go now.
     pub(super) fn going_services(&self) -> Vec<ActualService> {
-        self.stale_services().into_iter().filter(|service| !grace::service_stays(self, service)).collect()
+        self.stale_services().into_iter().filter(|service| !unwanted::service_stays(self, service)).collect()
     }
 
     /// Target groups of ours that are not wanted, not yet being deleted and to go now.
@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
         let ours = self.model.target_groups.iter().filter(|g| g.ownership == Ownership::Ours);
         let stale = ours.filter(|g| g.status != Status::DeleteInProgress);
         let stale = stale.filter(|g| self.wanted_group(&g.name).is_none());
-        stale.filter(|group| !grace::group_stays(self, group)).cloned().collect()
+        stale.filter(|group| !unwanted::group_stays(self, group)).cloned().collect()
     }
 
     /// Who uses a target group: names of services that were read, ARNs of those that were not.

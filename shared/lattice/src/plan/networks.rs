@@ -1,7 +1,7 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
 use super::draft::{Draft, in_progress, is_broken};
-use super::grace;
+use super::unwanted;
 use crate::{
     Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
     CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Ownership, Status,
@@ -78,14 +78,14 @@ pub(super) fn await_associations(draft: &mut Draft) {
 pub(super) fn delete(draft: &mut Draft) {
     let ours = draft.model.vpc_associations.iter().filter(|a| is_ours(a));
     let stale = ours.filter(|a| !is_wanted(draft, a));
-    let stale: Vec<_> = stale.filter(|a| !grace::vpc_association_stays(draft, a)).cloned().collect();
+    let stale: Vec<_> = stale.filter(|a| !unwanted::vpc_association_stays(draft, a)).cloned().collect();
     for association in &stale {
         delete_association(draft, association);
     }
     let wanted = wanted(draft);
     let ours = draft.model.networks.iter().filter(|n| n.ownership == Ownership::Ours);
     let stale = ours.filter(|n| !wanted.contains(&n.name));
-    let stale: Vec<_> = stale.filter(|n| !grace::network_stays(draft, n)).cloned().collect();
+    let stale: Vec<_> = stale.filter(|n| !unwanted::network_stays(draft, n)).cloned().collect();
     for network in stale {
         let going = draft.model.vpc_associations.iter().filter(|a| a.network == network.name);
         let going: Vec<_> = going.filter(|a| a.status == Status::DeleteInProgress).cloned().collect();

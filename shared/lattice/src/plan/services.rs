@@ -1,8 +1,8 @@
 //! Services and their associations with service networks.
 
 use super::draft::{Draft, in_progress, is_broken};
-use super::grace;
 use super::networks::network_usable;
+use super::unwanted;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
@@ -174,7 +174,7 @@ pub(super) fn await_associations(draft: &mut Draft) {
 pub(super) fn disassociate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         let unwanted = held.associations.iter().filter(|a| !wanted.networks.contains(&a.network));
-        let going = unwanted.filter(|a| !grace::association_stays(draft, &held, a));
+        let going = unwanted.filter(|a| !unwanted::association_stays(draft, &held, a));
         let going: BTreeSet<String> = going.map(|a| a.id.clone()).collect();
         delete_associations(draft, &held, |a| going.contains(&a.id));
     }
