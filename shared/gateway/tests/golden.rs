@@ -11,8 +11,8 @@ use std::fs;
 use std::path::PathBuf;
 use support::case::{Case, outcome_of, scoped};
 use support::world::World;
-use trellis_gateway::Read;
-use trellis_hint::{Kind, referents};
+use trellis_gateway::{Read, references};
+use trellis_hint::Kind;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -86,8 +86,8 @@ fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_the
                 let objects = world.objects.get(cluster).into_iter().flatten();
                 let of_kind =
                     objects.filter_map(|object| Some((Kind::parse(object.get("kind")?.as_str()?)?, object)));
-                let mut named = of_kind.flat_map(|(kind, object)| referents(kind, object));
-                let wanted = (Kind::Service, namespace.clone(), service.clone());
+                let mut named = of_kind.flat_map(|(kind, object)| references(cluster, kind, object).services);
+                let wanted = (namespace.clone(), service.clone());
                 assert!(named.any(|one| one == wanted), "{name}: {read:?}");
                 looked_at += 1;
             }

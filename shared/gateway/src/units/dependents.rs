@@ -101,7 +101,10 @@ pub(crate) fn dependents(view: &View, changed: &Changed, settings: &Settings) ->
                 route.id.namespace != changed.namespace
                     && backend_namespaces(route).contains(changed.namespace)
             };
-            routes_where(view, changed.cluster, settings, refers_across)
+            let mut hints = routes_where(view, changed.cluster, settings, refers_across);
+            hints
+                .extend(keeping_routes(view, changed.cluster, |namespace, _| namespace == changed.namespace));
+            hints
         }
         Kind::ServiceImport => routes_where(view, changed.cluster, settings, |route| {
             refers_to(route, Kind::ServiceImport, changed.namespace, changed.name)
@@ -116,6 +119,9 @@ fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     let mut hints = routes_where(view, changed.cluster, settings, |route| {
         refers_to(route, Kind::Service, changed.namespace, changed.name)
     });
+    hints.extend(keeping_routes(view, changed.cluster, |namespace, name| {
+        (namespace, name) == (changed.namespace, changed.name)
+    }));
     let exports = export_unit::exports_of(view, changed.cluster, changed.namespace, changed.name);
     for object in exports.unwrap_or_default() {
         let meta = api::meta(object);
@@ -212,19 +218,30 @@ fn routes_where(
     hints
 }
 
+/// The routes whose services have rules from before a refused edit that lead to such a Service, by namespace and name.
+fn keeping_routes(view: &View, cluster: &ClusterId, fits: impl Fn(&str, &str) -> bool) -> Hints {
+    let mut hints = Hints::new();
+    for (kind, object) in objects(view, cluster, &mut vec![]) {
+        if status::kept_services(object).iter().any(|(namespace, name)| fits(namespace, name)) {
+            let named = object_ref(cluster, kind, object);
+            hints.insert(unit_of_route(cluster, kind, &named), named);
+        }
+    }
+    hints
+}
+
+fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey {
+    let (namespace, name) = (route.namespace.clone(), route.name.clone());
+    UnitKey::Route { kind, cluster: cluster.clone(), namespace, name }
+}
+
 /// The routes whose status says that they share a service with a route that is gone.
 pub(crate) fn left_behind(view: &View, cluster: &ClusterId, gone: &UnitKey) -> Hints {
     let mut hints = Hints::new();
     for (kind, object) in objects(view, cluster, &mut vec![]) {
         if status::mentioned(cluster, object).contains(gone) {
             let named = object_ref(cluster, kind, object);
-            let unit = UnitKey::Route {
-                kind,
-                cluster: cluster.clone(),
-                namespace: named.namespace.clone(),
-                name: named.name.clone(),
-            };
-            hints.insert(unit, named);
+            hints.insert(unit_of_route(cluster, kind, &named), named);
         }
     }
     hints
