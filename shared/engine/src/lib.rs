@@ -51,6 +51,8 @@ pub struct Engine<L, C, Q> {
     queue: Q,
     settings: Settings,
     breakers: Arc<Breakers>,
+    /// Of those who ask a cluster that is not their own, and wait for it but briefly.
+    others_breakers: Arc<Breakers>,
     figures: Arc<Figures>,
     began: Mutex<SystemTime>,
     clock: fn() -> SystemTime,
@@ -90,6 +92,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             queue,
             settings,
             breakers: Arc::default(),
+            others_breakers: Arc::default(),
             figures: Arc::default(),
             began: Mutex::new(SystemTime::UNIX_EPOCH),
             clock: SystemTime::now,
@@ -108,6 +111,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     pub fn begin(&self) {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         self.breakers.begin();
+        self.others_breakers.begin();
     }
 
     /// The settings with the limits and the time that apply now.

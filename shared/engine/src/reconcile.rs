@@ -6,6 +6,7 @@ use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
 use crate::verdict::verdict;
+use crate::worker::HELD_TRIES_MAX;
 use crate::{Engine, Task, UnitError, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,7 +46,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
         let (members, settings) = tokio::join!(self.members(), self.settings());
-        let members = members?;
+        let mut members = members?;
+        if let Some(own) = own_cluster_of_a_hurried(task) {
+            members = members.hurried(own, &self.others_breakers);
+        }
         if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
@@ -221,6 +225,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         Ok(())
     }
+}
+
+/// The cluster of a unit whose Pods must not wait for other clusters: a route, as long as it comes again by itself if one
+/// of these does not answer in time. What is searched for others (dependents) must be found, and waits.
+fn own_cluster_of_a_hurried(task: &Task) -> Option<&ClusterId> {
+    let is_route = matches!(task.unit, UnitKey::Route { .. });
+    task.unit.cluster().filter(|_| is_route && task.waits() < HELD_TRIES_MAX)
 }
 
 /// Reads the objects of the hints, at least as new as these say, side by side; a cluster that fails is read no further.
