@@ -103,9 +103,10 @@ impl Account {
     pub(crate) fn are_refused(&self, step: &str) -> bool {
         let targets = step.strip_prefix("+ targets of ").and_then(|rest| rest.split_once(' '));
         targets.is_some_and(|(_, targets)| {
-            targets.split([',', ' ']).filter(|one| !one.is_empty()).all(|one| {
-                one.rsplit_once(':').is_some_and(|(ip, _)| self.refuses(ip))
-            })
+            targets
+                .split([',', ' '])
+                .filter(|one| !one.is_empty())
+                .all(|one| one.rsplit_once(':').is_some_and(|(ip, _)| self.refuses(ip)))
         })
     }
 

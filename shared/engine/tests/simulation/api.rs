@@ -82,8 +82,8 @@ impl ApiServer {
     }
 
     fn serves(&self, kind: Kind) -> bool {
-        !self.kinds_missing.contains_key(&kind)
-            && !(self.is(Outage::HalfInstalled) && CUSTOM.contains(&kind))
+        let is_missing = self.is(Outage::HalfInstalled) && CUSTOM.contains(&kind);
+        !is_missing && !self.kinds_missing.contains_key(&kind)
     }
 
     /// The object as the API server would store it: its bookkeeping continued, its status kept.

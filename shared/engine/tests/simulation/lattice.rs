@@ -33,7 +33,9 @@ impl Lattice for LatticeModel {
         self.0.pause().await;
         let mut actual = {
             let mut state = self.0.state();
-            laws::is_not_delayed(&mut state, &desired.owner.key);
+            if self.0.works_on_batches {
+                laws::is_not_delayed(&mut state, &desired.owner.key);
+            }
             fail(&mut state, "ListServices")?;
             let all = listing(&mut state, &desired.owner);
             // Services and target groups are listed by different calls.

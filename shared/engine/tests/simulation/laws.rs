@@ -41,8 +41,7 @@ pub(crate) fn work(messages: &[Message]) -> Vec<Hint> {
 
 /// A batch begins.
 pub(crate) fn begin(state: &mut State, messages: &[Message]) {
-    let slow: BTreeSet<ClusterId> =
-        state.clusters.iter().filter(|(_, one)| one.takes_time()).map(|(name, _)| cluster(name)).collect();
+    let slow = slow_clusters(state);
     let whole = if slow.is_empty() { Snapshot::default() } else { truth::snapshot(state) };
     for hint in work(messages) {
         let unit = hint.unit.to_string();
@@ -54,6 +53,11 @@ pub(crate) fn begin(state: &mut State, messages: &[Message]) {
         clock.may_wait |= may_wait;
         state.ended.remove(&unit);
     }
+}
+
+fn slow_clusters(state: &State) -> BTreeSet<ClusterId> {
+    let slow = state.clusters.iter().filter(|(_, one)| one.takes_time());
+    slow.map(|(name, _)| cluster(name)).collect()
 }
 
 /// The clusters that a unit reads, were all of them there.
@@ -80,7 +84,12 @@ pub(crate) fn reads_of(unit: &UnitKey, whole: &Snapshot) -> BTreeSet<ClusterId> 
 pub(crate) fn is_not_delayed(state: &mut State, unit: &str) {
     let Some(clock) = state.clocks.get(unit).filter(|clock| !clock.may_wait) else { return };
     let waited = clock.began.elapsed();
-    if !waited.is_zero() {
+    if waited.is_zero() {
+        return;
+    }
+    // An edit may have given it to do with one meanwhile.
+    let reads = unit.parse().map(|unit| reads_of(&unit, &truth::snapshot(state))).unwrap_or_default();
+    if reads.is_disjoint(&slow_clusters(state)) {
         let seconds = waited.as_secs();
         state.violate(format!("{unit} has waited {seconds} s for a cluster that it has nothing to do with"));
     }
@@ -95,9 +104,7 @@ pub(crate) fn begins_steps(state: &mut State, unit: &str) {
 pub(crate) fn ends_steps(state: &mut State, unit: &str, end: &End) {
     let ended = match end {
         End::Complete => Ended::Complete,
-        End::Waiting(waiting) => {
-            Ended::Left { why: waiting.text.clone(), clears: false, for_people: false }
-        }
+        End::Waiting(waiting) => Ended::Left { why: waiting.text.clone(), clears: false, for_people: false },
         End::Failed(error) => Ended::Left {
             why: format!("{error}: {}", error.source),
             clears: error.clears && error.source.class() == ErrorClass::Stale,
@@ -116,8 +123,7 @@ pub(crate) fn end(state: &mut State, messages: &[Message]) {
     }
     for (unit, waits) in waits {
         let Some(Ended::Left { why, clears, for_people }) = state.ended.remove(&unit) else { continue };
-        let left_to_others =
-            for_people || waits >= WAITS_MAX || (clears && waits >= REFUSED_WAITS_MAX);
+        let left_to_others = for_people || waits >= WAITS_MAX || (clears && waits >= REFUSED_WAITS_MAX);
         if !left_to_others && !state.queue.holds(&unit) {
             state.violate(format!("{unit} has steps left and nobody looks again: {why}"));
         }

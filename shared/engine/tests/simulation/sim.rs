@@ -16,8 +16,8 @@ use trellis_lattice::{RefusedTarget, Target};
 /// Seconds for which a function remembers that a target is refused.
 const REFUSED_S: u64 = 600;
 
-/// Lines of the trace that are shown when a seed fails.
-const TRACE_SHOWN: usize = 400;
+/// Lines of the trace that are shown when a seed fails; `TRELLIS_TRACE` sets another number.
+const TRACE_SHOWN: usize = 60;
 
 /// What all ports of one seed share. One thread only; the lock is for the ports' `Send`.
 pub(crate) struct Sim(Mutex<State>);
@@ -86,6 +86,8 @@ impl Sim {
 /// One warm function. All that it asks goes through here, so it can be cut off at any call.
 pub(crate) struct Sandbox {
     pub(crate) sim: Arc<Sim>,
+    /// Whether its inspections belong to a batch.
+    pub(crate) works_on_batches: bool,
     /// Calls until the crash, if there is one.
     crash_in: Mutex<Option<u32>>,
     crashed: Mutex<Arc<Notify>>,
@@ -94,9 +96,10 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(crate) fn new(sim: &Arc<Sim>) -> Arc<Self> {
+    pub(crate) fn new(sim: &Arc<Sim>, works_on_batches: bool) -> Arc<Self> {
         Arc::new(Self {
             sim: Arc::clone(sim),
+            works_on_batches,
             crash_in: Mutex::new(None),
             crashed: Mutex::default(),
             refusals: Mutex::default(),
@@ -176,7 +179,8 @@ impl State {
     pub(crate) fn story(&self) -> String {
         let first = self.trace.iter().position(|line| line.contains("VIOLATION"));
         let end = first.map_or(self.trace.len(), |at| at + 1);
-        self.trace[end.saturating_sub(TRACE_SHOWN)..end].join("\n")
+        let shown = std::env::var("TRELLIS_TRACE").ok().and_then(|lines| lines.parse().ok());
+        self.trace[end.saturating_sub(shown.unwrap_or(TRACE_SHOWN))..end].join("\n")
     }
 
     /// Equal for equal histories.

@@ -13,13 +13,8 @@ use trellis_lattice::{
 };
 
 /// How a cluster can be there and be no help.
-const SILENT: [Outage; 5] = [
-    Outage::Hanging,
-    Outage::TakesNoStatus,
-    Outage::Slow(3),
-    Outage::ForbidsReads,
-    Outage::HalfInstalled,
-];
+const SILENT: [Outage; 5] =
+    [Outage::Hanging, Outage::TakesNoStatus, Outage::Slow(3), Outage::ForbidsReads, Outage::HalfInstalled];
 
 /// How a cluster can be away.
 const AWAY: [Outage; 3] = [Outage::Unreachable, Outage::Unusable, Outage::Unregistered];

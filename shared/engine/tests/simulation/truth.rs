@@ -25,7 +25,7 @@ pub(crate) fn snapshot_of_registered(state: &State) -> Snapshot {
 
 fn of(state: &State, counts: impl Fn(&ApiServer) -> bool) -> Snapshot {
     let clusters = state.clusters.values().filter(|cluster| counts(cluster));
-    let mut snapshot = Snapshot::of(clusters.map(|cluster| cluster.facts()));
+    let mut snapshot = Snapshot::of(clusters.map(ApiServer::facts));
     for read in wants_everything(&snapshot) {
         let Read::List { cluster, kind, .. } = &read else { continue };
         let objects = state.clusters[&cluster.name].objects.iter().filter(|(key, _)| key.kind == *kind);
