@@ -66,16 +66,23 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
-        let (mut round, mut settled) = (1, true);
+        let (mut round, mut settled, mut refused) = (1, true, None);
         let (assessment, applied) = loop {
             let actual = self.inspect(task, &snapshot, &settings).await?;
             let assessment = self.assess(task, &snapshot, &actual, &settings)?;
             settled &= assessment.is_settled();
+            // What a delete was refused for does not show: asked again at once it would be refused again.
+            if let Some((plan, applied)) = refused.take()
+                && plan == assessment.plan
+            {
+                break (assessment, applied);
+            }
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
             let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;
             if round == PLANS_MAX || !is_stale(&applied) {
                 break (assessment, applied);
             }
+            refused = is_refused_delete(&applied).then_some((assessment.plan, applied));
             round += 1;
         };
         let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
@@ -262,6 +269,11 @@ async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, Rea
         }
     }
     futures::future::join_all(reads).await
+}
+
+/// Whether it was a delete that VPC Lattice refused.
+fn is_refused_delete(applied: &Applied) -> bool {
+    matches!(&applied.end, End::Failed(error) if error.clears)
 }
 
 /// Whether VPC Lattice was not as it had been read.

@@ -300,15 +300,18 @@ async fn a_delete_that_is_refused_ends_with_a_person_and_not_in_the_dead_letter_
     world.state().troubles.insert(route("one", "a").to_string(), trouble);
     let worker = worker(&world);
     let mut hint = route_hint("one", "a");
-    let mut delays = vec![];
+    let (mut delays, mut applies) = (vec![], vec![]);
     let last = loop {
+        world.state().applies = 0;
         let ended = work(&worker, vec![message("a", &hint, 1)]).await;
         assert!(ended.returned.is_empty(), "never given back");
+        applies.push(world.state().applies);
         let Some((later, after)) = world.state().later.pop() else { break ended };
         delays.push(after.as_secs());
         hint = later;
     };
     assert_eq!(delays, [15, 30]);
+    assert_eq!(applies, [2, 1, 1], "not again at once where reading anew shows no reason");
     assert_eq!(count(&last, Metric::UnitsBlocked), 1);
 }
 
