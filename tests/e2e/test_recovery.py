@@ -22,6 +22,8 @@ from stack.world import PROGRAMMED_SECONDS, World
 #: Half of the Pods that change while the webhook is away: all of these go, and as many come.
 PODS = 10
 RIGHT_AFTER_START_SECONDS = 10.0
+#: A webhook that has started owes a second look in the next minute, or the one after; that is over unless this file runs by itself.
+LOOK_OWED_SECONDS = 130.0
 ROUTES = 50
 #: A few on an idle machine: the Pods end first.
 NAMESPACE_GONE_SECONDS = 30.0
@@ -107,6 +109,10 @@ def test_what_changed_while_the_webhook_was_killed_is_right_within_10_seconds_of
     wait_for("the targets", lambda: targets(world), within=PROGRAMMED_SECONDS, until=lambda found: found == old)
     hook = stack.webhooks[0]
     assert hook.process is not None
+    # A look that it has asked for already would find what changes meanwhile.
+    wait_for("the webhook to owe no look", hook.owes_a_look, within=LOOK_OWED_SECONDS, until=lambda owed: not owed)
+    wait_for("no hint to be under way", lambda: world.queue_length(stack.outputs.queue_url), within=PROGRAMMED_SECONDS,
+             until=lambda length: length == 0)
     hook.process.kill()
     try:
         scale(world, 0)
