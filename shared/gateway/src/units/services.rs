@@ -1,7 +1,7 @@
 //! What a route comes to: the services that its unit owns, those of other routes that serve it, and what is not served.
 
 use super::builder::{Builder, BuiltService};
-use super::claim::{Ask, Claim};
+use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named};
 use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::kept::{self, Kept};
@@ -124,8 +124,8 @@ fn build_for(
     let asks = own.claim.asks.iter().filter(|ask| ask.hostname.as_deref() == hostname);
     let asks: Vec<&Ask> = asks.collect();
     for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
-        serve(view, draft, &members, me, settings, built);
-        built.notes.extend(unanswered(view, draft, &members, others, settings));
+        let Some(service) = serve(view, draft, &members, me, settings, built) else { continue };
+        built.notes.extend(unanswered(&service, draft, &members, others));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
             draft.networks.contains(&ask.gateway.name)
@@ -148,26 +148,29 @@ fn build_for(
 /// What of a hostname nobody answers although a route for all hostnames is on the same listener: by the specification that
 /// one would, and here it is a service of its own.
 fn unanswered(
-    view: &View,
+    service: &DesiredService,
     draft: &ServiceDraft,
     members: &[Member],
     others: &[Contender],
-    settings: &Settings,
 ) -> Option<Problem> {
     let hostname = draft.hostname.as_deref()?;
     let leader = &members[draft.members().first().copied()?].claim.route;
-    let built = Builder::of(view, settings, leader).service(draft, "", members);
-    let open = built.service.listeners.iter().filter(|listener| {
-        listener.default_action == Action::FixedResponse(404)
-            && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
+    let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
+    let of_draft =
+        asks.filter(|ask| ask.hostname == draft.hostname && draft.networks.contains(&ask.gateway.name));
+    let listeners: BTreeSet<(&GatewayName, u16)> = of_draft.map(|ask| (&ask.gateway, ask.port)).collect();
+    let mut beside = others.iter().filter(|one| one.claim.route.id.kind == leader.id.kind).flat_map(|one| {
+        let open = one.claim.asks.iter().filter(|ask| ask.hostname.is_none());
+        open.filter(|ask| listeners.contains(&(&ask.gateway, ask.port))).map(move |ask| (one, ask.port))
     });
-    let ports: BTreeSet<u16> = open.map(|listener| listener.port).collect();
-    let takes = |ask: &Ask| {
-        ask.hostname.is_none() && ports.contains(&ask.port) && draft.networks.contains(&ask.gateway.name)
+    let is_open = |port: u16| {
+        let listener = service.listeners.iter().find(|listener| listener.port == port);
+        listener.is_some_and(|listener| {
+            listener.default_action == Action::FixedResponse(404)
+                && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
+        })
     };
-    let other = others
-        .iter()
-        .find(|one| one.claim.route.id.kind == leader.id.kind && one.claim.asks.iter().any(takes))?;
+    let (other, _) = beside.find(|(_, port)| is_open(*port))?;
     let text = format!(
         "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
          service of its own; name the hostname in that route too, if it is to answer them",
@@ -205,7 +208,7 @@ fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&s
     has || hostname.is_some_and(|hostname| status::tells_leader(one.object, hostname)) && is_told()
 }
 
-/// Adds what one draft is for the route.
+/// Adds what one draft is for the route. Gives back the service, whosever it is.
 fn serve(
     view: &View,
     draft: &ServiceDraft,
@@ -213,9 +216,9 @@ fn serve(
     me: usize,
     settings: &Settings,
     built: &mut Built,
-) {
+) -> Option<DesiredService> {
     let all = draft.members();
-    let Some(leader) = all.first().copied() else { return };
+    let leader = all.first().copied()?;
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
     let name = service_name(view, route, draft, is_leader, &built.services);
@@ -243,7 +246,7 @@ fn serve(
         let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
         let builder = Builder::of(view, settings, route);
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
-        built.services.push(service);
+        built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
         built.notes.extend(of_a_follower(&members[me].claim.route.meta));
     }
@@ -259,6 +262,7 @@ fn serve(
             .map(|at| (key(*at), members[*at].claim.route.meta.generation))
             .collect(),
     });
+    Some(service)
 }
 
 fn key(route: &Route) -> ObjectKey {
