@@ -3,6 +3,7 @@
 use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named};
+use super::heirs;
 use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::kept::{self, Kept};
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
@@ -10,7 +11,7 @@ use crate::certificate;
 use crate::prefixes;
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::Route;
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::{Settings, naming, status};
@@ -34,6 +35,8 @@ pub(crate) struct Built {
     pub(crate) verdicts: BTreeMap<usize, Verdict>,
     /// Why shares of rules are not known and stay as they are.
     pub(crate) unknown: Vec<String>,
+    /// Why nothing of the route can be changed now.
+    pub(crate) held: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
     /// Matches that other routes have.
@@ -123,8 +126,13 @@ fn build_for(
     let outcome = decide(view, settings, hostname, &members);
     let asks = own.claim.asks.iter().filter(|ask| ask.hostname.as_deref() == hostname);
     let asks: Vec<&Ask> = asks.collect();
+    let leaders: BTreeSet<usize> =
+        outcome.drafts.iter().filter_map(|draft| draft.members().first().copied()).collect();
     for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
-        let Some(service) = serve(view, draft, &members, me, settings, built) else { continue };
+        let Some(service) = serve(view, draft, (&members, me, &leaders), (own, others), settings, built)
+        else {
+            continue;
+        };
         built.notes.extend(unanswered(&service, draft, &members, others));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
@@ -189,10 +197,7 @@ fn contenders_for<'a>(
     let asks = |one: &&Contender| one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == hostname);
     let others = others.iter().filter(|_| hostname.is_some()).filter(asks);
     let mut all: Vec<&Contender> = others.chain([own]).collect();
-    all.sort_by_cached_key(|one| {
-        let (created, name, kind) = one.claim.seniority();
-        (created.to_owned(), name, kind.to_owned())
-    });
+    heirs::sort(&mut all);
     all
 }
 
@@ -212,8 +217,8 @@ fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&s
 fn serve(
     view: &View,
     draft: &ServiceDraft,
-    members: &[Member],
-    me: usize,
+    (members, me, leaders): (&[Member], usize, &BTreeSet<usize>),
+    (own, others): (&Contender, &[Contender]),
     settings: &Settings,
     built: &mut Built,
 ) -> Option<DesiredService> {
@@ -221,7 +226,27 @@ fn serve(
     let leader = all.first().copied()?;
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
-    let name = service_name(view, route, draft, is_leader, &built.services);
+    let mut name = service_name(view, route, draft, is_leader, &built.services);
+    if let (true, Some(hostname)) = (is_leader, draft.hostname.as_deref()) {
+        let is_there =
+            view.actual.services.iter().any(|one| kept::is_for(one, Some(hostname)) && one.name == name);
+        if !is_there {
+            let ids: BTreeSet<&RouteId> = all.iter().map(|at| &members[*at].claim.route.id).collect();
+            let leading = leaders.iter().map(|at| &members[*at].claim.route.id).collect();
+            let inherited = heirs::inherited(own, others, (&ids, &leading), hostname, &draft.networks);
+            name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
+        }
+        let is_anothers = |service: &&ActualService| {
+            service.name == name
+                && matches!(service.ownership, Ownership::OtherUnit(_))
+                && service.status != Status::DeleteInProgress
+        };
+        if view.actual.services.iter().any(|service| is_anothers(&service)) {
+            // Its unit gives it away as soon as it sees who leads.
+            built.held.push(format!("The service {name} of {hostname} is being given to this route"));
+            return None;
+        }
+    }
     let BuiltService { service, groups, widened, shadowed, kept, .. } =
         Builder::of(view, settings, route).service(draft, &name, members);
     if !draft.kept.contains(&me) {
@@ -263,6 +288,15 @@ fn serve(
             .collect(),
     });
     Some(service)
+}
+
+/// Whether a service of that name is not there, or may come from another unit.
+fn can_be_given(view: &View, name: &str) -> bool {
+    let named = view.actual.services.iter().filter(|service| service.name == name);
+    named.into_iter().all(|service| {
+        matches!(service.ownership, Ownership::Ours | Ownership::OtherUnit(_))
+            && service.status != Status::DeleteInProgress
+    })
 }
 
 fn key(route: &Route) -> ObjectKey {

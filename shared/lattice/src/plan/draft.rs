@@ -168,8 +168,15 @@ fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
 fn sorted_desired(desired: &Desired) -> Desired {
     let mut desired = desired.clone();
     // In full, so that a new kind of resource is not forgotten here.
-    let Desired { owner: _, network: _, vpc_associations, services, target_groups, allowed_networks: _ } =
-        &mut desired;
+    let Desired {
+        owner: _,
+        network: _,
+        vpc_associations,
+        services,
+        target_groups,
+        handovers: _,
+        allowed_networks: _,
+    } = &mut desired;
     for service in &mut *services {
         for listener in &mut service.listeners {
             listener.default_action = listener.default_action.normalised();

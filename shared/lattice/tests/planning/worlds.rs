@@ -160,6 +160,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
     let all = (network, vpcs, route, allowed, tags());
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags)| Desired {
+        handovers: std::collections::BTreeMap::new(),
         owner: owner(),
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
