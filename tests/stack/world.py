@@ -20,7 +20,7 @@ from .waiting import wait_for
 
 EXAMPLES = ROOT / "examples"
 #: Creation, association and a health check of everything that a route needs, and the queue before it.
-PROGRAMMED_SECONDS = 60.0
+PROGRAMMED_SECONDS = 40.0
 #: A minute to the next scheduled pass, the pass, and the repair.
 SCHEDULED_SECONDS = 100.0
 #: VPC Lattice operations that change something begin with these.

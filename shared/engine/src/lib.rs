@@ -183,7 +183,6 @@ fn tell(unit: &UnitKey, verdict: &Verdict, elapsed: Duration) {
         Verdict::Waiting { reason, .. } => {
             tracing::info!(%unit, elapsed_ms, outcome = "waiting", reason, "unit");
         }
-        Verdict::Grace { .. } => tracing::info!(%unit, elapsed_ms, outcome = "grace", "unit"),
         Verdict::Blocked(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "blocked", reason, "unit"),
         Verdict::Held(reason) => tracing::warn!(%unit, elapsed_ms, outcome = "held", reason, "unit"),
         Verdict::Failed { reason, .. } => {

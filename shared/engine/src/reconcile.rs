@@ -66,13 +66,6 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let (assessment, applied) = loop {
             let actual = self.inspect(task, &snapshot, &settings).await?;
             let assessment = self.assess(task, &snapshot, &actual, &settings)?;
-            let is_over = settings.grace.is_zero() || task.hints.iter().any(|hint| hint.grace_over);
-            if !is_over && assessment.may_come_back(&task.unit, &task.hints) {
-                // Whom it concerns looks at once, and waits for itself.
-                let nothing = Applied { done: 0, outcome: Outcome::default(), end: End::Complete };
-                self.follow_up(task, &members, snapshot, &assessment, (&nothing, false), outbox).await?;
-                return Ok(Verdict::Grace { after: settings.grace });
-            }
             settled &= assessment.is_settled();
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
             let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;

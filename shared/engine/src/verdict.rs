@@ -27,11 +27,6 @@ pub enum Verdict {
         /// What for.
         reason: String,
     },
-    /// What stands and nobody asks for any more waits for its objects to come back: look again.
-    Grace {
-        /// When to look again, and to take it away if it is still so.
-        after: Duration,
-    },
     /// Something is in the way that only a person can change. The status says what, or the log where no object is left to
     /// say it; the drift pass looks again.
     Blocked(String),

@@ -9,7 +9,7 @@ use crate::{
 use std::collections::BTreeMap;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
-    Action, Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
+    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
 };
 
 /// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
@@ -48,60 +48,9 @@ impl Assessment {
         left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
     }
 
-    /// Whether the plan takes away what answers requests now, because an object that others refer to is missing, or the unit's
-    /// own: it may be replaced at this moment, or come back with the next wave of a GitOps sync. An edit of the unit's own
-    /// object is no such case as long as something of it is served, nor is a plan that makes something in its place.
-    pub fn may_come_back(&self, unit: &UnitKey, hints: &[Hint]) -> bool {
-        let Some(desired) = &self.translation.desired else { return false };
-        let is_own = |hint: &Hint| {
-            matches!(hint.operation, Operation::Create | Operation::Update)
-                && unit_of_object(&hint.object).as_ref() == Some(unit)
-        };
-        let is_edit = hints.iter().any(is_own) && !desired.services.is_empty();
-        let makes = |step: &Step| {
-            matches!(step, Step::CreateService(_) | Step::CreateAssociation(_) | Step::CreateListener(_))
-        };
-        !is_edit
-            && !self.steps().iter().any(makes)
-            && self.steps().iter().any(|step| takes_what_stands(step, desired))
-    }
-
     /// Whether nothing is to be changed in VPC Lattice.
     pub fn is_settled(&self) -> bool {
         self.plan.as_ref().is_none_or(Plan::is_settled)
-    }
-}
-
-/// Whether requests that are answered now would not be, or not by that, after a step.
-fn takes_what_stands(step: &Step, desired: &Desired) -> bool {
-    match step {
-        Step::DeleteAssociation(_)
-        | Step::DeleteService(_)
-        | Step::DeleteListener(_)
-        | Step::DeleteRule(_)
-        | Step::DeleteVpcAssociation(_)
-        | Step::DeleteNetwork(_) => true,
-        Step::UpdateListener(update) => matches!(update.default_action, Action::FixedResponse(_)),
-        Step::UpdateRules(update) => update
-            .rules
-            .iter()
-            .any(|rule| rule.matches.is_some() || matches!(rule.action, Some(Action::FixedResponse(_)))),
-        Step::DeregisterTargets(step) => desired
-            .target_groups
-            .iter()
-            .any(|group| group.name == step.target_group && group.targets.is_empty()),
-        _ => false,
-    }
-}
-
-/// The unit that is named after an object of a hint.
-fn unit_of_object(object: &ObjectRef) -> Option<UnitKey> {
-    let ObjectRef { cluster, kind, namespace, name, .. } = object.clone();
-    match kind {
-        Kind::Gateway => Some(UnitKey::Gateway { scope: cluster.scope, name }),
-        Kind::ServiceExport => Some(UnitKey::Export { cluster, namespace, name }),
-        kind if kind.is_route() => Some(UnitKey::Route { kind, cluster, namespace, name }),
-        _ => None,
     }
 }
 

@@ -73,7 +73,6 @@ use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
 use trellis_lattice::{Actual, Desired, Limits, Outcome, Owner};
 
@@ -86,8 +85,6 @@ pub struct Settings {
     pub limits: Limits,
     /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
     pub allowed_networks: BTreeSet<String>,
-    /// How long what stands and is not asked for any more waits for its objects to come back; none: not at all.
-    pub grace: Duration,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
 }

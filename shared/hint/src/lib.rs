@@ -59,9 +59,6 @@ pub struct Hint {
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
-    /// Whether the unit has waited for what is missing to come back, and is now to take away what nobody asks for.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub grace_over: bool,
     /// `metadata.resourceVersion` of the object before the change: while it is the stored one, the change is not stored
     /// yet. None where there was no object before, or the review did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +98,6 @@ impl Hint {
             operation,
             service_names: vec![],
             waits: 0,
-            grace_over: false,
             old_resource_version: None,
             trace: None,
         }

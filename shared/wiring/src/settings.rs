@@ -1,12 +1,7 @@
 use std::collections::BTreeSet;
-use std::time::Duration;
 use trellis_aws::ClusterTag;
 use trellis_gateway::Settings;
 use trellis_lattice::{LimitOverrides, Limits};
-
-/// How long what is not asked for any more waits for its objects: `kubectl replace --force` takes a second or two, the waves
-/// of a GitOps sync some more.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// The functions' settings.
 #[derive(Debug, Clone)]
@@ -19,7 +14,7 @@ pub struct WiringSettings {
     pub cluster_tag: ClusterTag,
     /// `TRELLIS_LIMITS` (JSON; default none): limits instead of those that AWS tells of the account.
     pub limits: LimitOverrides,
-    /// `TRELLIS_OWNER` (default `trellis`), `TRELLIS_GRACE_SECONDS` (default 20) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
+    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
     /// limits as they are where AWS tells nothing.
     pub gateway: Settings,
 }
@@ -65,12 +60,6 @@ impl WiringSettings {
         let leaving = leaving
             .collect::<Result<BTreeSet<_>, _>>()
             .map_err(|error| invalid("TRELLIS_LEAVING_CLUSTERS", &error))?;
-        let grace = match get("TRELLIS_GRACE_SECONDS") {
-            Some(seconds) => Duration::from_secs(
-                seconds.parse().map_err(|error| invalid("TRELLIS_GRACE_SECONDS", &error))?,
-            ),
-            None => GRACE,
-        };
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
@@ -80,7 +69,6 @@ impl WiringSettings {
                 installation,
                 limits: limits.over(&Limits::default()),
                 allowed_networks,
-                grace,
                 leaving,
             },
             limits,
@@ -104,14 +92,6 @@ mod tests {
         assert_eq!(settings.gateway.installation, "trellis");
         assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
         assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
-    }
-
-    #[test]
-    fn the_grace_is_twenty_seconds_unless_somebody_says_otherwise() {
-        let grace = |value| from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_GRACE_SECONDS", value)]);
-        assert_eq!(from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap().gateway.grace, GRACE);
-        assert!(grace("0").unwrap().gateway.grace.is_zero());
-        assert!(grace("soon").unwrap_err().to_string().contains("TRELLIS_GRACE_SECONDS"));
     }
 
     #[test]

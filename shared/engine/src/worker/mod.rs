@@ -104,14 +104,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             tracing::error!(unit = %group.unit, %error, "reconcile panicked");
             Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None }
         });
-        // What its first look could not do is still to be done, such as telling others of a deletion.
-        let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
-        let undone = if deletes { Operation::Delete } else { Operation::Resync };
         let later = match &verdict {
             Verdict::Waiting { after, .. } => Some((*after, Operation::Resync)),
-            Verdict::Grace { after } => Some((*after, undone)),
+            // What its first look could not do is still to be done, such as telling others of a deletion.
             Verdict::Held(_) if task.waits() < HELD_TRIES_MAX => {
-                Some((retry_after(task.waits() + 1), undone))
+                let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
+                let operation = if deletes { Operation::Delete } else { Operation::Resync };
+                Some((retry_after(task.waits() + 1), operation))
             }
             Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => None,
         };
@@ -119,14 +118,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             Verdict::Failed { after, .. } => {
                 Some(retry_after(group.receives()).max(after.unwrap_or_default()))
             }
-            Verdict::Done
-            | Verdict::Waiting { .. }
-            | Verdict::Grace { .. }
-            | Verdict::Blocked(_)
-            | Verdict::Held(_) => None,
+            Verdict::Done | Verdict::Waiting { .. } | Verdict::Blocked(_) | Verdict::Held(_) => None,
         };
         if let Some((time, operation)) = later
-            && let Err(error) = self.later(&task, &verdict, time, operation).await
+            && let Err(error) = self.later(&task, time, operation).await
         {
             tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
             after = Some(time);
@@ -139,13 +134,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
 
     /// Sends a hint that brings the unit back after this time, unless it has waited so often that the next drift pass is
     /// soon enough. Its messages can then be acknowledged, so that other hints for the unit are not held up.
-    async fn later(
-        &self,
-        task: &Task,
-        verdict: &Verdict,
-        after: Duration,
-        operation: Operation,
-    ) -> Result<(), CallError> {
+    async fn later(&self, task: &Task, after: Duration, operation: Operation) -> Result<(), CallError> {
         let Some(last) = task.hints.last().filter(|_| task.waits() < WAITS_MAX) else {
             tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
             return Ok(());
@@ -153,10 +142,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         let names: BTreeSet<String> =
             task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
         let hint = Hint { waits: task.waits(), ..last.clone() }.with_service_names(names).again();
-        // What was begun once its grace was over goes on.
-        let was_over = task.hints.iter().any(|hint| hint.grace_over);
-        let grace_over = was_over || matches!(verdict, Verdict::Grace { .. });
-        let hint = Hint { operation, grace_over, ..hint };
+        let hint = Hint { operation, ..hint };
         let after = after.clamp(Duration::from_secs(1), LATER_MAX);
         in_time(self.engine.queue.send_later(&hint, after)).await
     }
@@ -165,10 +151,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
     async fn pass_on(&self, record: Record) -> Vec<String> {
         let since_1970 = record.sent.and_then(|sent| sent.duration_since(SystemTime::UNIX_EPOCH).ok());
         let moment = match since_1970 {
-            Some(sent) => {
-                let Hint { waits, grace_over, .. } = &record.hint;
-                format!("{waits} {grace_over} {}", sent.as_secs() / LATER_PERIOD_S)
-            }
+            Some(sent) => format!("{} {}", record.hint.waits, sent.as_secs() / LATER_PERIOD_S),
             None => record.message_id.clone(),
         };
         let hint = crate::outbox::outgoing(record.hint.clone(), "later", &moment);
@@ -204,7 +187,7 @@ async fn in_time(call: impl Future<Output = Result<(), CallError>>) -> Result<()
 fn metric_of(verdict: &Verdict) -> Metric {
     match verdict {
         Verdict::Done => Metric::UnitsSettled,
-        Verdict::Waiting { .. } | Verdict::Grace { .. } => Metric::UnitsWaiting,
+        Verdict::Waiting { .. } => Metric::UnitsWaiting,
         Verdict::Blocked(_) => Metric::UnitsBlocked,
         Verdict::Held(_) => Metric::UnitsHeld,
         Verdict::Failed { .. } => Metric::UnitsFailed,

@@ -52,11 +52,8 @@ pub(crate) struct Figures {
     pub(crate) fingerprint: u64,
 }
 
-/// As it is by default.
-const GRACE: Duration = Duration::from_secs(20);
-
 pub(crate) fn settings() -> Settings {
-    Settings { installation: INSTALLATION.into(), grace: GRACE, ..Settings::default() }
+    Settings { installation: INSTALLATION.into(), ..Settings::default() }
 }
 
 /// Runs a seed. An error tells what did not hold, and the story.

@@ -140,7 +140,6 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
         leaving: BTreeSet::new(),
-        grace: std::time::Duration::ZERO,
     };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
