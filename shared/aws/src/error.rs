@@ -51,7 +51,15 @@ impl AwsError {
         let text = match (&code, &error) {
             (Some(code), _) => {
                 let quota = quota_code(&error).map(|quota| format!(" (quota {quota} in Service Quotas)"));
-                format!("{code}: {}{}", error.message().unwrap_or("no message"), quota.unwrap_or_default())
+                let told = format!(
+                    "{code}: {}{}",
+                    error.message().unwrap_or("no message"),
+                    quota.unwrap_or_default()
+                );
+                match for_people(code) {
+                    Some(sentence) => format!("{sentence} ({told})"),
+                    None => told,
+                }
             }
             (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
             (None, SdkError::DispatchFailure(_)) => "the request did not reach the service".to_owned(),
@@ -76,6 +84,11 @@ impl AwsError {
 
     /// An answer of 200 that says that some entries were refused.
     pub(crate) fn refused(operation: &'static str, text: String) -> Self {
+        Self::own(operation, ErrorClass::Terminal, text)
+    }
+
+    /// Something that only a person can change, in words for him.
+    pub(crate) fn needs_a_person(operation: &'static str, text: String) -> Self {
         Self::own(operation, ErrorClass::Terminal, text)
     }
 
@@ -142,6 +155,19 @@ impl From<AwsError> for CallError {
     fn from(error: AwsError) -> Self {
         let (class, retry_after) = (error.class(), error.retry_after());
         Self::of(class, error).after(retry_after)
+    }
+}
+
+/// What an error code means for a person who has to do something about it.
+fn for_people(code: &str) -> Option<&'static str> {
+    match code.rsplit(['.', '#']).next()? {
+        "AccessDeniedException" | "AccessDenied" => Some(
+            "AWS denies Trellis this call; its function's role, or a policy of the organization, must allow it",
+        ),
+        "ServiceQuotaExceededException" => Some(
+            "a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas",
+        ),
+        _ => None,
     }
 }
 

@@ -59,7 +59,7 @@ impl LatticeClient {
         Ok(self.tags_of(arn).await?.map(|tags| (owner.of(&tags), tags)))
     }
 
-    async fn tags_of(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
+    pub(super) async fn tags_of(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
         let now = SystemTime::now();
         if let Some(tags) = self.inner.tags.get(arn, now) {
             return Ok(Some(tags));

@@ -5,6 +5,7 @@ mod grants;
 mod imports;
 mod service;
 
+pub(crate) use endpoints::never_targets;
 pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
 pub(crate) use service::{Asked, Pool, pool};
 
