@@ -265,7 +265,10 @@ mod tests {
         let error = answer(402, "ServiceQuotaExceededException", "Limit of 10 rules.", None);
         assert_eq!(error.class(), ErrorClass::Terminal);
         assert_eq!(error.retry_after(), None);
-        assert_eq!(error.to_string(), "CreateService: ServiceQuotaExceededException: Limit of 10 rules.");
+        assert_eq!(
+            error.to_string(),
+            "CreateService: a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas (ServiceQuotaExceededException: Limit of 10 rules.)"
+        );
         assert!(error.source().is_some(), "the cause is kept");
     }
 
@@ -277,7 +280,7 @@ mod tests {
         };
         assert_eq!(
             told(r#"{"quotaCode": "L-BB11C6B9", "serviceCode": "vpc-lattice"}"#),
-            "CreateService: ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas)"
+            "CreateService: a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas (ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas))"
         );
         for odd in ["", "{", r#"{"quotaCode": 7}"#, r#"{"quotaCode": "<script>"}"#] {
             assert!(told(odd).ends_with(": Too many."), "{odd}");
