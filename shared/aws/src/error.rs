@@ -158,15 +158,17 @@ impl From<AwsError> for CallError {
     }
 }
 
+/// What a used-up quota means for a person.
+const USED_UP: &str =
+    "a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas";
+
 /// What an error code means for a person who has to do something about it.
 fn for_people(code: &str) -> Option<&'static str> {
     match code.rsplit(['.', '#']).next()? {
         "AccessDeniedException" | "AccessDenied" => Some(
             "AWS denies Trellis this call; its function's role, or a policy of the organization, must allow it",
         ),
-        "ServiceQuotaExceededException" => Some(
-            "a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas",
-        ),
+        "ServiceQuotaExceededException" => Some(USED_UP),
         _ => None,
     }
 }
@@ -267,7 +269,7 @@ mod tests {
         assert_eq!(error.retry_after(), None);
         assert_eq!(
             error.to_string(),
-            "CreateService: a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas (ServiceQuotaExceededException: Limit of 10 rules.)"
+            format!("CreateService: {USED_UP} (ServiceQuotaExceededException: Limit of 10 rules.)")
         );
         assert!(error.source().is_some(), "the cause is kept");
     }
@@ -280,10 +282,12 @@ mod tests {
         };
         assert_eq!(
             told(r#"{"quotaCode": "L-BB11C6B9", "serviceCode": "vpc-lattice"}"#),
-            "CreateService: a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas (ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas))"
+            format!(
+                "CreateService: {USED_UP} (ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas))"
+            )
         );
         for odd in ["", "{", r#"{"quotaCode": 7}"#, r#"{"quotaCode": "<script>"}"#] {
-            assert!(told(odd).ends_with(": Too many."), "{odd}");
+            assert!(told(odd).ends_with(": Too many.)"), "{odd}");
         }
     }
 
