@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tenants::{Made, Tenant, distinct, gateways, route, settings, statuses_of, world};
 
-/// Cases of each property; a minute on a slow machine.
+/// Cases of each property: less than a minute each.
 const CASES: u32 = 10_000;
 
 /// A route that the hand of its user breaks, refuses or takes away.
@@ -81,12 +81,16 @@ proptest! {
     #[test]
     fn what_becomes_of_one_route_changes_nothing_that_another_answers(
         gateways in gateways(&[Tenant::A]),
-        routes in prop::collection::vec(route(&[Tenant::A]), 2..5),
+        routes in prop::collection::vec(route(&[Tenant::A]), 2..4),
         which in any::<Index>(),
         fall in select(FALLS.to_vec()),
     ) {
-        let routes = distinct(routes);
+        let mut routes = distinct(routes);
         let which = which.index(routes.len());
+        if matches!(fall, Fall::Pushing) {
+            // What its own numbers held back may come to where the specification has it.
+            routes[which].object["metadata"]["annotations"] = json!({});
+        }
         let mut others = routes.clone();
         let fallen_route = others.remove(which);
         others.extend(fallen(fall, &fallen_route));
@@ -102,7 +106,7 @@ proptest! {
     #[test]
     fn what_one_tenant_has_changes_nothing_for_another(
         gateways in gateways(&[Tenant::A, Tenant::B]),
-        routes in prop::collection::vec(route(&[Tenant::A, Tenant::B]), 1..5),
+        routes in prop::collection::vec(route(&[Tenant::A, Tenant::B]), 1..4),
     ) {
         let routes = distinct(routes);
         let own = |one: &Made| one.tenant == Tenant::A;
