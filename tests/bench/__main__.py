@@ -11,12 +11,12 @@ import argparse
 import json
 import sys
 
+from stack.pollers import pollers
 from stack.settings import Settings
 from stack.stack import running
 from stack.world import World
 
 from .figures import measure
-from .pollers import pollers
 
 
 def main() -> int:

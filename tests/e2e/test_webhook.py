@@ -35,20 +35,6 @@ def reviews(hook: Webhook) -> int:
     return hook.reviews()
 
 
-def test_a_change_made_while_the_webhook_was_killed_is_brought_in_by_the_next_scheduled_pass(world: World, stack: Stack) -> None:
-    name = world.rates()
-    world.quiet()
-    hook = stack.webhooks[0]
-    assert hook.process is not None
-    hook.process.kill()
-    world.roll_out("inventory-ver1")
-    world.apply("inventory-route")
-    stack.start_webhook(hook)
-    hook.wait_ready()
-    world.programmed("httproutes", "inventory", within=SCHEDULED_SECONDS)
-    world.answers(f"{name}/parking", "parking handler pod")
-
-
 def test_kubectl_and_the_api_server_see_no_error_while_nothing_listens_at_sqs(world: World, stack: Stack) -> None:
     hook = stack.webhooks[1]
     world.apply("my-hotel-gateway", cluster=world.two)

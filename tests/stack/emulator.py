@@ -70,6 +70,11 @@ class Emulator:
         return Counter(name for name, agent in agents
                        if ":" not in name and _FUNCTIONS_SDK in agent and not (but_of and f"app/{but_of}" in agent))
 
+    def times(self, operation: str, since: int) -> list[float]:
+        """When functions called an operation after the mark `since`, in seconds since the emulator's start."""
+        return [call["at"] / 1000 for call in self.calls(since)["calls"]
+                if call["operation"] == operation and _FUNCTIONS_SDK in call.get("agent", "")]
+
     def state(self) -> Any:
         """All resources."""
         return self.admin("GET", "state")

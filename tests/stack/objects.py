@@ -50,7 +50,7 @@ def dns_name(item: dict[str, Any]) -> str:
 
 def gateway_arn(item: dict[str, Any]) -> str:
     """The service network's ARN in a Gateway's message, or an empty string."""
-    return told(item, r"aws-gateway-arn: (arn:\S+)")
+    return told(item, r"aws-gateway-arn: (arn:\S+?)[.;,]?(?:\s|$)")
 
 
 def describe(item: dict[str, Any]) -> str:

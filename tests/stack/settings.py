@@ -87,10 +87,11 @@ class LatticeDelays:
 
 @dataclass(frozen=True)
 class Settings:
-    """A stack's name, folder and the emulator's delays."""
+    """A stack's name, folder, the emulator's delays, and whether its clusters can be made to hang for the functions."""
 
     name: str = "demo"
     delays: LatticeDelays = field(default_factory=LatticeDelays)
+    doors: bool = False
 
     @property
     def state(self) -> Path:

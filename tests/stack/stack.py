@@ -20,6 +20,7 @@ from . import cluster as kubernetes
 from . import deploy, ministack
 from .build import Built, build
 from .cluster import Cluster
+from .door import Door
 from .emulator import Emulator
 from .environment import Credentials, aws_variables, free_ports, inherited
 from .loopback import Claim
@@ -55,6 +56,8 @@ class Stack:
         self.logs = self.state / "logs"
         self.kubeconfig = self.state / "kubeconfig"
         self.clusters: list[Cluster] = []
+        #: In front of each cluster's API server, on the functions' way to it; empty unless the settings ask for them.
+        self.doors: list[Door] = []
         self.webhooks: list[Webhook] = []
         self._supervisor = Supervisor()
         self._loopback = Claim()
@@ -91,7 +94,9 @@ class Stack:
         for one in self.clusters:
             one.wait_ready()
         self.emulator.wait_ready()
-        known = [EksCluster(one.spec, one.port, one.ca, token) for one, token in zip(self.clusters, tokens, strict=True)]
+        self.doors = [Door(port) for port in cluster_ports] if self.settings.doors else []
+        ports = [door.port for door in self.doors] or cluster_ports
+        known = [EksCluster(one.spec, port, one.ca, token) for one, port, token in zip(self.clusters, ports, tokens, strict=True)]
         ministack.write_eks_state(self.state / "aws", known)
         self.ministack = MiniStack(aws_port, self.state / "aws", self.logs, self.emulator.url)
         self._supervisor.add(self.ministack.process)
@@ -183,6 +188,8 @@ class Stack:
         try:
             self.save_function_logs()
         finally:
+            for door in self.doors:
+                door.close()
             self._supervisor.stop()
             self._loopback.release()
 

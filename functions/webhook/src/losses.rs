@@ -7,7 +7,9 @@
 //! The replicas do not agree on who sends. Time is cut into buckets, and the message's de-duplication id holds the bucket:
 //! of all replicas' hints of one bucket the queue takes the first. That one may have been sent before a later loss of
 //! another replica, so a loss is made good only by a hint of a bucket that began after it ([`Debt`]): the first hint is
-//! there for speed, the second for certainty.
+//! there for speed, the second for certainty. The very first of a process bears its own id: a webhook that starts again in the
+//! minute in which it, or another replica, has told of something was away since, and nobody waits for the next minute. Starts are
+//! bounded by Kubernetes.
 
 use crate::metrics::Metrics;
 use crate::queue::{Entry, Pace, SendBatch, SendError};
@@ -172,8 +174,10 @@ impl<S: SendBatch> Teller<S> {
                     return;
                 }
             }
-            let bucket = bucket_of(millis((self.losses.0.clock)()));
-            if self.send(&bucket.to_string()).await {
+            let now = millis((self.losses.0.clock)());
+            let bucket = bucket_of(now);
+            let moment = if debt.sent.is_some() { bucket.to_string() } else { format!("start-{now}") };
+            if self.send(&moment).await {
                 debt.sent(bucket);
                 failures = 0;
             } else {

@@ -16,6 +16,12 @@ use trellis_telemetry::Metric;
 /// How long one request to an API server is waited for, whatever the client's own limits are.
 pub(crate) const ASK_MAX: Duration = Duration::from_secs(8);
 
+/// How long one request to a cluster that is not the unit's own is waited for, when the unit is looked at for the first
+/// times: an API server answers what a route imports within a tenth of that, and a new Pod of the route's own cluster, which
+/// stands behind the request, is to be a target within three seconds. It is no verdict on the cluster: its own units ask it
+/// with more patience, and so does the unit itself in the last of its looks.
+pub(crate) const ASK_OTHERS_MAX: Duration = Duration::from_secs(2);
+
 /// How long after a cluster did not answer a later invocation may ask it again. A message that is given back comes after
 /// two seconds at the earliest; ten are enough for an API server that only stumbled.
 pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
@@ -93,6 +99,8 @@ pub(crate) struct Member<C> {
     id: ClusterId,
     cluster: Arc<C>,
     breakers: Arc<Breakers>,
+    /// How long one request is waited for.
+    patience: Duration,
     figures: Arc<Figures>,
 }
 
@@ -100,10 +108,10 @@ impl<C: Cluster> Member<C> {
     async fn ask<T>(&self, request: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         let _permit = self.breakers.permit(&self.id).await?;
         let hangs = |_| {
-            let text = format!("the API server did not answer within {} s", ASK_MAX.as_secs());
+            let text = format!("the API server did not answer within {} s", self.patience.as_secs());
             Err(CallError::new(ErrorClass::NoAnswer, text))
         };
-        let result = Budget::lasting(ASK_MAX).spend(request).await.unwrap_or_else(hangs);
+        let result = Budget::lasting(self.patience).spend(request).await.unwrap_or_else(hangs);
         self.breakers.report(&self.id, &result);
         result
     }
@@ -171,6 +179,7 @@ impl<C: Cluster> Members<C> {
                 id: id.clone(),
                 cluster,
                 breakers: Arc::clone(breakers),
+                patience: ASK_MAX,
                 figures: Arc::clone(figures),
             });
             (id, member)
@@ -185,6 +194,17 @@ impl<C: Cluster> Members<C> {
             let facts = ClusterFacts::registered(id.clone(), String::new());
             self.facts.push(ClusterFacts { state: ClusterState::Leaving, ..facts });
             self.clusters.entry(id.clone()).or_insert_with(|| Err("it is taken out".to_owned()));
+        }
+        self
+    }
+
+    /// With little patience for all clusters but this one. Breakers of their own, so that nobody who has more is told that
+    /// they do not answer.
+    pub(crate) fn hurried(mut self, own: &ClusterId, breakers: &Arc<Breakers>) -> Self {
+        let others = self.clusters.iter_mut().filter(|(id, _)| *id != own);
+        for member in others.filter_map(|(_, member)| member.as_mut().ok()) {
+            member.patience = ASK_OTHERS_MAX;
+            member.breakers = Arc::clone(breakers);
         }
         self
     }

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, UnitKey};
+use trellis_lattice::Grace;
 use trellis_ports::{Budget, CallError, Calls, Clusters, ErrorClass, Lattice, Queue};
 use trellis_telemetry::{Metric, Metrics};
 
@@ -50,8 +51,12 @@ pub struct Engine<L, C, Q> {
     queue: Q,
     settings: Settings,
     breakers: Arc<Breakers>,
+    /// Of those who ask a cluster that is not their own, and wait for it but briefly.
+    others_breakers: Arc<Breakers>,
     figures: Arc<Figures>,
     began: Mutex<SystemTime>,
+    clock: fn() -> SystemTime,
+    grace: Duration,
 }
 
 /// One unit's work in one invocation.
@@ -87,9 +92,18 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             queue,
             settings,
             breakers: Arc::default(),
+            others_breakers: Arc::default(),
             figures: Arc::default(),
             began: Mutex::new(SystemTime::UNIX_EPOCH),
+            clock: SystemTime::now,
+            grace: Duration::ZERO,
         }
+    }
+
+    /// The engine with a grace: so long stays what nobody wants any more ([`trellis_lattice::Grace`]), by this clock.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration, clock: fn() -> SystemTime) -> Self {
+        Self { clock, grace, ..self }
     }
 
     /// Tells the engine that an invocation begins: listings of VPC Lattice from before are not used any more, and clusters
@@ -97,11 +111,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     pub fn begin(&self) {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         self.breakers.begin();
+        self.others_breakers.begin();
     }
 
-    /// The settings with the limits that apply now.
+    /// The settings with the limits and the time that apply now.
     pub(crate) async fn settings(&self) -> Settings {
-        Settings { limits: self.lattice.limits(&self.settings.limits).await, ..self.settings.clone() }
+        let since_1970 = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Settings {
+            limits: self.lattice.limits(&self.settings.limits).await,
+            grace: Some(Grace { now: since_1970.as_secs(), seconds: self.grace.as_secs() }),
+            ..self.settings.clone()
+        }
     }
 
     fn began(&self) -> SystemTime {

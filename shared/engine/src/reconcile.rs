@@ -6,6 +6,7 @@ use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
 use crate::verdict::verdict;
+use crate::worker::HELD_TRIES_MAX;
 use crate::{Engine, Task, UnitError, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,7 +46,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
         let (members, settings) = tokio::join!(self.members(), self.settings());
-        let members = members?;
+        let mut members = members?;
+        if let Some(own) = own_cluster_of_a_hurried(task) {
+            members = members.hurried(own, &self.others_breakers);
+        }
         if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
@@ -62,16 +66,23 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
-        let (mut round, mut settled) = (1, true);
+        let (mut round, mut settled, mut refused) = (1, true, None);
         let (assessment, applied) = loop {
             let actual = self.inspect(task, &snapshot, &settings).await?;
             let assessment = self.assess(task, &snapshot, &actual, &settings)?;
             settled &= assessment.is_settled();
+            // What a delete was refused for does not show: asked again at once it would be refused again.
+            if let Some((plan, applied)) = refused.take()
+                && plan == assessment.plan
+            {
+                break (assessment, applied);
+            }
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
             let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;
             if round == PLANS_MAX || !is_stale(&applied) {
                 break (assessment, applied);
             }
+            refused = is_refused_delete(&applied).then_some((assessment.plan, applied));
             round += 1;
         };
         let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
@@ -223,6 +234,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 }
 
+/// The cluster of a unit whose Pods must not wait for other clusters: a route, as long as it comes again by itself if one
+/// of these does not answer in time. What is searched for others (dependents) must be found, and waits.
+fn own_cluster_of_a_hurried(task: &Task) -> Option<&ClusterId> {
+    let is_route = matches!(task.unit, UnitKey::Route { .. });
+    task.unit.cluster().filter(|_| is_route && task.waits() < HELD_TRIES_MAX)
+}
+
 /// Reads the objects of the hints, at least as new as these say, side by side; a cluster that fails is read no further.
 async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, ReadResult)> {
     let mut seen = BTreeSet::new();
@@ -251,6 +269,11 @@ async fn hinted<C: Cluster>(members: &Members<C>, task: &Task) -> Vec<(Read, Rea
         }
     }
     futures::future::join_all(reads).await
+}
+
+/// Whether it was a delete that VPC Lattice refused.
+fn is_refused_delete(applied: &Applied) -> bool {
+    matches!(&applied.end, End::Failed(error) if error.clears)
 }
 
 /// Whether VPC Lattice was not as it had been read.

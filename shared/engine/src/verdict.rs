@@ -15,6 +15,9 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15);
 /// leaves later tells the Gateway so by itself.
 const REFUSED_WAITS_MAX: u32 = 2;
 
+/// What is waited for while something stays that nobody wants any more.
+const GRACE: &str = "what nobody wants any more stays for a while";
+
 /// What became of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -55,7 +58,11 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
                 }
             }
         }
-        End::Complete => complete(assessment, untold),
+        End::Complete => match (complete(assessment, untold), assessment.grace_left()) {
+            (verdict @ Verdict::Held(_), _) | (verdict, None) => verdict,
+            // What stays for a while goes then, whatever a person has to do about the rest.
+            (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned() },
+        },
     }
 }
 

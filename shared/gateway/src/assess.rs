@@ -7,6 +7,7 @@ use crate::{
     Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
     Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
@@ -46,6 +47,11 @@ impl Assessment {
             _ => None,
         });
         left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
+    }
+
+    /// When something is to go that nobody wants any more and that stays for a while.
+    pub fn grace_left(&self) -> Option<Duration> {
+        self.plan.as_ref()?.grace_left.map(Duration::from_secs)
     }
 
     /// Whether nothing is to be changed in VPC Lattice.

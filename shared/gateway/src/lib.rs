@@ -74,7 +74,7 @@ use crate::view::View;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Actual, Desired, Limits, Outcome, Owner};
+use trellis_lattice::{Actual, Desired, Grace, Limits, Outcome, Owner};
 
 /// What translation needs beside the objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub struct Settings {
     pub allowed_networks: BTreeSet<String>,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
+    /// Now, and how long what nobody wants any more stays; none: it goes at once.
+    pub grace: Option<Grace>,
 }
 
 impl Settings {
@@ -164,7 +166,7 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
-/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
+/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: routes and Gateways of all clusters.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
@@ -227,7 +229,11 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
 /// an exporter that cannot be read with its targets, the VPC association of a cluster that is not registered. Before it
 /// was inspected it is the default, and what is then wanted names what to inspect.
 pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings: &Settings) -> Translation {
-    translate_in(&View::new(snapshot, actual), unit, settings)
+    let mut translation = translate_in(&View::new(snapshot, actual), unit, settings);
+    if let Some(desired) = &mut translation.desired {
+        desired.grace = settings.grace;
+    }
+    translation
 }
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
@@ -274,7 +280,7 @@ pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRe
 
 fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
     match unit {
-        UnitKey::Gateway { scope, name } => units::dependents::routes_of_gateway(view, scope, name, settings),
+        UnitKey::Gateway { scope, name } => units::dependents::of_gateway(view, scope, name, settings),
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }

@@ -1,5 +1,5 @@
 use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
-use crate::{ActualNetwork, Owner, Ownership};
+use crate::{ActualNetwork, Grace, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,9 @@ pub struct Desired {
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
+    /// How long what is not wanted any more stays; none: it goes at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grace: Option<Grace>,
 }
 
 impl Desired {
@@ -41,6 +44,7 @@ impl Desired {
             target_groups: vec![],
             handovers: BTreeMap::new(),
             allowed_networks: BTreeSet::new(),
+            grace: None,
         }
     }
 

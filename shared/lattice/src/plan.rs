@@ -34,6 +34,7 @@ mod priorities;
 mod rules;
 mod services;
 mod targets;
+mod unwanted;
 
 use crate::{Actual, Blocked, Desired, Limits, Owner, Step};
 use draft::Draft;
@@ -60,6 +61,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
+    unwanted::mark(&mut draft);
     services::associate(&mut draft);
     groups::prepare(&mut draft);
     services::release_target_groups(&mut draft);
@@ -87,6 +89,9 @@ pub struct Plan {
     /// Wishes that cannot be met; the steps leave them out. Each becomes a condition.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub blocked: Vec<Blocked>,
+    /// Seconds until something is to go that nobody wants and that stays for now ([`crate::Grace`]).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grace_left: Option<u64>,
 }
 
 impl Plan {

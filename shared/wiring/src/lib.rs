@@ -4,6 +4,7 @@ mod settings;
 
 pub use settings::{ConfigError, WiringSettings};
 
+use std::time::SystemTime;
 use trellis_aws::{Aws, AwsLattice, Clusters, HintQueue};
 use trellis_kube::RegisteredClusters;
 
@@ -26,5 +27,6 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
         RegisteredClusters::new(aws.clusters(settings.cluster_tag.clone())),
         queue,
         settings.gateway,
-    ))
+    )
+    .with_grace(settings.grace, SystemTime::now))
 }

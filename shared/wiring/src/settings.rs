@@ -1,7 +1,14 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 use trellis_aws::ClusterTag;
 use trellis_gateway::Settings;
 use trellis_lattice::{LimitOverrides, Limits};
+
+/// What is replaced by a person or a tool is away for a second or two, and a deletion is still seen as one.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A hint for later can wait so long (SQS, DelaySeconds is 900 at most), with room for a retry.
+const GRACE_MAX: Duration = Duration::from_mins(10);
 
 /// The functions' settings.
 #[derive(Debug, Clone)]
@@ -14,6 +21,8 @@ pub struct WiringSettings {
     pub cluster_tag: ClusterTag,
     /// `TRELLIS_LIMITS` (JSON; default none): limits instead of those that AWS tells of the account.
     pub limits: LimitOverrides,
+    /// `TRELLIS_GRACE_SECONDS` (default 20): how long stays what nobody wants any more.
+    pub grace: Duration,
     /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
     /// limits as they are where AWS tells nothing.
     pub gateway: Settings,
@@ -60,6 +69,14 @@ impl WiringSettings {
         let leaving = leaving
             .collect::<Result<BTreeSet<_>, _>>()
             .map_err(|error| invalid("TRELLIS_LEAVING_CLUSTERS", &error))?;
+        let grace = match get("TRELLIS_GRACE_SECONDS").as_deref().map(str::parse) {
+            None => GRACE,
+            Some(Ok(seconds)) if seconds <= GRACE_MAX.as_secs() => Duration::from_secs(seconds),
+            Some(_) => {
+                let most = GRACE_MAX.as_secs();
+                return Err(invalid("TRELLIS_GRACE_SECONDS", &format!("it is no number from 0 to {most}")));
+            }
+        };
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
@@ -70,7 +87,9 @@ impl WiringSettings {
                 limits: limits.over(&Limits::default()),
                 allowed_networks,
                 leaving,
+                grace: None,
             },
+            grace,
             limits,
         })
     }
@@ -123,6 +142,12 @@ mod tests {
             raised.limits,
             LimitOverrides { rules_per_listener: Some(100), ..LimitOverrides::default() }
         );
+        for (text, seconds) in
+            [("0", Some(0)), ("600", Some(600)), ("601", None), ("-1", None), ("soon", None)]
+        {
+            let read = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_GRACE_SECONDS", text)]);
+            assert_eq!(read.ok().map(|settings| settings.grace.as_secs()), seconds, "{text}");
+        }
         let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
         assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");
     }

@@ -19,7 +19,7 @@ use trellis_telemetry::{Metric, Metrics};
 /// minute in all, longer than an API server takes to restart. Then the drift pass finds what differs as soon as the cluster
 /// can be read. In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
 /// cluster that is away, nor may that fill the dead-letter queue.
-const HELD_TRIES_MAX: u32 = 5;
+pub(crate) const HELD_TRIES_MAX: u32 = 5;
 
 /// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
 /// twice as long as a target drains at most.

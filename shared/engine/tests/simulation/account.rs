@@ -39,6 +39,10 @@ pub(crate) struct Account {
     /// When a listener or a rule of a service was changed last, by the service's name.
     moved: BTreeMap<String, u64>,
     older: VecDeque<Arc<State>>,
+    /// Last numbers of addresses that are no targets here.
+    refused: BTreeSet<u32>,
+    /// How many target groups there may be.
+    quota: Option<usize>,
 }
 
 impl Account {
@@ -80,6 +84,39 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// From now on some addresses are refused, and more target groups than that.
+    pub(crate) fn refuse(&mut self, addresses: BTreeSet<u32>, quota: Option<usize>) {
+        (self.refused, self.quota) = (addresses, quota);
+    }
+
+    /// There is room for any number of target groups.
+    pub(crate) fn raise_quota(&mut self) {
+        self.quota = None;
+    }
+
+    /// Whether that address can be no target.
+    pub(crate) fn refuses(&self, ip: &str) -> bool {
+        let last = ip.rsplit('.').next().and_then(|last| last.parse().ok());
+        last.is_some_and(|last| self.refused.contains(&last))
+    }
+
+    /// Whether a drift report's step only registers targets that are refused.
+    pub(crate) fn are_refused(&self, step: &str) -> bool {
+        let targets = step.strip_prefix("+ targets of ").and_then(|rest| rest.split_once(' '));
+        targets.is_some_and(|(_, targets)| {
+            targets
+                .split([',', ' '])
+                .filter(|one| !one.is_empty())
+                .all(|one| one.rsplit_once(':').is_some_and(|(ip, _)| self.refuses(ip)))
+        })
+    }
+
+    /// Why a step is refused until a person helps.
+    pub(crate) fn quota_for(&self, step: &Step) -> Option<&'static str> {
+        let full = self.quota.is_some_and(|quota| self.state.target_groups.len() >= quota);
+        (full && matches!(step, Step::CreateTargetGroup(_))).then_some("the quota of target groups is met")
     }
 
     /// The data plane has followed.

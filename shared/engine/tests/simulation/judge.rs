@@ -24,9 +24,8 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
         return state.violate(format!("{}: {step} by a unit that is not at work", owner.key));
     };
     // Who edits while a unit is at work is told by a hint of its own.
-    let edited =
-        state.clusters.values().flat_map(|cluster| cluster.edited.values()).max().copied().unwrap_or(0);
-    if edited >= began {
+    let edited = state.clusters.values().map(|cluster| cluster.edited).max();
+    if edited >= Some(began) {
         return;
     }
     // A network that nothing is associated with, and no other is ever deleted, is nobody's loss whom nobody has registered:

@@ -1,12 +1,15 @@
 //! What a calm world must look like, told from what is stored and not from what the engine thinks.
 
 use crate::api::{ApiServer, Outage};
+use crate::lattice::inspected;
 use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_gateway::{CONTROLLER, Read, ReadResult, Snapshot, wants_everything};
+use trellis_gateway::{
+    CONTROLLER, Read, ReadResult, Snapshot, assess, candidate_service_names, to_inspect, wants_everything,
+};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{Ownership, Status, TargetHealth};
 
@@ -17,12 +20,12 @@ pub(crate) fn snapshot(state: &State) -> Snapshot {
 
 /// Everything that the registered clusters hold, those too that cannot be asked.
 pub(crate) fn snapshot_of_registered(state: &State) -> Snapshot {
-    of(state, |cluster| !matches!(cluster.outage, Some((Outage::Unregistered, _))))
+    of(state, |cluster| !cluster.is(Outage::Unregistered))
 }
 
 fn of(state: &State, counts: impl Fn(&ApiServer) -> bool) -> Snapshot {
     let clusters = state.clusters.values().filter(|cluster| counts(cluster));
-    let mut snapshot = Snapshot::of(clusters.map(|cluster| cluster.facts.clone()));
+    let mut snapshot = Snapshot::of(clusters.map(ApiServer::facts));
     for read in wants_everything(&snapshot) {
         let Read::List { cluster, kind, .. } = &read else { continue };
         let objects = state.clusters[&cluster.name].objects.iter().filter(|(key, _)| key.kind == *kind);
@@ -37,10 +40,22 @@ pub(crate) fn units(state: &State) -> Vec<UnitKey> {
     trellis_gateway::units(&snapshot(state)).into_keys().collect()
 }
 
+/// What a unit's plan would change if everything were known.
+pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
+    let (snapshot, settings) = (snapshot(state), settings());
+    let Some(desired) = to_inspect(unit, &snapshot, &settings) else { return vec![] };
+    let all = state.account.view(&desired.owner);
+    let actual = inspected(&desired, &candidate_service_names(unit, &[]), all);
+    let assessment = assess(&snapshot, &actual, unit, &settings);
+    let steps = assessment.steps().iter().filter(|step| !step.is_wait()).map(ToString::to_string);
+    steps.filter(|step| !state.account.are_refused(step)).collect()
+}
+
 /// Every condition of ours is of the object's present generation, and what a route that says it is programmed names is
 /// there: its network, and its Services' ready addresses as targets.
 pub(crate) fn holds(state: &State) -> Result<(), String> {
-    for (name, cluster) in &state.clusters {
+    // A cluster that leaves is told nothing any more.
+    for (name, cluster) in state.clusters.iter().filter(|(_, one)| !one.leaving && one.outage.is_none()) {
         for (key, object) in &cluster.objects {
             let what = format!("{} {}/{} of {name}", key.kind, key.namespace, key.name);
             if !key.kind.is_route() {
@@ -97,6 +112,12 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
         }
         let missing: Vec<String> =
             addresses(state, cluster, &backend["name"]).into_iter().filter(|ip| !held.contains(ip)).collect();
+        let told = object["status"].to_string();
+        let (refused, missing): (Vec<String>, Vec<String>) =
+            missing.into_iter().partition(|ip| state.account.refuses(ip));
+        if let Some(ip) = refused.iter().find(|ip| !told.contains(*ip)) {
+            return Err(format!("{ip} is refused, and the status does not say so"));
+        }
         if !missing.is_empty() && serves_port_80(state, cluster, &backend["name"]) {
             return Err(format!("{} has no targets {missing:?}", backend["name"]));
         }

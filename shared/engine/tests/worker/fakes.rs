@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) account: Actual,
     pub(crate) troubles: BTreeMap<String, Trouble>,
     pub(crate) inspected: BTreeMap<String, usize>,
+    /// How often a plan was applied.
+    pub(crate) applies: usize,
     /// When each step was done.
     pub(crate) steps: Vec<(String, Instant)>,
     pub(crate) queue_fails: bool,
@@ -233,6 +235,7 @@ impl Lattice for World {
 
     async fn apply(&self, plan: &Plan, _: &Actual, _: Budget, progress: &watch::Sender<Outcome>) -> Applied {
         let trouble = self.state().troubles.get(&plan.owner.key).copied();
+        self.state().applies += 1;
         for step in &plan.steps {
             if step.is_wait() {
                 progress.send_replace(self.outcome(plan));

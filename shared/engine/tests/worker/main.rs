@@ -6,6 +6,7 @@
 mod fakes;
 
 use fakes::{Mood, Trouble, World, id};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -114,6 +115,33 @@ async fn a_cluster_that_hangs_is_asked_once_in_an_invocation_whatever_number_of_
     let (began, asked) = (Instant::now(), world.state().asked["two"]);
     work(&worker, routes).await;
     assert_eq!((began.elapsed(), world.state().asked["two"]), (Duration::ZERO, asked));
+}
+
+/// What a new Pod of the importing route's own cluster stands behind.
+#[tokio::test(start_paused = true)]
+async fn a_route_goes_on_after_two_seconds_without_an_exporter_that_hangs_and_waits_longer_in_its_last_look()
+{
+    let world = world();
+    let import = json!({"group": "application-networking.k8s.aws", "kind": "ServiceImport", "name": "lobby"});
+    let backends = json!([{"name": "parking", "port": 80}, import]);
+    let spec = json!({"parentRefs": [{"name": "my-hotel"}], "rules": [{"backendRefs": backends}]});
+    world.put("one", Kind::HTTPRoute, "r", json!({"spec": spec}));
+    world.put("one", Kind::ServiceImport, "lobby", json!({"spec": {"ports": [{"port": 80}]}}));
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    let worker = worker(&world);
+    let began = Instant::now();
+    let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+    let first = world.state().steps[0].1;
+    assert_eq!((first - began, count(&ended, Metric::UnitsHeld)), (Duration::from_secs(2), 1));
+    // Whoever asks with more patience is not told that the cluster does not answer.
+    let began = Instant::now();
+    work(&worker, vec![message("1", &route_hint("two", "r"), 1)]).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(8));
+    let last = (0..5).fold(route_hint("one", "r"), |hint, _| hint.again());
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let began = Instant::now();
+    work(&worker, vec![message("2", &last, 1)]).await;
+    assert_eq!(began.elapsed(), Duration::from_secs(8));
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,15 +300,18 @@ async fn a_delete_that_is_refused_ends_with_a_person_and_not_in_the_dead_letter_
     world.state().troubles.insert(route("one", "a").to_string(), trouble);
     let worker = worker(&world);
     let mut hint = route_hint("one", "a");
-    let mut delays = vec![];
+    let (mut delays, mut applies) = (vec![], vec![]);
     let last = loop {
+        world.state().applies = 0;
         let ended = work(&worker, vec![message("a", &hint, 1)]).await;
         assert!(ended.returned.is_empty(), "never given back");
+        applies.push(world.state().applies);
         let Some((later, after)) = world.state().later.pop() else { break ended };
         delays.push(after.as_secs());
         hint = later;
     };
     assert_eq!(delays, [15, 30]);
+    assert_eq!(applies, [2, 1, 1], "not again at once where reading anew shows no reason");
     assert_eq!(count(&last, Metric::UnitsBlocked), 1);
 }
 

@@ -2,17 +2,15 @@
 
 use super::BackendError;
 use super::Pools;
+use super::gone::{self, Origin};
 use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
-use crate::naming;
 use crate::problem::quoted;
 use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
-use trellis_lattice::{
-    ActualService, ActualTargetGroup, Ownership, Status, TAG_EXPORT, TAG_SOURCE, TargetHealth,
-};
+use trellis_lattice::{ActualService, ActualTargetGroup, Ownership, TAG_SOURCE, TargetHealth};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -52,7 +50,7 @@ pub(super) fn pools(
             ),
         ));
     }
-    let Exporters { known, mut unknown } = exporters_of(view, cluster, &import.metadata);
+    let Exporters { known, mut unknown, gone } = exporters_of(view, cluster, &import.metadata);
     if known.is_empty() && unknown.is_empty() {
         return Err(BackendError::broken(
             reasons::BACKEND_NOT_FOUND,
@@ -86,6 +84,9 @@ pub(super) fn pools(
         pools.extend(kept.pools);
         idle.extend(kept.idle);
     }
+    let origin = Origin { cluster: None, namespace, service: None, export: Some(export_name) };
+    let left = gone::pools(view, &origin, &asked).into_iter();
+    pools.extend(left.filter(|pool| gone.contains(&pool.cluster)));
     // A cluster that has never had a share, such as one just registered, holds nobody up.
     if !pools.is_empty() {
         unknown.retain(|exporter, _| has_something.contains(exporter));
@@ -93,7 +94,7 @@ pub(super) fn pools(
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
         Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
-        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle }),
+        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, gone: None }),
     }
 }
 
@@ -104,6 +105,8 @@ pub(crate) struct Exporters {
     pub(crate) known: BTreeSet<ClusterId>,
     /// Those of which it is not known, with the reason.
     pub(crate) unknown: BTreeMap<ClusterId, String>,
+    /// Those that are known not to, and may have till now.
+    pub(crate) gone: BTreeSet<ClusterId>,
 }
 
 /// What VPC Lattice has of the unit for an exporter of which nothing is known.
@@ -120,61 +123,26 @@ impl Kept {
     fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
         let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
         let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+        let origin = Origin { cluster: Some(exporter), namespace, service: None, export: Some(export_name) };
         let groups: Vec<&ActualTargetGroup> = view
             .actual
             .target_groups
             .iter()
-            .filter(|group| is_of_exporter(group, exporter, namespace, export_name, asked))
+            .filter(|group| gone::is_of(group, &origin, asked.port))
             .collect();
         let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
         let any_named = groups.iter().any(|group| is_named(group));
         let (busy, idle): (Vec<_>, Vec<_>) = groups
             .into_iter()
             .partition(|group| if any_named { is_named(group) } else { takes_requests(group) });
-        let pools = busy.into_iter().filter_map(|group| kept_pool(group, exporter, namespace, export_name));
-        let mut pools: Vec<Pool> = pools.collect();
+        let mut pools: Vec<Pool> = busy.into_iter().filter_map(gone::pool).collect();
         pools.dedup();
         Self { pools, idle: idle.into_iter().map(|group| group.name.clone()).collect() }
     }
 }
 
-fn is_of_exporter(
-    group: &ActualTargetGroup,
-    exporter: &ClusterId,
-    namespace: &str,
-    export_name: &str,
-    asked: &Asked,
-) -> bool {
-    let tag = |name: &str| group.tags.get(name).map(String::as_str).unwrap_or_default();
-    let is_port = |port: i64| group.config.as_ref().is_some_and(|config| i64::from(config.port) == port);
-    group.ownership == Ownership::Ours
-        && group.status != Status::DeleteInProgress
-        && tag(TAG_SOURCE) == exporter.to_string()
-        && tag(TAG_EXPORT) == export_name
-        && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == namespace
-        && asked.port.is_none_or(is_port)
-}
-
 fn takes_requests(group: &ActualTargetGroup) -> bool {
     group.targets.iter().any(|target| target.health != TargetHealth::Draining)
-}
-
-fn kept_pool(
-    group: &ActualTargetGroup,
-    exporter: &ClusterId,
-    namespace: &str,
-    export_name: &str,
-) -> Option<Pool> {
-    Some(Pool {
-        cluster: exporter.clone(),
-        namespace: namespace.to_owned(),
-        service: group.tags.get(&naming::tag_key(naming::SERVICE_NAME)).cloned()?,
-        config: group.config.clone()?,
-        targets: BTreeSet::new(),
-        notes: vec![],
-        export: Some(export_name.to_owned()),
-        is_kept: true,
-    })
 }
 
 /// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
@@ -205,7 +173,7 @@ pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> E
         }
         match view.get(candidate, Kind::ServiceExport, &import.namespace, name) {
             Found::Unknown(why) => _ = exporters.unknown.insert(candidate.clone(), why),
-            Found::Missing => {}
+            Found::Missing => _ = exporters.gone.insert(candidate.clone()),
             Found::Object(export) if is_of_other_federation(export) => {}
             Found::Object(_) => _ = exporters.known.insert(candidate.clone()),
         }

@@ -1,20 +1,23 @@
 //! From a backendRef to the endpoints that it means.
 
 mod endpoints;
+mod gone;
 mod grants;
 mod imports;
 mod service;
 
 pub(crate) use endpoints::never_targets;
+pub(crate) use gone::mark;
 pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
 pub(crate) use service::{Asked, Pool, pool};
 
+use crate::Settings;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{BackendRef, Route};
 use crate::view::View;
+use gone::Origin;
 use trellis_hint::{Kind, backend_kind};
-use trellis_lattice::Limits;
 
 /// Why a backendRef leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub(crate) struct Pools {
     pub(crate) unknown: Vec<String>,
     /// Names of those clusters' target groups that get no requests, and stay all the same.
     pub(crate) idle: Vec<String>,
+    /// Why the backend leads nowhere any more: the pools are what it led to, for a while.
+    pub(crate) gone: Option<(&'static str, Problem)>,
 }
 
 /// What a backendRef leads to; no pool at all only where something is not known.
@@ -47,25 +52,31 @@ pub(crate) fn resolve(
     route: &Route,
     backend: &BackendRef,
     listeners_take_http2: bool,
-    limits: &Limits,
+    settings: &Settings,
 ) -> Result<Pools, BackendError> {
     let kind = referent_kind(backend)?;
     let namespace = backend.namespace.as_deref().unwrap_or(&route.id.namespace);
-    if namespace != route.id.namespace {
-        grants::permits(view, route, backend, kind, namespace)?;
-    }
     let asked = Asked {
         path: &backend.path,
         port: backend.port,
         route_kind: route.id.kind,
         listeners_take_http2,
-        targets_max: limits.targets_per_target_group,
+        targets_max: settings.limits.targets_per_target_group,
+        grace: settings.grace,
     };
+    let cluster = &route.id.cluster;
+    let is_own = namespace == route.id.namespace;
+    let permitted = || if is_own { Ok(()) } else { grants::permits(view, route, backend, kind, namespace) };
     if kind == Kind::Service {
-        let pool = pool(view, &route.id.cluster, namespace, &backend.name, &asked)?;
-        return Ok(Pools { busy: vec![pool], ..Pools::default() });
+        let found = permitted().and_then(|()| pool(view, cluster, namespace, &backend.name, &asked));
+        let one = |pool| Pools { busy: vec![pool], ..Pools::default() };
+        let service = Some(backend.name.as_str());
+        let origin = Origin { cluster: Some(cluster), namespace, service, export: None };
+        return found.map(one).or_else(|error| gone::for_a_while(view, &origin, &asked, error));
     }
-    imports::pools(view, &route.id.cluster, namespace, &backend.name, &asked)
+    let found = permitted().and_then(|()| imports::pools(view, cluster, namespace, &backend.name, &asked));
+    let origin = Origin { cluster: None, namespace, service: None, export: Some(&backend.name) };
+    found.or_else(|error| gone::for_a_while(view, &origin, &asked, error))
 }
 
 /// The backend's kind.

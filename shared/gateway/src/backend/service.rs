@@ -8,7 +8,7 @@ use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{IpFamily, ProtocolVersion, Target, TargetGroupConfig, TargetProtocol};
+use trellis_lattice::{Grace, IpFamily, ProtocolVersion, Target, TargetGroupConfig, TargetProtocol};
 
 /// What a backendRef asks of a Service.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) listeners_take_http2: bool,
     /// Targets that a target group takes.
     pub(crate) targets_max: usize,
+    /// How long what is gone stays.
+    pub(crate) grace: Option<Grace>,
 }
 
 /// The endpoints of one port of one Service: what becomes a target group.
@@ -39,6 +41,8 @@ pub(crate) struct Pool {
     pub(crate) export: Option<String>,
     /// Whether nothing is known of its cluster: the target group stays as it is, its targets too.
     pub(crate) is_kept: bool,
+    /// The mark of a target group that stays for a while since its Service or export is gone.
+    pub(crate) gone_since: Option<String>,
 }
 
 /// The pool of a Service's port.
@@ -126,6 +130,7 @@ pub(crate) fn pool(
         notes,
         export: None,
         is_kept: false,
+        gone_since: None,
     })
 }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, TargetHealth, WeightedTargetGroup,
+    Owner, RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -217,7 +217,11 @@ impl<'a> Builder<'a> {
     fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
         let name = naming::target_group(&self.owner.unit, scope, pool);
         if pool.is_kept {
-            return self.kept_group(&name);
+            let group = self.kept_group(&name)?;
+            return Some(match &pool.gone_since {
+                Some(since) => kept::marked(group, since.clone()),
+                None => group,
+            });
         }
         let version = naming::protocol_version(pool.config.protocol_version);
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
@@ -244,15 +248,7 @@ impl<'a> Builder<'a> {
 
     /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
     pub(crate) fn kept_group(&self, name: &str) -> Option<DesiredTargetGroup> {
-        let group = self.view.actual.target_groups.iter().find(|group| group.name == name)?;
-        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
-        Some(DesiredTargetGroup {
-            name: name.to_owned(),
-            config: group.config.clone()?,
-            health_check: group.health_check.clone()?,
-            targets: stays.map(|target| target.target.clone()).collect(),
-            tags: group.tags.clone(),
-        })
+        kept::group_as_it_is(self.view.actual.target_groups.iter().find(|group| group.name == name)?)
     }
 
     fn service_tags(&self) -> Tags {

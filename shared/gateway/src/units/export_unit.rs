@@ -2,9 +2,10 @@
 //! their own; those are for users outside Kubernetes and for clusters that still run the AWS Gateway API Controller, whose
 //! imports look for them. They count against the quota of target groups in the Region, so nobody gets one unasked.
 
+use super::kept::{group_as_it_is, marked};
 use super::subject;
 use crate::api::{self, Meta, Service, ServiceExport};
-use crate::backend::{Asked, BackendError, is_of_other_federation, pool, service_of_export};
+use crate::backend::{Asked, BackendError, is_of_other_federation, mark, pool, service_of_export};
 use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
 use crate::view::{Found, View};
@@ -13,7 +14,7 @@ use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner, TAG_PREFIX};
+use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner, Ownership, TAG_PREFIX};
 
 /// The annotation that asks for target groups of the export's own, by `true`. Without the common prefix.
 const TARGET_GROUP: &str = "export-target-group";
@@ -33,7 +34,7 @@ pub(crate) fn translate(
     let owner = settings.owner(&unit);
     let object = match view.get(cluster, Kind::ServiceExport, namespace, name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
-        Found::Missing => return Translation::nothing(owner, vec![]),
+        Found::Missing => return gone(view, owner, settings),
         Found::Object(object) if is_of_other_federation(object) => {
             return Translation::nothing(owner, vec![]);
         }
@@ -64,6 +65,7 @@ pub(crate) fn translate(
             route_kind,
             listeners_take_http2: true,
             targets_max: settings.limits.targets_per_target_group,
+            grace: settings.grace,
         };
         match pool(view, cluster, namespace, service, &asked) {
             Err(BackendError::Unknown(why)) => unknown.push(why),
@@ -98,6 +100,14 @@ pub(crate) fn translate(
     let reports = report(valid, groups.keys().cloned().collect());
     let desired = Desired { target_groups: groups.into_values().collect(), ..Desired::nothing(owner) };
     Translation::wanting(desired, reports)
+}
+
+/// An export that is gone: its target groups stay for a while.
+fn gone(view: &View, owner: Owner, settings: &Settings) -> Translation {
+    let ours = view.actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
+    let stays = ours.filter_map(|group| Some(marked(group_as_it_is(group)?, mark(settings.grace, group)?)));
+    let target_groups = stays.collect();
+    Translation::wanting(Desired { target_groups, ..Desired::nothing(owner) }, vec![])
 }
 
 /// Whether the export asks for target groups of its own, and what is to be told of a value that says neither.

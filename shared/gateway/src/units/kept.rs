@@ -3,9 +3,11 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::rules::ResolvedRule;
-use crate::backend::{Asked, BackendError, pool};
+use crate::backend::{Asked, BackendError, mark, pool};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
+use crate::problem::Problem;
+use crate::reasons;
 use crate::route::RouteId;
 use crate::view::{Found, View};
 use crate::{Settings, naming};
@@ -14,7 +16,7 @@ use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
     DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_SOURCE,
-    Target, TargetHealth, TargetProtocol,
+    TAG_UNWANTED, Target, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -214,24 +216,33 @@ pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String,
 /// A kept target group with the endpoints that its Service has now; as it is where they are not known, without any where
 /// there is no such Service, export or permission any more.
 pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
-    let group = &kept.group;
-    let config = group.config.clone()?;
-    let held = || {
-        let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
-        stays.map(|target| target.target.clone()).collect()
-    };
-    let targets: BTreeSet<Target> = match targets_of(view, kept, settings) {
-        Some(Ok(targets)) => targets,
-        Some(Err(BackendError::Broken(..))) => BTreeSet::new(),
-        Some(Err(BackendError::Unknown(_))) | None => held(),
-    };
+    let held = group_as_it_is(&kept.group)?;
+    Some(match targets_of(view, kept, settings) {
+        Some(Ok(targets)) => DesiredTargetGroup { targets, ..held },
+        Some(Err(BackendError::Broken(..))) => match mark(settings.grace, &kept.group) {
+            Some(since) => marked(held, since),
+            None => DesiredTargetGroup { targets: BTreeSet::new(), ..held },
+        },
+        Some(Err(BackendError::Unknown(_))) | None => held,
+    })
+}
+
+/// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
+pub(crate) fn group_as_it_is(group: &ActualTargetGroup) -> Option<DesiredTargetGroup> {
+    let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
     Some(DesiredTargetGroup {
         name: group.name.clone(),
-        config,
+        config: group.config.clone()?,
         health_check: group.health_check.clone()?,
-        targets,
+        targets: stays.map(|target| target.target.clone()).collect(),
         tags: group.tags.clone(),
     })
+}
+
+/// A target group that stays for a while since what it stands for is gone.
+pub(crate) fn marked(mut group: DesiredTargetGroup, since: String) -> DesiredTargetGroup {
+    group.tags.insert(TAG_UNWANTED.to_owned(), since);
+    group
 }
 
 fn targets_of(
@@ -252,12 +263,13 @@ fn targets_of(
         route_kind,
         listeners_take_http2: true,
         targets_max: settings.limits.targets_per_target_group,
+        grace: settings.grace,
     };
     let export = kept.group.tags.get(TAG_EXPORT);
     if let Some(export) = export {
         match view.get(&cluster, Kind::ServiceExport, &namespace, export) {
             Found::Unknown(why) => return Some(Err(BackendError::Unknown(why))),
-            Found::Missing => return Some(Ok(BTreeSet::new())),
+            Found::Missing => return Some(Err(gone())),
             Found::Object(_) => {}
         }
     } else if namespace != kept.route.namespace {
@@ -265,9 +277,14 @@ fn targets_of(
         let to = To { group: "", kind: Kind::Service.as_str(), namespace: &namespace, name: &service };
         match is_granted(view, &cluster, &from, &to) {
             Err(why) => return Some(Err(BackendError::Unknown(why))),
-            Ok(false) => return Some(Ok(BTreeSet::new())),
+            Ok(false) => return Some(Err(gone())),
             Ok(true) => {}
         }
     }
     Some(pool(view, &cluster, &namespace, &service, &asked).map(|pool| pool.targets))
+}
+
+/// There is no such export or permission any more. Nobody is told by this: the route's own rules are what its status is of.
+fn gone() -> BackendError {
+    BackendError::Broken(reasons::BACKEND_NOT_FOUND, Problem::new("spec.rules", "gone"))
 }

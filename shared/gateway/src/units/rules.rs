@@ -30,7 +30,7 @@ pub(crate) fn resolve(
     for rule in &route.rules {
         let mut backends = vec![];
         for wanted in &rule.backends {
-            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, &settings.limits);
+            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, settings);
             if let (Err(BackendError::Unknown(why)), 1..) = (&resolved, wanted.weight) {
                 unknown.push(why.clone());
             }
@@ -101,8 +101,10 @@ pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
         .iter()
         .flat_map(|rule| &rule.backends)
         .filter_map(|(_, resolved)| match resolved {
-            Err(BackendError::Broken(reason, problem)) => Some((*reason, problem)),
-            _ => None,
+            Err(BackendError::Broken(reason, problem)) | Ok(Pools { gone: Some((reason, problem)), .. }) => {
+                Some((*reason, problem))
+            }
+            Ok(_) | Err(BackendError::Unknown(_)) => None,
         })
         .collect();
     let unknown: BTreeSet<&str> = rules.iter().flat_map(ResolvedRule::unknown).map(String::as_str).collect();

@@ -12,12 +12,17 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Limits, Outcome, Ownership,
+    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Grace, Limits, Outcome, Ownership,
     RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
 };
 
 /// The time of every patch.
 const NOW: &str = "2026-02-03T04:05:06Z";
+
+/// Seconds since 1970, when something is seen unwanted for the first time.
+const FIRST_SEEN: u64 = 1_769_990_400;
+/// Seconds.
+const GRACE: u64 = 20;
 
 /// A golden input.
 #[derive(Clone, Deserialize)]
@@ -49,6 +54,10 @@ pub(crate) struct Case {
     /// place of those of `clusters` with the same name. Absent: VPC Lattice has nothing.
     #[serde(default)]
     pub(crate) before: Option<BTreeMap<String, Vec<Value>>>,
+    /// What is not wanted any more has been so for that many seconds of the grace of 20: looked at first then, and now.
+    /// Absent: there is no grace.
+    #[serde(default)]
+    pub(crate) gone_for: Option<u64>,
     /// Names of services in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_services: Vec<String>,
@@ -140,12 +149,13 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
         leaving: BTreeSet::new(),
+        grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
     };
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
         let unit = &scoped(unit);
         let (mut snapshot, reads, rounds) = world.observe(unit);
-        let actual = before(case, unit, base, &settings);
+        let actual = first_seen(case, unit, &snapshot, before(case, unit, base, &settings), &settings);
         let translation = translate(unit, &snapshot, &actual, &settings);
         let everything = everything(world);
         assert_eq!(
@@ -311,6 +321,24 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
     let beside = beside(&desired, nothing);
+    settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
+}
+
+/// What VPC Lattice has after the look that saw for the first time what is not wanted any more.
+fn first_seen(
+    case: &Case,
+    unit: &UnitKey,
+    snapshot: &Snapshot,
+    before: Actual,
+    settings: &Settings,
+) -> Actual {
+    if case.gone_for.is_none_or(|seconds| seconds == 0) {
+        return before;
+    }
+    let grace = Some(Grace { now: FIRST_SEEN, seconds: GRACE });
+    let then = Settings { grace, ..settings.clone() };
+    let Some(desired) = translate(unit, snapshot, &before, &then).desired else { return before };
+    let beside = beside(&desired, before);
     settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
 }
 

@@ -1,5 +1,6 @@
 //! A plan in the making, and the model that its steps have been done on.
 
+use super::unwanted;
 use crate::{
     Actual, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked, Desired,
     DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
@@ -49,7 +50,13 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(self) -> Plan {
-        Plan { owner: self.desired.owner, steps: self.steps, blocked: self.blocked.into_iter().collect() }
+        let grace_left = unwanted::left(&self);
+        Plan {
+            owner: self.desired.owner,
+            steps: self.steps,
+            blocked: self.blocked.into_iter().collect(),
+            grace_left,
+        }
     }
 
     /// Plans the step and does it on the model.
@@ -101,11 +108,17 @@ impl<'a> Draft<'a> {
         ours.filter(|s| self.wanted_service(&s.name).is_none()).cloned().collect()
     }
 
-    /// Target groups of ours that are not wanted and not yet being deleted.
-    pub(super) fn stale_groups(&self) -> Vec<ActualTargetGroup> {
+    /// Those of them that are to go now.
+    pub(super) fn going_services(&self) -> Vec<ActualService> {
+        self.stale_services().into_iter().filter(|service| !unwanted::service_stays(self, service)).collect()
+    }
+
+    /// Target groups of ours that are not wanted, not yet being deleted and to go now.
+    pub(super) fn going_groups(&self) -> Vec<ActualTargetGroup> {
         let ours = self.model.target_groups.iter().filter(|g| g.ownership == Ownership::Ours);
         let stale = ours.filter(|g| g.status != Status::DeleteInProgress);
-        stale.filter(|g| self.wanted_group(&g.name).is_none()).cloned().collect()
+        let stale = stale.filter(|g| self.wanted_group(&g.name).is_none());
+        stale.filter(|group| !unwanted::group_stays(self, group)).cloned().collect()
     }
 
     /// Who uses a target group: names of services that were read, ARNs of those that were not.
@@ -154,7 +167,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Whether a resource is on its way out: then its tags are of no use any more.
-fn is_leaving(status: Status) -> bool {
+pub(super) fn is_leaving(status: Status) -> bool {
     matches!(status, Status::DeleteInProgress | Status::CreateFailed | Status::DeleteFailed)
 }
 
@@ -176,6 +189,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         target_groups,
         handovers: _,
         allowed_networks: _,
+        grace: _,
     } = &mut desired;
     for service in &mut *services {
         for listener in &mut service.listeners {

@@ -89,7 +89,7 @@ pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &s
 /// away from, by this plan or a moment before, serves on until the data plane knows.
 pub(super) fn empty_stale(draft: &mut Draft) {
     let groups: Vec<ActualTargetGroup> = draft
-        .stale_groups()
+        .going_groups()
         .into_iter()
         // A listener that had to stay as it is still sends requests there.
         .filter(|group| !draft.users(group).iter().any(|user| draft.wanted_service(user).is_some()))
@@ -106,7 +106,7 @@ pub(super) fn empty_stale(draft: &mut Draft) {
 
 /// Deletes what is not wanted and used by nobody who stays.
 pub(super) fn delete(draft: &mut Draft) {
-    for group in &draft.stale_groups() {
+    for group in &draft.going_groups() {
         let users = draft.users(group);
         let going = draft.model.services.iter().filter(|s| s.status == Status::DeleteInProgress);
         let going: Vec<_> =
@@ -115,7 +115,7 @@ pub(super) fn delete(draft: &mut Draft) {
             draft.push(AwaitServiceGone { service: service.name, id: service.id });
         }
     }
-    for group in &draft.stale_groups() {
+    for group in &draft.going_groups() {
         match draft.users(group).into_iter().next() {
             None => delete_group(draft, group),
             // Its listener is blocked for a reason of its own.

@@ -1,7 +1,7 @@
 //! Listeners of the wanted services. A listener is its port.
 
 use super::draft::{Draft, free_name};
-use super::{groups, rules, services};
+use super::{groups, rules, services, unwanted};
 use crate::{
     Action, ActualListener, ActualService, Blocked, CreateListener, DeleteListener, DesiredListener,
     DesiredService, ListenerProtocol, Ownership, Quota, RuleUpdate, UpdateListener, UpdateRules, apply_step,
@@ -89,7 +89,9 @@ fn update_listeners(draft: &mut Draft, wanted: &DesiredService, possible: &[&Des
         }
     }
     for stale in stale_listeners(draft, wanted) {
-        delete_listener(draft, &wanted.name, &stale);
+        if !unwanted::listener_stays(draft, &wanted.name, stale.port) {
+            delete_listener(draft, &wanted.name, &stale);
+        }
     }
 }
 

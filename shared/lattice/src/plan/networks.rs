@@ -1,6 +1,7 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
 use super::draft::{Draft, in_progress, is_broken};
+use super::unwanted;
 use crate::{
     Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
     CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Ownership, Status,
@@ -76,16 +77,15 @@ pub(super) fn await_associations(draft: &mut Draft) {
 /// whoever applies the plan tries again then.
 pub(super) fn delete(draft: &mut Draft) {
     let ours = draft.model.vpc_associations.iter().filter(|a| is_ours(a));
-    let stale: Vec<_> = ours.filter(|a| !is_wanted(draft, a)).cloned().collect();
+    let stale = ours.filter(|a| !is_wanted(draft, a));
+    let stale: Vec<_> = stale.filter(|a| !unwanted::vpc_association_stays(draft, a)).cloned().collect();
     for association in &stale {
         delete_association(draft, association);
     }
-    let named = draft.desired.network.iter().map(|n| &n.name);
-    let used = draft.desired.vpc_associations.iter().map(|a| &a.network);
-    let used = used.chain(draft.desired.services.iter().flat_map(|s| &s.networks));
-    let wanted: BTreeSet<&String> = named.chain(used).collect();
+    let wanted = wanted(draft);
     let ours = draft.model.networks.iter().filter(|n| n.ownership == Ownership::Ours);
-    let stale: Vec<_> = ours.filter(|n| !wanted.contains(&n.name)).cloned().collect();
+    let stale = ours.filter(|n| !wanted.contains(&n.name));
+    let stale: Vec<_> = stale.filter(|n| !unwanted::network_stays(draft, n)).cloned().collect();
     for network in stale {
         let going = draft.model.vpc_associations.iter().filter(|a| a.network == network.name);
         let going: Vec<_> = going.filter(|a| a.status == Status::DeleteInProgress).cloned().collect();
@@ -94,6 +94,14 @@ pub(super) fn delete(draft: &mut Draft) {
         }
         draft.push(DeleteNetwork { network: network.name, id: network.id });
     }
+}
+
+/// Names of the networks that are wanted.
+pub(super) fn wanted(draft: &Draft) -> BTreeSet<String> {
+    let named = draft.desired.network.iter().map(|n| &n.name);
+    let used = draft.desired.vpc_associations.iter().map(|a| &a.network);
+    let used = used.chain(draft.desired.services.iter().flat_map(|s| &s.networks));
+    named.chain(used).cloned().collect()
 }
 
 /// Whether exactly one network bears the name, and may be used. If not, says why.
@@ -127,7 +135,7 @@ fn is_ours(association: &ActualVpcAssociation) -> bool {
     association.ownership == Ownership::Ours
 }
 
-fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bool {
+pub(super) fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bool {
     let mut wanted = draft.desired.vpc_associations.iter();
     wanted.any(|w| w.vpc == association.vpc && w.network == association.network)
 }

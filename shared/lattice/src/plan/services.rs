@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
+use super::unwanted;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
@@ -196,16 +197,19 @@ pub(super) fn await_associations(draft: &mut Draft) {
 /// Deletes associations that are not wanted.
 pub(super) fn disassociate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
-        delete_associations(draft, &held, |a| !wanted.networks.contains(&a.network));
+        let unwanted = held.associations.iter().filter(|a| !wanted.networks.contains(&a.network));
+        let going = unwanted.filter(|a| !unwanted::association_stays(draft, &held, a));
+        let going: BTreeSet<String> = going.map(|a| a.id.clone()).collect();
+        delete_associations(draft, &held, |a| going.contains(&a.id));
     }
-    for held in draft.stale_services() {
+    for held in draft.going_services() {
         delete_associations(draft, &held, |_| true);
     }
 }
 
 /// Deletes services that are not wanted.
 pub(super) fn delete(draft: &mut Draft) {
-    for service in draft.stale_services() {
+    for service in draft.going_services() {
         delete_service(draft, &service);
     }
 }

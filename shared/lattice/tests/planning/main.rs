@@ -1,6 +1,7 @@
 //! The planner and the checker over whole units: cases in words, and properties over made-up worlds.
 
 mod check;
+mod grace;
 mod hand_over;
 mod listeners;
 mod networks;

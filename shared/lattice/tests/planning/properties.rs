@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use trellis_lattice::{
-    Actual, ActualListener, ActualService, ActualTargetGroup, Desired, Ownership, Plan, apply_step, check,
-    plan, settle, simulate,
+    Actual, ActualListener, ActualService, ActualTargetGroup, Desired, Grace, Ownership, Plan, TAG_UNWANTED,
+    apply_step, check, plan, settle, simulate,
 };
 
 /// Worlds per property: enough to meet the rare cases, few enough for the whole to end within seconds.
@@ -141,6 +141,25 @@ proptest! {
         }
     }
 
+    /// The second look is after the grace; the mark that the first has set has done its work then.
+    #[test]
+    fn after_the_grace_all_is_as_without_one(world in worlds()) {
+        let at = |now| Desired { grace: Some(Grace { now, seconds: 10 }), ..world.desired.clone() };
+        let (first, then) = (World { desired: at(1_000), ..world.clone() }, World { desired: at(1_010), ..world.clone() });
+        let without = World { desired: Desired { grace: None, ..world.desired.clone() }, ..world.clone() };
+        let waited = converge(&then, &converge(&first, &world.actual));
+        let at_once = converge(&without, &world.actual);
+        let complete = |world: &World, actual| plan_of(world, actual).blocked.is_empty();
+        if complete(&then, &waited) && complete(&without, &at_once) {
+            let unmarked = |actual: &Actual| without_marks(actual);
+            prop_assert_eq!(
+                essence(&world.desired, &unmarked(&waited)),
+                essence(&world.desired, &unmarked(&at_once))
+            );
+            prop_assert_eq!(plan_of(&then, &waited).grace_left, None);
+        }
+    }
+
     #[test]
     fn nothing_wanted_means_that_nothing_of_ours_is_left_or_that_it_is_said_why(world in worlds()) {
         let world = World { desired: Desired::nothing(owner()), ..world };
@@ -152,6 +171,15 @@ proptest! {
         prop_assert!(!then.vpc_associations.iter().any(|a| a.ownership == Ownership::Ours));
         prop_assert!(!then.networks.iter().any(|n| n.ownership == Ownership::Ours));
     }
+}
+
+/// The marks of what was unwanted tell of the way, not of the end.
+fn without_marks(actual: &Actual) -> Actual {
+    let mut actual = actual.clone();
+    for tags in actual.resources_mut().into_iter().filter_map(|resource| resource.tags) {
+        tags.retain(|key, _| !key.starts_with(TAG_UNWANTED));
+    }
+    actual
 }
 
 type Answered = std::collections::BTreeSet<(String, u16, String)>;

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
-    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, Limits,
-    ListenerProtocol, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, TargetGroupConfig, TargetHealth,
-    WeightedTargetGroup,
+    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, Limits,
+    ListenerProtocol, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, Tags, TargetGroupConfig,
+    TargetHealth, WeightedTargetGroup,
 };
 
 const NETWORKS: [&str; 2] = ["net-1", "net-2"];
@@ -72,6 +72,22 @@ fn action(service: &'static str) -> impl Strategy<Value = Action> {
 
 fn tags() -> impl Strategy<Value = Tags> {
     proptest::collection::btree_map("[ab]", "[12]", 0..3)
+}
+
+/// Tags of something that is there: it may have been unwanted for a while, or its parts.
+fn tags_there() -> impl Strategy<Value = Tags> {
+    let marks = ["", "/port.80", "/port.443", "/network.net-1"];
+    let mark = (select(marks.to_vec()), select(vec!["", "odd", "100", "990", "995", "2000"]));
+    let marks = proptest::collection::vec(mark, 0..3);
+    (tags(), proptest::option::weighted(0.3, marks)).prop_map(|(mut tags, marks)| {
+        let marks = marks.into_iter().flatten();
+        tags.extend(marks.map(|(part, since)| (format!("{TAG_UNWANTED}{part}"), since.to_owned())));
+        tags
+    })
+}
+
+fn graces() -> impl Strategy<Value = Option<Grace>> {
+    select(vec![None, Some(0), Some(10)]).prop_map(|seconds| Some(Grace { now: 1_000, seconds: seconds? }))
 }
 
 fn protocols() -> impl Strategy<Value = ListenerProtocol> {
@@ -158,10 +174,11 @@ fn wishes() -> impl Strategy<Value = Desired> {
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
-    let all = (network, vpcs, route, allowed, tags());
-    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags)| Desired {
+    let all = (network, vpcs, route, allowed, tags(), graces());
+    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace)| Desired {
         handovers: std::collections::BTreeMap::new(),
         owner: owner(),
+        grace,
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
         vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
@@ -214,12 +231,14 @@ fn held_tags(ownership: &Ownership, tags: Tags) -> Tags {
 }
 
 fn actual_network() -> impl Strategy<Value = ActualNetwork> {
-    (select(NETWORKS.to_vec()), ownerships(), tags()).prop_map(|(name, ownership, tags)| ActualNetwork {
-        id: format!("sn-0-{name}"),
-        arn: format!("arn:sn-0-{name}"),
-        name: name.into(),
-        tags: held_tags(&ownership, tags),
-        ownership,
+    (select(NETWORKS.to_vec()), ownerships(), tags_there()).prop_map(|(name, ownership, tags)| {
+        ActualNetwork {
+            id: format!("sn-0-{name}"),
+            arn: format!("arn:sn-0-{name}"),
+            name: name.into(),
+            tags: held_tags(&ownership, tags),
+            ownership,
+        }
     })
 }
 
@@ -289,7 +308,7 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
         let domain = proptest::option::weighted(0.1, Just("example.com".to_owned()));
         let listeners = vec(actual_listener(name), 0..4);
         let associations = vec(actual_association(), 0..3);
-        (statuses(), domain, ownerships(), tags(), listeners, associations, idle_timeouts()).prop_map(
+        (statuses(), domain, ownerships(), tags_there(), listeners, associations, idle_timeouts()).prop_map(
             move |(status, custom_domain, ownership, tags, listeners, associations, idle)| {
                 let read = ownership == Ownership::Ours;
                 // A service cannot be deleted while it is associated.

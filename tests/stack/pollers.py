@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stack.stack import Stack
-from stack.waiting import wait_for
+from .stack import Stack
+from .waiting import wait_for
 
 #: The most messages of one FIFO batch, which is template.yaml's BatchSize.
 BATCH = 10
@@ -24,22 +24,51 @@ WAIT_SECONDS = 1
 SETTLED_SECONDS = 30.0
 
 
+class Pollers:
+    """Pollers of the hints' queue: while none runs, the reconcile function is off."""
+
+    def __init__(self, stack: Stack, number: int) -> None:
+        self._stack = stack
+        self._number = number
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Lets them work."""
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=_poll, args=(self._stack, self._over), daemon=True) for _ in range(self._number)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Waits until each has ended the batch that it has in work. Safe to repeat."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def start_cold(self, **variables: str) -> None:
+        """Gives both functions new environments, between two batches: what they kept of earlier invocations is gone."""
+        self.stop()
+        functions = self._stack.aws("lambda")
+        for name in (self._stack.outputs.reconcile_function, self._stack.outputs.drift_function):
+            # A change of variables ends the environments that run, also one that changes nothing.
+            present = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": present | variables})
+        self.start()
+
+
 @contextmanager
-def pollers(stack: Stack, number: int) -> Iterator[None]:
+def pollers(stack: Stack, number: int) -> Iterator[Pollers]:
     """Lets this many pollers work meanwhile; template.yaml's MaximumConcurrency is 10."""
     found = stack.aws("lambda").list_event_source_mappings(FunctionName=stack.outputs.reconcile_function)
     mapping = next(one["UUID"] for one in found["EventSourceMappings"] if one["EventSourceArn"].endswith(".fifo"))
     _enable(stack, mapping, False)
-    over = threading.Event()
-    threads = [threading.Thread(target=_poll, args=(stack, over), daemon=True) for _ in range(number)]
-    for thread in threads:
-        thread.start()
+    made = Pollers(stack, number)
+    made.start()
     try:
-        yield
+        yield made
     finally:
-        over.set()
-        for thread in threads:
-            thread.join()
+        made.stop()
         _enable(stack, mapping, True)
 
 

@@ -1,0 +1,93 @@
+//! What a backend that is gone leaves for a while: a Service, an import, an export or a grant that is replaced is first
+//! taken away ([`trellis_lattice::Grace`]).
+
+use super::service::Pool;
+use super::{Asked, BackendError, Pools};
+use crate::naming;
+use crate::reasons;
+use crate::view::View;
+use std::collections::BTreeSet;
+use trellis_hint::ClusterId;
+use trellis_lattice::{
+    ActualService, ActualTargetGroup, Grace, Ownership, Status, TAG_EXPORT, TAG_SOURCE, TAG_UNWANTED,
+    Unwanted,
+};
+
+/// Where a target group's targets came from, as its tags tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    /// None: any cluster.
+    pub(super) cluster: Option<&'a ClusterId>,
+    pub(super) namespace: &'a str,
+    pub(super) service: Option<&'a str>,
+    pub(super) export: Option<&'a str>,
+}
+
+/// The mark of a target group whose backend is gone, while it stays.
+pub(crate) fn mark(grace: Option<Grace>, group: &ActualTargetGroup) -> Option<String> {
+    let grace = grace?;
+    match grace.judge(TAG_UNWANTED, &group.tags) {
+        Unwanted::Goes => None,
+        Unwanted::Stays(_) => group.tags.get(TAG_UNWANTED).cloned(),
+        Unwanted::IsNews => Some(grace.mark()),
+    }
+}
+
+/// What requests go to of a backend that is gone: the error stands, and is told, where there is nothing or the grace is
+/// over.
+pub(super) fn for_a_while(
+    view: &View,
+    origin: &Origin,
+    asked: &Asked,
+    error: BackendError,
+) -> Result<Pools, BackendError> {
+    let BackendError::Broken(reason, problem) = error else { return Err(error) };
+    let is_gone = matches!(reason, reasons::BACKEND_NOT_FOUND | reasons::REF_NOT_PERMITTED);
+    let busy = if is_gone { pools(view, origin, asked) } else { vec![] };
+    if busy.is_empty() {
+        return Err(BackendError::Broken(reason, problem));
+    }
+    Ok(Pools { busy, gone: Some((reason, problem)), ..Pools::default() })
+}
+
+/// The target groups of that origin which a rule leads to and which stay.
+pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
+    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+    let groups = view.actual.target_groups.iter().filter(|group| named.contains(group.name.as_str()));
+    let meant = groups.filter(|group| is_of(group, origin, asked.port));
+    let pools =
+        meant.filter_map(|group| Some(Pool { gone_since: Some(mark(asked.grace, group)?), ..pool(group)? }));
+    let mut pools: Vec<Pool> = pools.collect();
+    pools.dedup();
+    pools
+}
+
+/// Whether a target group is ours and of that origin.
+pub(super) fn is_of(group: &ActualTargetGroup, origin: &Origin, port: Option<i64>) -> bool {
+    let tag = |name: &str| group.tags.get(name).map(String::as_str);
+    let is_port = |port: i64| group.config.as_ref().is_some_and(|config| i64::from(config.port) == port);
+    group.ownership == Ownership::Ours
+        && group.status != Status::DeleteInProgress
+        && origin.cluster.is_none_or(|cluster| tag(TAG_SOURCE) == Some(cluster.to_string().as_str()))
+        && tag(TAG_EXPORT) == origin.export
+        && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == Some(origin.namespace)
+        && origin.service.is_none_or(|service| tag(&naming::tag_key(naming::SERVICE_NAME)) == Some(service))
+        && port.is_none_or(is_port)
+}
+
+/// The pool that a target group was made for; it stays as it is.
+pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
+    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).cloned();
+    Some(Pool {
+        cluster: group.tags.get(TAG_SOURCE)?.parse().ok()?,
+        namespace: tag(naming::SERVICE_NAMESPACE)?,
+        service: tag(naming::SERVICE_NAME)?,
+        config: group.config.clone()?,
+        targets: BTreeSet::new(),
+        notes: vec![],
+        export: group.tags.get(TAG_EXPORT).cloned(),
+        is_kept: true,
+        gone_since: None,
+    })
+}

@@ -1,0 +1,134 @@
+//! What nobody wants any more and what stays for a while all the same ([`crate::Grace`]).
+
+use super::draft::{Draft, is_leaving};
+use super::networks;
+use crate::grace::{is_marked, network_mark, port_mark};
+use crate::{
+    ActualAssociation, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, Grace,
+    Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
+};
+use std::collections::BTreeMap;
+
+/// Something of ours that is there, and the mark that it has or could have.
+struct Markable {
+    /// The resource that bears the tag.
+    arn: String,
+    mark: String,
+    tags: Tags,
+    is_wanted: bool,
+}
+
+/// Marks what is unwanted from now on, and takes the mark from what is wanted again.
+pub(super) fn mark(draft: &mut Draft) {
+    let Some(grace) = draft.desired.grace else { return };
+    let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
+    for Markable { arn, mark, tags: held, is_wanted } in markables(draft) {
+        let value = match (is_wanted, grace.judge(&mark, &held)) {
+            (true, _) if is_marked(&mark, &held) => String::new(),
+            (false, Unwanted::IsNews) => grace.mark(),
+            (true, _) | (false, Unwanted::Goes | Unwanted::Stays(_)) => continue,
+        };
+        tags.entry(arn).or_default().insert(mark, value);
+    }
+    for (arn, tags) in tags {
+        draft.push(Tag { arn, tags });
+    }
+}
+
+/// Seconds until the first of what stays is to go.
+pub(super) fn left(draft: &Draft) -> Option<u64> {
+    let grace = draft.desired.grace?;
+    let stays = |mark: &str, tags: &Tags| match grace.judge(mark, tags) {
+        Unwanted::Stays(left) => Some(left),
+        Unwanted::Goes | Unwanted::IsNews => None,
+    };
+    let unwanted = markables(draft).into_iter().filter(|one| !one.is_wanted);
+    let unwanted = unwanted.filter_map(|one| stays(&one.mark, &one.tags));
+    // A target group whose Service is gone is wanted with its mark.
+    let groups = draft.desired.target_groups.iter().filter(|group| is_marked(TAG_UNWANTED, &group.tags));
+    unwanted.chain(groups.filter_map(|group| stays(TAG_UNWANTED, &group.tags))).min()
+}
+
+/// Whether something that nobody wants stays for now.
+fn stays(draft: &Draft, mark: &str, tags: &Tags) -> bool {
+    let judge = |grace: Grace| grace.judge(mark, tags) != Unwanted::Goes;
+    draft.desired.grace.is_some_and(judge)
+}
+
+/// Whether a service that nobody wants stays for now, with all that is below it.
+pub(super) fn service_stays(draft: &Draft, service: &ActualService) -> bool {
+    !is_leaving(service.status) && stays(draft, TAG_UNWANTED, &service.tags)
+}
+
+/// Whether the listener of a wanted service stays for now that nobody wants.
+pub(super) fn listener_stays(draft: &Draft, service: &str, port: u16) -> bool {
+    draft.our_service(service).is_some_and(|held| stays(draft, &port_mark(port), &held.tags))
+}
+
+/// Whether the association of a wanted service stays for now that nobody wants.
+pub(super) fn association_stays(draft: &Draft, service: &ActualService, held: &ActualAssociation) -> bool {
+    !is_leaving(held.status) && stays(draft, &network_mark(&held.network), &service.tags)
+}
+
+/// Whether the association of a VPC stays for now that nobody wants.
+pub(super) fn vpc_association_stays(draft: &Draft, held: &ActualVpcAssociation) -> bool {
+    !is_leaving(held.status) && stays(draft, TAG_UNWANTED, &held.tags)
+}
+
+/// Whether a network that nobody wants stays for now: for itself, or for a VPC that does.
+pub(super) fn network_stays(draft: &Draft, network: &ActualNetwork) -> bool {
+    let of_network = draft.model.vpc_associations.iter().filter(|held| held.network == network.name);
+    let mut ours = of_network.filter(|held| held.ownership == Ownership::Ours);
+    stays(draft, TAG_UNWANTED, &network.tags) || ours.any(|held| vpc_association_stays(draft, held))
+}
+
+/// Whether a target group that nobody wants stays for now, with the service that it serves.
+pub(super) fn group_stays(draft: &Draft, group: &ActualTargetGroup) -> bool {
+    let users = draft.users(group);
+    let is_user = |service: &ActualService| users.contains(&service.name) || users.contains(&service.arn);
+    draft.stale_services().iter().any(|one| is_user(one) && service_stays(draft, one))
+}
+
+fn markables(draft: &Draft) -> Vec<Markable> {
+    let mut all = vec![];
+    let mut add = |arn: &String, mark: String, tags: &Tags, is_wanted: bool| {
+        all.push(Markable { arn: arn.clone(), mark, tags: tags.clone(), is_wanted });
+    };
+    let whole = || TAG_UNWANTED.to_owned();
+    let model = &draft.model;
+    let ours = |ownership: &Ownership| *ownership == Ownership::Ours;
+    for held in model.services.iter().filter(|held| ours(&held.ownership) && !is_leaving(held.status)) {
+        let wanted = draft.wanted_service(&held.name);
+        add(&held.arn, whole(), &held.tags, wanted.is_some());
+        let Some(wanted) = wanted else { continue };
+        // Of what is wanted the marks go before it is there.
+        for listener in &wanted.listeners {
+            add(&held.arn, port_mark(listener.port), &held.tags, true);
+        }
+        for network in &wanted.networks {
+            add(&held.arn, network_mark(network), &held.tags, true);
+        }
+        let stale = held.listeners.iter().filter(|l| !wanted.listeners.iter().any(|one| one.port == l.port));
+        for listener in stale.filter(|listener| ours(&listener.ownership)) {
+            add(&held.arn, port_mark(listener.port), &held.tags, false);
+        }
+        let stale = held.associations.iter().filter(|one| !wanted.networks.contains(&one.network));
+        for association in stale.filter(|one| ours(&one.ownership) && !is_leaving(one.status)) {
+            add(&held.arn, network_mark(&association.network), &held.tags, false);
+        }
+    }
+    for held in model.vpc_associations.iter().filter(|a| ours(&a.ownership) && !is_leaving(a.status)) {
+        add(&held.arn, whole(), &held.tags, networks::is_wanted(draft, held));
+    }
+    let wanted_networks = networks::wanted(draft);
+    for held in model.networks.iter().filter(|held| ours(&held.ownership)) {
+        add(&held.arn, whole(), &held.tags, wanted_networks.contains(&held.name));
+    }
+    for held in model.target_groups.iter().filter(|held| ours(&held.ownership)) {
+        // One whose Service is gone is wanted with its mark; one that nobody wants goes and stays with its service.
+        if draft.wanted_group(&held.name).is_some_and(|wanted| !is_marked(TAG_UNWANTED, &wanted.tags)) {
+            add(&held.arn, whole(), &held.tags, true);
+        }
+    }
+    all
+}
