@@ -51,7 +51,15 @@ impl AwsError {
         let text = match (&code, &error) {
             (Some(code), _) => {
                 let quota = quota_code(&error).map(|quota| format!(" (quota {quota} in Service Quotas)"));
-                format!("{code}: {}{}", error.message().unwrap_or("no message"), quota.unwrap_or_default())
+                let told = format!(
+                    "{code}: {}{}",
+                    error.message().unwrap_or("no message"),
+                    quota.unwrap_or_default()
+                );
+                match for_people(code) {
+                    Some(sentence) => format!("{sentence} ({told})"),
+                    None => told,
+                }
             }
             (None, SdkError::TimeoutError(_)) => "no answer in time".to_owned(),
             (None, SdkError::DispatchFailure(_)) => "the request did not reach the service".to_owned(),
@@ -76,6 +84,11 @@ impl AwsError {
 
     /// An answer of 200 that says that some entries were refused.
     pub(crate) fn refused(operation: &'static str, text: String) -> Self {
+        Self::own(operation, ErrorClass::Terminal, text)
+    }
+
+    /// Something that only a person can change, in words for him.
+    pub(crate) fn needs_a_person(operation: &'static str, text: String) -> Self {
         Self::own(operation, ErrorClass::Terminal, text)
     }
 
@@ -142,6 +155,21 @@ impl From<AwsError> for CallError {
     fn from(error: AwsError) -> Self {
         let (class, retry_after) = (error.class(), error.retry_after());
         Self::of(class, error).after(retry_after)
+    }
+}
+
+/// What a used-up quota means for a person.
+const USED_UP: &str =
+    "a quota of the account is used up; delete what is not needed, or raise the quota in Service Quotas";
+
+/// What an error code means for a person who has to do something about it.
+fn for_people(code: &str) -> Option<&'static str> {
+    match code.rsplit(['.', '#']).next()? {
+        "AccessDeniedException" | "AccessDenied" => Some(
+            "AWS denies Trellis this call; its function's role, or a policy of the organization, must allow it",
+        ),
+        "ServiceQuotaExceededException" => Some(USED_UP),
+        _ => None,
     }
 }
 
@@ -239,7 +267,10 @@ mod tests {
         let error = answer(402, "ServiceQuotaExceededException", "Limit of 10 rules.", None);
         assert_eq!(error.class(), ErrorClass::Terminal);
         assert_eq!(error.retry_after(), None);
-        assert_eq!(error.to_string(), "CreateService: ServiceQuotaExceededException: Limit of 10 rules.");
+        assert_eq!(
+            error.to_string(),
+            format!("CreateService: {USED_UP} (ServiceQuotaExceededException: Limit of 10 rules.)")
+        );
         assert!(error.source().is_some(), "the cause is kept");
     }
 
@@ -251,10 +282,12 @@ mod tests {
         };
         assert_eq!(
             told(r#"{"quotaCode": "L-BB11C6B9", "serviceCode": "vpc-lattice"}"#),
-            "CreateService: ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas)"
+            format!(
+                "CreateService: {USED_UP} (ServiceQuotaExceededException: Too many. (quota L-BB11C6B9 in Service Quotas))"
+            )
         );
         for odd in ["", "{", r#"{"quotaCode": 7}"#, r#"{"quotaCode": "<script>"}"#] {
-            assert!(told(odd).ends_with(": Too many."), "{odd}");
+            assert!(told(odd).ends_with(": Too many.)"), "{odd}");
         }
     }
 

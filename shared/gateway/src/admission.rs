@@ -1,6 +1,7 @@
 //! The checks that need no other object, for whoever applies one.
 
 use crate::api;
+use crate::backend::never_targets;
 use crate::gateway::judge;
 use crate::naming;
 use crate::problem::{Problem, quoted};
@@ -9,9 +10,10 @@ use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
 use crate::units::export_unit::asks_for_target_groups;
 use crate::units::idle_timeout::idle_timeout;
+use crate::{ObjectKey, Report, Settings, Snapshot, translate};
 use serde_json::Value;
-use trellis_hint::{ClusterId, Kind, Scope};
-use trellis_lattice::Limits;
+use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
+use trellis_lattice::{Actual, Limits};
 
 /// Warnings for one object: `kubectl` prints each, and the API server cuts all of them at 4096 bytes together.
 const WARNINGS_MAX: usize = 10;
@@ -33,6 +35,7 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
             problems.extend(naming::tag_problems(&api::meta(object)));
             problems
         }
+        Kind::EndpointSlice => slice_problems(object),
         Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
         _ => vec![],
     };
@@ -97,6 +100,53 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
     let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
     own.into_iter().chain(listeners).chain(naming::tag_problems(&api::meta(object))).collect()
+}
+
+/// Endpoints that are left out in whatever VPC. A controller's slices have none.
+fn slice_problems(object: &Value) -> Vec<Problem> {
+    let Ok(slice) = api::parse::<api::EndpointSlice>(object) else { return vec![] };
+    let problem = |address: String| {
+        let text = format!(
+            "{} is no address of a VPC, so VPC Lattice sends no requests there; name addresses of the cluster's VPC",
+            quoted(&address)
+        );
+        Problem::new("endpoints", text)
+    };
+    never_targets(&slice).map(problem).collect()
+}
+
+/// What a route would be told beside all else that its cluster has: parents that refuse it or do not get all, and matches and
+/// hostnames that others have. Nothing where something is not known.
+pub(crate) fn route_warnings(
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+    snapshot: &Snapshot,
+) -> Vec<String> {
+    let meta = api::meta(object);
+    let mut beside = snapshot.clone();
+    let key = ObjectKey { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
+    beside.objects.entry(cluster.clone()).or_default().insert(key, object.clone());
+    let unit = UnitKey::Route { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
+    let translation = translate(&unit, &beside, &Actual::default(), &Settings::default());
+    let reports = translation.reports.iter().filter_map(|report| match report {
+        Report::Route(report) if translation.desired.is_some() => Some(report),
+        _ => None,
+    });
+    let told = reports.flat_map(|report| &report.parents).flat_map(|parent| {
+        let refused = (!parent.accepted.is_true()).then(|| parent.accepted.message.clone());
+        refused.into_iter().chain([parent.unserved.clone(), parent.notes.clone()])
+    });
+    let mut warnings = warnings(kind, object);
+    for text in told.filter(|text| !text.is_empty()) {
+        let text = shortened(&text);
+        // A parent's message begins with what was said of the object alone.
+        let is_said = warnings.iter().any(|said| text.starts_with(said.trim_end_matches('…')));
+        if !is_said && warnings.len() < WARNINGS_MAX {
+            warnings.push(text);
+        }
+    }
+    warnings
 }
 
 fn parse_problem<T: serde::de::DeserializeOwned>(object: &Value) -> Vec<Problem> {

@@ -91,8 +91,7 @@ pub(crate) fn waits_for_vpc(gateway: &Value) -> bool {
 
 fn vpc_condition(gateway: &Value) -> Option<&str> {
     let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array)?;
-    let is_it =
-        |one: &&Value| one.get("type").and_then(Value::as_str) == Some(conditions::VPC_ASSOCIATED);
+    let is_it = |one: &&Value| one.get("type").and_then(Value::as_str) == Some(conditions::VPC_ASSOCIATED);
     conditions.iter().find(is_it)?.get("status")?.as_str()
 }
 

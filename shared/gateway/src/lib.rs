@@ -347,6 +347,17 @@ pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
     Some(naming::service(&id, None, None))
 }
 
+/// As [`admission_warnings`], for a route beside what else its cluster has: also parents that refuse it or do not get all
+/// that it asks for, and hostnames and matches that other routes have. The snapshot holds what [`wants`] asks for.
+pub fn admission_warnings_among(
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+    snapshot: &Snapshot,
+) -> Vec<String> {
+    admission::route_warnings(cluster, kind, object, snapshot)
+}
+
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.
 pub fn admission_warnings(kind: Kind, object: &Value) -> Vec<String> {
     admission::warnings(kind, object)

@@ -1,7 +1,7 @@
 use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
 use crate::{ActualNetwork, Grace, Owner, Ownership};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that one unit wants to exist in VPC Lattice. What its owner has and this does not name is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Desired {
     /// Route and export units. A target group is used by one service only (CreateTargetGroup, API reference).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<DesiredTargetGroup>,
+    /// Services of ours that another unit of the installation has from now on, by name: they are given to it as they are,
+    /// with all below them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub handovers: BTreeMap<String, Owner>,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
@@ -38,6 +42,7 @@ impl Desired {
             vpc_associations: vec![],
             services: vec![],
             target_groups: vec![],
+            handovers: BTreeMap::new(),
             allowed_networks: BTreeSet::new(),
             grace: None,
         }

@@ -54,6 +54,7 @@ use std::fmt::{Display, Formatter};
 /// ```
 pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     let mut draft = Draft::new(desired, actual, limits);
+    services::hand_over(&mut draft);
     networks::create(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);

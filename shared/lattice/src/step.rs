@@ -95,6 +95,7 @@ macro_rules! steps {
 }
 
 steps! { $
+    HandOver,
     CreateNetwork,
     CreateVpcAssociation,
     UpdateVpcAssociation,

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use trellis_lattice::{Owner, Ownership, Tag, Tags};
+use trellis_lattice::{HandOver, Owner, Ownership, Tag, Tags};
 
 /// How long read tags are believed. If a person takes our tag from a resource to keep it from us, we may still change
 /// it for this long; longer would break the promise that what bears no tag of ours is left alone.
@@ -59,7 +59,7 @@ impl LatticeClient {
         Ok(self.tags_of(arn).await?.map(|tags| (owner.of(&tags), tags)))
     }
 
-    async fn tags_of(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
+    pub(super) async fn tags_of(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
         let now = SystemTime::now();
         if let Some(tags) = self.inner.tags.get(arn, now) {
             return Ok(Some(tags));
@@ -90,6 +90,18 @@ impl Perform for Tag {
         let tag = client.api().tag_resource().resource_arn(&self.arn);
         client.inner.tags.forget(&self.arn);
         client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags))).send()).await?;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for HandOver {
+    /// One after the other: the service comes last, so that a unit that was stopped on the way finds the rest again.
+    const LANE: Lane = Lane::Alone;
+
+    async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let tag = client.api().tag_resource().resource_arn(&self.arn);
+        client.inner.tags.forget(&self.arn);
+        client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags()))).send()).await?;
         Ok(StepEnd::Done)
     }
 }

@@ -73,6 +73,9 @@ impl Account {
         if let Step::Tag(Tag { arn, tags }) = step {
             self.tags.entry(arn.clone()).or_default().extend(tags.clone());
         }
+        if let Step::HandOver(step) = step {
+            self.tags.entry(step.arn.clone()).or_default().extend(step.tags());
+        }
         for (arn, seconds) in under_way(&self.state) {
             if !self.ready.contains_key(&arn) {
                 self.ready.insert(arn.clone(), now + 1 + u64::from(dice.up_to(seconds)));

@@ -16,7 +16,8 @@ pub(crate) struct RouteObject {
 pub(crate) struct RouteSpec {
     pub(crate) parent_refs: Option<Vec<ParentRefWire>>,
     pub(crate) hostnames: Option<Vec<String>>,
-    pub(crate) rules: Option<Vec<RuleWire>>,
+    /// Each is read by itself: one that cannot be read costs no other.
+    pub(crate) rules: Option<Vec<Value>>,
     #[serde(flatten)]
     pub(crate) rest: Rest,
 }

@@ -1,6 +1,7 @@
 use crate::api::{self, EndpointSlice, ServicePort};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use trellis_lattice::{IpFamily, Target};
 
 /// The targets of a Service's port: every endpoint that is ready and not on its way out; where there is none, those on
@@ -13,7 +14,7 @@ pub(super) fn targets<'a>(
     slices: impl Iterator<Item = &'a Value>,
     port: &ServicePort,
     ip_family: IpFamily,
-) -> BTreeSet<Target> {
+) -> Targets {
     let address_type = match ip_family {
         IpFamily::Ipv4 => "IPv4",
         IpFamily::Ipv6 => "IPv6",
@@ -21,8 +22,13 @@ pub(super) fn targets<'a>(
     let wanted = port.name.as_deref().unwrap_or_default();
     // A slice that cannot be read gives no targets: its Service's others still do.
     let slices = slices.filter_map(|slice| api::parse::<EndpointSlice>(slice).ok());
-    let (mut targets, mut leaving) = (BTreeSet::new(), BTreeSet::new());
-    for slice in slices.filter(|slice| slice.address_type == address_type) {
+    let (mut targets, mut leaving, mut left_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for slice in slices {
+        if slice.address_type != address_type {
+            left_out.extend(never_targets(&slice).filter(|_| slice.address_type == FQDN));
+            continue;
+        }
+        left_out.extend(never_targets(&slice));
         let ports = slice.ports.iter().flatten().filter(|one| {
             one.name.as_deref().unwrap_or_default() == wanted
                 && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
@@ -39,10 +45,43 @@ pub(super) fn targets<'a>(
                 _ => continue,
             };
             // Addresses of one endpoint are interchangeable (EndpointSlice API), so the first stands for all.
-            if let Some(ip) = endpoint.addresses.first() {
+            if let Some(ip) = endpoint.addresses.first().filter(|ip| can_be_in_a_vpc(ip)) {
                 into.extend(numbers.iter().map(|port| Target { ip: ip.clone(), port: *port }));
             }
         }
     }
-    if targets.is_empty() { leaving } else { targets }
+    Targets { targets: if targets.is_empty() { leaving } else { targets }, left_out }
+}
+
+/// The type of slices that hold names instead of addresses.
+pub(crate) const FQDN: &str = "FQDN";
+
+/// What a Service's slices come to.
+pub(super) struct Targets {
+    pub(super) targets: BTreeSet<Target>,
+    /// Addresses that no target can have.
+    pub(super) left_out: BTreeSet<String>,
+}
+
+/// The addresses of a slice that can be no target, in a VPC of whatever range.
+pub(crate) fn never_targets(slice: &EndpointSlice) -> impl Iterator<Item = String> {
+    let first = slice.endpoints.iter().flatten().filter_map(|endpoint| endpoint.addresses.first());
+    first.filter(|address| !can_be_in_a_vpc(address)).cloned()
+}
+
+/// Whether an address may be one of a VPC's; of which VPC, only VPC Lattice knows.
+fn can_be_in_a_vpc(address: &str) -> bool {
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => {
+            !(ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_unspecified()
+                || ip.is_broadcast())
+        }
+        Ok(IpAddr::V6(ip)) => {
+            !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified())
+        }
+        Err(_) => false,
+    }
 }

@@ -1,7 +1,7 @@
 //! One port of one Service, as VPC Lattice sees it.
 
 use super::BackendError;
-use super::endpoints::targets;
+use super::endpoints::{Targets, targets};
 use crate::api::{self, Service, ServicePort};
 use crate::problem::{Problem, quoted};
 use crate::reasons;
@@ -95,7 +95,20 @@ pub(crate) fn pool(
     };
     let (protocol, protocol_version) = protocol(name, port, asked, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
-    let mut targets = targets(slices.values().copied(), port, ip_family);
+    let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
+    if let Some(first) = left_out.first() {
+        let more = match left_out.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let text = format!(
+            "Service {} has the endpoint {}{more}, which is no address of a VPC and gets no requests; name addresses of the \
+             cluster's VPC",
+            quoted(name),
+            quoted(first)
+        );
+        notes.push(Problem::new(asked.path, text));
+    }
     if targets.len() > asked.targets_max {
         let text = format!(
             "Service {} has {} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, raise the \

@@ -131,7 +131,10 @@ pub(crate) fn convert(id: RouteId, object: &Value, limits: &Limits) -> Result<Ro
     let mut rules: Vec<Rule> = rules
         .into_iter()
         .enumerate()
-        .map(|(index, rule)| convert_rule(id.kind, index, rule, limits))
+        .map(|(index, rule)| match crate::api::parse::<RuleWire>(&rule) {
+            Ok(rule) => convert_rule(id.kind, index, rule, limits),
+            Err(problem) => unreadable_rule(index, &problem),
+        })
         .collect();
     if id.kind == Kind::TLSRoute {
         tls::only_one_rule(&mut rules);
@@ -178,6 +181,20 @@ fn convert_rule(kind: Kind, index: usize, wire: RuleWire, limits: &Limits) -> Ru
         backends.push(backend_ref(path, wire, &mut problems));
     }
     Rule { index, matches, backends, problems }
+}
+
+/// A rule that cannot be read, with the place that is wrong.
+fn unreadable_rule(index: usize, problem: &Problem) -> Rule {
+    let path = match problem.path.as_str() {
+        "." | "" => format!("spec.rules[{index}]"),
+        within => format!("spec.rules[{index}].{within}"),
+    };
+    Rule {
+        index,
+        matches: vec![],
+        backends: vec![],
+        problems: vec![Problem::new(path, problem.text.clone())],
+    }
 }
 
 fn backend_ref(path: String, wire: BackendRefWire, problems: &mut Vec<Problem>) -> BackendRef {

@@ -85,6 +85,16 @@ pub(crate) fn tells_leader(route: &Value, hostname: &str) -> bool {
     shared.filter_map(|one| one.get("message").and_then(Value::as_str)).any(|message| message.contains(&text))
 }
 
+/// The route whose service serves this one under a hostname, as its status tells.
+pub(crate) fn leader_of(cluster: &ClusterId, route: &Value, hostname: &str) -> Option<UnitKey> {
+    let text = format!(" serves {hostname}{FOLLOWER_MESSAGE}");
+    let shared = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::SHARED_SERVICE));
+    let messages = shared.filter_map(|one| one.get("message").and_then(Value::as_str));
+    let mut before = messages.filter_map(|message| message.split_once(&text).map(|(before, _)| before));
+    before.find_map(|before| units_in(cluster, before).pop())
+}
+
 /// The routes that a route's status names: those that share a service with it, and those that have what it asks for.
 pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
     const NAMING: [&str; 4] =

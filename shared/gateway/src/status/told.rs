@@ -66,6 +66,18 @@ pub(crate) fn is_name_for(dns_name: &str, hostname: &str, networks: &BTreeSet<&s
     service_of(dns_name).is_some_and(ends)
 }
 
+/// The names of the services that a route's status tells of.
+pub(crate) fn told_services(route: &Value) -> BTreeSet<String> {
+    dns_names(route).iter().filter_map(|name| service_of(name)).map(str::to_owned).collect()
+}
+
+/// The service that serves a route under a hostname, as its status tells.
+pub(crate) fn told_service(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> Option<String> {
+    let names = dns_names(route);
+    let name = names.iter().find(|name| is_name_for(name, hostname, networks))?;
+    service_of(name).map(str::to_owned)
+}
+
 /// Whether a route's status tells that something serves it under a hostname.
 pub(crate) fn tells_of(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> bool {
     dns_names(route).iter().any(|name| is_name_for(name, hostname, networks))

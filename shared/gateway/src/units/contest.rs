@@ -227,8 +227,26 @@ impl Contest<'_> {
             kept: kept.clone(),
         };
         let Some(leader) = draft.members().first().copied() else { return vec![] };
+        if self.is_far_below_limits(&draft) {
+            return vec![];
+        }
         let builder = Builder::of(self.view, self.settings, &self.members[leader].claim.route);
         builder.service(&draft, "", self.members).problems
+    }
+
+    /// Whether even one rule for each alternative of each match, and one target group for each backend, would be within the
+    /// limits: so it is almost always, and nothing has to be tried then.
+    fn is_far_below_limits(&self, draft: &ServiceDraft) -> bool {
+        let limits = &self.settings.limits;
+        let members: Vec<&Member> =
+            draft.members().difference(&draft.kept).map(|at| &self.members[*at]).collect();
+        let rules = || members.iter().flat_map(|member| member.rules);
+        let alternatives: usize =
+            rules().flat_map(|rule| &rule.rule.matches).map(|one| one.alternatives.len()).sum();
+        draft.kept.is_empty()
+            && draft.ports.len() <= limits.listeners_per_service
+            && alternatives <= limits.rules_per_listener
+            && rules().flat_map(ResolvedRule::pools).count() <= limits.target_groups_per_service
     }
 
     /// The services: one for all networks in which the hostname answers alike.

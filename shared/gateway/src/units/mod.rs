@@ -7,6 +7,7 @@ mod contest;
 pub(crate) mod dependents;
 pub(crate) mod export_unit;
 pub(crate) mod gateway_unit;
+mod heirs;
 pub(crate) mod idle_timeout;
 mod kept;
 mod parents;

@@ -2,6 +2,7 @@
 
 use super::claim::Claim;
 use super::cluster_routes::{objects, read};
+use super::heirs::Heirs;
 use super::kept;
 use super::parents::Parent;
 use super::rules::{self, resolved_refs, unresolved};
@@ -38,7 +39,10 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let _ = view.list(&id.cluster, Kind::GatewayClass, None);
     let object = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
-        Found::Missing => return Translation::nothing(owner, vec![]),
+        Found::Missing => {
+            let handovers = Heirs::of(view, id, settings).handovers(view, None, &BTreeSet::new(), settings);
+            return Translation::wanting(Desired { handovers, ..Desired::nothing(owner) }, vec![]);
+        }
         Found::Object(object) => object,
     };
     let route = match route::convert(id.clone(), object, &settings.limits) {
@@ -66,6 +70,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     }
     let own = Contender { claim, rules, object };
     let built = services::build(view, &own, &rivals, settings);
+    let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
+    let is_named = !status::mentioned(&id.cluster, object).is_empty();
+    let heirs = if is_named { Heirs::of(view, id, settings) } else { Heirs::none() };
+    let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
+    unknown.extend(built.held.iter().cloned());
     unknown.sort();
     unknown.dedup();
     if !unknown.is_empty() {
@@ -75,7 +84,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     partly.sort();
     partly.dedup();
     let mut translation = judge(&own, built, owner);
-    if let Some(desired) = translation.desired.take() {
+    if let Some(mut desired) = translation.desired.take() {
+        desired.handovers = handovers;
         translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
     }

@@ -1,8 +1,9 @@
 //! What a route comes to: the services that its unit owns, those of other routes that serve it, and what is not served.
 
 use super::builder::{Builder, BuiltService};
-use super::claim::{Ask, Claim};
+use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named};
+use super::heirs;
 use super::idle_timeout::{idle_timeout, of_a_follower};
 use super::kept::{self, Kept};
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
@@ -10,7 +11,7 @@ use crate::certificate;
 use crate::prefixes;
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::Route;
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::View;
 use crate::{Settings, naming, status};
@@ -34,6 +35,8 @@ pub(crate) struct Built {
     pub(crate) verdicts: BTreeMap<usize, Verdict>,
     /// Why shares of rules are not known and stay as they are.
     pub(crate) unknown: Vec<String>,
+    /// Why nothing of the route can be changed now.
+    pub(crate) held: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
     /// Matches that other routes have.
@@ -123,9 +126,14 @@ fn build_for(
     let outcome = decide(view, settings, hostname, &members);
     let asks = own.claim.asks.iter().filter(|ask| ask.hostname.as_deref() == hostname);
     let asks: Vec<&Ask> = asks.collect();
+    let leaders: BTreeSet<usize> =
+        outcome.drafts.iter().filter_map(|draft| draft.members().first().copied()).collect();
     for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
-        serve(view, draft, &members, me, settings, built);
-        built.notes.extend(unanswered(view, draft, &members, others, settings));
+        let Some(service) = serve(view, draft, (&members, me, &leaders), (own, others), settings, built)
+        else {
+            continue;
+        };
+        built.notes.extend(unanswered(&service, draft, &members, others));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
             draft.networks.contains(&ask.gateway.name)
@@ -148,26 +156,29 @@ fn build_for(
 /// What of a hostname nobody answers although a route for all hostnames is on the same listener: by the specification that
 /// one would, and here it is a service of its own.
 fn unanswered(
-    view: &View,
+    service: &DesiredService,
     draft: &ServiceDraft,
     members: &[Member],
     others: &[Contender],
-    settings: &Settings,
 ) -> Option<Problem> {
     let hostname = draft.hostname.as_deref()?;
     let leader = &members[draft.members().first().copied()?].claim.route;
-    let built = Builder::of(view, settings, leader).service(draft, "", members);
-    let open = built.service.listeners.iter().filter(|listener| {
-        listener.default_action == Action::FixedResponse(404)
-            && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
+    let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
+    let of_draft =
+        asks.filter(|ask| ask.hostname == draft.hostname && draft.networks.contains(&ask.gateway.name));
+    let listeners: BTreeSet<(&GatewayName, u16)> = of_draft.map(|ask| (&ask.gateway, ask.port)).collect();
+    let mut beside = others.iter().filter(|one| one.claim.route.id.kind == leader.id.kind).flat_map(|one| {
+        let open = one.claim.asks.iter().filter(|ask| ask.hostname.is_none());
+        open.filter(|ask| listeners.contains(&(&ask.gateway, ask.port))).map(move |ask| (one, ask.port))
     });
-    let ports: BTreeSet<u16> = open.map(|listener| listener.port).collect();
-    let takes = |ask: &Ask| {
-        ask.hostname.is_none() && ports.contains(&ask.port) && draft.networks.contains(&ask.gateway.name)
+    let is_open = |port: u16| {
+        let listener = service.listeners.iter().find(|listener| listener.port == port);
+        listener.is_some_and(|listener| {
+            listener.default_action == Action::FixedResponse(404)
+                && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
+        })
     };
-    let other = others
-        .iter()
-        .find(|one| one.claim.route.id.kind == leader.id.kind && one.claim.asks.iter().any(takes))?;
+    let (other, _) = beside.find(|(_, port)| is_open(*port))?;
     let text = format!(
         "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
          service of its own; name the hostname in that route too, if it is to answer them",
@@ -186,10 +197,7 @@ fn contenders_for<'a>(
     let asks = |one: &&Contender| one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == hostname);
     let others = others.iter().filter(|_| hostname.is_some()).filter(asks);
     let mut all: Vec<&Contender> = others.chain([own]).collect();
-    all.sort_by_cached_key(|one| {
-        let (created, name, kind) = one.claim.seniority();
-        (created.to_owned(), name, kind.to_owned())
-    });
+    heirs::sort(&mut all);
     all
 }
 
@@ -205,20 +213,40 @@ fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&s
     has || hostname.is_some_and(|hostname| status::tells_leader(one.object, hostname)) && is_told()
 }
 
-/// Adds what one draft is for the route.
+/// Adds what one draft is for the route. Gives back the service, whosever it is.
 fn serve(
     view: &View,
     draft: &ServiceDraft,
-    members: &[Member],
-    me: usize,
+    (members, me, leaders): (&[Member], usize, &BTreeSet<usize>),
+    (own, others): (&Contender, &[Contender]),
     settings: &Settings,
     built: &mut Built,
-) {
+) -> Option<DesiredService> {
     let all = draft.members();
-    let Some(leader) = all.first().copied() else { return };
+    let leader = all.first().copied()?;
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
-    let name = service_name(view, route, draft, is_leader, &built.services);
+    let mut name = service_name(view, route, draft, is_leader, &built.services);
+    if let (true, Some(hostname)) = (is_leader, draft.hostname.as_deref()) {
+        let is_there =
+            view.actual.services.iter().any(|one| kept::is_for(one, Some(hostname)) && one.name == name);
+        if !is_there {
+            let ids: BTreeSet<&RouteId> = all.iter().map(|at| &members[*at].claim.route.id).collect();
+            let leading = leaders.iter().map(|at| &members[*at].claim.route.id).collect();
+            let inherited = heirs::inherited(own, others, (&ids, &leading), hostname, &draft.networks);
+            name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
+        }
+        let is_anothers = |service: &&ActualService| {
+            service.name == name
+                && matches!(service.ownership, Ownership::OtherUnit(_))
+                && service.status != Status::DeleteInProgress
+        };
+        if view.actual.services.iter().any(|service| is_anothers(&service)) {
+            // Its unit gives it away as soon as it sees who leads.
+            built.held.push(format!("The service {name} of {hostname} is being given to this route"));
+            return None;
+        }
+    }
     let BuiltService { service, groups, widened, shadowed, kept, .. } =
         Builder::of(view, settings, route).service(draft, &name, members);
     if !draft.kept.contains(&me) {
@@ -243,7 +271,7 @@ fn serve(
         let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
         let builder = Builder::of(view, settings, route);
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
-        built.services.push(service);
+        built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
         built.notes.extend(of_a_follower(&members[me].claim.route.meta));
     }
@@ -259,6 +287,16 @@ fn serve(
             .map(|at| (key(*at), members[*at].claim.route.meta.generation))
             .collect(),
     });
+    Some(service)
+}
+
+/// Whether a service of that name is not there, or may come from another unit.
+fn can_be_given(view: &View, name: &str) -> bool {
+    let named = view.actual.services.iter().filter(|service| service.name == name);
+    named.into_iter().all(|service| {
+        matches!(service.ownership, Ownership::Ours | Ownership::OtherUnit(_))
+            && service.status != Status::DeleteInProgress
+    })
 }
 
 fn key(route: &Route) -> ObjectKey {

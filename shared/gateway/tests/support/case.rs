@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trellis_gateway::{
-    Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, dependents, statuses,
-    translate, wants_dependents, wants_everything,
+    Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, admission_warnings_among,
+    dependents, statuses, translate, wants_dependents, wants_everything,
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
@@ -216,6 +216,9 @@ fn everything(world: &World) -> Snapshot {
 fn warnings(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
     let key = &subject.object;
     let object = snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name).unwrap();
+    if key.kind.is_route() {
+        return admission_warnings_among(&subject.cluster, key.kind, object, snapshot);
+    }
     admission_warnings(key.kind, object)
 }
 

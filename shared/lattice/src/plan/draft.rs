@@ -187,6 +187,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         vpc_associations,
         services,
         target_groups,
+        handovers: _,
         allowed_networks: _,
         grace: _,
     } = &mut desired;

@@ -6,10 +6,34 @@ use super::unwanted;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags, UpdateCertificate,
-    UpdateIdleTimeout,
+    DesiredListener, DesiredService, HandOver, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags,
+    UpdateCertificate, UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
+
+/// Gives services to other units, with all below them. The service is last: until then what is left is found again.
+pub(super) fn hand_over(draft: &mut Draft) {
+    for (name, to) in draft.desired.handovers.clone() {
+        let Some(service) = draft.our_service(&name).cloned() else { continue };
+        let used = service.target_groups();
+        let groups = draft
+            .model
+            .target_groups
+            .iter()
+            .filter(|group| group.ownership == Ownership::Ours && used.contains(group.name.as_str()));
+        let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
+        let below = rules
+            .map(|rule| (&rule.arn, &rule.ownership))
+            .chain(service.listeners.iter().map(|listener| (&listener.arn, &listener.ownership)))
+            .chain(service.associations.iter().map(|one| (&one.arn, &one.ownership)))
+            .chain(groups.map(|group| (&group.arn, &group.ownership)));
+        let ours = below.filter(|(_, ownership)| **ownership == Ownership::Ours);
+        let arns: Vec<String> = ours.map(|(arn, _)| arn.clone()).chain([service.arn.clone()]).collect();
+        for arn in arns {
+            draft.push(HandOver { arn, to: to.clone() });
+        }
+    }
+}
 
 /// Removes what bears a wanted name and must be made anew.
 pub(super) fn clear(draft: &mut Draft) {

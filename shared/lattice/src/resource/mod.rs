@@ -4,6 +4,7 @@
 //! How a new kind of resource is added is told in ARCHITECTURE.md.
 
 mod action;
+mod hand_over;
 mod health_check;
 mod listener;
 mod network;
@@ -17,6 +18,7 @@ mod target_group;
 mod vpc_association;
 
 pub use action::{Action, WeightedTargetGroup};
+pub use hand_over::HandOver;
 pub use health_check::{HealthCheck, UpdateHealthCheck};
 pub use listener::{
     ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,

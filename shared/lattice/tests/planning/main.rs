@@ -2,6 +2,7 @@
 
 mod check;
 mod grace;
+mod hand_over;
 mod listeners;
 mod networks;
 mod properties;

@@ -176,6 +176,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
     let all = (network, vpcs, route, allowed, tags(), graces());
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace)| Desired {
+        handovers: std::collections::BTreeMap::new(),
         owner: owner(),
         grace,
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),

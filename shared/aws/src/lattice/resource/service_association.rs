@@ -9,8 +9,9 @@ use crate::lattice::wait::{ASSOCIATION, GONE, Reading, Seen, until_active, until
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
 use std::time::Instant;
+use trellis_hint::UnitKey;
 use trellis_lattice::{
-    ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
+    ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation, Owner,
     Ownership, Status,
 };
 
@@ -58,6 +59,58 @@ impl LatticeClient {
         Ok(associations)
     }
 
+    /// Why a service cannot come into a network in which another one has its custom domain, if a person must end that: the
+    /// other is a route's of another cluster, or nobody's of this installation. What is of the own cluster moves by itself.
+    async fn domain_taken(
+        &self,
+        operation: &'static str,
+        service: &str,
+        network_arn: &str,
+        network: &str,
+    ) -> Result<Option<AwsError>, AwsError> {
+        let read = self.api().get_service().service_identifier(service).send();
+        let own = self.read("GetService", read).await?;
+        let (Some(domain), Some(arn)) = (own.custom_domain_name, own.arn) else { return Ok(None) };
+        let pages = self
+            .api()
+            .list_service_network_service_associations()
+            .service_network_identifier(network_arn)
+            .into_paginator()
+            .page_size(PAGE_ENTRIES)
+            .items()
+            .send();
+        let all = self.list("ListServiceNetworkServiceAssociations", pages).await?;
+        let same = |one: &sdk::ServiceNetworkServiceAssociationSummary| {
+            let theirs = one.custom_domain_name.as_deref().unwrap_or_default();
+            theirs.eq_ignore_ascii_case(&domain) && one.service_id.as_deref() != Some(service)
+        };
+        let Some(holder) = all.into_iter().find(same).and_then(|one| one.service_arn) else {
+            return Ok(None);
+        };
+        let (own, theirs) = (self.key_of(&arn).await?, self.key_of(&holder).await?);
+        let cluster = |key: &Option<UnitKey>| key.as_ref().and_then(UnitKey::cluster).cloned();
+        let whose = match (&theirs, cluster(&theirs)) {
+            (Some(_), theirs) if theirs == cluster(&own) => return Ok(None),
+            (Some(UnitKey::Route { kind, cluster, namespace, name }), _) => format!(
+                "{kind} {namespace}/{name} of cluster {} has it; give one of the two another hostname, or let one route \
+                 serve both: export the Service of the other cluster by a ServiceExport, and name its ServiceImport in the \
+                 route's backendRefs",
+                cluster.name
+            ),
+            _ => format!(
+                "{holder} has it, which no route of this installation made; take that out of the network"
+            ),
+        };
+        let text = format!("the hostname {domain} is taken in the service network {network}: {whose}");
+        Ok(Some(AwsError::needs_a_person(operation, text)))
+    }
+
+    /// The unit that a resource's tags name.
+    async fn key_of(&self, arn: &str) -> Result<Option<UnitKey>, AwsError> {
+        let tags = self.tags_of(arn).await?.unwrap_or_default();
+        Ok(Owner::key_in(&tags).parse().ok())
+    }
+
     async fn association_reading(&self, id: &str) -> Result<Reading, AwsError> {
         let get = self.api().get_service_network_service_association();
         let request = get.service_network_service_association_identifier(id).send();
@@ -85,7 +138,16 @@ impl Perform for CreateAssociation {
             .service_network_identifier(&of_network.arn)
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let output = client.write(OPERATION, request).await?;
+        let output = match client.write(OPERATION, request).await {
+            Err(error) if error.code() == Some("ConflictException") => {
+                let id = names.service(OPERATION, service)?.id;
+                return Err(client
+                    .domain_taken(OPERATION, &id, &of_network.arn, network)
+                    .await?
+                    .unwrap_or(error));
+            }
+            answer => answer?,
+        };
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::ServiceNetworkServiceAssociationStatus::Active);
         names.lock().associations.insert((service.clone(), network.clone()), made);

@@ -1,9 +1,23 @@
 //! Tags of what is there.
 
 use super::{Effect, InAccount, Scene, Standing};
-use trellis_lattice::{Actual, Desired, Tag};
+use trellis_lattice::{Actual, Desired, HandOver, Tag};
 
 impl InAccount for Tag {
+    fn answer(&self, _: &Scene) -> Result<Standing, String> {
+        Ok(Standing::Done)
+    }
+
+    fn effect(&self, _: &Actual) -> Effect<'_> {
+        Effect::Touches(self.arn.strip_prefix("arn:").map(str::to_owned).into_iter().collect())
+    }
+
+    fn loses(&self, _: &Desired, _: &Actual) -> Option<String> {
+        None
+    }
+}
+
+impl InAccount for HandOver {
     fn answer(&self, _: &Scene) -> Result<Standing, String> {
         Ok(Standing::Done)
     }

@@ -1,0 +1,169 @@
+//! Who has a service when its leader does not lead it any more: the next route of the hostname carries on with it, under
+//! the same domain name and without a moment in which nothing answers.
+//!
+//! The old leader's unit gives the service away, for it alone may; the heir waits for that. Both find the heir from the
+//! same objects: it leads the hostname in the service's network now, and its status tells that the service serves it. A
+//! route that was never served by the service was promised nothing: it makes its own.
+
+use super::claim::Claim;
+use super::cluster_routes::{objects, read};
+use super::contest::{Member, decide};
+use super::kept;
+use super::rules;
+use super::services::Contender;
+use crate::route::RouteId;
+use crate::view::View;
+use crate::{Settings, naming, status};
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::UnitKey;
+use trellis_lattice::{ActualService, Owner};
+
+/// The routes among which the heirs of a unit are: those whose status names it, and whoever has a hostname of theirs.
+pub(crate) struct Heirs<'a> {
+    contenders: Vec<Contender<'a>>,
+}
+
+impl<'a> Heirs<'a> {
+    /// Reads all that deciding needs; what is not known makes no heir.
+    pub(crate) fn of(view: &View<'a>, id: &RouteId, settings: &Settings) -> Self {
+        let unit = id.unit();
+        let all: Vec<_> = objects(view, &id.cluster, &mut vec![]).into_iter().collect();
+        let names_it =
+            all.iter().filter(|(_, object)| status::mentioned(&id.cluster, object).contains(&unit));
+        if names_it.count() == 0 {
+            return Self { contenders: vec![] };
+        }
+        let mut contenders = vec![];
+        for (kind, object) in all {
+            let Some(route) = read(&id.cluster, kind, object, settings) else { continue };
+            if route.id == *id || route.hostnames.is_empty() {
+                continue;
+            }
+            let claim = Claim::of(view, route, object, &mut vec![]);
+            let http2 = claim.listeners_take_http2();
+            let rules = rules::resolve(view, &claim.route, http2, settings, &mut vec![]);
+            contenders.push(Contender { claim, rules, object });
+        }
+        Self { contenders }
+    }
+
+    /// None: a route that nobody's status names has no heirs but those that it knows.
+    pub(crate) fn none() -> Self {
+        Self { contenders: vec![] }
+    }
+
+    /// The services that go to another unit, by name. `own`: the route itself and those that may have a hostname in common
+    /// with it, while it stands; `stays`: names of services that it still leads.
+    pub(crate) fn handovers(
+        &self,
+        view: &View,
+        own: Option<(&Contender, &[Contender])>,
+        stays: &BTreeSet<&str>,
+        settings: &Settings,
+    ) -> BTreeMap<String, Owner> {
+        let stands = |service: &&ActualService| {
+            let domain = service.custom_domain.as_deref().map(str::to_ascii_lowercase);
+            domain.is_some() && kept::is_for(service, domain.as_deref())
+        };
+        let left = view.actual.services.iter().filter(stands);
+        left.filter(|service| !stays.contains(service.name.as_str()))
+            .filter_map(|service| {
+                let heir = self.heir_of(view, own, service, settings)?;
+                Some((service.name.clone(), settings.owner(&heir.unit())))
+            })
+            .collect()
+    }
+
+    fn heir_of(
+        &self,
+        view: &View,
+        own: Option<(&Contender, &[Contender])>,
+        service: &ActualService,
+        settings: &Settings,
+    ) -> Option<RouteId> {
+        let hostname = service.custom_domain.as_deref()?.trim_end_matches('.').to_ascii_lowercase();
+        let asks = |one: &&Contender| {
+            one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == Some(hostname.as_str()))
+        };
+        let known = own.map(|(own, others)| others.iter().chain([own])).into_iter().flatten();
+        let mut by_id: BTreeMap<&RouteId, &Contender> = BTreeMap::new();
+        for one in self.contenders.iter().chain(known).filter(asks) {
+            by_id.insert(&one.claim.route.id, one);
+        }
+        let mut contenders: Vec<&Contender> = by_id.into_values().collect();
+        sort(&mut contenders);
+        let members: Vec<Member> = contenders
+            .iter()
+            .map(|one| Member {
+                claim: &one.claim,
+                rules: &one.rules,
+                was_served: was_served(one, &hostname),
+            })
+            .collect();
+        let outcome = decide(view, settings, Some(&hostname), &members);
+        let networks: BTreeSet<&str> =
+            service.associations.iter().map(|association| association.network.as_str()).collect();
+        let of_service = outcome
+            .drafts
+            .iter()
+            .filter(|draft| draft.networks.iter().any(|network| networks.contains(network.as_str())));
+        let is_own =
+            |at: &usize| own.is_some_and(|(own, _)| own.claim.route.id == contenders[*at].claim.route.id);
+        let heir = of_service.into_iter().find_map(|draft| {
+            let members = draft.members();
+            let leader = members.first().copied().filter(|at| !is_own(at))?;
+            // A leader that becomes a follower hands over in any case: its own rules are in that service.
+            let was_led_by_own = members.iter().any(is_own);
+            (was_led_by_own || expects(contenders[leader], service, &hostname)).then_some(leader)
+        })?;
+        Some(contenders[heir].claim.route.id.clone())
+    }
+}
+
+pub(crate) fn sort(contenders: &mut [&Contender]) {
+    contenders.sort_by_cached_key(|one| {
+        let (created, name, kind) = one.claim.seniority();
+        (created.to_owned(), name, kind.to_owned())
+    });
+}
+
+fn was_served(one: &Contender, hostname: &str) -> bool {
+    status::tells_of(one.object, hostname, &networks_of(one))
+}
+
+fn networks_of<'a>(one: &'a Contender) -> BTreeSet<&'a str> {
+    one.claim.asks.iter().map(|ask| ask.gateway.name.as_str()).collect()
+}
+
+/// Whether a route carries on with that very service: its status tells that the service serves it, or the name is its own.
+fn expects(one: &Contender, service: &ActualService, hostname: &str) -> bool {
+    let route = &one.claim.route;
+    status::told_services(one.object).contains(&service.name)
+        || service.name == naming::service(&route.id, naming::wanted_name(&route.meta), Some(hostname))
+}
+
+/// The service that a route is to carry on with although it has not made it: that of a leader that has fallen, which its
+/// own status tells, or that of a younger member, which led while this one could not.
+pub(crate) fn inherited(
+    own: &Contender,
+    others: &[Contender],
+    (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
+    hostname: &str,
+    networks: &BTreeSet<String>,
+) -> Option<String> {
+    let networks: BTreeSet<&str> = networks.iter().map(String::as_str).collect();
+    let id = &own.claim.route.id;
+    let leader = status::leader_of(&id.cluster, own.object, hostname).filter(|leader| *leader != id.unit());
+    // Whoever still leads the hostname anywhere keeps the service that it has.
+    let stands = |unit: &UnitKey| members.union(leading).any(|member| member.unit() == *unit);
+    if leader.is_some_and(|leader| !stands(&leader)) {
+        return status::told_service(own.object, hostname, &networks);
+    }
+    let mut led = others.iter().filter(|one| {
+        let id = &one.claim.route.id;
+        members.contains(id)
+            && !leading.contains(id)
+            && status::leader_of(&id.cluster, one.object, hostname).is_none()
+    });
+    led.find_map(|one| status::told_service(one.object, hostname, &networks))
+}
