@@ -17,6 +17,7 @@ mod outcome;
 mod owner;
 mod plan;
 mod resource;
+mod resource_kind;
 mod step;
 
 pub use actual::{Actual, Status};
@@ -32,4 +33,5 @@ pub use owner::{
 };
 pub use plan::{Plan, plan};
 pub use resource::*;
+pub use resource_kind::ResourceKind;
 pub use step::Step;

@@ -26,5 +26,6 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
         RegisteredClusters::new(aws.clusters(settings.cluster_tag.clone())),
         queue,
         settings.gateway,
-    ))
+    )
+    .with_rotation(settings.rotation))
 }

@@ -15,7 +15,7 @@ mod told;
 
 pub(crate) use route_status::{is_foreign_only, is_same_parent};
 pub(crate) use shared_service::mentioned;
-pub(crate) use told::{dns_names as dns_names_of_route, is_ours};
+pub(crate) use told::{dns_names as dns_names_of_route, is_ours, is_told};
 
 use crate::StatusPatch;
 use crate::Translation;
