@@ -31,7 +31,7 @@ NEEDED = {
     ("Trellis", "PlansRefused", "reconcile"),
     ("Trellis", "ClustersUnreadable", "drift"),
     ("Trellis", "Orphans", "drift"),
-    ("Trellis", "UnitsLeftOut", "drift"),
+    ("Trellis", "UnitsLeftOut", "reconcile"),
 }
 
 def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:

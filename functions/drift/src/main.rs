@@ -1,19 +1,17 @@
-//! The `drift` Lambda: on a schedule, reads every registered cluster and VPC Lattice, sends a hint for each unit that
-//! differs, logs a report and emits its figures. It changes nothing itself: the unit's one writer is the reconciler.
+//! The `drift` Lambda: on a schedule, begins a look at every registered cluster by a hint, looks itself at the service networks,
+//! logs a report on all clusters and emits its figures. It changes nothing itself: the unit's one writer is the reconciler.
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-use trellis_engine::DriftReport;
+use std::time::{Duration, SystemTime};
+use trellis_engine::{DriftReport, Life};
+use trellis_ports::Budget;
 use trellis_telemetry::{Metric, Metrics};
 use trellis_wiring::Engine;
 
 /// Kept of the function's time for sending the last hints and the report.
 const RESERVE: Duration = Duration::from_secs(10);
-
-/// What the report says of a cluster that could be read; anything else is why it could not.
-const READABLE: &str = "ok";
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -29,24 +27,25 @@ async fn handle(
     engine: Arc<Engine>,
     event: LambdaEvent<Value>,
 ) -> Result<DriftReport, lambda_runtime::Error> {
-    let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    let report = engine.drift(Instant::now() + remaining.saturating_sub(RESERVE)).await?;
+    let now = SystemTime::now();
+    let remaining = event.context.deadline().duration_since(now).unwrap_or_default();
+    let report = engine.drift(now, Budget::lasting(remaining.saturating_sub(RESERVE))).await?;
     figures(&report).emit("drift");
     Ok(report)
 }
 
 /// A pass's figures. Those that are 0 are told as well: an alarm that sees no figure cannot end.
 fn figures(report: &DriftReport) -> Metrics {
-    let unreadable = report.clusters.values().filter(|state| *state != READABLE).count();
+    let unreadable = report.clusters.values().filter(|cluster| cluster.state == Life::Unknown).count();
     let mut metrics = Metrics::new();
     metrics.add(Metric::DriftPasses, 1);
-    metrics.add(Metric::UnitsLookedAt, report.units.saturating_sub(report.left_out));
-    metrics.add(Metric::UnitsLeftOut, report.left_out);
-    metrics.add(Metric::UnitsDrifted, report.drifted_count);
+    metrics.add(Metric::UnitsLookedAt, report.units);
+    metrics.add(Metric::UnitsLeftOut, report.left_out.len());
+    metrics.add(Metric::UnitsDrifted, report.drifted.len());
     metrics.add(Metric::UnitsFailed, report.failed.len());
     metrics.add(Metric::ClustersUnreadable, unreadable);
-    metrics.add(Metric::Orphans, report.orphans.len());
-    metrics.add(Metric::HintsSent, report.hints);
+    metrics.add(Metric::Orphans, report.orphans_count);
+    metrics.add(Metric::HintsSent, report.looks + report.hints);
     // Milliseconds of a pass of at most 15 minutes are far below 2^53.
     #[expect(clippy::cast_precision_loss, reason = "see above")]
     metrics.record(Metric::PassDuration, report.elapsed_ms as f64);
@@ -58,22 +57,34 @@ fn figures(report: &DriftReport) -> Metrics {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use trellis_engine::{ClusterReport, Drifted, Holdings};
 
     fn report() -> DriftReport {
         let map = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
+        let cluster = |state| ClusterReport {
+            state,
+            why: None,
+            not_served: vec![],
+            has: Holdings::default(),
+            advice: None,
+        };
+        let drifted = Drifted { unit: "gateway/my-hotel".into(), steps: vec![], statuses: vec![] };
         DriftReport {
-            clusters: map(&[("one", "ok"), ("two", "403 Forbidden"), ("three", "ok")]),
-            units: 50,
-            drifted_count: 3,
-            orphans: map(&[("arn:1", "route/HTTPRoute/one/default/a"), ("arn:2", "unknown")]),
-            failed: map(&[("route/HTTPRoute/one/default/b", "throttled")]),
-            left_out: 7,
-            hints: 3,
+            clusters: [("one", Life::Registered), ("two", Life::Unknown), ("three", Life::Leaving)]
+                .map(|(name, state)| (name.to_owned(), cluster(state)))
+                .into(),
+            looks: 3,
+            units: 5,
+            drifted: vec![drifted],
+            orphans: map(&[("route/HTTPRoute/one/default/a", "1 Service, 1 TargetGroup")]),
+            orphans_count: 2,
+            failed: map(&[("gateway/other", "throttled")]),
+            left_out: vec!["gateway/last".into()],
+            hints: 1,
             calls: BTreeMap::from([("ListServices".to_owned(), 2), ("GetService".to_owned(), 50)]),
             elapsed_ms: 3400,
-            ..DriftReport::default()
         }
     }
 
@@ -82,13 +93,13 @@ mod tests {
         let metrics = figures(&report());
         let expected = [
             (Metric::DriftPasses, 1.0),
-            (Metric::UnitsLookedAt, 43.0),
-            (Metric::UnitsLeftOut, 7.0),
-            (Metric::UnitsDrifted, 3.0),
+            (Metric::UnitsLookedAt, 5.0),
+            (Metric::UnitsLeftOut, 1.0),
+            (Metric::UnitsDrifted, 1.0),
             (Metric::UnitsFailed, 1.0),
             (Metric::ClustersUnreadable, 1.0),
             (Metric::Orphans, 2.0),
-            (Metric::HintsSent, 3.0),
+            (Metric::HintsSent, 4.0),
             (Metric::PassDuration, 3400.0),
         ];
         for (metric, value) in expected {

@@ -42,7 +42,7 @@ pub use eks::{
     Registry, TokenError, Unusable, eks_token,
 };
 pub use error::AwsError;
-pub use lattice::{LatticeClient, OwnedResource, ResourceKind};
+pub use lattice::{LatticeClient, OwnedResource};
 pub use ports::AwsLattice;
 pub use queue::HintQueue;
 pub use quotas::QuotaClient;

@@ -2,14 +2,15 @@
 
 use crate::{
     Aws, CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, QuotaClient,
-    RegisteredCluster, Registration, ResourceKind, Unusable,
+    RegisteredCluster, Registration, Unusable,
 };
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
-use trellis_lattice::{Actual, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_UNIT};
+use trellis_lattice::{Actual, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
 };
@@ -50,25 +51,19 @@ impl Lattice for AwsLattice {
         self.client.apply(plan, actual, budget.ends().into_std(), progress).await
     }
 
-    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, CallError> {
-        let mut owned = vec![];
-        let take = |resource: OwnedResource| {
-            // What is below a service goes with it.
-            let stands = matches!(
-                resource.kind,
-                ResourceKind::Network
-                    | ResourceKind::VpcAssociation
-                    | ResourceKind::Service
-                    | ResourceKind::TargetGroup
-            );
-            if stands {
-                let OwnedResource { arn, tags, .. } = resource;
-                let unit = tags.get(TAG_UNIT).cloned().unwrap_or_default();
-                owned.push(Owned { arn, unit, key: Owner::key_in(&tags), service: None });
-            }
-        };
-        self.client.owned(installation, take).await?;
-        Ok(owned)
+    async fn owned(
+        &self,
+        installation: &str,
+        also: Option<&(String, String)>,
+        take: &mut (dyn FnMut(Owned) + Send),
+    ) -> Result<(), CallError> {
+        Ok(self.client.owned(installation, also, |resource| take(owned(resource))).await?)
+    }
+
+    async fn whose(&self, installation: &str, arns: &BTreeSet<String>) -> Result<Vec<Owned>, CallError> {
+        let found = self.client.whose(arns).await?.into_iter();
+        let ours = found.filter(|one| one.tags.get(TAG_OWNER).is_some_and(|owner| owner == installation));
+        Ok(ours.map(owned).collect())
     }
 
     async fn limits(&self, _: &Limits) -> Limits {
@@ -78,6 +73,11 @@ impl Lattice for AwsLattice {
     fn take_calls(&self) -> Calls {
         self.counts.take_calls()
     }
+}
+
+fn owned(OwnedResource { arn, kind, tags }: OwnedResource) -> Owned {
+    let unit = tags.get(TAG_UNIT).cloned().unwrap_or_default();
+    Owned { arn, kind, unit, key: Owner::key_in(&tags), service: None }
 }
 
 impl Queue for HintQueue {

@@ -3,9 +3,12 @@
 use crate::AwsError;
 use aws_sdk_resourcegroupstagging::Client;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::Tags;
 
+const OPERATION: &str = "GetResources";
+/// ARNs of one call that names them (API reference, GetResources).
+const ARNS_MAX: usize = 100;
 /// Entries of one page, the most that the API gives (API reference, GetResources).
 const PAGE_ENTRIES: i32 = 100;
 /// Pages of one search, so that answers without end cannot keep a function busy: 100,000 resources. A page may be empty
@@ -38,6 +41,22 @@ impl TagIndex {
         Ok(found)
     }
 
+    /// Tags of these resources by ARN; those that the index does not show are left out.
+    pub(crate) async fn of_arns(&self, arns: &BTreeSet<String>) -> Result<BTreeMap<String, Tags>, AwsError> {
+        let mut found = BTreeMap::new();
+        let arns: Vec<String> = arns.iter().cloned().collect();
+        for arns in arns.chunks(ARNS_MAX) {
+            let request = self.api.get_resources().set_resource_arn_list(Some(arns.to_vec()));
+            let page = request.send().await.map_err(|error| AwsError::from_sdk(OPERATION, error))?;
+            for resource in page.resource_tag_mapping_list.into_iter().flatten() {
+                let Some(arn) = resource.resource_arn else { continue };
+                let tags = resource.tags.into_iter().flatten().map(|tag| (tag.key, tag.value));
+                found.insert(arn, tags.collect());
+            }
+        }
+        Ok(found)
+    }
+
     /// As [`Self::find`], one resource after the other: for what may be too many to be held.
     pub(crate) async fn each(
         &self,
@@ -45,7 +64,6 @@ impl TagIndex {
         tags: &[(&str, Option<&str>)],
         mut take: impl FnMut(String, Tags) + Send,
     ) -> Result<(), AwsError> {
-        const OPERATION: &str = "GetResources";
         let filters = tags.iter().map(|(key, value)| {
             TagFilter::builder().key(*key).set_values(value.map(|value| vec![value.to_owned()])).build()
         });

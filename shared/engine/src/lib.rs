@@ -17,7 +17,7 @@ mod status;
 mod verdict;
 mod worker;
 
-pub use drift::{DriftReport, Drifted};
+pub use drift::{ClusterReport, DriftReport, Drifted, Holdings, Life, LookReport, Rotation};
 pub use error::UnitError;
 pub use observe::ObserveError;
 pub use verdict::Verdict;
@@ -26,14 +26,15 @@ pub use worker::{Worked, Worker};
 use figures::Figures;
 use fleet::Breakers;
 use outbox::Outbox;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 use trellis_gateway::Settings;
-use trellis_hint::{Hint, UnitKey};
+use trellis_hint::{Hint, Look, UnitKey};
 use trellis_lattice::Grace;
-use trellis_ports::{Budget, CallError, Calls, Clusters, ErrorClass, Lattice, Queue};
+use trellis_ports::{Budget, CallError, Calls, Clusters, ErrorClass, Lattice, OutgoingHint, Queue};
 use trellis_telemetry::{Metric, Metrics};
 
 /// How long one unit may take in all: reading the clusters, VPC Lattice, the steps, the statuses, the follow-ups. What is
@@ -57,6 +58,19 @@ pub struct Engine<L, C, Q> {
     began: Mutex<SystemTime>,
     clock: fn() -> SystemTime,
     grace: Duration,
+    rotation: Rotation,
+    passes: Mutex<Passes>,
+    /// Who looks at a cluster.
+    looks: Semaphore,
+}
+
+/// What is kept of drift passes while a function is warm.
+#[derive(Debug, Default)]
+struct Passes {
+    /// When the last one began, in milliseconds since 1970.
+    last: Option<u64>,
+    /// Reports on looks that nobody has taken yet.
+    looks: Vec<LookReport>,
 }
 
 /// One unit's work in one invocation.
@@ -75,6 +89,21 @@ impl Task {
     /// A task that was never tried before.
     pub fn new(unit: UnitKey, hints: Vec<Hint>) -> Self {
         Self { unit, hints, retried: None }
+    }
+
+    /// The look at a whole cluster that all that is told here is part of.
+    pub(crate) fn look(&self) -> Option<Look> {
+        match &self.unit {
+            UnitKey::Cluster { .. } => {
+                let asked = self.hints.iter().filter_map(|hint| hint.look).map(|look| look.began).max();
+                Some(Look::of_all(asked.unwrap_or_else(now_ms)))
+            }
+            UnitKey::Dependents { .. } => {
+                let looks: Option<Vec<Look>> = self.hints.iter().map(|hint| hint.look).collect();
+                looks?.into_iter().next_back()
+            }
+            UnitKey::Gateway { .. } | UnitKey::Route { .. } | UnitKey::Export { .. } => None,
+        }
     }
 
     /// How often in a row the unit has waited.
@@ -97,6 +126,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             began: Mutex::new(SystemTime::UNIX_EPOCH),
             clock: SystemTime::now,
             grace: Duration::ZERO,
+            rotation: Rotation::ALWAYS,
+            passes: Mutex::default(),
+            looks: Semaphore::new(drift::LOOKS_AT_ONCE),
         }
     }
 
@@ -104,6 +136,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     #[must_use]
     pub fn with_grace(self, grace: Duration, clock: fn() -> SystemTime) -> Self {
         Self { clock, grace, ..self }
+    }
+
+    /// The engine with deep looks of drift passes as often as that.
+    #[must_use]
+    pub fn with_rotation(self, rotation: Rotation) -> Self {
+        Self { rotation, ..self }
     }
 
     /// Tells the engine that an invocation begins: listings of VPC Lattice from before are not used any more, and clusters
@@ -122,6 +160,33 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             grace: Some(Grace { now: since_1970.as_secs(), seconds: self.grace.as_secs() }),
             ..self.settings.clone()
         }
+    }
+
+    fn passes(&self) -> MutexGuard<'_, Passes> {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_pass(&self) -> Option<u64> {
+        self.passes().last
+    }
+
+    fn set_last_pass(&self, began: u64) {
+        self.passes().last = Some(began);
+    }
+
+    fn keep_look(&self, report: LookReport) {
+        self.passes().looks.push(report);
+    }
+
+    /// The reports on looks at clusters since this was last asked.
+    pub(crate) fn take_looks(&self) -> Vec<LookReport> {
+        std::mem::take(&mut self.passes().looks)
+    }
+
+    /// Sends hints; a queue that does not take them in time has not taken them.
+    async fn send_in_time(&self, hints: &[OutgoingHint]) -> Result<(), UnitError> {
+        let late = |_| Err(CallError::new(ErrorClass::Retry, "the queue did not take the hints in time"));
+        Ok(Budget::lasting(SEND_MAX).spend(self.queue.send(hints)).await.unwrap_or_else(late)?)
     }
 
     fn began(&self) -> SystemTime {
@@ -193,6 +258,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 /// What tells this moment's hints from those of any other.
 fn moment() -> String {
     jiff::Timestamp::now().as_nanosecond().to_string()
+}
+
+/// Now, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// The line that ends a unit.

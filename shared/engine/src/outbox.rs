@@ -4,7 +4,7 @@ use crate::Task;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use trellis_hint::{Hint, ObjectRef, Operation, UnitKey};
+use trellis_hint::{Hint, Look, ObjectRef, Operation, UnitKey};
 use trellis_ports::OutgoingHint;
 
 /// Hints to others, each unit once.
@@ -20,6 +20,9 @@ struct Content {
     again: BTreeMap<UnitKey, ObjectRef>,
     later: BTreeMap<UnitKey, ObjectRef>,
 }
+
+/// What hints of a look at a whole cluster have in common.
+const LOOK: &str = "look at a whole cluster";
 
 /// When a unit looks that waits for what another one has begun to end: an association is gone within seconds.
 pub(crate) const LATER: Duration = Duration::from_secs(15);
@@ -56,11 +59,20 @@ impl Outbox {
     /// All others, from the task's unit, which tells itself nothing.
     ///
     /// What is fresh is told apart by the `moment`: two changes of a Service within the queue's five minutes are two
-    /// changes. What is told again is told apart by the message that came again.
+    /// changes. What is told again is told apart by the message that came again. What is part of a look at a whole cluster
+    /// is told apart by the look, so that whoever is reached by it on several ways gets one hint.
     pub(crate) fn take(&self, task: &Task, moment: &str) -> Vec<OutgoingHint> {
         let Content { mut fresh, mut again, .. } = std::mem::take(&mut *self.content());
         fresh.remove(&task.unit);
         again.retain(|unit, _| *unit != task.unit && !fresh.contains_key(unit));
+        if let Some(look) = task.look() {
+            let began = look.began.to_string();
+            let hint = |(unit, object)| {
+                Hint::new(unit, object, Operation::Resync).with_look(Look::of_all(look.began))
+            };
+            let all = fresh.into_iter().chain(again);
+            return all.map(|one| outgoing(hint(one), LOOK, &began)).collect();
+        }
         let why = task.unit.to_string();
         let hint =
             |(unit, object), moment: &str| outgoing(Hint::new(unit, object, Operation::Resync), &why, moment);

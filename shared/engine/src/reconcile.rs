@@ -1,6 +1,5 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
-use crate::drift::{object_of, unit_of};
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::Outbox;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use trellis_gateway::{
     Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
-    dependents, to_inspect, told_units, units_of_cluster, wants, wants_cluster, wants_dependents,
+    dependents, to_inspect, told_units, wants, wants_dependents,
 };
 use trellis_hint::{ClusterId, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -57,7 +56,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             return Ok(Verdict::Done);
         }
         if let UnitKey::Cluster { cluster } = &task.unit {
-            return self.look_at_cluster(&members, cluster, outbox).await;
+            // Rare and large: it must not make every unit's future as large.
+            return Box::pin(self.look_at_cluster(&members, task, cluster, budget, outbox)).await;
         }
         let mut snapshot = self.observe(&members, task).await?;
         let statuses = Statuses {
@@ -88,29 +88,6 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
         Ok(verdict(task, &assessment, applied, &untold))
-    }
-
-    /// Tells all units of a cluster to look, those too that own something and whose object is gone: changes of it may have
-    /// gone unnoticed. A unit that is as it should be costs its reads and changes nothing.
-    async fn look_at_cluster(
-        &self,
-        members: &Members<C::Cluster>,
-        cluster: &ClusterId,
-        outbox: &Outbox,
-    ) -> Result<Verdict, UnitError> {
-        let start = members.snapshot();
-        let observed = observe(&members.clusters, start, |snapshot| wants_cluster(cluster, snapshot)).await?;
-        if let Some(why) = observed.snapshot.unknown(cluster) {
-            return Ok(Verdict::Held(why));
-        }
-        let owned = self.lattice.owned(&self.settings.installation).await?;
-        let of_cluster = owned.iter().filter_map(unit_of).filter(|unit| unit.cluster() == Some(cluster));
-        outbox.put(units_of_cluster(cluster, &observed.snapshot));
-        outbox.put(of_cluster.map(|unit| {
-            let object = object_of(&unit);
-            (unit, object)
-        }));
-        Ok(Verdict::Done)
     }
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {

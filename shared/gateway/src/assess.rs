@@ -99,12 +99,16 @@ pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
 /// Whether a unit's news concern all who depend on it.
 ///
 /// A Gateway unit concerns its routes when a Gateway was changed or when its network was: a route that comes or goes
-/// changes only the Gateway's count, and must not wake all the other routes. A deleted route concerns those that shared
+/// changes only the Gateway's count, and must not wake all the other routes; in a look at a whole cluster its routes are told
+/// themselves. A deleted route concerns those that shared
 /// its service. `settled`: whether VPC Lattice was as desired.
 pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> bool {
     match unit {
         UnitKey::Dependents { .. } => true,
-        UnitKey::Gateway { .. } => !settled || hints.iter().any(|hint| hint.object.kind == Kind::Gateway),
+        UnitKey::Gateway { .. } => {
+            let is_told = |hint: &Hint| hint.object.kind == Kind::Gateway && hint.look.is_none();
+            !settled || hints.iter().any(is_told)
+        }
         UnitKey::Route { .. } => hints.iter().any(|hint| hint.operation == Operation::Delete),
         UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }

@@ -223,6 +223,16 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
     units
 }
 
+/// The tag that everything bears that was made for a cluster's routes and exports.
+pub fn made_for(facts: &ClusterFacts) -> (String, String) {
+    naming::managed_by(facts)
+}
+
+/// Whether the conditions that we have written to an object's status are of its present generation, and there are any.
+pub fn is_told(object: &Value) -> bool {
+    status::is_told(object)
+}
+
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
 ///
 /// `actual` is what VPC Lattice has of the unit. What is not known of the clusters is wanted as it is there: the share of
@@ -356,6 +366,12 @@ pub fn admission_warnings_among(
     snapshot: &Snapshot,
 ) -> Vec<String> {
     admission::route_warnings(cluster, kind, object, snapshot)
+}
+
+/// Whether a unit may have given a service or a target group this name.
+pub fn made_names(unit: &UnitKey, name: &str) -> bool {
+    let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
+    with_hash || plain_service_name(unit).is_some_and(|plain| plain == name)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

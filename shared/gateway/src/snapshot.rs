@@ -34,6 +34,13 @@ pub enum Read {
 }
 
 impl Read {
+    /// The kind that is asked for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Get { kind, .. } | Self::List { kind, .. } => *kind,
+        }
+    }
+
     /// The cluster that is asked.
     pub fn cluster(&self) -> &ClusterId {
         match self {
@@ -137,9 +144,7 @@ impl Snapshot {
     /// Takes in an answer.
     pub fn insert(&mut self, read: Read, result: ReadResult) {
         let cluster = read.cluster().clone();
-        let kind = match &read {
-            Read::Get { kind, .. } | Read::List { kind, .. } => *kind,
-        };
+        let kind = read.kind();
         match result {
             ReadResult::Objects(objects) => {
                 let all = self.objects.entry(cluster).or_default();
@@ -163,6 +168,14 @@ impl Snapshot {
             }
         }
         self.answered.insert(read);
+    }
+
+    /// Forgets what was read of a kind in all clusters: it can be read again.
+    pub fn forget(&mut self, kind: Kind) {
+        for objects in self.objects.values_mut() {
+            objects.retain(|key, _| key.kind != kind);
+        }
+        self.answered.retain(|read| read.kind() != kind);
     }
 
     /// Whether a person takes this cluster out: then it has no objects any more, whatever its API server says.

@@ -9,6 +9,7 @@ pub mod names;
 
 mod cluster;
 mod dedup;
+mod look;
 mod object;
 mod referents;
 mod touched;
@@ -17,6 +18,7 @@ mod units_of;
 
 pub use cluster::{ClusterId, ParseClusterError, Scope};
 pub use dedup::{Change, deduplication_id};
+pub use look::Look;
 pub use object::{Kind, ObjectRef, Operation};
 pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
 pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
@@ -63,6 +65,9 @@ pub struct Hint {
     /// yet. None where there was no object before, or the review did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_resource_version: Option<String>,
+    /// The look at a whole cluster that the hint is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
     /// Where the hint comes from, for logs: the uid of the admission request, which an API server's audit log has too.
     /// It is never decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,14 +104,22 @@ impl Hint {
             service_names: vec![],
             waits: 0,
             old_resource_version: None,
+            look: None,
             trace: None,
         }
     }
 
-    /// The hint for a unit that waits and is to be looked at once more. The change that it told of is stored by then.
+    /// The hint as part of a look at a whole cluster.
+    #[must_use]
+    pub fn with_look(self, look: Look) -> Self {
+        Self { look: Some(look), ..self }
+    }
+
+    /// The hint for a unit that waits and is to be looked at once more. The change that it told of is stored by then, and
+    /// what then has become of the unit is news, whatever look it was part of.
     #[must_use]
     pub fn again(self) -> Self {
-        Self { operation: Operation::Resync, waits: self.waits.saturating_add(1), ..self }
+        Self { operation: Operation::Resync, waits: self.waits.saturating_add(1), look: None, ..self }
     }
 
     /// The hint with names of services that were seen with the unit's tag; what is beyond [`SERVICE_NAMES_MAX`] is left
@@ -187,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_not_written() {
         let body = hint().body();
-        for absent in ["serviceNames", "later", "waits", "oldResourceVersion", "trace"] {
+        for absent in ["serviceNames", "later", "waits", "oldResourceVersion", "look", "trace"] {
             assert!(!body.contains(absent), "{body}");
         }
     }

@@ -1,5 +1,6 @@
 //! What somebody's call to VPC Lattice touched, as CloudTrail tells it through EventBridge.
 
+use crate::Scope;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -76,6 +77,12 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// The partition that its Region is in.
+    pub fn partition(&self) -> &'static str {
+        let scope = Scope { account: self.account.clone(), region: self.region.clone() };
+        scope.partition()
+    }
+
     /// Its ARN in that partition (`aws`, `aws-cn`, …), which the events do not tell.
     pub fn arn(&self, partition: &str) -> String {
         let (kind, _) = self.kind.spelling();

@@ -18,6 +18,7 @@ mod outcome;
 mod owner;
 mod plan;
 mod resource;
+mod resource_kind;
 mod step;
 
 pub use actual::{Actual, Status};
@@ -34,4 +35,5 @@ pub use owner::{
 };
 pub use plan::{Plan, plan};
 pub use resource::*;
+pub use resource_kind::ResourceKind;
 pub use step::Step;

@@ -1,8 +1,8 @@
 use crate::{Budget, CallError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan};
+use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan, ResourceKind};
 
 /// VPC Lattice.
 pub trait Lattice: Send + Sync + 'static {
@@ -23,8 +23,22 @@ pub trait Lattice: Send + Sync + 'static {
         progress: &watch::Sender<Outcome>,
     ) -> impl Future<Output = Applied> + Send;
 
-    /// Everything that bears this installation's owner tag.
-    fn owned(&self, installation: &str) -> impl Future<Output = Result<Vec<Owned>, CallError>> + Send;
+    /// Gives out everything that bears this installation's owner tag, and this other tag if one is named, as an index of
+    /// tags shows it. The index follows changes late: it finds, and proves nothing. One resource after the other, since
+    /// there may be more than should be held.
+    fn owned(
+        &self,
+        installation: &str,
+        also: Option<&(String, String)>,
+        take: &mut (dyn FnMut(Owned) + Send),
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// Those of these resources, by ARN, that bear this installation's owner tag or bore it a moment ago.
+    fn whose(
+        &self,
+        installation: &str,
+        arns: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Vec<Owned>, CallError>> + Send;
 
     /// The limits that apply now; `set` are those of the settings, for whom AWS tells nothing.
     fn limits(&self, set: &Limits) -> impl Future<Output = Limits> + Send {
@@ -49,6 +63,8 @@ pub struct Calls {
 pub struct Owned {
     /// ARN.
     pub arn: String,
+    /// What it is.
+    pub kind: ResourceKind,
     /// The value of the unit tag, a hash; empty when there is none.
     pub unit: String,
     /// The text of the unit's key as the tags tell it; empty when they do not.

@@ -28,5 +28,6 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
         queue,
         settings.gateway,
     )
-    .with_grace(settings.grace, SystemTime::now))
+    .with_grace(settings.grace, SystemTime::now)
+    .with_rotation(settings.rotation))
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_aws::ClusterTag;
+use trellis_engine::Rotation;
 use trellis_gateway::Settings;
 use trellis_lattice::{LimitOverrides, Limits};
 
@@ -19,6 +20,10 @@ pub struct WiringSettings {
     pub later_queue_url: Option<String>,
     /// `TRELLIS_CLUSTER_TAG`, `key=value`; default `trellis:registered=true`.
     pub cluster_tag: ClusterTag,
+    /// `TRELLIS_DEEP_LOOK_MINUTES` (default 60): within this time each unit is looked at in depth; and
+    /// `TRELLIS_DRIFT_SCHEDULE`, which tells how often a pass is made if it is `rate(…)`. Without a rate each pass looks at
+    /// everything in depth.
+    pub rotation: Rotation,
     /// `TRELLIS_LIMITS` (JSON; default none): limits instead of those that AWS tells of the account.
     pub limits: LimitOverrides,
     /// `TRELLIS_GRACE_SECONDS` (default 20): how long stays what nobody wants any more.
@@ -77,11 +82,17 @@ impl WiringSettings {
                 return Err(invalid("TRELLIS_GRACE_SECONDS", &format!("it is no number from 0 to {most}")));
             }
         };
+        let within = match get("TRELLIS_DEEP_LOOK_MINUTES") {
+            Some(text) => text.parse().map_err(|error| invalid("TRELLIS_DEEP_LOOK_MINUTES", &error))?,
+            None => DEEP_LOOK_MINUTES,
+        };
+        let every = get("TRELLIS_DRIFT_SCHEDULE").as_deref().and_then(period);
         let installation = get("TRELLIS_OWNER").unwrap_or_else(|| "trellis".into());
         Ok(Self {
             queue_url: get("TRELLIS_QUEUE_URL").ok_or(ConfigError::Missing("TRELLIS_QUEUE_URL"))?,
             later_queue_url: get("TRELLIS_LATER_QUEUE_URL"),
             cluster_tag,
+            rotation: Rotation { within: Duration::from_secs(60 * u64::from(within)), every },
             gateway: Settings {
                 installation,
                 limits: limits.over(&Limits::default()),
@@ -93,6 +104,22 @@ impl WiringSettings {
             limits,
         })
     }
+}
+
+/// Of `TRELLIS_DEEP_LOOK_MINUTES`.
+const DEEP_LOOK_MINUTES: u32 = 60;
+
+/// The period of a schedule `rate(5 minutes)` (EventBridge Scheduler User Guide, rate-based schedules); none of any other.
+fn period(schedule: &str) -> Option<Duration> {
+    let (count, unit) = schedule.trim().strip_prefix("rate(")?.strip_suffix(')')?.trim().split_once(' ')?;
+    let seconds = match unit.trim().trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 60 * 60,
+        "day" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let count: u32 = count.parse().ok().filter(|count| *count > 0)?;
+    Some(Duration::from_secs(seconds * u64::from(count)))
 }
 
 #[cfg(test)]
@@ -122,6 +149,29 @@ mod tests {
         assert_eq!(found, [arn]);
         assert!(leaving("").unwrap().gateway.leaving.is_empty());
         assert!(leaving("gone").unwrap_err().to_string().contains("TRELLIS_LEAVING_CLUSTERS"));
+    }
+
+    #[test]
+    fn how_often_a_pass_is_made_is_told_by_a_rate_and_by_nothing_else() {
+        let minutes = |text: &str| period(text).map(|every| every.as_secs() / 60);
+        assert_eq!(minutes("rate(5 minutes)"), Some(5));
+        assert_eq!(minutes("rate(1 minute)"), Some(1));
+        assert_eq!(minutes("rate(2 hours)"), Some(120));
+        assert_eq!(minutes("rate(1 day)"), Some(24 * 60));
+        for text in
+            ["cron(0 * * * ? *)", "rate(0 minutes)", "rate(5)", "rate(5 moons)", "rate(99999999999 days)", ""]
+        {
+            assert_eq!(minutes(text), None, "{text}");
+        }
+        let settings = from(&[
+            ("TRELLIS_QUEUE_URL", "q"),
+            ("TRELLIS_DEEP_LOOK_MINUTES", "240"),
+            ("TRELLIS_DRIFT_SCHEDULE", "rate(10 minutes)"),
+        ]);
+        let rotation = settings.unwrap().rotation;
+        assert_eq!(rotation.within, Duration::from_hours(4));
+        assert_eq!(rotation.every, Some(Duration::from_mins(10)));
+        assert!(from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_DEEP_LOOK_MINUTES", "soon")]).is_err());
     }
 
     #[test]

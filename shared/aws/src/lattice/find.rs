@@ -3,49 +3,10 @@
 use super::LatticeClient;
 use crate::AwsError;
 use std::collections::BTreeSet;
-use trellis_lattice::{Owner, TAG_OWNER, TAG_UNIT, Tags};
+use trellis_lattice::{Owner, ResourceKind, TAG_OWNER, TAG_UNIT, Tags};
 
 /// All resources of VPC Lattice in the index.
 const RESOURCE_TYPE: &str = "vpc-lattice";
-
-/// What a resource is, told by its ARN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ResourceKind {
-    /// A service network.
-    Network,
-    /// The association of a VPC with a service network.
-    VpcAssociation,
-    /// A service.
-    Service,
-    /// The association of a service with a service network.
-    ServiceAssociation,
-    /// A listener of a service.
-    Listener,
-    /// A rule of a listener.
-    Rule,
-    /// A target group.
-    TargetGroup,
-    /// Anything else.
-    Other,
-}
-
-impl ResourceKind {
-    /// The kind of the resource with this ARN.
-    pub fn of(arn: &str) -> Self {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", _, "vpc-lattice", _, _, resource] = parts.as_slice() else { return Self::Other };
-        match *resource.split('/').collect::<Vec<_>>().as_slice() {
-            ["servicenetwork", _] => Self::Network,
-            ["servicenetworkvpcassociation", _] => Self::VpcAssociation,
-            ["service", _] => Self::Service,
-            ["servicenetworkserviceassociation", _] => Self::ServiceAssociation,
-            ["service", _, "listener", _] => Self::Listener,
-            ["service", _, "listener", _, "rule", _] => Self::Rule,
-            ["targetgroup", _] => Self::TargetGroup,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// A resource that bears an installation's owner tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +20,30 @@ pub struct OwnedResource {
 }
 
 impl LatticeClient {
-    /// Gives out everything that bears an installation's owner tag, as the index of tags shows it: one call for a hundred
-    /// resources. The index follows changes late, so what it shows may be gone, and what it does not show may exist: never
-    /// a reason to delete or to make anything.
+    /// Gives out everything that bears an installation's owner tag and this other one, as the index of tags shows it: one
+    /// call for a hundred resources. The index follows changes late, so what it shows may be gone, and what it does not show
+    /// may exist: never a reason to delete or to make anything.
     pub async fn owned(
         &self,
         installation: &str,
+        also: Option<&(String, String)>,
         mut take: impl FnMut(OwnedResource) + Send,
     ) -> Result<(), AwsError> {
-        let tags = [(TAG_OWNER, Some(installation))];
+        let also = also.map(|(key, value)| (key.as_str(), Some(value.as_str())));
+        let tags: Vec<_> = [(TAG_OWNER, Some(installation))].into_iter().chain(also).collect();
         let take = |arn: String, tags| take(OwnedResource { kind: ResourceKind::of(&arn), arn, tags });
         self.inner.tag_index.each(RESOURCE_TYPE, &tags, take).await
+    }
+
+    /// What is known of whose these resources are: first by the index of tags, which shows some that were deleted a moment
+    /// ago as well, then, of those that it does not show, by their own tags. One that nothing is known of is left out.
+    pub async fn whose(&self, arns: &BTreeSet<String>) -> Result<Vec<OwnedResource>, AwsError> {
+        let mut found = self.inner.tag_index.of_arns(arns).await?;
+        let open = arns.iter().filter(|arn| !found.contains_key(*arn)).cloned().collect();
+        found.extend(self.tags(&open).await?);
+        let resource =
+            |(arn, tags): (String, Tags)| OwnedResource { kind: ResourceKind::of(&arn), arn, tags };
+        Ok(found.into_iter().map(resource).collect())
     }
 
     /// ARNs of a unit's services and target groups in the index of tags.
@@ -79,32 +53,5 @@ impl LatticeClient {
         let stands =
             |arn: &String| matches!(ResourceKind::of(arn), ResourceKind::Service | ResourceKind::TargetGroup);
         Ok(found.into_keys().filter(stands).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_arn_tells_what_it_names() {
-        let arn = |resource: &str| format!("arn:aws:vpc-lattice:us-west-2:123456789012:{resource}");
-        for (resource, kind) in [
-            ("servicenetwork/sn-1", ResourceKind::Network),
-            ("servicenetworkvpcassociation/snva-1", ResourceKind::VpcAssociation),
-            ("service/svc-1", ResourceKind::Service),
-            ("servicenetworkserviceassociation/snsa-1", ResourceKind::ServiceAssociation),
-            ("service/svc-1/listener/listener-1", ResourceKind::Listener),
-            ("service/svc-1/listener/listener-1/rule/rule-1", ResourceKind::Rule),
-            ("targetgroup/tg-1", ResourceKind::TargetGroup),
-            ("resourcegateway/rgw-1", ResourceKind::Other),
-            ("service", ResourceKind::Other),
-            ("service/svc-1/listener", ResourceKind::Other),
-        ] {
-            assert_eq!(ResourceKind::of(&arn(resource)), kind, "{resource}");
-        }
-        for odd in ["", "arn:aws:ec2:us-west-2:123456789012:service/svc-1", "service/svc-1"] {
-            assert_eq!(ResourceKind::of(odd), ResourceKind::Other, "{odd}");
-        }
     }
 }

@@ -18,7 +18,7 @@ mod step;
 mod tags;
 mod wait;
 
-pub use find::{OwnedResource, ResourceKind};
+pub use find::OwnedResource;
 
 use crate::AwsError;
 use crate::cache::Cached;

@@ -4,7 +4,6 @@
 //! [`each_step!`] has an arm for every kind, and the trait has no defaults. So no step can count as done without a call.
 
 use super::LatticeClient;
-use super::find::ResourceKind;
 use super::names::{Names, Resource};
 use crate::{AwsError, ErrorClass};
 use aws_sdk_vpclattice::config::http::HttpResponse;
@@ -12,7 +11,7 @@ use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant, SystemTime};
-use trellis_lattice::{Step, TAG_UNIT, Tags, each_step};
+use trellis_lattice::{ResourceKind, Step, TAG_UNIT, Tags, each_step};
 
 /// How a kind of step is done.
 pub(super) trait Perform {

@@ -3,15 +3,15 @@
 use crate::harness::{Emulator, converge, inspect, pass, pass_after_a_conflict};
 use crate::wishes::{VPC, allowing, export, gateway, route};
 use serde_json::json;
-use trellis_aws::{LatticeClient, OwnedResource, ResourceKind};
-use trellis_lattice::{Blocked, Ownership};
+use trellis_aws::{LatticeClient, OwnedResource};
+use trellis_lattice::{Blocked, Ownership, ResourceKind};
 
 use ResourceKind::{Listener, Rule, Service, ServiceAssociation, TargetGroup, VpcAssociation};
 
 /// What bears the owner's tag, as the index shows it.
 async fn owned(lattice: &LatticeClient) -> Vec<OwnedResource> {
     let mut owned = vec![];
-    lattice.owned("trellis", |resource| owned.push(resource)).await.unwrap();
+    lattice.owned("trellis", None, |resource| owned.push(resource)).await.unwrap();
     owned
 }
 

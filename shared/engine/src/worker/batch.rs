@@ -1,8 +1,9 @@
 //! From a batch of messages to units with their hints. Pure.
 
+use super::changes::changes;
 use crate::Task;
 use std::time::{Duration, SystemTime};
-use trellis_hint::{Hint, ParseHintError, UnitKey};
+use trellis_hint::{Hint, ParseHintError, Touched, UnitKey};
 use trellis_ports::Message;
 
 /// A message that holds a hint.
@@ -40,6 +41,13 @@ impl Group {
     }
 }
 
+/// A message that tells what others have changed in VPC Lattice.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) message_id: String,
+    pub(crate) touched: Vec<Touched>,
+}
+
 /// Why a message is no work. It is acknowledged: no retry can mend it, a lost hint is found by the drift pass, and one
 /// kept in the queue would block its group.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +69,22 @@ pub(crate) struct Batch {
     pub(crate) groups: Vec<Group>,
     /// Hints whose time has come: to be sent on to their units.
     pub(crate) due: Vec<Record>,
+    /// What others have changed.
+    pub(crate) changes: Vec<Change>,
     /// Messages that are no work, by id.
     pub(crate) unreadable: Vec<(String, Unreadable)>,
 }
 
-/// Sorts a batch.
-pub(crate) fn sort(messages: Vec<Message>) -> Batch {
+/// Sorts a batch, of the installation of that name.
+pub(crate) fn sort(messages: Vec<Message>, installation: &str) -> Batch {
     let mut batch = Batch::default();
     for message in messages {
         let (id, is_due) = (message.id.clone(), message.group.is_none());
+        // Only a queue without groups has events; in a group they would be nobody's.
+        if let Some(touched) = is_due.then(|| changes(&message.body, installation)).flatten() {
+            batch.changes.push(Change { message_id: id, touched });
+            continue;
+        }
         match record(message) {
             Err(why) => batch.unreadable.push((id, why)),
             Ok(record) if is_due => batch.due.push(record),
@@ -132,11 +147,22 @@ mod tests {
         }
     }
 
+    fn sorted(messages: Vec<Message>) -> Batch {
+        sort(messages, "trellis")
+    }
+
+    #[test]
+    fn an_event_counts_only_from_a_queue_without_groups() {
+        let event = r#"{"detail-type": "AWS API Call via CloudTrail"}"#;
+        let batch = sorted(vec![message("1", None, event), message("2", Some(A), event)]);
+        assert_eq!((batch.changes.len(), batch.unreadable.len()), (1, 1));
+    }
+
     #[test]
     fn messages_of_one_unit_stay_together_in_their_order() {
         let (a, b) = (body(A), body(B));
         let batch =
-            sort(vec![message("1", Some(A), &a), message("2", Some(B), &b), message("3", Some(A), &a)]);
+            sorted(vec![message("1", Some(A), &a), message("2", Some(B), &b), message("3", Some(A), &a)]);
         let ids: Vec<Vec<&str>> = batch
             .groups
             .iter()
@@ -151,7 +177,7 @@ mod tests {
     #[test]
     fn hints_whose_time_has_come_are_no_work_of_their_own() {
         let a = body(A);
-        let batch = sort(vec![message("1", None, &a), message("2", Some(A), &a)]);
+        let batch = sorted(vec![message("1", None, &a), message("2", Some(A), &a)]);
         assert_eq!((batch.due.len(), batch.groups.len()), (1, 1));
     }
 
@@ -159,7 +185,7 @@ mod tests {
     fn what_is_no_hint_is_told_apart_and_blocks_nobody() {
         let a = body(A);
         let unknown = r#"{"schema": 99}"#;
-        let batch = sort(vec![
+        let batch = sorted(vec![
             message("1", Some("x"), "]"),
             message("2", Some("x"), unknown),
             message("3", Some("x"), &a),

@@ -3,16 +3,17 @@
 //! This is the whole protocol with the queue: what is acknowledged, what comes again and when, what is looked at later.
 
 mod batch;
+mod changes;
 
-use crate::{Engine, Task, Verdict};
-use batch::{Batch, Group, Record, retry_after, sort};
+use crate::{Engine, LookReport, Task, Verdict};
+use batch::{Batch, Change, Group, Record, retry_after, sort};
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
-use trellis_hint::{Hint, Operation};
-use trellis_ports::{Budget, CallError, Clusters, ErrorClass, LATER_MAX, Lattice, Message, Queue};
+use trellis_hint::{Hint, Operation, Touched};
+use trellis_ports::{Budget, CallError, Clusters, ErrorClass, LATER_MAX, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
 
 /// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
@@ -42,6 +43,8 @@ pub struct Worked {
     pub returned: Vec<String>,
     /// What was counted.
     pub metrics: Metrics,
+    /// What looks at clusters have found.
+    pub looks: Vec<LookReport>,
 }
 
 /// Works on batches of messages.
@@ -64,16 +67,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         for delay in messages.iter().filter_map(|message| age(message.sent)) {
             metrics.record(Metric::QueueDelay, millis(delay));
         }
-        let Batch { groups, due, unreadable } = sort(messages);
+        let Batch { groups, due, changes, unreadable } = sort(messages, &self.engine.settings.installation);
         metrics.add(Metric::HintsRefused, unreadable.len());
         for (message, why) in &unreadable {
             tracing::error!(message_id = message, reason = %why, "message acknowledged without work");
         }
         let passed_on = join_all(due.into_iter().map(|record| self.pass_on(record)));
         let time = budget.leaving(RETURN_RESERVE);
+        let told = self.tell_of_changes(changes, time);
         let ended = join_all(groups.into_iter().map(|group| self.reconcile(group, time)));
-        let (passed_on, ended) = futures::join!(passed_on, ended);
-        let mut returned: Vec<String> = passed_on.into_iter().flatten().collect();
+        let (passed_on, ended, told) = futures::join!(passed_on, ended, told);
+        let mut returned: Vec<String> = passed_on.into_iter().flatten().chain(told).collect();
         for (verdict, sent, of_unit) in ended {
             metrics.add(metric_of(&verdict), 1);
             let changed = sent.filter(|_| verdict == Verdict::Done && of_unit.is_empty());
@@ -87,7 +91,22 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         metrics.add(Metric::LatticeCalls, usize::try_from(calls.lattice).unwrap_or(usize::MAX));
         metrics.property("calls", serde_json::json!(calls.by_operation));
         metrics.merge(self.engine.take_metrics());
-        Worked { returned, metrics }
+        Worked { returned, metrics, looks: self.engine.take_looks() }
+    }
+
+    /// Tells the units of what others have changed, all of the batch at once; the ids of the messages if that failed. They are
+    /// not put off: they come again when the queue's visibility timeout is over, or the drift pass finds the change before.
+    async fn tell_of_changes(&self, changes: Vec<Change>, budget: Budget) -> Vec<String> {
+        let touched: Vec<Touched> =
+            changes.iter().flat_map(|change| change.touched.iter().cloned()).collect();
+        let late = |over: TimeOver| Err(over.into());
+        match budget.spend(Box::pin(self.engine.tell_of_changes(&touched))).await.unwrap_or_else(late) {
+            Ok(_) => vec![],
+            Err(error) => {
+                tracing::warn!(error = %trellis_telemetry::chain(&error), "changes of others not told: they come again");
+                changes.into_iter().map(|change| change.message_id).collect()
+            }
+        }
     }
 
     /// Works on one unit: its verdict, when the first hint of a change was sent, and the messages that come again, which are

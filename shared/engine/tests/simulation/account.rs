@@ -6,8 +6,8 @@ use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trellis_lattice::{
-    Actual, ActualTargetGroup, Owner, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT, Tag, Tags,
-    TargetHealth, apply_step,
+    Actual, ActualTargetGroup, Owner, ResourceKind, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
+    Tags, TargetHealth, apply_step,
 };
 use trellis_ports::Owned;
 
@@ -191,18 +191,26 @@ impl Account {
     }
 
     /// Services, target groups and networks of an installation, with their unit.
-    pub(crate) fn owned(&self, installation: &str, dice: &mut Dice, old: bool) -> Vec<Owned> {
+    pub(crate) fn owned(
+        &self,
+        installation: &str,
+        also: Option<&(String, String)>,
+        dice: &mut Dice,
+        old: bool,
+    ) -> Vec<Owned> {
         let owner = owner(installation, "");
         let view = if old { self.older_view(&owner, dice) } else { self.view(&owner) };
         let arns = tagged(&view).into_iter();
         arns.filter_map(|arn| {
             let tags = self.tags.get(&arn)?;
-            let ours = tags.get(TAG_OWNER).is_some_and(|owner| owner == installation);
+            let also = also.is_none_or(|(key, value)| tags.get(key) == Some(value));
+            let ours = also && tags.get(TAG_OWNER).is_some_and(|owner| owner == installation);
             let service = view.services.iter().find(|one| one.arn == arn).map(|one| one.name.clone());
             ours.then(|| Owned {
                 unit: tags.get(TAG_UNIT).cloned().unwrap_or_default(),
                 key: Owner::key_in(tags),
                 service,
+                kind: kind_in(&view, &arn),
                 arn: arn.clone(),
             })
         })
@@ -290,6 +298,19 @@ fn tagged(state: &Actual) -> Vec<String> {
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
     let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
     networks.chain(vpcs).chain(services).chain(groups).cloned().collect()
+}
+
+/// What bears tags is of one of these kinds.
+fn kind_in(state: &Actual, arn: &str) -> ResourceKind {
+    if state.services.iter().any(|one| one.arn == arn) {
+        ResourceKind::Service
+    } else if state.target_groups.iter().any(|one| one.arn == arn) {
+        ResourceKind::TargetGroup
+    } else if state.networks.iter().any(|one| one.arn == arn) {
+        ResourceKind::Network
+    } else {
+        ResourceKind::VpcAssociation
+    }
 }
 
 /// What is under way, with the seconds that it takes at most.

@@ -98,15 +98,24 @@ impl Lattice for LatticeModel {
         Applied { done, outcome, end }
     }
 
-    async fn owned(&self, installation: &str) -> Result<Vec<Owned>, CallError> {
+    async fn owned(
+        &self,
+        installation: &str,
+        also: Option<&(String, String)>,
+        take: &mut (dyn FnMut(Owned) + Send),
+    ) -> Result<(), CallError> {
         self.0.pause().await;
         let mut state = self.0.state();
         fail(&mut state, "ListTagsForResource")?;
         let chance = state.faults.old_listing();
         let State { account, dice, .. } = &mut *state;
         let old = dice.percent(chance);
-        let owned = account.owned(installation, dice, old);
-        Ok(owned)
+        account.owned(installation, also, dice, old).into_iter().for_each(take);
+        Ok(())
+    }
+
+    async fn whose(&self, _: &str, _: &BTreeSet<String>) -> Result<Vec<Owned>, CallError> {
+        Ok(vec![])
     }
 
     fn take_calls(&self) -> Calls {

@@ -5,7 +5,7 @@ use crate::sim::Sandbox;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use trellis_hint::Hint;
+use trellis_hint::{Hint, UnitKey};
 use trellis_ports::{CallError, ErrorClass, LATER_MAX, Message, OutgoingHint, Queue};
 
 /// Within this many seconds a second message of the same id is dropped (SQS API reference, SendMessage).
@@ -64,7 +64,9 @@ impl Queues {
 
     fn stored(&mut self, body: String, now: u64, delay_s: u64) -> Stored {
         self.next += 1;
-        self.sent += 1;
+        // A look at a cluster changes nothing by itself.
+        self.sent +=
+            usize::from(!Hint::parse(&body).is_ok_and(|hint| matches!(hint.unit, UnitKey::Cluster { .. })));
         Stored { id: self.next, body, receives: 0, sent_at: now, visible_at: now + delay_s }
     }
 
@@ -106,6 +108,12 @@ impl Queues {
         }
         let visible = messages.iter_mut().take_while(|message| message.visible_at <= now).take(room);
         visible.map(|message| given_out(message, Some(group), now)).collect()
+    }
+
+    /// The messages that bring looks at clusters.
+    pub(crate) fn receive_looks(&mut self, now: u64) -> Vec<Message> {
+        let ready = self.ready(now).into_iter().filter(|group| group.starts_with("cluster/"));
+        ready.collect::<Vec<_>>().iter().flat_map(|group| self.receive(group, now, BATCH_MAX)).collect()
     }
 
     pub(crate) fn acknowledge(&mut self, message: &Message) {

@@ -8,7 +8,7 @@ use crate::sim::{Sandbox, Sim};
 use crate::{edits, laws, objects, trouble, truth};
 use futures::future::{LocalBoxFuture, join_all};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use trellis_engine::{DriftReport, Drifted, Engine, Task, UNIT_MAX, Verdict, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::UnitKey;
@@ -244,7 +244,7 @@ impl World {
         };
         let before = writes(&self.sim);
         let report = self.drift().await?;
-        if !report.failed.is_empty() || report.left_out > 0 {
+        if !report.failed.is_empty() || !report.left_out.is_empty() {
             return Err(format!("a calm drift pass failed: {:?}", report.failed));
         }
         let found = self.beyond_refused(&report);
@@ -314,7 +314,11 @@ impl World {
     }
 
     pub(crate) async fn drift(&self) -> Result<DriftReport, String> {
-        let report = self.drift.engine.drift(Instant::now() + DEADLINE).await;
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(self.sim.state().now);
+        let mut report = self.drift.engine.drift(now, Budget::lasting(DEADLINE)).await;
+        if let Ok(report) = &mut report {
+            self.look(report).await;
+        }
         let mut state = self.sim.state();
         match &report {
             Ok(report) => {
@@ -324,6 +328,30 @@ impl World {
             Err(error) => state.tell(format!("drift failed {error}")),
         }
         report.map_err(|error| error.to_string())
+    }
+
+    /// Does the looks that a drift pass has begun, and adds what they find to its report.
+    async fn look(&self, report: &mut DriftReport) {
+        loop {
+            let messages = {
+                let mut state = self.sim.state();
+                let now = state.now;
+                state.queue.receive_looks(now)
+            };
+            if messages.is_empty() {
+                return;
+            }
+            let worked = self.drift.worker.work(messages.clone(), Budget::lasting(DEADLINE)).await;
+            let mut state = self.sim.state();
+            for message in messages.iter().filter(|message| !worked.returned.contains(&message.id)) {
+                state.queue.acknowledge(message);
+            }
+            for look in worked.looks {
+                report.drifted.extend(look.drifted);
+                report.failed.extend(look.failed);
+                report.hints += look.hints;
+            }
+        }
     }
 
     /// A batch of the messages of some groups, as Lambda gives it to a function.

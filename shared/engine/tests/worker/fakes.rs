@@ -59,6 +59,8 @@ pub(crate) struct State {
     /// When each step was done.
     pub(crate) steps: Vec<(String, Instant)>,
     pub(crate) queue_fails: bool,
+    /// What the index of tags shows.
+    pub(crate) owned: Vec<Owned>,
     pub(crate) sent: Vec<OutgoingHint>,
     pub(crate) later: Vec<(Hint, Duration)>,
     pub(crate) put_off: BTreeMap<String, Duration>,
@@ -159,20 +161,26 @@ impl Cluster for Client {
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
         let state = self.world.state();
-        let of_cluster = state.objects.iter().filter(|((cluster, _), _)| *cluster == self.name);
-        let fits = |key: &ObjectKey, object: &Value| match read {
+        let found = match read {
             Read::Get { kind, namespace, name, .. } => {
-                key.kind == *kind && key.namespace == *namespace && key.name == *name
+                let key = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
+                state.objects.get(&(self.name.clone(), key)).cloned().into_iter().collect()
             }
             Read::List { kind, name, service, .. } => {
-                let label = &object["metadata"]["labels"]["kubernetes.io/service-name"];
-                key.kind == *kind
-                    && name.as_ref().is_none_or(|name| *name == key.name)
-                    && service.as_ref().is_none_or(|service| label == service)
+                let from = ObjectKey { kind: *kind, namespace: String::new(), name: String::new() };
+                let of_kind = state.objects.range((self.name.clone(), from)..);
+                let of_kind =
+                    of_kind.take_while(|((cluster, key), _)| *cluster == self.name && key.kind == *kind);
+                let fits = |key: &ObjectKey, object: &Value| {
+                    let label = &object["metadata"]["labels"]["kubernetes.io/service-name"];
+                    name.as_ref().is_none_or(|name| *name == key.name)
+                        && service.as_ref().is_none_or(|service| label == service)
+                };
+                let found = of_kind.filter(|((_, key), object)| fits(key, object));
+                found.map(|(_, object)| object.clone()).collect()
             }
         };
-        let objects = of_cluster.filter(|((_, key), object)| fits(key, object));
-        Ok(Answer::Objects(objects.map(|(_, object)| object.clone()).collect()))
+        Ok(Answer::Objects(found))
     }
 
     async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {
@@ -267,8 +275,20 @@ impl Lattice for World {
         }
     }
 
-    async fn owned(&self, _: &str) -> Result<Vec<Owned>, CallError> {
-        Ok(vec![])
+    async fn owned(
+        &self,
+        _: &str,
+        _: Option<&(String, String)>,
+        take: &mut (dyn FnMut(Owned) + Send),
+    ) -> Result<(), CallError> {
+        self.state().owned.iter().cloned().for_each(take);
+        Ok(())
+    }
+
+    async fn whose(&self, _: &str, arns: &BTreeSet<String>) -> Result<Vec<Owned>, CallError> {
+        self.fail()?;
+        let owned = self.state().owned.clone();
+        Ok(owned.into_iter().filter(|one| arns.contains(&one.arn)).collect())
     }
 
     fn take_calls(&self) -> Calls {

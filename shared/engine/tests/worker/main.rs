@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
 mod fakes;
+mod looks;
 
 use fakes::{Mood, Trouble, World, id};
 use serde_json::json;

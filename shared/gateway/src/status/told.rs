@@ -93,6 +93,15 @@ fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
     entries.into_iter().flatten().filter(|entry| is_ours(entry))
 }
 
+/// Whether there are conditions that we wrote, and all are of the object's present generation.
+pub(crate) fn is_told(object: &Value) -> bool {
+    let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
+    let own = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut all = conditions_of(object).chain(own).peekable();
+    let observed = |one: &Value| one.get("observedGeneration").and_then(Value::as_i64).unwrap_or_default();
+    all.peek().is_some() && all.all(|one| observed(one) >= generation)
+}
+
 /// Whether an entry of `status.parents` is ours.
 pub(crate) fn is_ours(entry: &Value) -> bool {
     entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
@@ -102,6 +111,19 @@ pub(crate) fn is_ours(entry: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_object_is_told_when_what_we_said_is_of_its_generation() {
+        let route = |controller: &str, observed: i64| {
+            let conditions = json!([{"type": "Accepted", "observedGeneration": observed}]);
+            let parents = json!([{"controllerName": controller, "conditions": conditions}]);
+            json!({"metadata": {"generation": 2}, "status": {"parents": parents}})
+        };
+        assert!(is_told(&route(CONTROLLER, 2)) && !is_told(&route(CONTROLLER, 1)));
+        assert!(!is_told(&route("example.com/mesh", 2)), "what others say is not our word");
+        let export = |observed: i64| json!({"metadata": {"generation": 1}, "status": {"conditions": [{"observedGeneration": observed}]}});
+        assert!(is_told(&export(1)) && !is_told(&export(0)) && !is_told(&json!({})));
+    }
 
     /// Gateways and routes of the same hostname read domain names in the message that a route's unit wrote, perhaps one of
     /// an older version: rewording it is a change of protocol.

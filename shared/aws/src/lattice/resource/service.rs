@@ -4,7 +4,6 @@ use super::listener::Listeners;
 use super::network::NetworkEntry;
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
-use crate::lattice::find::ResourceKind;
 use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
@@ -17,7 +16,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualAssociation, ActualService, AwaitService, AwaitServiceGone, CreateService, DeleteService, Desired,
-    DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Status, UpdateCertificate, UpdateIdleTimeout,
+    DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, ResourceKind, Status, UpdateCertificate,
+    UpdateIdleTimeout,
 };
 
 const GET: &str = "GetService";

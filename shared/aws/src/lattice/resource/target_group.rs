@@ -4,7 +4,6 @@ use super::health_check::{health_check, sdk_health_check};
 use super::target::actual_targets;
 use crate::AwsError;
 use crate::lattice::convert::{last_part, sdk_tags, sdk_target_protocol, small, status, target_protocol};
-use crate::lattice::find::ResourceKind;
 use crate::lattice::inspect::wants_anything;
 use crate::lattice::names::{Names, forget};
 use crate::lattice::step::{Lane, Perform, StepEnd};
@@ -17,7 +16,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup, Desired,
-    HealthCheck, IpFamily, Ownership, ProtocolVersion, Status, TargetGroupConfig, TargetProtocol,
+    HealthCheck, IpFamily, Ownership, ProtocolVersion, ResourceKind, Status, TargetGroupConfig,
+    TargetProtocol,
 };
 
 const GET: &str = "GetTargetGroup";

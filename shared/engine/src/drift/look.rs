@@ -1,0 +1,382 @@
+//! A look at one cluster, as the worker takes it up by the hint for the cluster.
+//!
+//! | tier | at | with | finds |
+//! |---|---|---|---|
+//! | first | every unit of the cluster, and all that bears the tags of one | the index of tags, 100 resources a call | what is missing, what nobody asks for, a change that no status tells of yet |
+//! | second | what the first found, and what has fallen due since the pass before ([`super::rotation`]) | the full assessment with Get calls | everything else |
+//!
+//! The index of tags follows changes late: what it tells is a reason to look in depth, never to change anything.
+//!
+//! It goes through the units in parts, each of which reads the Services and slices that its own units name and forgets them
+//! again: nobody lists slices. What a part finds is sent at once. A look that has no time left, or has sent many hints, ends,
+//! and a message brings its rest.
+
+use super::index::Index;
+use super::rotation::place;
+use super::{LookReport, UNITS_TOLD_MAX, object_of};
+use crate::fleet::{Member, Members};
+use crate::observe::{Reader, observe};
+use crate::outbox::{Outbox, outgoing};
+use crate::{Engine, Task, UnitError, Verdict, now_ms};
+use futures::{StreamExt, stream};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+use trellis_gateway::{
+    Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster, wants,
+    wants_cluster,
+};
+use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
+use trellis_lattice::{Actual, Outcome};
+use trellis_ports::{Budget, Cluster, Clusters, ErrorClass, Lattice, OutgoingHint, Queue};
+use trellis_telemetry::Metric;
+
+/// Units of one part. With five backends each, and a thousand addresses each, its slices are about 30 MB.
+const PART_UNITS: usize = 32;
+
+/// Units inspected at once; the client bounds its reads in flight by itself.
+const UNITS_AT_ONCE: usize = 8;
+
+/// How long the look at one unit may take. A healthy one takes half a second.
+const UNIT_LOOK_MAX: Duration = Duration::from_secs(8);
+
+/// Looks of one process that are at work at once. The others of the batch wait, so that ten clusters' routes are never held
+/// together.
+pub(crate) const LOOKS_AT_ONCE: usize = 2;
+
+/// No further part is begun with less time left: a part takes seconds.
+const PART_RESERVE: Duration = Duration::from_secs(12);
+
+/// Kept at the end for sending on what is left.
+const END_RESERVE: Duration = Duration::from_secs(3);
+
+/// Hints of one part of a look, after which it pauses: the queue's other messages must not stand behind a thousand repairs.
+const HINTS_MAX: usize = 300;
+
+/// How long it then pauses.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// Units that could not be looked at and are handed to the reconciler, which tries again: one that fails now and then must not
+/// wait for its next turn, and a throttled account must not get its thousand units as hints.
+const FAILED_HINTS_MAX: usize = 20;
+
+/// Messages that a look may take: at 45 seconds each, an hour. Others have begun since, and what it does not get to is theirs.
+const MESSAGES_MAX: u32 = 80;
+
+/// A unit that is to be gone through.
+struct Candidate {
+    place: u64,
+    unit: UnitKey,
+    object: ObjectRef,
+}
+
+/// What a part is done with.
+struct Scene<'a, C> {
+    members: &'a Members<C>,
+    index: &'a Index,
+    look: &'a Look,
+    settings: &'a Settings,
+}
+
+impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
+    /// Looks at a cluster: at all of it by telling every unit, if any hint asks for that, or by a drift pass's two tiers.
+    pub(crate) async fn look_at_cluster(
+        &self,
+        members: &Members<C::Cluster>,
+        task: &Task,
+        cluster: &ClusterId,
+        budget: Budget,
+        outbox: &Outbox,
+    ) -> Result<Verdict, UnitError> {
+        let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
+        for look in looks {
+            self.look_in_parts(members, cluster, look, task.waits(), budget).await?;
+        }
+        Ok(Verdict::Done)
+    }
+
+    /// Tells all units of a cluster to look, those too that own something and whose object is gone: changes of it may have
+    /// gone unnoticed. A unit that is as it should be costs its reads and changes nothing.
+    async fn tell_all_units(
+        &self,
+        members: &Members<C::Cluster>,
+        cluster: &ClusterId,
+        outbox: &Outbox,
+    ) -> Result<Verdict, UnitError> {
+        let start = members.snapshot();
+        let observed = observe(&members.clusters, start, |snapshot| wants_cluster(cluster, snapshot)).await?;
+        if let Some(why) = observed.snapshot.unknown(cluster) {
+            return Ok(Verdict::Held(why));
+        }
+        let index = self.index(observed.snapshot.facts.get(cluster)).await?;
+        outbox.put(units_of_cluster(cluster, &observed.snapshot));
+        outbox.put(index.of_cluster(cluster).map(|holding| (holding.unit.clone(), object_of(&holding.unit))));
+        Ok(Verdict::Done)
+    }
+
+    /// Goes through the cluster's units from where the look has come to, and sees to it that the rest is gone through.
+    /// `before`: messages that the look has taken before this one.
+    async fn look_in_parts(
+        &self,
+        members: &Members<C::Cluster>,
+        cluster: &ClusterId,
+        look: Look,
+        before: u32,
+        budget: Budget,
+    ) -> Result<(), UnitError> {
+        let started = Instant::now();
+        let mut report = LookReport { cluster: cluster.to_string(), ..LookReport::default() };
+        let budget = budget.leaving(END_RESERVE);
+        let turn = budget.leaving(PART_RESERVE).spend(self.looks.acquire()).await;
+        let rest = match turn {
+            Ok(_turn) => self.look_at_units(members, cluster, &look, budget, &mut report).await?,
+            Err(_) => Some(look),
+        };
+        if let Some(rest) = rest {
+            if before < MESSAGES_MAX {
+                self.go_on(cluster, rest, before + 1, report.hints >= HINTS_MAX).await?;
+            } else {
+                report.left_out = std::mem::take(&mut report.goes_on_with);
+            }
+        }
+        report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.note(report);
+        Ok(())
+    }
+
+    /// Sends the message that brings the rest of a look.
+    async fn go_on(
+        &self,
+        cluster: &ClusterId,
+        rest: Look,
+        before: u32,
+        pauses: bool,
+    ) -> Result<(), UnitError> {
+        let unit = UnitKey::Cluster { cluster: cluster.clone() };
+        let hint = Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(rest);
+        let hint = Hint { waits: before, ..hint };
+        if pauses {
+            return Ok(self.queue.send_later(&hint, PAUSE).await?);
+        }
+        self.send_in_time(&[outgoing(hint, "rest of the look", &now_ms().to_string())]).await
+    }
+
+    /// The rest of the look, if there is one.
+    async fn look_at_units(
+        &self,
+        members: &Members<C::Cluster>,
+        cluster: &ClusterId,
+        look: &Look,
+        budget: Budget,
+        report: &mut LookReport,
+    ) -> Result<Option<Look>, UnitError> {
+        let mut snapshot = members.snapshot();
+        if !snapshot.is_leaving(cluster) {
+            let read = observe(&members.clusters, snapshot, |snapshot| wants_cluster(cluster, snapshot));
+            snapshot = read.await?.snapshot;
+        }
+        report.unknown = snapshot.unknown(cluster);
+        if report.unknown.is_some() {
+            // The next pass tries again; what is unknown stays as it is.
+            return Ok(None);
+        }
+        let index = self.index(snapshot.facts.get(cluster)).await?;
+        let todo = candidates(cluster, &snapshot, &index, look);
+        let settings = self.settings().await;
+        let scene = Scene { members, index: &index, look, settings: &settings };
+        let (mut done, mut rest) = (0, *look);
+        for part in todo.chunks(PART_UNITS) {
+            if budget.leaving(PART_RESERVE).is_over() || report.hints >= HINTS_MAX {
+                break;
+            }
+            match budget.spend(self.look_at_part(&scene, part, snapshot, report)).await {
+                Ok(read) => snapshot = read?,
+                // It is gone through again, unless a whole message was not enough for it.
+                Err(_) if done > 0 => break,
+                Err(over) => {
+                    let why = trellis_telemetry::chain(&over).to_string();
+                    report.failed.extend(part.iter().map(|one| (one.unit.to_string(), why.clone())));
+                    done += part.len();
+                    rest.after = part.last().map(|last| last.place);
+                    break;
+                }
+            }
+            done += part.len();
+            rest.after = part.last().map(|last| last.place);
+        }
+        report.units = done;
+        report.goes_on_with = todo.len() - done;
+        Ok((report.goes_on_with > 0).then_some(rest))
+    }
+
+    /// Looks at some units: at all of them by the index, at some in depth. Gives back the snapshot without what only they
+    /// needed.
+    async fn look_at_part(
+        &self,
+        scene: &Scene<'_, C::Cluster>,
+        part: &[Candidate],
+        snapshot: Snapshot,
+        report: &mut LookReport,
+    ) -> Result<Snapshot, UnitError> {
+        let readers = scene.members.clusters.iter();
+        let without_slices: BTreeMap<ClusterId, _> = readers
+            .map(|(id, member)| (id.clone(), member.as_ref().map(WithoutSlices).map_err(Clone::clone)))
+            .collect();
+        let of = |part: &[&Candidate], snapshot: &Snapshot| {
+            part.iter().flat_map(|one| wants(&one.unit, snapshot)).collect::<Vec<_>>()
+        };
+        let all: Vec<&Candidate> = part.iter().collect();
+        let mut snapshot = observe(&without_slices, snapshot, |snapshot| of(&all, snapshot)).await?.snapshot;
+        let deep: Vec<&Candidate> =
+            all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
+        snapshot.forget(Kind::EndpointSlice);
+        if !deep.is_empty() {
+            snapshot =
+                observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
+            self.look_in_depth(scene, &deep, &snapshot, report).await?;
+            snapshot.forget(Kind::EndpointSlice);
+        }
+        snapshot.forget(Kind::Service);
+        Ok(snapshot)
+    }
+
+    /// The first tier: whether a unit is due, or is not there as it should be.
+    fn is_to_be_looked_at(&self, scene: &Scene<'_, C::Cluster>, unit: &UnitKey, snapshot: &Snapshot) -> bool {
+        // It has nothing in VPC Lattice: its statuses cost no call.
+        if matches!(unit, UnitKey::Dependents { .. }) {
+            return true;
+        }
+        let translation = translate(unit, snapshot, &Actual::default(), scene.settings);
+        let wanted = translation.desired.as_ref().filter(|desired| !desired.resources().is_empty());
+        let is_held = scene.index.of(unit).is_some();
+        let Some(desired) = wanted else {
+            // What is said of an object that gets nothing depends on nothing in VPC Lattice. One that must not be changed is
+            // looked at for that alone.
+            let takes_away = is_held && translation.desired.is_some();
+            return takes_away || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty();
+        };
+        let is_told = translation.reports.iter().map(Report::subject).all(|subject| {
+            let objects = snapshot.objects.get(&subject.cluster);
+            objects.and_then(|objects| objects.get(&subject.object)).is_none_or(is_told)
+        });
+        let is_partly_unknown = !translation.held.is_empty();
+        !is_told
+            || self.rotation.is_due(unit, scene.look)
+            || scene.index.differs(unit, desired, is_partly_unknown)
+    }
+
+    /// The second tier.
+    async fn look_in_depth(
+        &self,
+        scene: &Scene<'_, C::Cluster>,
+        deep: &[&Candidate],
+        snapshot: &Snapshot,
+        report: &mut LookReport,
+    ) -> Result<(), UnitError> {
+        let hint = |one: &&Candidate| {
+            let names = scene.index.of(&one.unit).map(|holding| holding.names.clone()).unwrap_or_default();
+            Hint::new(one.unit.clone(), one.object.clone(), Operation::Resync).with_service_names(names)
+        };
+        let looks = deep.iter().map(hint).map(|hint| async move {
+            let found = self.look_at_unit(&hint, snapshot, scene.settings);
+            let found = Budget::lasting(UNIT_LOOK_MAX).spend(found).await;
+            (hint, found.unwrap_or_else(|over| Err(over.into())))
+        });
+        let looks: Vec<_> = stream::iter(looks).buffered(UNITS_AT_ONCE).collect().await;
+        report.in_depth += looks.len();
+        let mut hints: Vec<OutgoingHint> = vec![];
+        let moment = scene.look.began.to_string();
+        for (hint, found) in looks {
+            match found {
+                Ok(None) => continue,
+                Ok(Some(drifted)) => {
+                    report.drifted_count += 1;
+                    if report.drifted.len() < UNITS_TOLD_MAX {
+                        report.drifted.push(drifted);
+                    }
+                }
+                Err(error) => {
+                    let tries_again =
+                        matches!(&error, UnitError::Call(error) if error.class() != ErrorClass::Terminal);
+                    let is_among_few = report.failed.len() < FAILED_HINTS_MAX;
+                    report.failed.insert(hint.unit.to_string(), trellis_telemetry::chain(&error).to_string());
+                    if !(tries_again && is_among_few) {
+                        continue;
+                    }
+                }
+            }
+            hints.push(outgoing(hint, "drift", &moment));
+        }
+        if !hints.is_empty() {
+            self.send_in_time(&hints).await?;
+        }
+        report.hints += hints.len();
+        Ok(())
+    }
+
+    /// Logs and counts a part of a look.
+    fn note(&self, report: LookReport) {
+        let LookReport { in_depth, drifted_count, failed, hints, left_out, .. } = &report;
+        self.figures.add(Metric::UnitsLookedAt, *in_depth);
+        self.figures.add(Metric::UnitsDrifted, *drifted_count);
+        self.figures.add(Metric::UnitsFailed, failed.len());
+        self.figures.add(Metric::HintsSent, *hints);
+        self.figures.add(Metric::UnitsLeftOut, *left_out);
+        tracing::info!(look = %serde_json::to_string(&report).unwrap_or_default(), "look at a cluster");
+        self.keep_look(report);
+    }
+}
+
+/// The looks of drift passes that a task asks for; none if any hint asks for more. Several that have not begun yet are one.
+fn looks_of(task: &Task) -> Option<Vec<Look>> {
+    let looks: Option<Vec<Look>> =
+        task.hints.iter().map(|hint| hint.look.filter(|look| look.since.is_some())).collect();
+    let looks = looks.filter(|looks| !looks.is_empty())?;
+    let (rests, whole): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(|look| look.after.is_some());
+    let whole = whole.into_iter().reduce(|one, other| Look {
+        began: one.began.max(other.began),
+        since: one.since.min(other.since),
+        after: None,
+    });
+    Some(rests.into_iter().chain(whole).collect())
+}
+
+/// The units of the cluster that the look has still to go through, in its order: those of all objects, and those of which the
+/// index shows something. Service networks belong to no cluster.
+fn candidates(cluster: &ClusterId, snapshot: &Snapshot, index: &Index, look: &Look) -> Vec<Candidate> {
+    let is_own = |unit: &UnitKey| match unit {
+        UnitKey::Gateway { .. } | UnitKey::Cluster { .. } => false,
+        // What it would tell others of is looked at with those.
+        UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
+        UnitKey::Route { .. } | UnitKey::Export { .. } => true,
+    };
+    let mut units: BTreeMap<UnitKey, ObjectRef> = BTreeMap::new();
+    if !snapshot.is_leaving(cluster) {
+        units.extend(units_of_cluster(cluster, snapshot));
+    }
+    for holding in index.of_cluster(cluster) {
+        units.entry(holding.unit.clone()).or_insert_with(|| object_of(&holding.unit));
+    }
+    let units = units.into_iter().filter(|(unit, _)| is_own(unit));
+    let placed = units.map(|(unit, object)| Candidate { place: place(&unit, look), unit, object });
+    let mut todo: Vec<Candidate> =
+        placed.filter(|one| look.after.is_none_or(|after| one.place > after)).collect();
+    todo.sort_by_key(|one| one.place);
+    todo
+}
+
+/// A cluster that is not asked for EndpointSlices. How many resources a unit wants depends on no endpoint.
+struct WithoutSlices<'a, C>(&'a Member<C>);
+
+impl<C: Cluster> Reader for WithoutSlices<'_, C> {
+    async fn read(&self, read: &Read) -> ReadResult {
+        match read {
+            Read::List { kind: Kind::EndpointSlice, .. } => ReadResult::Objects(vec![]),
+            Read::List { .. } | Read::Get { .. } => self.0.read(read).await,
+        }
+    }
+
+    fn is_given_up(&self, why: &str) {
+        self.0.is_given_up(why);
+    }
+}

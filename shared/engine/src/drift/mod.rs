@@ -1,0 +1,209 @@
+//! The drift pass: what no hint told of, and what others have changed.
+//!
+//! A pass is begun by the drift function and done by many: [`Engine::drift`] sends one hint for each cluster, which the worker
+//! takes up as a look at that cluster ([`look`]), and looks itself at what belongs to no cluster. So a pass has no upper size, and
+//! nobody ever holds more than one cluster's routes.
+//!
+//! Looking changes nothing. Whoever differs gets a hint, and its own unit repairs it.
+
+mod index;
+mod look;
+mod report;
+mod rotation;
+mod unit;
+
+pub use report::{ClusterReport, DriftReport, Drifted, Holdings, Life, LookReport};
+pub use rotation::Rotation;
+
+pub(crate) use index::unit_of;
+pub(crate) use look::LOOKS_AT_ONCE;
+pub(crate) use unit::object_of;
+
+use crate::fleet::Members;
+use crate::observe::observe;
+use crate::outbox::outgoing;
+use crate::{Engine, UnitError, now_ms};
+use index::Index;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+use tokio::time::Instant;
+use trellis_gateway::{ClusterFacts, Snapshot, made_for, units_of_cluster, wants, wants_cluster};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_ports::{Budget, Clusters, Lattice, OutgoingHint, Queue};
+
+/// Units that a report tells of; more are counted. A log line of CloudWatch holds 256 KiB.
+const UNITS_TOLD_MAX: usize = 100;
+
+/// Kinds without which a cluster has no routes at all. Others are a matter of what it uses.
+const NEEDED_KINDS: [Kind; 3] = [Kind::GatewayClass, Kind::Gateway, Kind::HTTPRoute];
+
+/// The Gateways' units that a pass has seen, each with an object to be named by a hint.
+type Networks = BTreeMap<UnitKey, ObjectRef>;
+
+impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
+    /// Begins a look at each cluster, and looks at the service networks and at what nobody asks for any more. Changes nothing.
+    ///
+    /// What there is no time for is told in the report. The looks are begun first, so that nothing here keeps them waiting.
+    /// `now` decides what is due ([`Rotation`]).
+    pub async fn drift(&self, now: SystemTime, budget: Budget) -> Result<DriftReport, UnitError> {
+        let started = Instant::now();
+        self.begin();
+        self.take_calls();
+        let members = self.members().await?;
+        let mut report =
+            DriftReport { looks: self.begin_looks(&members, millis(now)).await?, ..DriftReport::default() };
+        let index = self.index(None).await?;
+        let networks = self.tell_of_clusters(&members, &index, budget, &mut report).await?;
+        self.look_at_networks(&members, &index, networks, budget, &mut report).await?;
+        report.calls = self.take_calls().by_operation;
+        report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), text = %report, "drift report");
+        Ok(report)
+    }
+
+    /// Sends the hint for each cluster.
+    async fn begin_looks(&self, members: &Members<C::Cluster>, now: u64) -> Result<usize, UnitError> {
+        let look = self.rotation.look(now, self.last_pass());
+        let hint = |cluster: &ClusterId| {
+            let unit = UnitKey::Cluster { cluster: cluster.clone() };
+            let hint = Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(look);
+            outgoing(hint, "pass", &now.to_string())
+        };
+        let hints: Vec<OutgoingHint> = members.clusters.keys().map(hint).collect();
+        self.queue.send(&hints).await?;
+        self.set_last_pass(now);
+        Ok(hints.len())
+    }
+
+    /// What the index of tags shows: of a cluster, or of all.
+    async fn index(&self, of: Option<&ClusterFacts>) -> Result<Index, UnitError> {
+        let mut index = Index::default();
+        // A cluster whose VPC is not known is found among all.
+        let also = of.filter(|facts| !facts.vpc.is_empty()).map(made_for);
+        self.lattice.owned(&self.settings.installation, also.as_ref(), &mut |one| index.take(one)).await?;
+        Ok(index)
+    }
+
+    /// Reads which objects the clusters have, one cluster after the other, and tells of each where it stands and what nobody
+    /// asks for.
+    async fn tell_of_clusters(
+        &self,
+        members: &Members<C::Cluster>,
+        index: &Index,
+        budget: Budget,
+        report: &mut DriftReport,
+    ) -> Result<Networks, UnitError> {
+        let mut networks = Networks::new();
+        let all = members.snapshot();
+        for (id, facts) in &all.facts {
+            if budget.is_over() {
+                report.left_out.push(format!("the state of cluster {id}"));
+                continue;
+            }
+            let told = if all.is_leaving(id) {
+                ClusterReport::new(id, Life::Leaving, None, index)
+            } else {
+                let start = members.snapshot();
+                let read = observe(&members.clusters, start, |snapshot| wants_cluster(&facts.id, snapshot));
+                let snapshot = read.await?.snapshot;
+                let units = units_of_cluster(id, &snapshot);
+                let told = state_of(id, &snapshot, index);
+                if told.state == Life::Registered {
+                    let hashes: BTreeSet<UnitKey> = units.keys().cloned().collect();
+                    tell_of_orphans(report, index, |unit| {
+                        unit.cluster() == Some(id) && !hashes.contains(unit)
+                    });
+                }
+                networks.extend(units.into_iter().filter(|(unit, _)| is_network(unit)));
+                told
+            };
+            report.clusters.insert(id.to_string(), told);
+        }
+        let others: BTreeSet<&ClusterId> = index
+            .holdings()
+            .filter_map(|one| one.unit.cluster())
+            .filter(|id| !all.facts.contains_key(*id))
+            .collect();
+        for id in others {
+            tell_of_orphans(report, index, |unit| unit.cluster() == Some(id));
+            report.clusters.insert(id.to_string(), ClusterReport::new(id, Life::NotRegistered, None, index));
+        }
+        Ok(networks)
+    }
+
+    /// Looks in depth at all service networks: there are few, and they belong to no cluster.
+    async fn look_at_networks(
+        &self,
+        members: &Members<C::Cluster>,
+        index: &Index,
+        mut networks: Networks,
+        budget: Budget,
+        report: &mut DriftReport,
+    ) -> Result<(), UnitError> {
+        tell_of_orphans(report, index, |unit| is_network(unit) && !networks.contains_key(unit));
+        for arn in &index.nobodys {
+            report.orphans.insert(arn.clone(), "bears the owner tag and names no unit".to_owned());
+            report.orphans_count += 1;
+        }
+        for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_network(unit)) {
+            networks.entry(unit.clone()).or_insert_with(|| object_of(unit));
+        }
+        let settings = self.settings().await;
+        for (unit, object) in networks {
+            if budget.is_over() {
+                report.left_out.push(unit.to_string());
+                continue;
+            }
+            report.units += 1;
+            let start = members.snapshot();
+            let snapshot =
+                observe(&members.clusters, start, |snapshot| wants(&unit, snapshot)).await?.snapshot;
+            let hint = Hint::new(unit.clone(), object, Operation::Resync);
+            match self.look_at_unit(&hint, &snapshot, &settings).await {
+                Ok(None) => {}
+                Ok(Some(drifted)) => {
+                    self.send_in_time(&[outgoing(hint, "drift", &now_ms().to_string())]).await?;
+                    report.hints += 1;
+                    report.drifted.push(drifted);
+                }
+                Err(error) => {
+                    report.failed.insert(unit.to_string(), trellis_telemetry::chain(&error).to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn is_network(unit: &UnitKey) -> bool {
+    matches!(unit, UnitKey::Gateway { .. })
+}
+
+/// Whether a cluster could be read, and what it lacks.
+fn state_of(id: &ClusterId, snapshot: &Snapshot, index: &Index) -> ClusterReport {
+    let missing = |kind: &Kind| snapshot.kinds_missing.contains(&(id.clone(), *kind));
+    let why = snapshot.unknown(id).or_else(|| {
+        let kind = NEEDED_KINDS.iter().find(|kind| missing(kind))?;
+        Some(format!("it does not serve the kind {kind}: are the CRDs of the Gateway API installed?"))
+    });
+    let state = if why.is_some() { Life::Unknown } else { Life::Registered };
+    let not_served = Kind::ALL.into_iter().filter(missing).collect();
+    ClusterReport { not_served, ..ClusterReport::new(id, state, why, index) }
+}
+
+/// Notes down the units of the index that fit and that nobody asks for.
+fn tell_of_orphans(report: &mut DriftReport, index: &Index, fits: impl Fn(&UnitKey) -> bool) {
+    for holding in index.holdings().filter(|holding| fits(&holding.unit)) {
+        report.orphans_count += holding.standing();
+        if report.orphans.len() < UNITS_TOLD_MAX && holding.standing() > 0 {
+            let what = holding.counts.iter().map(|(kind, count)| format!("{count} {kind:?}"));
+            report.orphans.insert(holding.unit.to_string(), what.collect::<Vec<_>>().join(", "));
+        }
+    }
+}

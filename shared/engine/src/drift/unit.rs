@@ -1,0 +1,81 @@
+//! A look at one unit: the stages of a reconcile up to its plan, without a change.
+
+use super::Drifted;
+use crate::{Engine, UnitError};
+use trellis_gateway::{Settings, Snapshot, assess, candidate_service_names, to_inspect};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, UnitKey};
+use trellis_lattice::Actual;
+use trellis_ports::{Clusters, Lattice, Queue};
+use trellis_telemetry::Metric;
+
+/// Steps of one unit that a report tells; more are not told.
+const STEPS_TOLD_MAX: usize = 20;
+
+/// The cluster in hints for a Gateway unit that no cluster has a Gateway of. None is called so: it bears no tag.
+const NOWHERE: &str = "none";
+
+impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
+    /// The unit's plan and due statuses; none if everything is as it should be.
+    pub(super) async fn look_at_unit(
+        &self,
+        hint: &Hint,
+        snapshot: &Snapshot,
+        settings: &Settings,
+    ) -> Result<Option<Drifted>, UnitError> {
+        let unit = &hint.unit;
+        let actual = match to_inspect(unit, snapshot, settings) {
+            Some(desired) => {
+                let candidates = candidate_service_names(unit, std::slice::from_ref(hint));
+                self.lattice.inspect(&desired, &candidates, self.began()).await?
+            }
+            None => Actual::default(),
+        };
+        let assessment = assess(snapshot, &actual, unit, settings);
+        if !assessment.translation.held.is_empty() && assessment.plan.is_none() {
+            return Ok(None);
+        }
+        if !assessment.violations.is_empty() {
+            self.figures.add(Metric::PlansRefused, 1);
+            return Err(UnitError::PlanRefused(assessment.violations));
+        }
+        let planned = assessment.steps();
+        let steps: Vec<String> =
+            planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
+        // What is under way belongs to the reconciler that is at it: its status is not drift.
+        let due = if planned.is_empty() { assessment.statuses } else { vec![] };
+        let text = |patch: trellis_gateway::StatusPatch| {
+            let trellis_gateway::StatusPatch { kind, cluster, namespace, name, summary, .. } = patch;
+            format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
+        };
+        let statuses: Vec<String> = due.into_iter().map(text).collect();
+        if steps.is_empty() && statuses.is_empty() {
+            return Ok(None);
+        }
+        let steps = steps.into_iter().take(STEPS_TOLD_MAX).collect();
+        Ok(Some(Drifted { unit: unit.to_string(), steps, statuses }))
+    }
+}
+
+/// The object that a unit is named after.
+pub(crate) fn object_of(unit: &UnitKey) -> ObjectRef {
+    let object = |cluster: &ClusterId, kind: Kind, namespace: &str, name: &str| ObjectRef {
+        cluster: cluster.clone(),
+        kind,
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: String::new(),
+        generation: 0,
+    };
+    match unit {
+        // The Gateways of that name are in no cluster that is known.
+        UnitKey::Gateway { scope, name } => {
+            let nowhere = ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
+            object(&nowhere, Kind::Gateway, "", name)
+        }
+        // The one object that every cluster has, and that stands for it; nothing is read of it.
+        UnitKey::Cluster { cluster } => object(cluster, Kind::Namespace, "", "default"),
+        UnitKey::Route { kind, cluster, namespace, name }
+        | UnitKey::Dependents { kind, cluster, namespace, name } => object(cluster, *kind, namespace, name),
+        UnitKey::Export { cluster, namespace, name } => object(cluster, Kind::ServiceExport, namespace, name),
+    }
+}

@@ -1,0 +1,130 @@
+//! What others change in VPC Lattice, told by CloudTrail: from a record to hints for the units whose resources it touched.
+
+use super::in_time;
+use crate::drift::{object_of, unit_of};
+use crate::outbox::outgoing;
+use crate::{Engine, UnitError, moment, observe::observe};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_gateway::{made_names, units_of_cluster, wants_cluster};
+use trellis_hint::{EVENT_BYTES_MAX, Hint, ObjectRef, Operation, Touched, TouchedKind, UnitKey, touched};
+use trellis_ports::{Clusters, Lattice, Queue};
+
+/// The kind of event that holds a record of CloudTrail (EventBridge User Guide, events from services by CloudTrail).
+const DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
+
+/// What an event of EventBridge tells of VPC Lattice: the resources that somebody else's call touched. None if it is no event
+/// with a record of CloudTrail.
+///
+/// The calls of the installation's own reconciler touch nothing that it does not know: an event of each would make another
+/// look, and that look perhaps a call. They are known by their session, which Lambda names after the function. The rule that
+/// brings the events leaves them out already; this is for a rule that somebody has changed.
+pub(super) fn changes(body: &str, installation: &str) -> Option<Vec<Touched>> {
+    if body.len() > EVENT_BYTES_MAX {
+        return None;
+    }
+    let event: Value = serde_json::from_str(body).ok()?;
+    if event.get("detail-type").and_then(Value::as_str) != Some(DETAIL_TYPE) {
+        return None;
+    }
+    let session = event.pointer("/detail/userIdentity/arn").and_then(Value::as_str).unwrap_or_default();
+    let own = format!("{installation}-reconcile");
+    let is_own = session.contains(":assumed-role/") && session.rsplit('/').next() == Some(own.as_str());
+    Some(if is_own { vec![] } else { touched(&event) })
+}
+
+impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
+    /// Sends a hint to each unit whose resources these are, once; how many.
+    ///
+    /// Whose a resource is, the index of tags tells, which shows for a while what was deleted, and then its own tags. What
+    /// neither tells of is gone for good; its name leads to the unit, if it is one that we would give. What even that does not
+    /// lead to, such as a service's association that was deleted a while ago, the next drift pass misses.
+    pub(super) async fn tell_of_changes(&self, all: &[Touched]) -> Result<usize, UnitError> {
+        let arns: BTreeMap<String, &Touched> =
+            all.iter().map(|one| (one.arn(one.partition()), one)).collect();
+        if arns.is_empty() {
+            return Ok(0);
+        }
+        let owned = self.lattice.whose(&self.settings.installation, &arns.keys().cloned().collect()).await?;
+        let mut units: BTreeMap<UnitKey, ObjectRef> = BTreeMap::new();
+        units.extend(owned.iter().filter_map(unit_of).map(|unit| (unit.clone(), object_of(&unit))));
+        let found: BTreeSet<&str> = owned.iter().map(|one| one.arn.as_str()).collect();
+        let open = || arns.iter().filter(|(arn, _)| !found.contains(arn.as_str())).map(|(_, one)| one);
+        let names: BTreeSet<&str> = open().filter_map(|one| one.name.as_deref()).collect();
+        // An association has no name. Which network it was of is not told, and there are few networks.
+        let networks = open().any(|one| one.kind == TouchedKind::VpcAssociation);
+        if networks || !names.is_empty() {
+            units.extend(self.units_of_names(&names, networks).await?);
+        }
+        let moment = moment();
+        let hint = |(unit, object)| {
+            outgoing(Hint::new(unit, object, Operation::Resync), "change of others", &moment)
+        };
+        let hints: Vec<_> = units.into_iter().map(hint).collect();
+        if !hints.is_empty() {
+            in_time(self.queue.send(&hints)).await?;
+        }
+        tracing::info!(touched = ?arns.keys().collect::<Vec<_>>(), hints = hints.len(), "somebody else's changes");
+        Ok(hints.len())
+    }
+
+    /// The units that would give one of their services or target groups such a name; with `networks`, those of all networks.
+    async fn units_of_names(
+        &self,
+        names: &BTreeSet<&str>,
+        networks: bool,
+    ) -> Result<BTreeMap<UnitKey, ObjectRef>, UnitError> {
+        let members = self.members().await?;
+        let mut units = BTreeMap::new();
+        for cluster in members.clusters.keys() {
+            let read =
+                observe(&members.clusters, members.snapshot(), |snapshot| wants_cluster(cluster, snapshot));
+            let all = units_of_cluster(cluster, &read.await?.snapshot);
+            let fits = |unit: &UnitKey| {
+                networks && matches!(unit, UnitKey::Gateway { .. })
+                    || names.iter().any(|name| made_names(unit, name))
+            };
+            units.extend(all.into_iter().filter(|(unit, _)| fits(unit)));
+        }
+        Ok(units)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(arn: &str) -> Value {
+        json!({
+            "source": "aws.vpc-lattice", "detail-type": DETAIL_TYPE, "account": "123456789012", "region": "us-west-2",
+            "detail": {
+                "eventSource": "vpc-lattice.amazonaws.com", "eventName": "DeleteRule", "readOnly": false,
+                "userIdentity": {"type": "AssumedRole", "arn": arn},
+                "requestParameters": {"serviceIdentifier": "svc-0123456789abcdef0"},
+            },
+        })
+    }
+
+    #[test]
+    fn what_others_do_is_told_and_what_the_reconciler_does_is_not() {
+        let told = |arn: &str| changes(&event(arn).to_string(), "trellis").map(|touched| touched.len());
+        assert_eq!(told("arn:aws:sts::123456789012:assumed-role/admin/jane"), Some(1));
+        assert_eq!(told("arn:aws:iam::123456789012:user/trellis-reconcile"), Some(1), "a user of that name");
+        assert_eq!(
+            told("arn:aws:sts::123456789012:assumed-role/trellis-ReconcilerRole-1/trellis-reconcile"),
+            Some(0)
+        );
+        assert_eq!(told("arn:aws:sts::123456789012:assumed-role/other/other-reconcile"), Some(1));
+    }
+
+    #[test]
+    fn what_is_no_record_of_cloudtrail_is_no_change() {
+        for body in
+            ["]", "7", "{}", r#"{"detail-type": "Scheduled Event"}"#, &" ".repeat(EVENT_BYTES_MAX + 1)]
+        {
+            assert_eq!(changes(body, "trellis"), None);
+        }
+        assert_eq!(changes(&format!(r#"{{"detail-type": "{DETAIL_TYPE}"}}"#), "trellis"), Some(vec![]));
+    }
+}

@@ -1,0 +1,272 @@
+//! Looks at whole clusters, and what others change.
+
+use crate::fakes::{Mood, Trouble, World, id};
+use crate::{count, gateway, message, object, route, route_hint, work, worker, world};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, SystemTime};
+use trellis_engine::{Engine, Life, LookReport, Worker};
+use trellis_gateway::Settings;
+use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
+use trellis_lattice::ResourceKind;
+use trellis_ports::{Budget, Message, Owned};
+use trellis_telemetry::Metric;
+
+fn cluster(name: &str) -> UnitKey {
+    UnitKey::Cluster { cluster: id(name) }
+}
+
+fn sweep(name: &str) -> Hint {
+    Hint::new(cluster(name), object(name, Kind::Namespace, "default"), Operation::Resync)
+}
+
+fn pass(name: &str) -> Hint {
+    sweep(name).with_look(Look::of_pass(1_800_000_000_000, 0))
+}
+
+/// Works off the queue as SQS gives it out, but for the routes themselves, which would meet in the one account that all units
+/// have here; how many hints each unit got.
+async fn pump(
+    world: &World,
+    worker: &Worker<World, World, World>,
+    first: Vec<Hint>,
+) -> (BTreeMap<String, usize>, Vec<LookReport>) {
+    let (mut hints, mut looks): (BTreeMap<String, usize>, Vec<LookReport>) = (BTreeMap::new(), vec![]);
+    let mut seen = BTreeSet::new();
+    let mut queue: VecDeque<Hint> = first.into();
+    while let Some(hint) = queue.pop_front() {
+        if !matches!(hint.unit, UnitKey::Route { .. } | UnitKey::Export { .. }) {
+            looks.extend(work(worker, vec![message("m", &hint, 1)]).await.looks);
+        }
+        let mut state = world.state();
+        for sent in std::mem::take(&mut state.sent) {
+            if seen.insert(sent.deduplication_id.clone()) {
+                *hints.entry(sent.hint.unit.to_string()).or_default() += 1;
+                queue.push_back(sent.hint);
+            }
+        }
+        queue.extend(std::mem::take(&mut state.later).into_iter().map(|(hint, _)| hint));
+    }
+    (hints, looks)
+}
+
+/// Cluster one has two routes, of which one imports what cluster two exports twice.
+fn sharing() -> World {
+    let world = world();
+    world.route("one", "a");
+    let backend = |name: &str| json!({"name": name, "kind": "ServiceImport", "group": "application-networking.k8s.aws"});
+    let rules = json!([{"backendRefs": [backend("parking"), backend("review")]}]);
+    world.put(
+        "one",
+        Kind::HTTPRoute,
+        "b",
+        json!({"spec": {"parentRefs": [{"name": "my-hotel"}], "rules": rules}}),
+    );
+    for name in ["parking", "review"] {
+        world.put("one", Kind::ServiceImport, name, json!({"spec": {"type": "ClusterSetIP", "ports": []}}));
+        world.put("two", Kind::ServiceExport, name, json!({}));
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_whole_cluster_reaches_each_unit_by_one_hint() {
+    let world = sharing();
+    let worker = worker(&world);
+    // Once nothing is new to the Gateways.
+    pump(&world, &worker, vec![sweep("one"), sweep("two")]).await;
+    for name in ["one", "two"] {
+        let (hints, _) = pump(&world, &worker, vec![sweep(name)]).await;
+        assert!(hints.values().all(|count| *count == 1), "{hints:#?}");
+        assert!(hints.contains_key(&gateway().to_string()), "{hints:#?}");
+        assert!(
+            hints.contains_key(&route("one", "b").to_string()),
+            "it imports from cluster two: {hints:#?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_whose_network_is_new_tells_its_routes_although_they_were_told_by_the_same_look() {
+    let world = world();
+    world.route("one", "a");
+    let worker = worker(&world);
+    let looked = gateway_hint().with_look(Look::of_all(7));
+    assert_eq!(count(&work(&worker, vec![message("g", &looked, 1)]).await, Metric::UnitsSettled), 1);
+    assert!(world.sent_to().contains(&route("one", "a").to_string()), "{:?}", world.sent_to());
+    world.state().sent.clear();
+    work(&worker, vec![message("g", &looked, 1)]).await;
+    assert!(!world.sent_to().contains(&route("one", "a").to_string()), "nothing is new");
+}
+
+fn gateway_hint() -> Hint {
+    Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Resync)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_sends_many_hints_in_portions_and_every_unit_gets_one() {
+    let world = world();
+    let routes: BTreeSet<String> = (0..400).map(|n| format!("r{n}")).collect();
+    for name in &routes {
+        world.route("one", name);
+    }
+    let worker = worker(&world);
+    let first = work(&worker, vec![message("p", &pass("one"), 1)]).await;
+    assert_eq!(world.sent_to().len(), first.looks[0].hints);
+    assert!((300..340).contains(&first.looks[0].hints), "{}", first.looks[0].hints);
+    let (rest, after) = world.state().later.pop().unwrap();
+    assert_eq!((after, rest.waits, rest.unit.clone()), (Duration::from_mins(1), 1, cluster("one")));
+    let second = work(&worker, vec![message("p", &rest, 1)]).await;
+    assert_eq!(second.looks[0].goes_on_with, 0);
+    assert_eq!(first.looks[0].goes_on_with, second.looks[0].units);
+    let told: Vec<String> = world.state().sent.iter().map(|sent| sent.hint.unit.to_string()).collect();
+    let expected: BTreeSet<String> = routes.iter().map(|name| route("one", name).to_string()).collect();
+    let told_once: BTreeSet<String> =
+        told.iter().filter(|unit| unit.starts_with("route/")).cloned().collect();
+    assert_eq!((told.len(), &told_once), (told.iter().collect::<BTreeSet<_>>().len(), &expected));
+    assert!(world.state().steps.is_empty(), "a look changes nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_cannot_be_looked_at_keeps_no_other_from_its_look() {
+    let world = world();
+    for n in 0..100 {
+        world.route("one", &format!("r{n}"));
+    }
+    for n in [3, 50, 51] {
+        let unit = route("one", &format!("r{n}")).to_string();
+        world.state().troubles.insert(unit, Trouble::InspectHangs);
+    }
+    let worker = worker(&world);
+    let (_, looks) = pump_looks(&world, &worker, pass("one")).await;
+    let failed: usize = looks.iter().map(|look| look.failed.len()).sum();
+    let drifted: usize = looks.iter().map(|look| look.drifted_count).sum();
+    assert_eq!((failed, looks.last().unwrap().goes_on_with), (3, 0));
+    assert!(drifted >= 97, "{drifted}");
+}
+
+/// Works off the messages of a look alone.
+async fn pump_looks(
+    world: &World,
+    worker: &Worker<World, World, World>,
+    first: Hint,
+) -> (usize, Vec<LookReport>) {
+    let (mut next, mut looks, mut messages) = (Some(first), vec![], 0);
+    while let Some(hint) = next {
+        messages += 1;
+        looks.extend(work(worker, vec![message("p", &hint, 1)]).await.looks);
+        let mut state = world.state();
+        let sent = std::mem::take(&mut state.sent).into_iter().map(|sent| sent.hint);
+        let later = std::mem::take(&mut state.later).into_iter().map(|(hint, _)| hint);
+        next = sent.chain(later).find(|hint| matches!(hint.unit, UnitKey::Cluster { .. }));
+    }
+    (messages, looks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_without_end_is_ended_and_says_what_it_has_not_seen() {
+    let world = world();
+    for n in 0..2_800 {
+        world.route("one", &format!("r{n}"));
+        let unit = route("one", &format!("r{n}")).to_string();
+        world.state().troubles.insert(unit, Trouble::InspectHangs);
+    }
+    let (messages, looks) = pump_looks(&world, &worker(&world), pass("one")).await;
+    assert!(messages <= 82, "{messages}");
+    let (seen, last) = (looks.iter().map(|look| look.units).sum::<usize>(), looks.last().unwrap());
+    assert_eq!(last.goes_on_with, 0);
+    assert!(last.left_out > 0 && seen + last.left_out >= 2_800, "{seen} seen, {} left out", last.left_out);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_cannot_be_read_ends_its_look_and_keeps_what_it_has() {
+    let world = world();
+    world.route("two", "a");
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    let ended = work(&worker(&world), vec![message("p", &pass("two"), 1)]).await;
+    assert!(ended.returned.is_empty() && ended.looks[0].unknown.is_some(), "{:?}", ended.looks);
+    assert!(world.state().later.is_empty() && world.state().sent.is_empty());
+}
+
+fn owned(unit: &UnitKey, kind: ResourceKind, arn: &str) -> Owned {
+    Owned { arn: arn.into(), kind, unit: unit.hash(), key: unit.to_string(), service: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_begins_a_look_at_each_cluster_and_tells_what_a_cluster_that_is_not_registered_still_costs() {
+    let world = world();
+    world.route("one", "a");
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    let lost = route("lost", "a");
+    for (kind, arn) in
+        [(ResourceKind::Service, "1"), (ResourceKind::Rule, "2"), (ResourceKind::TargetGroup, "3")]
+    {
+        world.state().owned.push(owned(&lost, kind, arn));
+    }
+    let forgotten = route("one", "forgotten");
+    world.state().owned.push(owned(&forgotten, ResourceKind::Service, "4"));
+    let settings =
+        Settings { installation: "trellis".into(), leaving: [id("old")].into(), ..Settings::default() };
+    let engine = Engine::new(world.clone(), world.clone(), world.clone(), settings);
+    let report = engine.drift(SystemTime::now(), Budget::lasting(Duration::from_mins(15))).await.unwrap();
+    assert_eq!(report.looks, 3);
+    let states: BTreeMap<&str, Life> = report
+        .clusters
+        .iter()
+        .map(|(arn, cluster)| (arn.rsplit('/').next().unwrap(), cluster.state))
+        .collect();
+    let expected = [
+        ("one", Life::Registered),
+        ("two", Life::Unknown),
+        ("old", Life::Leaving),
+        ("lost", Life::NotRegistered),
+    ];
+    assert_eq!(states, expected.into());
+    let gone = &report.clusters[&id("lost").to_string()];
+    assert_eq!((gone.has.services, gone.has.target_groups), (1, 1));
+    assert!((gone.has.usd_a_month - 18.25).abs() < 0.001);
+    assert!(report.clusters[&id("two").to_string()].why.as_ref().unwrap().contains("did not answer"));
+    let orphans: Vec<&String> = report.orphans.keys().collect();
+    assert_eq!(orphans, [&lost.to_string(), &forgotten.to_string()]);
+    assert_eq!(report.orphans_count, 3, "a rule goes with its service");
+    let text = report.to_string();
+    assert!(
+        text.contains("cluster/lost: not registered; has: 1 services, 1 target groups, 18.25 USD a month"),
+        "{text}"
+    );
+}
+
+/// An event of CloudTrail, from the queue that has no groups.
+fn event(session: &str, service: &str) -> Message {
+    let body = json!({
+        "source": "aws.vpc-lattice", "detail-type": "AWS API Call via CloudTrail",
+        "account": "000000000000", "region": "us-west-2",
+        "detail": {
+            "eventSource": "vpc-lattice.amazonaws.com", "eventName": "DeleteRule", "readOnly": false,
+            "userIdentity": {"type": "AssumedRole", "arn": session},
+            "requestParameters": {"serviceIdentifier": service},
+        },
+    });
+    let hint = route_hint("one", "a");
+    Message { group: None, body: body.to_string(), ..message(service, &hint, 1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_by_somebody_else_tells_the_unit_once_and_our_own_tells_nobody() {
+    let world = world();
+    world.route("one", "a");
+    let arn = |service: &str| format!("arn:aws:vpc-lattice:us-west-2:000000000000:service/{service}");
+    let ours = "svc-0123456789abcdef0";
+    world.state().owned.push(owned(&route("one", "a"), ResourceKind::Service, &arn(ours)));
+    let worker = worker(&world);
+    let jane = "arn:aws:sts::000000000000:assumed-role/admin/jane";
+    let own = "arn:aws:sts::000000000000:assumed-role/trellis-ReconcilerRole-1/trellis-reconcile";
+    let ended = work(&worker, vec![event(own, ours), event(jane, "svc-00000000000000000")]).await;
+    assert!(ended.returned.is_empty() && world.state().sent.is_empty(), "{:?}", world.sent_to());
+    assert_eq!(count(&ended, Metric::HintsRefused), 0);
+    work(&worker, vec![event(jane, ours), event(jane, ours)]).await;
+    assert_eq!(world.state().sent.len(), 1, "a hundred changes of one service are one look");
+    assert_eq!(world.sent_to(), [route("one", "a").to_string()].into());
+    world.state().queue_fails = true;
+    assert_eq!(work(&worker, vec![event(jane, ours)]).await.returned, [ours]);
+}

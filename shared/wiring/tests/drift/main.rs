@@ -1,0 +1,208 @@
+//! A drift pass over many routes: what it costs, what it finds and when. `TRELLIS_ROUTES` chooses how many routes there are in
+//! two clusters; `make bench-drift` takes a thousand and prints the figures.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
+
+mod world;
+
+use serde_json::{Value, json};
+use std::time::{Duration, Instant, SystemTime};
+use trellis_engine::{LookReport, Rotation};
+use trellis_hint::{Kind, UnitKey};
+use world::{CLUSTERS, Emulator, Function, Memory, id, route, route_name};
+
+/// As the template has it.
+const HOURLY: Rotation = Rotation { within: Duration::from_hours(1), every: Some(Duration::from_mins(5)) };
+
+/// Of AWS for each route, in a pass that finds nothing.
+const CALLS_PER_ROUTE_MAX: f64 = 1.5;
+/// Of the process, the clusters and their objects included.
+const MEMORY_MB_MAX: u64 = 256;
+
+fn routes() -> usize {
+    std::env::var("TRELLIS_ROUTES").map_or(48, |text| text.parse().unwrap())
+}
+
+/// Slices of each cluster: most belong to Services that no route names.
+fn slices() -> usize {
+    10 * routes()
+}
+
+struct Scene {
+    memory: Memory,
+    emulator: Emulator,
+    now: SystemTime,
+}
+
+impl Scene {
+    /// All routes programmed; every call takes so long from then on.
+    async fn programmed(latency: &str) -> Self {
+        let (memory, emulator) = (Memory::default(), Emulator::start(2 * routes()));
+        for name in CLUSTERS {
+            memory.cluster(name, routes() / 2, slices());
+        }
+        let function = emulator.function(&memory, HOURLY).await;
+        let gateway = UnitKey::Gateway { scope: id("one").scope, name: "my-hotel".into() };
+        for cluster in CLUSTERS {
+            let (kind, name) = (Kind::GatewayClass, "amazon-vpc-lattice".to_owned());
+            let class = UnitKey::Dependents { kind, cluster: id(cluster), namespace: String::new(), name };
+            function.hint(class, kind, "amazon-vpc-lattice", cluster);
+        }
+        function.hint(gateway, Kind::Gateway, "my-hotel", "one");
+        function.work(false).await;
+        for name in CLUSTERS {
+            for n in 0..routes() / 2 {
+                function.hint(route(name, n), Kind::HTTPRoute, &route_name(name, n), name);
+            }
+        }
+        function.work(false).await;
+        emulator.admin("PUT", "config", &json!({ "latency": latency }));
+        Self { memory, emulator, now: SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) }
+    }
+
+    async fn function(&self) -> Function {
+        self.emulator.function(&self.memory, HOURLY).await
+    }
+
+    fn reset(&self) {
+        self.emulator.admin("POST", "calls/reset", &Value::Null);
+        let mut state = self.memory.state();
+        (state.patches, state.slices_listed) = (0, 0);
+    }
+
+    /// The service of a route as the account has it.
+    fn service(&self, cluster: &str, n: usize) -> Value {
+        let state = self.emulator.admin("GET", "state", &Value::Null);
+        let key = route(cluster, n).to_string();
+        let mut services = state["services"].as_array().unwrap().iter();
+        services.find(|service| service["tags"]["trellis:key"] == *key).unwrap().clone()
+    }
+}
+
+fn found(looks: &[LookReport]) -> Vec<String> {
+    looks.iter().flat_map(|look| look.drifted.iter().map(|one| one.unit.clone())).collect()
+}
+
+/// The most that the process has held, in MB (proc(5), VmHWM).
+fn peak_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_finds_nothing_costs_few_calls_writes_nothing_and_holds_little() {
+    let scene = Scene::programmed("50ms").await;
+    scene.reset();
+    let (function, began) = (scene.function().await, Instant::now());
+    let (report, looks) = function.pass(scene.now).await;
+    let calls = scene.emulator.calls();
+    let writes: Vec<&String> = calls
+        .keys()
+        .filter(|call| {
+            ["Create", "Update", "Delete", "Register", "Deregister", "Batch", "Tag", "Untag"]
+                .iter()
+                .any(|verb| call.starts_with(verb))
+        })
+        .collect();
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let per_route = calls.values().sum::<u64>() as f64 / routes() as f64;
+    let in_depth: usize = looks.iter().map(|look| look.in_depth).sum();
+    println!(
+        "{} routes: {per_route:.2} calls a route, {in_depth} looked at in depth, {} lists of slices, {:.1} s, peak {} MB; {calls:?}",
+        routes(),
+        scene.memory.state().slices_listed,
+        began.elapsed().as_secs_f64(),
+        peak_mb()
+    );
+    assert_eq!((found(&looks), report.hints, report.failed.len()), (vec![], 0, 0), "{report:#?} {looks:#?}");
+    assert!(writes.is_empty(), "{calls:?}");
+    assert_eq!(scene.memory.state().patches, 0);
+    assert_eq!(looks.iter().map(|look| look.units).sum::<usize>(), routes() + 2);
+    // With few routes the fixed calls weigh more.
+    assert!(per_route <= CALLS_PER_ROUTE_MAX || routes() < 500, "{per_route} calls a route: {calls:?}");
+    assert!(per_route <= 2.0 * CALLS_PER_ROUTE_MAX, "{per_route} calls a route: {calls:?}");
+    assert!(peak_mb() < MEMORY_MB_MAX, "{} MB", peak_mb());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_weight_is_found_within_an_hour_and_a_deleted_rule_by_the_next_pass() {
+    let mut scene = Scene::programmed("0ms").await;
+    let function = scene.function().await;
+    function.pass(scene.now).await;
+    let stranger = scene.emulator.stranger().await;
+    // By hand: the rule of one route answers 404, that of another one is gone.
+    let (altered, bereft) = (scene.service("one", 3), scene.service("two", 4));
+    let rule = |service: &Value| {
+        let listener = service["listeners"][0].clone();
+        let rules = listener["rules"].as_array().unwrap();
+        let rule = rules.iter().find(|rule| rule["isDefault"] != true).unwrap();
+        let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        (text(service), text(&listener), text(rule))
+    };
+    let (service, listener, id) = rule(&bereft);
+    let delete = stranger.delete_rule().service_identifier(service).listener_identifier(listener);
+    delete.rule_identifier(id).send().await.unwrap();
+    let (service, listener, id) = rule(&altered);
+    let update = stranger.update_rule().service_identifier(service).listener_identifier(listener);
+    let gone = aws_sdk_vpclattice::types::FixedResponseAction::builder().status_code(404).build().unwrap();
+    let action = aws_sdk_vpclattice::types::RuleAction::FixedResponse(gone);
+    update.rule_identifier(id).action(action).send().await.unwrap();
+
+    let (mut first, mut minutes, mut all) = (None, 0, vec![]);
+    while minutes < 60 {
+        minutes += 5;
+        scene.now += Duration::from_mins(5);
+        let (_, looks) = function.pass(scene.now).await;
+        all.extend(found(&looks));
+        first.get_or_insert(all.clone());
+    }
+    let (altered, bereft) = (route("one", 3).to_string(), route("two", 4).to_string());
+    assert!(first.unwrap().contains(&bereft), "a deleted rule is missed at once");
+    assert_eq!(all.iter().filter(|unit| **unit == altered).count(), 1, "in one hour once: {all:?}");
+    assert!(all.iter().all(|unit| *unit == altered || *unit == bereft), "{all:?}");
+    // The hints that were sent repair both.
+    function.work(false).await;
+    scene.now += Duration::from_hours(1);
+    let (_, looks) = scene.function().await.pass(scene.now).await;
+    assert!(!found(&looks).contains(&bereft), "{looks:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cloudtrail_tells_of_leads_to_the_unit_also_when_the_resource_is_gone() {
+    let scene = Scene::programmed("0ms").await;
+    let function = scene.function().await;
+    let event = |session: &str, request: Value, response: Value| {
+        let mut event = json!({
+            "source": "aws.vpc-lattice", "detail-type": "AWS API Call via CloudTrail", "account": "000000000000",
+            "region": "us-west-2",
+            "detail": {"eventSource": "vpc-lattice.amazonaws.com", "eventName": "X", "readOnly": false,
+                "userIdentity": {"type": "AssumedRole", "arn": session}},
+        });
+        event["detail"]["requestParameters"] = request;
+        event["detail"]["responseElements"] = response;
+        event
+    };
+    let jane = "arn:aws:sts::000000000000:assumed-role/admin/jane";
+    let own = "arn:aws:sts::000000000000:assumed-role/trellis-ReconcilerRole-1/trellis-reconcile";
+    let service = scene.service("one", 5);
+    let request = json!({"serviceIdentifier": service["id"], "ruleIdentifier": "rule-0123456789abcdef0"});
+    function.event(&event(own, request.clone(), Value::Null)).await;
+    assert_eq!(scene.memory.hints(), [""; 0], "our own changes are no news");
+    function.event(&event(jane, request, Value::Null)).await;
+    assert_eq!(scene.memory.hints(), [route("one", 5).to_string()]);
+    function.work(false).await;
+    // Nothing stands any more, and neither the index nor the tags tell of it: the name does.
+    let gone = json!({"serviceIdentifier": "svc-0123456789abcdef0"});
+    let name = service["name"].as_str().unwrap();
+    let answer = json!({"id": "svc-0123456789abcdef0", "name": name, "status": "DELETE_IN_PROGRESS"});
+    function.event(&event(jane, gone.clone(), answer)).await;
+    assert_eq!(scene.memory.hints(), [route("one", 5).to_string()]);
+    function.work(false).await;
+    let stranger = json!({"id": "svc-0123456789abcdef0", "name": "somebody-elses"});
+    function.event(&event(jane, gone, stranger)).await;
+    assert_eq!(scene.memory.hints(), [""; 0], "what is not ours is nobody's hint");
+    let association = json!({"serviceNetworkVpcAssociationIdentifier": "snva-0123456789abcdef0"});
+    function.event(&event(jane, association, Value::Null)).await;
+    assert_eq!(scene.memory.hints(), ["gateway/000000000000/us-west-2/my-hotel"]);
+}

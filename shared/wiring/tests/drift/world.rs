@@ -1,0 +1,331 @@
+//! Two clusters in memory, a queue in memory, and VPC Lattice as the emulator has it.
+
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+use trellis_aws::{Aws, AwsLattice, AwsOptions};
+use trellis_engine::{DriftReport, Engine, LookReport, Rotation, Worker};
+use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey, Read, Settings, StatusPatch};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_lattice::LimitOverrides;
+use trellis_ports::{
+    Answer, Awaited, Budget, CallError, Cluster, Clusters, Fleet, Message, OutgoingHint, PatchOutcome, Queue,
+};
+
+pub(crate) const CLUSTERS: [&str; 2] = ["one", "two"];
+
+/// What Lambda gives a batch.
+const INVOCATION: Duration = Duration::from_secs(59);
+
+pub(crate) fn id(name: &str) -> ClusterId {
+    format!("arn:aws:eks:us-west-2:000000000000:cluster/{name}").parse().unwrap()
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    objects: BTreeMap<(String, ObjectKey), Value>,
+    version: u64,
+    queue: VecDeque<Hint>,
+    pub(crate) patches: usize,
+    pub(crate) slices_listed: usize,
+}
+
+/// The clusters and the queue. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<State>>);
+
+impl Memory {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn put(&self, cluster: &str, kind: Kind, name: &str, mut object: Value) {
+        let mut state = self.state();
+        state.version += 1;
+        let namespace = if matches!(kind, Kind::GatewayClass | Kind::Namespace) { "" } else { "default" };
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["namespace"] = json!(namespace);
+        object["metadata"]["generation"] = json!(1);
+        object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
+        state.objects.insert((cluster.to_owned(), key), object);
+    }
+
+    /// A cluster with a Gateway, and this many routes of two rules, each rule with a Service of one Pod of its own.
+    pub(crate) fn cluster(&self, name: &str, routes: usize, slices: usize) {
+        let class = json!({"spec": {"controllerName": CONTROLLER}});
+        self.put(name, Kind::GatewayClass, "amazon-vpc-lattice", class);
+        self.put(name, Kind::Namespace, "default", json!({"metadata": {}}));
+        let listeners = json!([{"name": "http", "protocol": "HTTP", "port": 80}]);
+        let gateway = json!({"spec": {"gatewayClassName": "amazon-vpc-lattice", "listeners": listeners}});
+        self.put(name, Kind::Gateway, "my-hotel", gateway);
+        for n in 0..routes {
+            let service = format!("s-{n}");
+            let backend = json!([{"name": service, "kind": "Service", "port": 80}]);
+            let rules = json!([{"matches": [{"path": {"type": "PathPrefix", "value": "/a"}}], "backendRefs": backend}]);
+            let route = json!({"spec": {"parentRefs": [{"name": "my-hotel"}], "rules": rules}});
+            self.put(name, Kind::HTTPRoute, &route_name(name, n), route);
+            let ports = json!([{"protocol": "TCP", "port": 80, "targetPort": 8090}]);
+            let spec = json!({"spec": {"clusterIP": "172.20.0.10", "ipFamilies": ["IPv4"], "ports": ports}});
+            self.put(name, Kind::Service, &service, spec);
+        }
+        for n in 0..slices.max(routes) {
+            let slice = json!({
+                "metadata": {"labels": {"kubernetes.io/service-name": format!("s-{n}")}},
+                "addressType": "IPv4", "ports": [{"port": 8090, "protocol": "TCP"}],
+                "endpoints": [{"addresses": [format!("10.0.{}.{}", n / 250 % 250, n % 250 + 1)], "conditions": {"ready": true}}],
+            });
+            self.put(name, Kind::EndpointSlice, &format!("slice-{n}"), slice);
+        }
+    }
+
+    pub(crate) fn hints(&self) -> Vec<String> {
+        self.state().queue.iter().map(|hint| hint.unit.to_string()).collect()
+    }
+}
+
+pub(crate) fn route_name(cluster: &str, n: usize) -> String {
+    format!("r-{cluster}-{n}")
+}
+
+pub(crate) fn route(cluster: &str, n: usize) -> UnitKey {
+    let (kind, name) = (Kind::HTTPRoute, route_name(cluster, n));
+    UnitKey::Route { kind, cluster: id(cluster), namespace: "default".into(), name }
+}
+
+pub(crate) struct Client(Memory, String);
+
+impl Cluster for Client {
+    async fn read(&self, read: &Read) -> Result<Answer, CallError> {
+        let mut state = self.0.state();
+        if let Read::List { kind: Kind::EndpointSlice, .. } = read {
+            state.slices_listed += 1;
+        }
+        let one = |kind: Kind, namespace: &str, name: &str| {
+            let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
+            state.objects.get(&(self.1.clone(), key)).cloned()
+        };
+        let found = match read {
+            Read::Get { kind, namespace, name, .. } => one(*kind, namespace, name).into_iter().collect(),
+            // As its slice is named: thousands of labels need not be compared.
+            Read::List { service: Some(service), .. } => {
+                one(Kind::EndpointSlice, "default", &service.replacen('s', "slice", 1)).into_iter().collect()
+            }
+            Read::List { kind, name, .. } => {
+                let from = ObjectKey { kind: *kind, namespace: String::new(), name: String::new() };
+                let of_kind = state.objects.range((self.1.clone(), from)..);
+                of_kind
+                    .take_while(|((cluster, key), _)| *cluster == self.1 && key.kind == *kind)
+                    .filter(|((_, key), _)| name.as_ref().is_none_or(|name| *name == key.name))
+                    .map(|(_, object)| object.clone())
+                    .collect()
+            }
+        };
+        Ok(Answer::Objects(found))
+    }
+
+    async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {
+        self.read(read).await
+    }
+
+    async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
+        let mut state = self.0.state();
+        state.version += 1;
+        state.patches += 1;
+        let version = state.version.to_string();
+        let (kind, namespace, name) = (patch.kind, patch.namespace.clone(), patch.name.clone());
+        let object = state.objects.get_mut(&(self.1.clone(), ObjectKey { kind, namespace, name })).unwrap();
+        for (member, value) in patch.status.as_object().unwrap() {
+            object["status"][member] = value.clone();
+        }
+        object["metadata"]["resourceVersion"] = json!(version);
+        Ok(PatchOutcome::Patched)
+    }
+}
+
+impl Clusters for Memory {
+    type Cluster = Client;
+
+    async fn fleet(&self) -> Result<Fleet<Client>, CallError> {
+        let facts = CLUSTERS.map(|name| ClusterFacts::registered(id(name), vpc(name)));
+        let client = |name: &str| (id(name), Ok(Arc::new(Client(self.clone(), name.to_owned()))));
+        Ok(Fleet { facts: facts.into(), clusters: CLUSTERS.map(client).into() })
+    }
+}
+
+fn vpc(cluster: &str) -> String {
+    format!("vpc-0000000000000000{}", cluster.len())
+}
+
+impl Queue for Memory {
+    async fn send(&self, hints: &[OutgoingHint]) -> Result<(), CallError> {
+        self.state().queue.extend(hints.iter().map(|one| one.hint.clone()));
+        Ok(())
+    }
+
+    async fn send_later(&self, hint: &Hint, _: Duration) -> Result<(), CallError> {
+        self.state().queue.push_back(hint.clone());
+        Ok(())
+    }
+
+    async fn put_off(&self, _: &str, _: Duration) -> Result<(), CallError> {
+        Ok(())
+    }
+}
+
+/// VPC Lattice.
+pub(crate) struct Emulator {
+    process: Child,
+    address: String,
+}
+
+impl Emulator {
+    /// The built emulator: `LATTICE_EMULATOR`, or the one beside this test.
+    pub(crate) fn start(services: usize) -> Self {
+        let path = std::env::var_os("LATTICE_EMULATOR").map_or_else(
+            || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../debug/lattice-emulator"),
+            PathBuf::from,
+        );
+        let quotas =
+            ["services", "services-per-network", "target-groups"].map(|quota| format!("{quota}={services}"));
+        let mut process = Command::new(&path)
+            .args(["--exit-on-stdin-eof", "--seed", "1", "--delay", "all=0"])
+            .args(quotas.iter().flat_map(|quota| ["--quota", quota.as_str()]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error} (hint: cargo build -p lattice-emulator)", path.display())
+            });
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("control=http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let address = address.unwrap_or_else(|| panic!("no READY line: {line:?}")).to_owned();
+        Self { process, address }
+    }
+
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        serde_json::from_str(body).unwrap_or(Value::Null)
+    }
+
+    /// Calls by operation since the last reset.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        serde_json::from_value(self.admin("GET", "calls", &Value::Null)["operations"].clone()).unwrap()
+    }
+
+    /// The raw SDK client of somebody else in the account.
+    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
+        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-west-2"))
+            .endpoint_url(format!("http://{}", self.address))
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        aws_sdk_vpclattice::Client::new(&config)
+    }
+
+    /// A function that was never called before.
+    pub(crate) async fn function(&self, memory: &Memory, rotation: Rotation) -> Function {
+        let options = AwsOptions {
+            region: Some("us-west-2".into()),
+            endpoint_url: Some(format!("http://{}", self.address)),
+            static_credentials: Some(("test".into(), "test".into())),
+        };
+        let aws = Aws::with(options).await;
+        let lattice = AwsLattice::new(&aws, LimitOverrides::default());
+        let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+        let engine = Engine::new(lattice, memory.clone(), memory.clone(), settings).with_rotation(rotation);
+        let engine = Arc::new(engine);
+        Function { worker: Worker::new(Arc::clone(&engine)), engine, memory: memory.clone() }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+type Wired = Engine<AwsLattice, Memory, Memory>;
+
+/// A warm function with both handlers.
+pub(crate) struct Function {
+    engine: Arc<Wired>,
+    worker: Worker<AwsLattice, Memory, Memory>,
+    memory: Memory,
+}
+
+impl Function {
+    pub(crate) fn hint(&self, unit: UnitKey, kind: Kind, name: &str, cluster: &str) {
+        let (cluster, namespace, name) = (id(cluster), "default".into(), name.into());
+        let object = ObjectRef { cluster, kind, namespace, name, uid: String::new(), generation: 1 };
+        self.memory.state().queue.push_back(Hint::new(unit, object, Operation::Resync));
+    }
+
+    /// Works off the queue, of clusters' looks alone or of everything.
+    pub(crate) async fn work(&self, only_looks: bool) -> Vec<LookReport> {
+        let mut looks = vec![];
+        loop {
+            let batch: Vec<Hint> = {
+                let mut state = self.memory.state();
+                let (now, later): (VecDeque<Hint>, VecDeque<Hint>) = std::mem::take(&mut state.queue)
+                    .into_iter()
+                    .partition(|hint| !only_looks || matches!(hint.unit, UnitKey::Cluster { .. }));
+                let mut now = now;
+                let rest = now.split_off(now.len().min(10));
+                state.queue = rest.into_iter().chain(later).collect();
+                now.into()
+            };
+            if batch.is_empty() {
+                return looks;
+            }
+            let message = |(n, hint): (usize, &Hint)| message(n, Some(hint.unit.group_id()), hint.body());
+            let messages: Vec<Message> = batch.iter().enumerate().map(message).collect();
+            let worked = self.worker.work(messages, Budget::lasting(INVOCATION)).await;
+            looks.extend(worked.looks);
+            let mut state = self.memory.state();
+            for returned in worked.returned {
+                let hint = batch[returned.parse::<usize>().unwrap()].clone();
+                state.queue.push_back(hint);
+            }
+        }
+    }
+
+    /// What an event of somebody's change leads to.
+    pub(crate) async fn event(&self, event: &Value) {
+        let messages = vec![message(0, None, event.to_string())];
+        assert!(self.worker.work(messages, Budget::lasting(INVOCATION)).await.returned.is_empty());
+    }
+
+    /// A drift pass with all its looks, without repairs.
+    pub(crate) async fn pass(&self, now: SystemTime) -> (DriftReport, Vec<LookReport>) {
+        let report = self.engine.drift(now, Budget::lasting(Duration::from_mins(15))).await.unwrap();
+        (report, self.work(true).await)
+    }
+}
+
+fn message(n: usize, group: Option<String>, body: String) -> Message {
+    Message { id: n.to_string(), receipt_handle: n.to_string(), group, body, receives: 1, sent: None }
+}
