@@ -166,7 +166,7 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
-/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: routes and Gateways of all clusters.
+/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
@@ -290,7 +290,7 @@ pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRe
 
 fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dependents::Hints {
     match unit {
-        UnitKey::Gateway { scope, name } => units::dependents::of_gateway(view, scope, name, settings),
+        UnitKey::Gateway { scope, name } => units::dependents::routes_of_gateway(view, scope, name, settings),
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }

@@ -4,7 +4,7 @@ use super::cluster_routes::{objects, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
-use crate::gateway::{is_our_class, waits_for_vpc};
+use crate::gateway::is_our_class;
 use crate::problem::Problem;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
@@ -187,15 +187,9 @@ fn gateway_hint(cluster: &ClusterId, gateway: &Value) -> (UnitKey, ObjectRef) {
     (UnitKey::Gateway { scope: cluster.scope.clone(), name: object.name.clone() }, object)
 }
 
-/// Who is concerned by the Gateways of a name: their routes, in all clusters, and the Gateways that wait for a VPC, which
-/// these may have given up.
-pub(crate) fn of_gateway(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Hints {
+/// The routes of the Gateways of a name, in all clusters.
+pub(crate) fn routes_of_gateway(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Hints {
     let mut hints = Hints::new();
-    for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
-        let gateways = view.list(cluster, Kind::Gateway, None).unwrap_or_default().into_values();
-        let waiting = gateways.filter(|gateway| waits_for_vpc(gateway)).map(|one| gateway_hint(cluster, one));
-        hints.extend(waiting.filter(|(_, object)| object.name != name));
-    }
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
         hints.extend(routes_where(view, cluster, settings, |route| {
             route.parents.iter().any(|parent| parent.is_gateway && parent.name == name)
