@@ -1,5 +1,5 @@
 use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
-use crate::{ActualNetwork, Owner, Ownership};
+use crate::{ActualNetwork, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -21,9 +21,17 @@ pub struct Desired {
     /// Route and export units. A target group is used by one service only (CreateTargetGroup, API reference).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<DesiredTargetGroup>,
+    /// How much of the way there may be gone.
+    #[serde(skip_serializing_if = "is_sync", default)]
+    pub mode: Mode,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_sync(mode: &Mode) -> bool {
+    *mode == Mode::Sync
 }
 
 impl Desired {
@@ -35,6 +43,7 @@ impl Desired {
             vpc_associations: vec![],
             services: vec![],
             target_groups: vec![],
+            mode: Mode::default(),
             allowed_networks: BTreeSet::new(),
         }
     }

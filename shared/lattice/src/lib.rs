@@ -11,6 +11,7 @@ mod blocked;
 mod check;
 mod desired;
 mod limits;
+mod mode;
 mod model;
 pub mod names;
 mod outcome;
@@ -25,6 +26,7 @@ pub use blocked::{Blocked, Quota};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use limits::{LimitOverrides, Limits};
+pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, RefusedTarget, ServiceOutcome};
 pub use owner::{

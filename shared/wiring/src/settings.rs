@@ -3,7 +3,7 @@ use std::time::Duration;
 use trellis_aws::ClusterTag;
 use trellis_engine::Rotation;
 use trellis_gateway::Settings;
-use trellis_lattice::{LimitOverrides, Limits};
+use trellis_lattice::{LimitOverrides, Limits, Mode};
 
 /// The functions' settings.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub struct WiringSettings {
     pub rotation: Rotation,
     /// `TRELLIS_LIMITS` (JSON; default none): limits instead of those that AWS tells of the account.
     pub limits: LimitOverrides,
-    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
-    /// limits as they are where AWS tells nothing.
+    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none), `TRELLIS_MODE`
+    /// (default `sync`), `TRELLIS_LEAVING_CLUSTERS`; limits as they are where AWS tells nothing.
     pub gateway: Settings,
 }
 
@@ -66,6 +66,10 @@ impl WiringSettings {
         let leaving = leaving
             .collect::<Result<BTreeSet<_>, _>>()
             .map_err(|error| invalid("TRELLIS_LEAVING_CLUSTERS", &error))?;
+        let mode = match get("TRELLIS_MODE") {
+            Some(text) => text.parse().map_err(|error| invalid("TRELLIS_MODE", &error))?,
+            None => Mode::default(),
+        };
         let within = match get("TRELLIS_DEEP_LOOK_MINUTES") {
             Some(text) => text.parse().map_err(|error| invalid("TRELLIS_DEEP_LOOK_MINUTES", &error))?,
             None => DEEP_LOOK_MINUTES,
@@ -81,6 +85,7 @@ impl WiringSettings {
                 installation,
                 limits: limits.over(&Limits::default()),
                 allowed_networks,
+                mode,
                 leaving,
             },
             limits,

@@ -49,7 +49,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(self) -> Plan {
-        Plan { owner: self.desired.owner, steps: self.steps, blocked: self.blocked.into_iter().collect() }
+        let blocked = self.blocked.into_iter().collect();
+        Plan { owner: self.desired.owner, steps: self.steps, withheld: vec![], blocked }
     }
 
     /// Plans the step and does it on the model.
@@ -168,8 +169,15 @@ fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
 fn sorted_desired(desired: &Desired) -> Desired {
     let mut desired = desired.clone();
     // In full, so that a new kind of resource is not forgotten here.
-    let Desired { owner: _, network: _, vpc_associations, services, target_groups, allowed_networks: _ } =
-        &mut desired;
+    let Desired {
+        owner: _,
+        network: _,
+        vpc_associations,
+        services,
+        target_groups,
+        mode: _,
+        allowed_networks: _,
+    } = &mut desired;
     for service in &mut *services {
         for listener in &mut service.listeners {
             listener.default_action = listener.default_action.normalised();

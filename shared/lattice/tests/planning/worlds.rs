@@ -10,7 +10,7 @@ use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
     DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, Limits,
-    ListenerProtocol, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, TargetGroupConfig, TargetHealth,
+    ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, TargetGroupConfig, TargetHealth,
     WeightedTargetGroup,
 };
 
@@ -160,6 +160,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
     let all = (network, vpcs, route, allowed, tags());
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags)| Desired {
+        mode: Mode::Sync,
         owner: owner(),
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
