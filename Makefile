@@ -118,6 +118,11 @@ demo-down: ## End the stack that demo-up left running
 bench: build ## Figures of the deployed stack: time to converge, calls
 	@$(PY) -m bench
 
+.PHONY: bench-drift
+bench-drift: ## Figures of a drift pass over a thousand routes in two clusters, with 50 ms a call
+	@cargo build --locked --quiet -p lattice-emulator
+	TRELLIS_ROUTES=1000 cargo test --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
+
 .PHONY: golden
 golden: ## Rewrite the golden files
 	@UPDATE_GOLDEN=1 cargo test --workspace --locked --quiet

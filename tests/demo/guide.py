@@ -149,7 +149,7 @@ class Guide:
             self.shell.say("One of parking and review does not answer any more. The drift pass runs each minute.")
             started = time.monotonic()
             wait_for("parking and review to answer again", self._both_answer, within=REPAIR_SECONDS)
-            self.shell.say(f"Repaired after {time.monotonic() - started:.0f} s. What the pass logged:")
+            self.shell.say(f"Repaired after {time.monotonic() - started:.0f} s. What the look at the cluster logged:")
         for line in self._drift_lines(began):
             print(line)
         self.shell.run(f"aws vpc-lattice {rules} --query 'items[].[name,priority]' --output text")
@@ -216,8 +216,9 @@ class Guide:
         return all(f"{name} handler pod" in self.stack.fetch(f"http://{self.rates}/{name}") for name in ("parking", "review"))
 
     def _drift_lines(self, since_ms: int) -> list[str]:
-        lines = deploy.function_log(self.stack.ministack.url, self.stack.outputs.drift_function, since_ms)
-        return [line for line in lines if line.startswith("{")]
+        # The pass begins a look at each cluster; what a look finds is in the log of the function that looks.
+        lines = deploy.json_lines(deploy.function_log(self.stack.ministack.url, self.stack.outputs.reconcile_function, since_ms))
+        return [line["look"] for line in lines if '"drifted":[{' in line.get("look", "")]
 
     def _remaining(self) -> list[str]:
         lattice = self.stack.aws("vpc-lattice")

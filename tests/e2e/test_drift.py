@@ -9,7 +9,7 @@ import pytest
 from stack.objects import dns_name
 from stack.settings import SCOPE
 from stack.waiting import wait_for
-from stack.world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, World, mutations, now_ms
+from stack.world import PROGRAMMED_SECONDS, SCHEDULED_SECONDS, TOLD_SECONDS, World, mutations, now_ms
 
 
 def test_a_deleted_rule_comes_back(world: World) -> None:
@@ -26,8 +26,59 @@ def test_a_deleted_rule_comes_back(world: World) -> None:
     wait_for("all rules", lambda: len(world.rules("rates")) == len(rules), within=PROGRAMMED_SECONDS)
     world.answers(f"{name}/parking", "parking handler pod")
     world.answers(f"{name}/review", "review handler pod")
-    world.log_has(world.stack.outputs.drift_function, "the route's unit", lambda line: f"/{world.namespace}/rates" in str(line),
-                  began, within=PROGRAMMED_SECONDS)
+    found = world.log_has(world.stack.outputs.reconcile_function, "the route's unit in a look",
+                          lambda line: f"/{world.namespace}/rates" in line.get("look", ""), began, within=PROGRAMMED_SECONDS)
+    assert "+ rule" in found["look"]
+
+
+def test_a_weight_that_somebody_changes_is_repaired_within_seconds_of_cloudtrails_record(world: World) -> None:
+    name = world.rates()
+    world.quiet()
+    lattice = world.stack.aws("vpc-lattice")
+    service, listener, rule = world.rules("rates")[0]
+    ids = {"serviceIdentifier": service, "listenerIdentifier": listener, "ruleIdentifier": rule["id"]}
+    usual = lattice.get_rule(**ids)["action"]
+    with world.stack.no_schedule():
+        lattice.update_rule(**ids, action={"fixedResponse": {"statusCode": 404}})
+        world.cloudtrail("UpdateRule", ids)
+        wait_for("the rule as it was", lambda: lattice.get_rule(**ids)["action"], within=TOLD_SECONDS, until=lambda now: now == usual)
+    world.answers(f"{name}/parking", "parking handler pod")
+
+
+def test_a_rule_that_somebody_deletes_is_there_again_within_seconds_of_cloudtrails_record(world: World) -> None:
+    world.rates()
+    world.quiet()
+    lattice = world.stack.aws("vpc-lattice")
+    rules = world.rules("rates")
+    service, listener, rule = rules[0]
+    ids = {"serviceIdentifier": service, "listenerIdentifier": listener, "ruleIdentifier": rule["id"]}
+    with world.stack.no_schedule():
+        lattice.delete_rule(**ids)
+        world.cloudtrail("DeleteRule", ids)
+        wait_for("all rules", lambda: len(world.rules("rates")) == len(rules), within=TOLD_SECONDS)
+
+
+def test_what_the_reconciler_does_itself_is_no_news(world: World) -> None:
+    world.rates()
+    world.quiet()
+    service, _, _ = world.rules("rates")[0]
+    before = world.stack.emulator.mark()
+    with world.stack.no_schedule():
+        world.cloudtrail("UpdateService", {"serviceIdentifier": service}, session="trellis-ReconcilerRole-1/trellis-reconcile")
+        world.quiet()
+    assert mutations(world.stack.emulator.operations(before)) == {}
+
+
+def test_the_report_tells_each_cluster_by_its_state(world: World) -> None:
+    world.rates()
+    world.quiet()
+    report = world.drift_pass()
+    states = {arn.rpartition("/")[2]: cluster["state"] for arn, cluster in report["clusters"].items()}
+    assert states == {"trellis-one": "registered", "trellis-two": "registered"}
+    one = next(cluster for arn, cluster in report["clusters"].items() if arn.endswith("/trellis-one"))
+    assert one["has"]["services"] >= 1
+    assert one["has"]["usdAMonth"] == one["has"]["services"] * 18.25
+    assert report["looks"] == 2
 
 
 def test_a_deregistered_target_is_registered_again(world: World) -> None:

@@ -66,8 +66,8 @@ def deployed(folder: Path, overrides: list[str]) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """As a local run deploys it, and with changes of others watched."""
-    yield from deployed(tmp_path_factory.mktemp("local"), ["--parameter-overrides", "WatchChanges='true'"])
+    """As a local run deploys it."""
+    yield from deployed(tmp_path_factory.mktemp("local"), [])
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ EXAMPLES = ROOT / "examples"
 PROGRAMMED_SECONDS = 40.0
 #: A minute to the next scheduled pass, the pass, and the repair.
 SCHEDULED_SECONDS = 100.0
+#: A batching window of two seconds, the look-up of the unit, and the repair.
+TOLD_SECONDS = 15.0
 #: VPC Lattice operations that change something begin with these.
 MUTATING = ("Create", "Update", "Delete", "Register", "Deregister", "Batch", "Tag", "Untag", "Put")
 
@@ -189,13 +191,27 @@ class World:
         """The whole log of a function."""
         return deploy.function_log(self.stack.ministack.url, function)
 
-    def drift_pass(self) -> None:
-        """Invokes the drift function with the event that the schedule sends, then waits until its hints are worked off."""
+    def cloudtrail(self, operation: str, request: dict[str, Any], *, session: str = "platform-admin/jane") -> None:
+        """Tells of somebody's call as CloudTrail does, in the queue that the stack's rule feeds: nobody may put an event of AWS's own
+        sources on a bus. What the rule takes is asked of it in stack/test_deploy.py."""
+        told = event("lattice-update-service.json")
+        told["detail"] |= {"eventName": operation, "requestParameters": request, "responseElements": None}
+        told["detail"]["userIdentity"]["arn"] = f"arn:aws:sts::{told['account']}:assumed-role/{session}"
+        sqs = self.stack.aws("sqs")
+        (url,) = [one for one in sqs.list_queues()["QueueUrls"] if "ChangesQueue" in one]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(told))
+        wait_for("the event to be taken", lambda: self.queue_length(url), within=TOLD_SECONDS, until=lambda length: length == 0)
+
+    def drift_pass(self) -> dict[str, Any]:
+        """Invokes the drift function with the event that the schedule sends, waits until its hints are worked off, and returns
+        its report."""
         answer = self.stack.aws("lambda").invoke(FunctionName=self.stack.outputs.drift_function,
                                                  Payload=(ROOT / "events" / "schedule.json").read_bytes())
         payload = answer["Payload"].read().decode()
         assert "FunctionError" not in answer, payload
         self.quiet()
+        report: dict[str, Any] = json.loads(payload)
+        return report
 
 
 def now_ms() -> int:

@@ -70,7 +70,8 @@ mod tests {
             has: Holdings::default(),
             advice: None,
         };
-        let drifted = Drifted { unit: "gateway/my-hotel".into(), steps: vec![], statuses: vec![] };
+        let drifted =
+            Drifted { unit: "gateway/my-hotel".into(), steps: vec![], statuses: vec![], withheld: vec![] };
         DriftReport {
             clusters: [("one", Life::Registered), ("two", Life::Unknown), ("three", Life::Leaving)]
                 .map(|(name, state)| (name.to_owned(), cluster(state)))

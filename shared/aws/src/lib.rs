@@ -38,8 +38,8 @@ mod tagging;
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{
-    CLUSTER_SET_TAG, ClusterTag, Clusters, Membership, ParseClusterTagError, RegisteredCluster, Registration,
-    Registry, TokenError, Unusable, eks_token,
+    CLUSTER_SET_TAG, ClusterTag, Clusters, MODE_TAG, Membership, ParseClusterTagError, RegisteredCluster,
+    Registration, Registry, TokenError, Unusable, eks_token,
 };
 pub use error::AwsError;
 pub use lattice::{LatticeClient, OwnedResource};

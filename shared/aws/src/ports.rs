@@ -129,5 +129,11 @@ fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
         Registration::Registered => ClusterState::Registered,
         Registration::Leaving => ClusterState::Leaving,
     };
-    ClusterFacts { id: id.clone(), vpc: vpc.to_owned(), state, cluster_set: Some(said.cluster_set.clone()) }
+    ClusterFacts {
+        id: id.clone(),
+        vpc: vpc.to_owned(),
+        state,
+        mode: said.mode,
+        cluster_set: Some(said.cluster_set.clone()),
+    }
 }

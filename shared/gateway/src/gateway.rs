@@ -81,18 +81,11 @@ pub(crate) fn is_our_class(class: &Value) -> bool {
 /// Told by a condition's type, not by words: the AWS Gateway API Controller writes the same message under the same
 /// controller name.
 pub(crate) fn was_programmed_by_us(gateway: &Value) -> bool {
-    vpc_condition(gateway).is_some()
-}
-
-/// Whether a Gateway of ours says that its VPC is not with its service network, such as for being with another one.
-pub(crate) fn waits_for_vpc(gateway: &Value) -> bool {
-    vpc_condition(gateway).is_some_and(|status| status != "True")
-}
-
-fn vpc_condition(gateway: &Value) -> Option<&str> {
-    let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array)?;
-    let is_it = |one: &&Value| one.get("type").and_then(Value::as_str) == Some(conditions::VPC_ASSOCIATED);
-    conditions.iter().find(is_it)?.get("status")?.as_str()
+    let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.get("type").and_then(Value::as_str) == Some(conditions::VPC_ASSOCIATED))
 }
 
 /// A Gateway of ours in the namespace; `Others` also when there is none.

@@ -7,12 +7,13 @@
 //!
 //! ```
 //! use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::Actual;
+//! use trellis_lattice::{Actual, Mode};
 //!
 //! let mut snapshot = Snapshot::of([ClusterFacts {
 //!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
 //!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
 //!     state: ClusterState::Registered,
+//!     mode: Mode::Sync,
 //!     cluster_set: None,
 //! }]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
@@ -74,7 +75,7 @@ use crate::view::View;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Actual, Desired, Grace, Limits, Outcome, Owner};
+use trellis_lattice::{Actual, Desired, Grace, Limits, Mode, Outcome, Owner};
 
 /// What translation needs beside the objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
     pub allowed_networks: BTreeSet<String>,
+    /// How much may be done at all. A cluster's own mode may be stricter.
+    pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
     /// Now, and how long what nobody wants any more stays; none: it goes at once.
@@ -242,6 +245,24 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
     let mut translation = translate_in(&View::new(snapshot, actual), unit, settings);
     if let Some(desired) = &mut translation.desired {
         desired.grace = settings.grace;
+    }
+    in_mode(mode_of(unit, snapshot, settings), translation)
+}
+
+/// How much may be done for a unit: what the installation allows, and its cluster. A service network is no cluster's own: what
+/// a cluster wants of it, its own mode decides in [`units::gateway_unit`].
+fn mode_of(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Mode {
+    let facts = unit.cluster().and_then(|cluster| snapshot.facts.get(cluster));
+    facts.map_or(settings.mode, |facts| facts.mode.min(settings.mode))
+}
+
+/// The translation in a mode: who only observes says nothing to the objects either.
+fn in_mode(mode: Mode, mut translation: Translation) -> Translation {
+    if let Some(desired) = &mut translation.desired {
+        desired.mode = mode;
+    }
+    if mode == Mode::Observe {
+        translation.reports.clear();
     }
     translation
 }

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
+use trellis_lattice::Mode;
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +71,9 @@ pub struct ClusterFacts {
     /// Where it stands in its life.
     #[serde(default)]
     pub state: ClusterState,
+    /// How much may be done for the cluster.
+    #[serde(default)]
+    pub mode: Mode,
     /// The set that the cluster is in, empty by default: imports take exporters of their own set only, so that production
     /// and staging can share an installation. None while it is not known.
     #[serde(default)]
@@ -79,7 +83,7 @@ pub struct ClusterFacts {
 impl ClusterFacts {
     /// A registered cluster.
     pub fn registered(id: ClusterId, vpc: impl Into<String>) -> Self {
-        Self { id, vpc: vpc.into(), state: ClusterState::Registered, cluster_set: None }
+        Self { id, vpc: vpc.into(), state: ClusterState::Registered, mode: Mode::Sync, cluster_set: None }
     }
 
     /// Whether imports in one of the clusters may take exports of the other. What is not known is no reason to keep them

@@ -17,7 +17,7 @@ pub use violation::{Deed, Violation, ViolationKind};
 
 use crate::model::apply_step;
 use crate::plan::Plan;
-use crate::{Actual, ActualService, Desired, Limits, Quota};
+use crate::{Actual, ActualService, Desired, Limits, Mode, Owner, Quota, Step};
 
 /// What is wrong with a plan that leads from `actual` to `desired`; empty if nothing is.
 pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -> Vec<Violation> {
@@ -26,18 +26,49 @@ pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
         let (plan, desired) = (plan.owner.key.clone(), desired.owner.key.clone());
         violations.push(Violation { step: None, kind: ViolationKind::OtherOwner { plan, desired } });
     }
+    let forbidden = plan.steps.iter().enumerate().filter(|(_, step)| is_left_out(desired, step));
+    let forbidden = forbidden.filter(|(_, step)| !step.is_wait());
+    violations.extend(forbidden.map(|(index, _)| {
+        let kind = ViolationKind::NotInThisMode { mode: desired.mode };
+        Violation { step: Some(index), kind }
+    }));
     let mut state = actual.clone();
     for (index, step) in plan.steps.iter().enumerate() {
-        let view = View { state: &state, desired, limits };
-        let judged = step.kind().judge(&view).err();
-        let mut after = state.clone();
-        apply_step(&mut after, &plan.owner, step);
-        let on_the_way = new_state_violations(actual, &view, &View { state: &after, desired, limits });
-        let kinds = judged.into_iter().chain(on_the_way);
-        violations.extend(kinds.map(|kind| Violation { step: Some(index), kind }));
+        let (kinds, after) = judged(step, &plan.owner, actual, &View { state: &state, desired, limits });
+        violations.extend(kinds.into_iter().map(|kind| Violation { step: Some(index), kind }));
         state = after;
     }
     violations
+}
+
+/// What is wrong with a step, and the state after it.
+pub(crate) fn judged(
+    step: &Step,
+    owner: &Owner,
+    first: &Actual,
+    view: &View,
+) -> (Vec<ViolationKind>, Actual) {
+    let mut kinds: Vec<ViolationKind> = step.kind().judge(view).err().into_iter().collect();
+    let mut after = view.state.clone();
+    apply_step(&mut after, owner, step);
+    kinds.extend(new_state_violations(first, view, &View { state: &after, ..*view }));
+    (kinds, after)
+}
+
+/// Whether the wish's mode leaves a step out: by observing all of them, by upserting those that delete a resource, and what
+/// waits for the end of something. Targets of a group that stays are no resource of their own: they follow the Pods.
+pub(crate) fn is_left_out(desired: &Desired, step: &Step) -> bool {
+    let group_stays = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
+    match desired.mode {
+        Mode::Sync => false,
+        Mode::Observe => true,
+        Mode::Upsert => {
+            if let Step::DeregisterTargets(of) = step {
+                return !group_stays(&of.target_group);
+            }
+            step.takes_away() || step.awaits_removal()
+        }
+    }
 }
 
 /// What must hold of every state on the way, unless it was broken before. More target groups than the limit says are no

@@ -1,5 +1,5 @@
 use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
-use crate::{ActualNetwork, Grace, Owner, Ownership};
+use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,12 +25,20 @@ pub struct Desired {
     /// with all below them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub handovers: BTreeMap<String, Owner>,
+    /// How much of the way there may be gone.
+    #[serde(skip_serializing_if = "is_sync", default)]
+    pub mode: Mode,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
     /// How long what is not wanted any more stays; none: it goes at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grace: Option<Grace>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_sync(mode: &Mode) -> bool {
+    *mode == Mode::Sync
 }
 
 impl Desired {
@@ -43,6 +51,7 @@ impl Desired {
             services: vec![],
             target_groups: vec![],
             handovers: BTreeMap::new(),
+            mode: Mode::default(),
             allowed_networks: BTreeSet::new(),
             grace: None,
         }

@@ -12,6 +12,7 @@ mod check;
 mod desired;
 mod grace;
 mod limits;
+mod mode;
 mod model;
 pub mod names;
 mod outcome;
@@ -27,6 +28,7 @@ pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use grace::{Grace, TAG_UNWANTED, Unwanted, is_marked};
 pub use limits::{LimitOverrides, Limits};
+pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{Failure, Outcome, RefusedTarget, ServiceOutcome};
 pub use owner::{

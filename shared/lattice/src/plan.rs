@@ -23,6 +23,8 @@
 //! changes, and a service whose custom domain changes under the same name. A third is chosen over never getting there:
 //! when old and new target groups together exceed the quota per service, rules that lose theirs answer 500 in between.
 //!
+//! A mode that does not allow everything takes steps away from the whole plan (`withhold`).
+//!
 //! What is not this unit's (`Ownership` other than `Ours`) is never changed. It is used where it fits: a service network,
 //! a VPC association, a listener or a rule that already says what is wanted.
 
@@ -35,6 +37,7 @@ mod rules;
 mod services;
 mod targets;
 mod unwanted;
+mod withhold;
 
 use crate::{Actual, Blocked, Desired, Limits, Owner, Step};
 use draft::Draft;
@@ -76,7 +79,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     services::delete(&mut draft);
     groups::delete(&mut draft);
     networks::delete(&mut draft);
-    draft.finish()
+    withhold::withhold(draft.finish(), desired, actual, limits)
 }
 
 /// Steps in the order in which they are to be done, and what stands in the way of the rest.
@@ -86,6 +89,9 @@ pub struct Plan {
     pub owner: Owner,
     /// Creates and updates in order of dependency, deletes last.
     pub steps: Vec<Step>,
+    /// What would be done too, if the [`Mode`](crate::Mode) allowed it: in order, waits left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub withheld: Vec<Step>,
     /// Wishes that cannot be met; the steps leave them out. Each becomes a condition.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub blocked: Vec<Blocked>,
@@ -114,11 +120,15 @@ impl Plan {
     }
 }
 
-/// A plan in words: one line a step. `+` makes, `~` changes, `-` removes, `…` waits, `!` cannot be done.
+/// A plan in words: one line a step. `+` makes, `~` changes, `-` removes, `…` waits, `!` cannot be done. What is withheld stands
+/// in parentheses.
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         for step in &self.steps {
             writeln!(f, "{step}")?;
+        }
+        for step in &self.withheld {
+            writeln!(f, "({step})")?;
         }
         for blocked in &self.blocked {
             writeln!(f, "! {blocked}")?;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use trellis_aws::ClusterTag;
 use trellis_engine::Rotation;
 use trellis_gateway::Settings;
-use trellis_lattice::{LimitOverrides, Limits};
+use trellis_lattice::{LimitOverrides, Limits, Mode};
 
 /// What is replaced by a person or a tool is away for a second or two, and a deletion is still seen as one.
 const GRACE: Duration = Duration::from_secs(20);
@@ -28,8 +28,8 @@ pub struct WiringSettings {
     pub limits: LimitOverrides,
     /// `TRELLIS_GRACE_SECONDS` (default 20): how long stays what nobody wants any more.
     pub grace: Duration,
-    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none);
-    /// limits as they are where AWS tells nothing.
+    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none), `TRELLIS_MODE`
+    /// (default `sync`), `TRELLIS_LEAVING_CLUSTERS`; limits as they are where AWS tells nothing.
     pub gateway: Settings,
 }
 
@@ -82,6 +82,10 @@ impl WiringSettings {
                 return Err(invalid("TRELLIS_GRACE_SECONDS", &format!("it is no number from 0 to {most}")));
             }
         };
+        let mode = match get("TRELLIS_MODE") {
+            Some(text) => text.parse().map_err(|error| invalid("TRELLIS_MODE", &error))?,
+            None => Mode::default(),
+        };
         let within = match get("TRELLIS_DEEP_LOOK_MINUTES") {
             Some(text) => text.parse().map_err(|error| invalid("TRELLIS_DEEP_LOOK_MINUTES", &error))?,
             None => DEEP_LOOK_MINUTES,
@@ -97,6 +101,7 @@ impl WiringSettings {
                 installation,
                 limits: limits.over(&Limits::default()),
                 allowed_networks,
+                mode,
                 leaving,
                 grace: None,
             },

@@ -167,8 +167,11 @@ mod tests {
         }
 
         fn find(&mut self, names: &[&str]) {
-            let membership =
-                Membership { registration: Registration::Registered, cluster_set: String::new() };
+            let membership = Membership {
+                registration: Registration::Registered,
+                cluster_set: String::new(),
+                mode: trellis_lattice::Mode::Sync,
+            };
             let found = |name: &&str| (id(name), membership.clone());
             self.known.found(self.now, names.iter().map(found).collect());
         }

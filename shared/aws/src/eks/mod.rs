@@ -7,7 +7,7 @@ mod token;
 
 pub use clusters::Clusters;
 pub use registry::{
-    CLUSTER_SET_TAG, ClusterTag, Membership, ParseClusterTagError, RegisteredCluster, Registration, Registry,
-    Unusable,
+    CLUSTER_SET_TAG, ClusterTag, MODE_TAG, Membership, ParseClusterTagError, RegisteredCluster, Registration,
+    Registry, Unusable,
 };
 pub use token::{TokenError, eks_token};

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use trellis_hint::ClusterId;
-use trellis_lattice::Tags;
+use trellis_lattice::{Mode, Tags};
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
 /// The tag that names the set that a cluster is in.
 pub const CLUSTER_SET_TAG: &str = "trellis:cluster-set";
+
+/// The tag that says how much may be done for a cluster: `observe`, `upsert` or `sync`.
+pub const MODE_TAG: &str = "trellis:mode";
 
 /// The tag that registers a cluster.
 ///
@@ -41,6 +44,9 @@ pub struct Membership {
     pub registration: Registration,
     /// The value of [`CLUSTER_SET_TAG`], empty without one.
     pub cluster_set: String,
+    /// The value of [`MODE_TAG`]; everything without one. A value that is no mode lets nothing be done, since somebody who
+    /// wanted less than everything must not get all of it by a slip.
+    pub mode: Mode,
 }
 
 /// Whether a cluster takes part.
@@ -65,7 +71,13 @@ impl ClusterTag {
             value if value == self.value => Registration::Registered,
             _ => return None,
         };
-        Some(Membership { registration, cluster_set: tags.get(CLUSTER_SET_TAG).cloned().unwrap_or_default() })
+        let mode = tags.get(MODE_TAG).map(|text| text.parse::<Mode>());
+        if let Some(Err(error)) = &mode {
+            tracing::warn!(tag = MODE_TAG, %error, "a cluster is only observed");
+        }
+        let mode = mode.map_or(Mode::Sync, |mode| mode.unwrap_or(Mode::Observe));
+        let cluster_set = tags.get(CLUSTER_SET_TAG).cloned().unwrap_or_default();
+        Some(Membership { registration, cluster_set, mode })
     }
 }
 
@@ -210,6 +222,16 @@ mod tests {
         assert_eq!(said("true", None), Some((Registration::Registered, String::new())));
         assert_eq!(said("leaving", Some("staging")), Some((Registration::Leaving, "staging".to_owned())));
         assert_eq!((said("false", None), said("", None)), (None, None));
+        let mode = |text: &str| {
+            let tags = [("trellis:registered", "true"), (MODE_TAG, text)];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            tag.membership(&tags).unwrap().mode
+        };
+        assert_eq!(
+            [mode("observe"), mode("upsert"), mode("sync")],
+            [Mode::Observe, Mode::Upsert, Mode::Sync]
+        );
+        assert_eq!(mode("Upsert"), Mode::Observe, "a slip must not let more be done");
         assert_eq!(tag.membership(&Tags::new()), None);
         for text in ["trellis", "=x", "trellis:registered=leaving"] {
             assert!(text.parse::<ClusterTag>().is_err(), "{text}");

@@ -290,9 +290,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             match found {
                 Ok(None) => continue,
                 Ok(Some(drifted)) => {
+                    let can_be_repaired = drifted.can_be_repaired();
                     report.drifted_count += 1;
                     if report.drifted.len() < UNITS_TOLD_MAX {
                         report.drifted.push(drifted);
+                    }
+                    if !can_be_repaired {
+                        continue;
                     }
                 }
                 Err(error) => {

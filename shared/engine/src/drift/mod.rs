@@ -22,7 +22,7 @@ pub(crate) use unit::object_of;
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::outgoing;
-use crate::{Engine, UnitError, now_ms};
+use crate::{Engine, UnitError};
 use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -37,8 +37,13 @@ const UNITS_TOLD_MAX: usize = 100;
 /// Kinds without which a cluster has no routes at all. Others are a matter of what it uses.
 const NEEDED_KINDS: [Kind; 3] = [Kind::GatewayClass, Kind::Gateway, Kind::HTTPRoute];
 
-/// The Gateways' units that a pass has seen, each with an object to be named by a hint.
-type Networks = BTreeMap<UnitKey, ObjectRef>;
+/// Units without an object, in one pass, that it looks at itself: the look at a cluster finds those that bear the cluster's tag, and
+/// these are mostly the same.
+const ORPHANS_LOOKED_AT_MAX: usize = 50;
+
+/// The units that a pass looks at itself, each with an object to be named by a hint: those of the Gateways, and those that have
+/// something although their object is gone.
+type Own = BTreeMap<UnitKey, ObjectRef>;
 
 impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// Begins a look at each cluster, and looks at the service networks and at what nobody asks for any more. Changes nothing.
@@ -53,8 +58,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let mut report =
             DriftReport { looks: self.begin_looks(&members, millis(now)).await?, ..DriftReport::default() };
         let index = self.index(None).await?;
-        let networks = self.tell_of_clusters(&members, &index, budget, &mut report).await?;
-        self.look_at_networks(&members, &index, networks, budget, &mut report).await?;
+        let own = self.tell_of_clusters(&members, &index, budget, &mut report).await?;
+        self.look_at_own(&members, &index, own, now, budget, &mut report).await?;
         report.calls = self.take_calls().by_operation;
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(report = %serde_json::to_string(&report).unwrap_or_default(), text = %report, "drift report");
@@ -92,8 +97,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         index: &Index,
         budget: Budget,
         report: &mut DriftReport,
-    ) -> Result<Networks, UnitError> {
-        let mut networks = Networks::new();
+    ) -> Result<Own, UnitError> {
+        let mut own = Own::new();
         let all = members.snapshot();
         for (id, facts) in &all.facts {
             if budget.is_over() {
@@ -109,12 +114,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 let units = units_of_cluster(id, &snapshot);
                 let told = state_of(id, &snapshot, index);
                 if told.state == Life::Registered {
-                    let hashes: BTreeSet<UnitKey> = units.keys().cloned().collect();
-                    tell_of_orphans(report, index, |unit| {
-                        unit.cluster() == Some(id) && !hashes.contains(unit)
-                    });
+                    let is_orphan = |unit: &UnitKey| unit.cluster() == Some(id) && !units.contains_key(unit);
+                    tell_of_orphans(report, index, is_orphan);
+                    let orphans = index.holdings().map(|one| &one.unit).filter(|unit| is_orphan(unit));
+                    own.extend(
+                        orphans.take(ORPHANS_LOOKED_AT_MAX).map(|unit| (unit.clone(), object_of(unit))),
+                    );
                 }
-                networks.extend(units.into_iter().filter(|(unit, _)| is_network(unit)));
+                own.extend(units.into_iter().filter(|(unit, _)| is_network(unit)));
                 told
             };
             report.clusters.insert(id.to_string(), told);
@@ -128,28 +135,30 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             tell_of_orphans(report, index, |unit| unit.cluster() == Some(id));
             report.clusters.insert(id.to_string(), ClusterReport::new(id, Life::NotRegistered, None, index));
         }
-        Ok(networks)
+        Ok(own)
     }
 
-    /// Looks in depth at all service networks: there are few, and they belong to no cluster.
-    async fn look_at_networks(
+    /// Looks in depth at all service networks, of which there are few and which belong to no cluster, and at units without an
+    /// object, which may bear no tag of their cluster.
+    async fn look_at_own(
         &self,
         members: &Members<C::Cluster>,
         index: &Index,
-        mut networks: Networks,
+        mut own: Own,
+        now: SystemTime,
         budget: Budget,
         report: &mut DriftReport,
     ) -> Result<(), UnitError> {
-        tell_of_orphans(report, index, |unit| is_network(unit) && !networks.contains_key(unit));
+        tell_of_orphans(report, index, |unit| is_network(unit) && !own.contains_key(unit));
         for arn in &index.nobodys {
             report.orphans.insert(arn.clone(), "bears the owner tag and names no unit".to_owned());
             report.orphans_count += 1;
         }
         for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_network(unit)) {
-            networks.entry(unit.clone()).or_insert_with(|| object_of(unit));
+            own.entry(unit.clone()).or_insert_with(|| object_of(unit));
         }
         let settings = self.settings().await;
-        for (unit, object) in networks {
+        for (unit, object) in own {
             if budget.is_over() {
                 report.left_out.push(unit.to_string());
                 continue;
@@ -162,8 +171,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             match self.look_at_unit(&hint, &snapshot, &settings).await {
                 Ok(None) => {}
                 Ok(Some(drifted)) => {
-                    self.send_in_time(&[outgoing(hint, "drift", &now_ms().to_string())]).await?;
-                    report.hints += 1;
+                    if drifted.can_be_repaired() {
+                        // As the look at its cluster would send it, so that there is one.
+                        self.send_in_time(&[outgoing(hint, "drift", &millis(now).to_string())]).await?;
+                        report.hints += 1;
+                    }
                     report.drifted.push(drifted);
                 }
                 Err(error) => {

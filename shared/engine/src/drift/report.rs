@@ -49,6 +49,16 @@ pub struct Drifted {
     pub steps: Vec<String>,
     /// Statuses that say something else than they should.
     pub statuses: Vec<String>,
+    /// What the plan would do besides, if the mode allowed it. With nothing else, nobody gets a hint for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
+}
+
+impl Drifted {
+    /// Whether a reconcile would change anything.
+    pub(super) fn can_be_repaired(&self) -> bool {
+        !(self.steps.is_empty() && self.statuses.is_empty())
+    }
 }
 
 /// What one look at a cluster found, or one part of it.
@@ -213,6 +223,9 @@ impl Display for DriftReport {
                 one.unit,
                 one.steps.iter().chain(&one.statuses).cloned().collect::<Vec<_>>().join("; ")
             )?;
+            if !one.withheld.is_empty() {
+                writeln!(f, "{}: its mode withholds {}", one.unit, one.withheld.join("; "))?;
+            }
         }
         for (unit, why) in &self.failed {
             writeln!(f, "{unit}: could not be looked at: {why}")?;

@@ -48,11 +48,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
         };
         let statuses: Vec<String> = due.into_iter().map(text).collect();
-        if steps.is_empty() && statuses.is_empty() {
+        let withheld = assessment.plan.iter().flat_map(|plan| &plan.withheld);
+        let withheld: Vec<String> = withheld.map(ToString::to_string).take(STEPS_TOLD_MAX).collect();
+        if steps.is_empty() && statuses.is_empty() && withheld.is_empty() {
             return Ok(None);
         }
         let steps = steps.into_iter().take(STEPS_TOLD_MAX).collect();
-        Ok(Some(Drifted { unit: unit.to_string(), steps, statuses }))
+        Ok(Some(Drifted { unit: unit.to_string(), steps, statuses, withheld }))
     }
 }
 

@@ -4,11 +4,12 @@ use crate::fakes::{Mood, Trouble, World, id};
 use crate::{count, gateway, message, object, route, route_hint, work, worker, world};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trellis_engine::{Engine, Life, LookReport, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
-use trellis_lattice::ResourceKind;
+use trellis_lattice::{Mode, ResourceKind};
 use trellis_ports::{Budget, Message, Owned};
 use trellis_telemetry::Metric;
 
@@ -234,6 +235,35 @@ async fn a_pass_begins_a_look_at_each_cluster_and_tells_what_a_cluster_that_is_n
         text.contains("cluster/lost: not registered; has: 1 services, 1 target groups, 18.25 USD a month"),
         "{text}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_installation_that_observes_reports_what_it_would_do_and_does_nothing() {
+    let world = world();
+    world.route("one", "a");
+    let settings = Settings { installation: "trellis".into(), mode: Mode::Observe, ..Settings::default() };
+    let engine = Arc::new(Engine::new(world.clone(), world.clone(), world.clone(), settings));
+    let worker = Worker::new(Arc::clone(&engine));
+    let ended = work(
+        &worker,
+        vec![
+            message("g", &gateway_hint(), 1),
+            message("r", &route_hint("one", "a"), 1),
+            message("p", &pass("one"), 1),
+        ],
+    )
+    .await;
+    assert_eq!((ended.returned.len(), count(&ended, Metric::UnitsSettled)), (0, 3));
+    let report = engine.drift(SystemTime::now(), Budget::lasting(Duration::from_mins(15))).await.unwrap();
+    assert!(world.state().steps.is_empty() && world.state().later.is_empty());
+    assert_eq!(world.status("one", Kind::HTTPRoute, "a"), serde_json::Value::Null);
+    assert_eq!((report.hints, ended.looks[0].hints), (0, 0), "a hint would change nothing");
+    let route = &ended.looks[0].drifted[0];
+    assert!(
+        route.steps.is_empty() && route.withheld.iter().any(|step| step.starts_with("+ service")),
+        "{route:?}"
+    );
+    assert!(report.to_string().contains("its mode withholds + service network my-hotel"), "{report}");
 }
 
 /// An event of CloudTrail, from the queue that has no groups.

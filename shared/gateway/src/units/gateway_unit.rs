@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::names::label;
 use trellis_lattice::{
-    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Owner, Ownership, Tags,
+    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, Tags,
 };
 
 /// Characters of a service network's name (API model, ServiceNetworkName).
@@ -35,7 +35,7 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
     let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
     let mut gateways = Gateways { scope, name, reports: vec![], unknown: vec![], wishes: BTreeMap::new() };
     for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
-        let wish = gateways.wish(view, cluster, facts, settings, &owner);
+        let wish = gateways.wish_in_mode(view, cluster, facts, settings, &owner);
         gateways.wishes.insert(cluster.clone(), wish);
     }
     let vpc_associations = gateways.vpc_associations(view);
@@ -71,6 +71,28 @@ struct Gateways<'a> {
 }
 
 impl Gateways<'_> {
+    /// What one cluster wants, as far as its mode lets it. One that is only observed, or must lose nothing, keeps what it has as
+    /// one of which nothing is known does.
+    fn wish_in_mode(
+        &mut self,
+        view: &View,
+        cluster: &ClusterId,
+        facts: &ClusterFacts,
+        settings: &Settings,
+        owner: &Owner,
+    ) -> Wish {
+        let told = self.reports.len();
+        let wish = self.wish(view, cluster, facts, settings, owner);
+        match (facts.mode, wish) {
+            (Mode::Observe, _) => {
+                self.reports.truncate(told);
+                Wish::Unknown
+            }
+            (Mode::Upsert, Wish::Nothing) => Wish::Unknown,
+            (Mode::Upsert | Mode::Sync, wish) => wish,
+        }
+    }
+
     /// What one cluster wants; its Gateways are reported on.
     fn wish(
         &mut self,

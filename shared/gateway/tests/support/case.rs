@@ -12,7 +12,7 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Grace, Limits, Outcome, Ownership,
+    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
     RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
 };
 
@@ -67,6 +67,12 @@ pub(crate) struct Case {
     /// The sets of clusters, where they are not the default one.
     #[serde(default)]
     pub(crate) cluster_sets: BTreeMap<String, String>,
+    /// The modes of clusters, where they are stricter than that of the installation.
+    #[serde(default)]
+    pub(crate) modes: BTreeMap<String, Mode>,
+    /// The installation's mode.
+    #[serde(default)]
+    pub(crate) mode: Mode,
     /// Service networks of others that may be used.
     #[serde(default)]
     pub(crate) allowed_networks: BTreeSet<String>,
@@ -148,6 +154,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         installation: "trellis".into(),
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
+        mode: case.mode,
         leaving: BTreeSet::new(),
         grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
     };
@@ -319,6 +326,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
         Actual { services: case.foreign_services.iter().map(foreign).collect(), ..Actual::default() };
     let Some(clusters) = &case.before else { return nothing };
     let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
+    let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
     let beside = beside(&desired, nothing);
     settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))

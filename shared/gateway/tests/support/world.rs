@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use trellis_gateway::{ClusterFacts, ClusterState, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
 use trellis_hint::{ClusterId, Kind, UnitKey};
+use trellis_lattice::Mode;
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -56,7 +57,8 @@ impl World {
         let facts = names.into_iter().map(|name| {
             let state =
                 if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
-            ClusterFacts { state, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
+            let mode = case.modes.get(name).copied().unwrap_or_default();
+            ClusterFacts { state, mode, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
         });
         let facts = facts.collect();
         Self {
@@ -74,6 +76,7 @@ impl World {
             kinds_missing: BTreeMap::new(),
             unregistered: vec![],
             leaving: vec![],
+            modes: BTreeMap::new(),
             ..case.clone()
         };
         for (cluster, objects) in clusters {
@@ -176,6 +179,7 @@ fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> Clus
     ClusterFacts {
         id: cluster(name),
         state: ClusterState::Registered,
+        mode: Mode::Sync,
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
         cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a plan.
 
-use crate::{Ownership, Quota, Status};
+use crate::{Mode, Ownership, Quota, Status};
 use std::fmt::{Display, Formatter};
 
 /// Something that no plan may do.
@@ -21,6 +21,11 @@ pub enum ViolationKind {
         plan: String,
         /// The unit of the wish.
         desired: String,
+    },
+    /// A step does what the wish's mode does not allow.
+    NotInThisMode {
+        /// The mode.
+        mode: Mode,
     },
     /// A step names what is not there.
     NotThere {
@@ -160,6 +165,7 @@ impl Display for ViolationKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OtherOwner { plan, desired } => write!(f, "the plan is of {plan}, the wish of {desired}"),
+            Self::NotInThisMode { mode } => write!(f, "it is not done in mode {mode}"),
             Self::NotThere { what } => write!(f, "{what} is not there"),
             Self::NotOurs { what, ownership } => write!(f, "{what} is not ours but {ownership:?}"),
             Self::NotAllowed { what } => write!(f, "{what} may not be used"),

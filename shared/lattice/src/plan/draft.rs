@@ -54,6 +54,7 @@ impl<'a> Draft<'a> {
         Plan {
             owner: self.desired.owner,
             steps: self.steps,
+            withheld: vec![],
             blocked: self.blocked.into_iter().collect(),
             grace_left,
         }
@@ -188,6 +189,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         services,
         target_groups,
         handovers: _,
+        mode: _,
         allowed_networks: _,
         grace: _,
     } = &mut desired;

@@ -4,7 +4,7 @@ use super::draft::{Draft, is_leaving};
 use super::networks;
 use crate::grace::{is_marked, network_mark, port_mark};
 use crate::{
-    ActualAssociation, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, Grace,
+    ActualAssociation, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, Grace, Mode,
     Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
 };
 use std::collections::BTreeMap;
@@ -18,9 +18,14 @@ struct Markable {
     is_wanted: bool,
 }
 
+/// Where nothing may be deleted at all, nothing has to wait for it.
+fn grace(draft: &Draft) -> Option<Grace> {
+    draft.desired.grace.filter(|_| draft.desired.mode == Mode::Sync)
+}
+
 /// Marks what is unwanted from now on, and takes the mark from what is wanted again.
 pub(super) fn mark(draft: &mut Draft) {
-    let Some(grace) = draft.desired.grace else { return };
+    let Some(grace) = grace(draft) else { return };
     let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
     for Markable { arn, mark, tags: held, is_wanted } in markables(draft) {
         let value = match (is_wanted, grace.judge(&mark, &held)) {
@@ -37,7 +42,7 @@ pub(super) fn mark(draft: &mut Draft) {
 
 /// Seconds until the first of what stays is to go.
 pub(super) fn left(draft: &Draft) -> Option<u64> {
-    let grace = draft.desired.grace?;
+    let grace = grace(draft)?;
     let stays = |mark: &str, tags: &Tags| match grace.judge(mark, tags) {
         Unwanted::Stays(left) => Some(left),
         Unwanted::Goes | Unwanted::IsNews => None,
@@ -52,7 +57,7 @@ pub(super) fn left(draft: &Draft) -> Option<u64> {
 /// Whether something that nobody wants stays for now.
 fn stays(draft: &Draft, mark: &str, tags: &Tags) -> bool {
     let judge = |grace: Grace| grace.judge(mark, tags) != Unwanted::Goes;
-    draft.desired.grace.is_some_and(judge)
+    grace(draft).is_some_and(judge)
 }
 
 /// Whether a service that nobody wants stays for now, with all that is below it.

@@ -24,7 +24,7 @@ fn nothing() -> Desired {
 }
 
 fn found(desired: &Desired, actual: &Actual, steps: Vec<Step>) -> Vec<String> {
-    let plan = Plan { owner: owner(), steps, blocked: vec![], grace_left: None };
+    let plan = Plan { owner: owner(), steps, withheld: vec![], blocked: vec![], grace_left: None };
     let violations = check(&plan, desired, actual, &Limits::default());
     violations.iter().map(ToString::to_string).collect()
 }
@@ -58,6 +58,7 @@ fn a_plan_of_another_owner_is_refused() {
     let plan = Plan {
         owner: Owner { unit: "route-two".into(), key: "route/two".into(), ..owner() },
         steps: vec![],
+        withheld: vec![],
         blocked: vec![],
         grace_left: None,
     };

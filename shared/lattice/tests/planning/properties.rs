@@ -5,9 +5,10 @@ use crate::worlds::{World, shuffled, worlds};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use std::collections::BTreeSet;
 use trellis_lattice::{
-    Actual, ActualListener, ActualService, ActualTargetGroup, Desired, Grace, Ownership, Plan, TAG_UNWANTED,
-    apply_step, check, plan, settle, simulate,
+    Actual, ActualListener, ActualService, ActualTargetGroup, Desired, Grace, Mode, Ownership, Plan,
+    TAG_UNWANTED, apply_step, check, plan, settle, simulate,
 };
 
 /// Worlds per property: enough to meet the rare cases, few enough for the whole to end within seconds.
@@ -122,6 +123,28 @@ proptest! {
         if complete(&straight) && complete(&mended) {
             let (straight, mended) = (essence(&world.desired, &straight), essence(&world.desired, &mended));
             prop_assert_eq!(straight, mended, "after\n{}", cut);
+        }
+    }
+
+    #[test]
+    fn a_mode_does_nothing_that_it_does_not_allow_and_hides_nothing(world in worlds()) {
+        let all = planned(&world);
+        let of_mode = |mode| {
+            let desired = Desired { mode, ..world.desired.clone() };
+            let plan = plan(&desired, &world.actual, &world.limits);
+            (check(&plan, &desired, &world.actual, &world.limits), plan)
+        };
+        let (violations, observed) = of_mode(Mode::Observe);
+        prop_assert!(observed.steps.is_empty() && violations.is_empty());
+        let changes = all.steps.iter().filter(|step| !step.is_wait());
+        prop_assert!(changes.eq(&observed.withheld));
+        let (violations, upserted) = of_mode(Mode::Upsert);
+        prop_assert!(violations.is_empty(), "{:?} in\n{}", violations, upserted);
+        let mut before = world.actual.clone();
+        let mut then = simulate(&world.actual, &upserted);
+        let left: BTreeSet<String> = then.resources_mut().into_iter().map(|one| one.id.clone()).collect();
+        for resource in before.resources_mut() {
+            prop_assert!(left.contains(resource.id), "{} is gone after\n{}", resource.id, upserted);
         }
     }
 

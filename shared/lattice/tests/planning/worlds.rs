@@ -10,7 +10,7 @@ use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
     DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, Limits,
-    ListenerProtocol, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, Tags, TargetGroupConfig,
+    ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, Tags, TargetGroupConfig,
     TargetHealth, WeightedTargetGroup,
 };
 
@@ -177,6 +177,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let all = (network, vpcs, route, allowed, tags(), graces());
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace)| Desired {
         handovers: std::collections::BTreeMap::new(),
+        mode: Mode::Sync,
         owner: owner(),
         grace,
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
