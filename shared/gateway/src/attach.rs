@@ -95,14 +95,8 @@ pub(crate) fn attach(
         attached.iter().flat_map(|one| &one.hostnames).flatten().any(|served| served == hostname)
     };
     isolated.retain(|(hostname, _)| !is_served(hostname));
-    if let (true, Some((hostname, narrower))) = (attached.is_empty(), isolated.first()) {
-        let text = format!(
-            "spec.hostnames: Requests for {} come to the listener {} of {gateway_name}, whose hostname is the narrower one; \
-             attach the route to that listener.",
-            quoted(hostname),
-            quoted(narrower)
-        );
-        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
+    if let (true, Some(isolated)) = (attached.is_empty(), isolated.first()) {
+        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, isolated_text(isolated, &gateway_name));
     }
     if attached.is_empty() {
         let text = format!(
@@ -111,6 +105,15 @@ pub(crate) fn attach(
         return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
     }
     Ok(Taken { attached, isolated })
+}
+
+fn isolated_text((hostname, listener): &(String, String), gateway_name: &str) -> String {
+    format!(
+        "spec.hostnames: Requests for {} come to the listener {} of {gateway_name}, whose hostname is the narrower one; attach \
+         the route to that listener.",
+        quoted(hostname),
+        quoted(listener)
+    )
 }
 
 /// Takes from each listener the hostnames that a narrower listener of the same port has: a request is served by the one

@@ -96,29 +96,8 @@ pub(crate) fn pool(
     let (protocol, protocol_version) = protocol(name, port, asked, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
-    if let Some(first) = left_out.first() {
-        let more = match left_out.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let text = format!(
-            "Service {} has the endpoint {}{more}, which is no address of a VPC and gets no requests; name addresses of the \
-             cluster's VPC",
-            quoted(name),
-            quoted(first)
-        );
-        notes.push(Problem::new(asked.path, text));
-    }
-    if targets.len() > asked.targets_max {
-        let text = format!(
-            "Service {} has {} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, raise the \
-             quota \"Targets per target group\" (L-D71303F3)",
-            quoted(name),
-            targets.len(),
-            asked.targets_max
-        );
-        notes.push(Problem::new(asked.path, text));
-    }
+    notes.extend(left_out_note(name, &left_out, asked));
+    notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
     Ok(Pool {
         cluster: cluster.clone(),
@@ -131,6 +110,35 @@ pub(crate) fn pool(
         export: None,
         is_kept: false,
         gone_since: None,
+    })
+}
+
+/// What is to be told of addresses that no target can have.
+fn left_out_note(name: &str, left_out: &BTreeSet<String>, asked: &Asked) -> Option<Problem> {
+    let first = left_out.first()?;
+    let more = match left_out.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!(
+        "Service {} has the endpoint {}{more}, which is no address of a VPC and gets no requests; name addresses of the \
+         cluster's VPC",
+        quoted(name),
+        quoted(first)
+    );
+    Some(Problem::new(asked.path, text))
+}
+
+/// What is to be told of more endpoints than a target group takes.
+fn too_many_note(name: &str, count: usize, asked: &Asked) -> Option<Problem> {
+    (count > asked.targets_max).then(|| {
+        let text = format!(
+            "Service {} has {count} endpoints, VPC Lattice takes {} in a target group; the rest gets no requests, raise the \
+             quota \"Targets per target group\" (L-D71303F3)",
+            quoted(name),
+            asked.targets_max
+        );
+        Problem::new(asked.path, text)
     })
 }
 

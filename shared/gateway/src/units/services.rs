@@ -227,24 +227,15 @@ fn serve(
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
     let mut name = service_name(view, route, draft, is_leader, &built.services);
-    if let (true, Some(hostname)) = (is_leader, draft.hostname.as_deref()) {
-        let is_there =
-            view.actual.services.iter().any(|one| kept::is_for(one, Some(hostname)) && one.name == name);
-        if !is_there {
-            let ids: BTreeSet<&RouteId> = all.iter().map(|at| &members[*at].claim.route.id).collect();
-            let leading = leaders.iter().map(|at| &members[*at].claim.route.id).collect();
-            let inherited = heirs::inherited(own, others, (&ids, &leading), hostname, &draft.networks);
-            name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
-        }
-        let is_anothers = |service: &&ActualService| {
-            service.name == name
-                && matches!(service.ownership, Ownership::OtherUnit(_))
-                && service.status != Status::DeleteInProgress
-        };
-        if view.actual.services.iter().any(|service| is_anothers(&service)) {
-            // Its unit gives it away as soon as it sees who leads.
-            built.held.push(format!("The service {name} of {hostname} is being given to this route"));
-            return None;
+    if is_leader && draft.hostname.is_some() {
+        let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
+        let expected = (&ids(&all), &ids(leaders));
+        match given_name(view, draft, name, expected, (own, others)) {
+            Ok(given) => name = given,
+            Err(why) => {
+                built.held.push(why);
+                return None;
+            }
         }
     }
     let BuiltService { service, groups, widened, shadowed, kept, .. } =
@@ -288,6 +279,34 @@ fn serve(
             .collect(),
     });
     Some(service)
+}
+
+/// The name under which a leader has a hostname's service, perhaps another route's before; why it has to wait for that.
+fn given_name(
+    view: &View,
+    draft: &ServiceDraft,
+    name: String,
+    (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
+    (own, others): (&Contender, &[Contender]),
+) -> Result<String, String> {
+    let hostname = draft.hostname.as_deref().unwrap_or_default();
+    let is_there =
+        view.actual.services.iter().any(|one| kept::is_for(one, Some(hostname)) && one.name == name);
+    let mut name = name;
+    if !is_there {
+        let inherited = heirs::inherited(own, others, (members, leading), hostname, &draft.networks);
+        name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
+    }
+    let is_anothers = |service: &ActualService| {
+        service.name == name
+            && matches!(service.ownership, Ownership::OtherUnit(_))
+            && service.status != Status::DeleteInProgress
+    };
+    if view.actual.services.iter().any(is_anothers) {
+        // Its unit gives it away as soon as it sees who leads.
+        return Err(format!("The service {name} of {hostname} is being given to this route"));
+    }
+    Ok(name)
 }
 
 /// Whether a service of that name is not there, or may come from another unit.

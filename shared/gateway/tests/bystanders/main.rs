@@ -17,6 +17,9 @@ use tenants::{Made, Tenant, distinct, gateways, route, settings, statuses_of, wo
 /// Cases of each property: less than a minute each.
 const CASES: u32 = 10_000;
 
+/// Cases of the property over statuses, which are dearer and of one piece with the answers.
+const STATUS_CASES: u32 = 1_500;
+
 /// A route that the hand of its user breaks, refuses or takes away.
 #[derive(Debug, Clone, Copy)]
 enum Fall {
@@ -109,18 +112,35 @@ proptest! {
         routes in prop::collection::vec(route(&[Tenant::A, Tenant::B]), 1..4),
     ) {
         let routes = distinct(routes);
-        let own = |one: &Made| one.tenant == Tenant::A;
-        let own_gateways: Vec<Made> = gateways.iter().filter(|one| own(one)).cloned().collect();
-        let own_routes: Vec<Made> = routes.iter().filter(|one| own(one)).cloned().collect();
+        let (own_gateways, own_routes) = (of_a(&gateways), of_a(&routes));
         let (both, alone) = (world(&gateways, &routes), world(&own_gateways, &own_routes));
         let (with, without) = (answers(&both, &routes, &settings()), answers(&alone, &own_routes, &settings()));
         let is_own = |asked: &&Asked| without.of(asked).is_some();
         for asked in asked(&[&with, &without]).iter().filter(is_own) {
             prop_assert_eq!(with.of(asked), without.of(asked), "{:?}", asked);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: STATUS_CASES, ..ProptestConfig::default() })]
+
+    /// Nor do counts, addresses and conditions cross.
+    #[test]
+    fn what_one_tenant_has_changes_no_status_of_another(
+        gateways in gateways(&[Tenant::A, Tenant::B]),
+        routes in prop::collection::vec(route(&[Tenant::A, Tenant::B]), 1..4),
+    ) {
+        let routes = distinct(routes);
+        let (own_gateways, own_routes) = (of_a(&gateways), of_a(&routes));
+        let (both, alone) = (world(&gateways, &routes), world(&own_gateways, &own_routes));
         let of_both = statuses_of(&both, &[&gateways, &routes], "a");
         prop_assert_eq!(of_both, statuses_of(&alone, &[&own_gateways, &own_routes], "a"));
     }
+}
+
+fn of_a(all: &[Made]) -> Vec<Made> {
+    all.iter().filter(|one| one.tenant == Tenant::A).cloned().collect()
 }
 
 /// The worlds are worth something: hostnames are shared, refused and answered.
