@@ -140,6 +140,11 @@ pub(crate) fn wanting(tags: &Tags) -> impl Iterator<Item = (String, ClusterId)> 
     marks.filter_map(|(tag, cluster)| Some((tag.clone(), cluster.parse().ok()?)))
 }
 
+/// Whether a tag is one of [`wanted_by`].
+pub(crate) fn is_mark(key: &str) -> bool {
+    key.starts_with(TAG_WANTED_BY)
+}
+
 /// The cluster that a resource with these tags was made for, of the scope that it is in.
 pub(crate) fn maker(scope: &Scope, tags: &Tags) -> Option<ClusterId> {
     let mut parts = tags.get(TAG_MANAGED_BY)?.split('/');

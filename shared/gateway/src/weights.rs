@@ -7,7 +7,7 @@ const WEIGHT_MAX: u128 = 999;
 const SCALE: u128 = 720_720;
 
 /// One weight for each pool of each backend: `(weight of the backend, number of its pools)`. The pools of one backend
-/// share its weight. What is positive stays positive; shares differ from the exact ones by rounding at 1/999 only.
+/// share its weight; one without any changes nobody's. What is positive stays positive; shares differ from the exact ones by rounding at 1/999 only.
 pub(crate) fn shares(backends: &[(u32, usize)]) -> Vec<u16> {
     let exact: Vec<u128> = backends
         .iter()
@@ -22,6 +22,7 @@ pub(crate) fn shares(backends: &[(u32, usize)]) -> Vec<u16> {
     // Weights that fit are the user's own wherever that is possible: they are what he will look for in the console.
     let own: Option<Vec<u16>> = backends
         .iter()
+        .filter(|(_, pools)| *pools > 0)
         .map(|(weight, pools)| {
             (*pools == 1 && u128::from(*weight) <= WEIGHT_MAX).then(|| u16::try_from(*weight).ok())?
         })
@@ -49,6 +50,7 @@ mod tests {
     fn weights_that_fit_stay_as_they_are() {
         assert_eq!(shares(&[(10, 1), (90, 1)]), [10, 90]);
         assert_eq!(shares(&[(0, 1), (1, 1)]), [0, 1]);
+        assert_eq!(shares(&[(10, 1), (90, 0)]), [10]);
     }
 
     #[test]

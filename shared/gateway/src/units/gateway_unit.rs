@@ -147,6 +147,10 @@ impl Gateways<'_> {
                 }
             }
             if let Some(association) = wanted.get_mut(&held.vpc) {
+                if self.was_made_for_an_unknown(&held.tags) {
+                    let marks = std::mem::replace(&mut association.tags, held.tags.clone());
+                    association.tags.extend(marks.into_iter().filter(|(key, _)| naming::is_mark(key)));
+                }
                 association.tags.extend(given_up.into_iter().map(|mark| (mark, String::new())));
             }
         }
@@ -167,15 +171,20 @@ impl Gateways<'_> {
         let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
         let held = view.actual.networks.iter().find(ours);
         let kept = held.filter(|held| {
-            let is_unknown =
-                |cluster: &ClusterId| matches!(self.wishes.get(cluster), None | Some(Wish::Unknown));
-            let first = naming::maker(self.scope, &held.tags);
             !associations.is_empty()
-                || first.is_some_and(|first| is_unknown(&first))
+                || self.was_made_for_an_unknown(&held.tags)
                 || self.wishes.values().any(|wish| matches!(wish, Wish::Unknown))
         });
-        let tags = wanted.or_else(|| kept.map(|held| held.tags.clone()))?;
+        let as_it_is =
+            held.filter(|held| self.was_made_for_an_unknown(&held.tags)).map(|held| held.tags.clone());
+        let tags = as_it_is.or(wanted).or_else(|| kept.map(|held| held.tags.clone()))?;
         Some(DesiredNetwork { name: self.name.to_owned(), tags })
+    }
+
+    /// Whether nothing is known of the cluster that a resource with these tags was made for: then they stay.
+    fn was_made_for_an_unknown(&self, tags: &Tags) -> bool {
+        let is_unknown = |maker: &ClusterId| matches!(self.wishes.get(maker), None | Some(Wish::Unknown));
+        naming::maker(self.scope, tags).is_some_and(|maker| is_unknown(&maker))
     }
 }
 

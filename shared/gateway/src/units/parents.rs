@@ -52,9 +52,10 @@ fn attach_to(
     reference: &ParentRef,
     gateway: &Value,
 ) -> Result<Vec<Attached>, Refusal> {
+    // That nobody can read what its Gateway says is no refusal: the route keeps what it has.
     let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
-        let text = format!("Gateway {}/{} cannot be read: {problem}", reference.namespace, reference.name);
-        Refusal::Condition(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))
+        let (namespace, name) = (&reference.namespace, &reference.name);
+        Refusal::Unknown(format!("Gateway {namespace}/{name} cannot be read: {problem}"))
     })?;
     attach(view, route, reference, &judged)
 }
