@@ -70,6 +70,13 @@ unit: ## Unit, golden and property tests of all crates
 	@$(CARGO) test --no-run --workspace --locked --quiet
 	cargo test --workspace --locked --quiet
 
+# Seeds 0 to SEEDS-1; two cores run about fifty a second.
+.PHONY: sim
+sim: SEEDS = 10000
+sim: ## Many seeds of the simulation (SEEDS=n), in an optimised build
+	@cargo test --profile sim --locked --quiet -p trellis-engine --test simulation --no-run
+	TRELLIS_SEEDS=$(SEEDS) cargo test --profile sim --locked --quiet -p trellis-engine --test simulation once -- --nocapture
+
 .PHONY: test-cluster
 test-cluster: ## Tests of the test cluster's own code
 	@cd tests/cluster && $(GO_FLAGS) go test ./...

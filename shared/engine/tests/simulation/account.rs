@@ -39,6 +39,10 @@ pub(crate) struct Account {
     /// When a listener or a rule of a service was changed last, by the service's name.
     moved: BTreeMap<String, u64>,
     older: VecDeque<Arc<State>>,
+    /// Last numbers of addresses that are no targets here.
+    refused: BTreeSet<u32>,
+    /// How many target groups there may be.
+    quota: Option<usize>,
 }
 
 impl Account {
@@ -77,6 +81,39 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// From now on some addresses are refused, and more target groups than that.
+    pub(crate) fn refuse(&mut self, addresses: BTreeSet<u32>, quota: Option<usize>) {
+        (self.refused, self.quota) = (addresses, quota);
+    }
+
+    /// There is room for any number of target groups.
+    pub(crate) fn raise_quota(&mut self) {
+        self.quota = None;
+    }
+
+    /// Whether that address can be no target.
+    pub(crate) fn refuses(&self, ip: &str) -> bool {
+        let last = ip.rsplit('.').next().and_then(|last| last.parse().ok());
+        last.is_some_and(|last| self.refused.contains(&last))
+    }
+
+    /// Whether a drift report's step only registers targets that are refused.
+    pub(crate) fn are_refused(&self, step: &str) -> bool {
+        let targets = step.strip_prefix("+ targets of ").and_then(|rest| rest.split_once(' '));
+        targets.is_some_and(|(_, targets)| {
+            targets
+                .split([',', ' '])
+                .filter(|one| !one.is_empty())
+                .all(|one| one.rsplit_once(':').is_some_and(|(ip, _)| self.refuses(ip)))
+        })
+    }
+
+    /// Why a step is refused until a person helps.
+    pub(crate) fn quota_for(&self, step: &Step) -> Option<&'static str> {
+        let full = self.quota.is_some_and(|quota| self.state.target_groups.len() >= quota);
+        (full && matches!(step, Step::CreateTargetGroup(_))).then_some("the quota of target groups is met")
     }
 
     /// The data plane has followed.
@@ -169,14 +206,12 @@ impl Account {
         .collect()
     }
 
-    /// Whatever of this installation is left, associations too.
-    pub(crate) fn left_of(&self, installation: &str) -> Vec<String> {
+    /// Whatever of this installation is there, associations too, by ARN with its tags.
+    pub(crate) fn standing_of(&self, installation: &str) -> Vec<(String, &Tags)> {
         let mut state = self.state.clone();
         let arns = state.resources_mut().into_iter().map(|one| one.arn.clone());
-        let ours = |arn: &String| {
-            self.tags.get(arn).and_then(|tags| tags.get(TAG_OWNER)).is_some_and(|o| o == installation)
-        };
-        arns.filter(ours).collect()
+        let tagged = arns.filter_map(|arn| self.tags.get(&arn).map(|tags| (arn, tags)));
+        tagged.filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation)).collect()
     }
 
     /// Everything that is not this installation's, with all below it, as text.

@@ -4,7 +4,8 @@ use crate::sim::Sandbox;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trellis_gateway::{ClusterFacts, ObjectKey, Read, StatusPatch};
+use std::time::Duration;
+use trellis_gateway::{ClusterFacts, ClusterState, ObjectKey, Read, StatusPatch};
 use trellis_hint::Kind;
 use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
 
@@ -22,20 +23,32 @@ pub(crate) enum Outage {
     Unregistered,
     /// Its API server takes requests and never answers.
     Hanging,
+    /// Its API server answers every request after so many seconds.
+    Slow(u64),
+    /// Its API server lets nobody read: registered before its rights were granted.
+    ForbidsReads,
+    /// It serves none of the custom kinds: registered before they were installed.
+    HalfInstalled,
     /// Its API server lets nobody write a status.
     TakesNoStatus,
 }
 
+/// Kinds whose definitions can be away.
+pub(crate) const CUSTOM: [Kind; 4] =
+    [Kind::Gateway, Kind::HTTPRoute, Kind::ServiceExport, Kind::ServiceImport];
+
 /// One cluster.
 pub(crate) struct ApiServer {
-    pub(crate) facts: ClusterFacts,
+    facts: ClusterFacts,
+    /// Whether a person takes it out.
+    pub(crate) leaving: bool,
     pub(crate) objects: BTreeMap<ObjectKey, Value>,
     /// With the moment since when.
     pub(crate) outage: Option<(Outage, u64)>,
     /// Kinds that are not served, with the moment since when.
     pub(crate) kinds_missing: BTreeMap<Kind, u64>,
-    /// The moment of each object's last edit.
-    pub(crate) edited: BTreeMap<ObjectKey, u64>,
+    /// The moment of the last edit of an object, and of a person's last word on the cluster.
+    pub(crate) edited: u64,
     version: u64,
 }
 
@@ -43,12 +56,34 @@ impl ApiServer {
     pub(crate) fn new(facts: ClusterFacts) -> Self {
         Self {
             facts,
+            leaving: false,
             objects: BTreeMap::new(),
             outage: None,
             kinds_missing: BTreeMap::new(),
-            edited: BTreeMap::new(),
+            edited: 0,
             version: 0,
         }
+    }
+
+    /// What EKS tells of the cluster.
+    pub(crate) fn facts(&self) -> ClusterFacts {
+        let state = if self.leaving { ClusterState::Leaving } else { ClusterState::Registered };
+        ClusterFacts { state, ..self.facts.clone() }
+    }
+
+    /// Whether the cluster is in that state.
+    pub(crate) fn is(&self, outage: Outage) -> bool {
+        self.outage.is_some_and(|(is, _)| is == outage)
+    }
+
+    /// Whether its answers take time.
+    pub(crate) fn takes_time(&self) -> bool {
+        matches!(self.outage, Some((Outage::Hanging | Outage::Slow(_), _)))
+    }
+
+    fn serves(&self, kind: Kind) -> bool {
+        let is_missing = self.is(Outage::HalfInstalled) && CUSTOM.contains(&kind);
+        !is_missing && !self.kinds_missing.contains_key(&kind)
     }
 
     /// The object as the API server would store it: its bookkeeping continued, its status kept.
@@ -72,7 +107,7 @@ impl ApiServer {
     /// Stores what was admitted, or removes what was deleted.
     pub(crate) fn store(&mut self, key: &ObjectKey, object: Option<Value>, moment: u64) {
         self.version += 1;
-        self.edited.insert(key.clone(), moment);
+        self.edited = moment;
         match object {
             Some(mut object) => {
                 object["metadata"]["resourceVersion"] = json!(self.version.to_string());
@@ -90,8 +125,11 @@ impl ApiServer {
         if matches!(self.outage, Some((Outage::Unreachable | Outage::Unusable, _))) {
             return Err(CallError::new(ErrorClass::NoAnswer, "no connection"));
         }
+        if self.is(Outage::ForbidsReads) {
+            return Err(CallError::new(ErrorClass::Terminal, "the API server forbids to read"));
+        }
         let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
-        if self.kinds_missing.contains_key(kind) {
+        if !self.serves(*kind) {
             return Ok(Answer::KindMissing);
         }
         let fits = |(key, object): &(&ObjectKey, &Value)| match read {
@@ -111,7 +149,7 @@ impl ApiServer {
     fn patch(&mut self, patch: &StatusPatch) -> PatchOutcome {
         let key =
             ObjectKey { kind: patch.kind, namespace: patch.namespace.clone(), name: patch.name.clone() };
-        if self.kinds_missing.contains_key(&patch.kind) {
+        if !self.serves(patch.kind) {
             return PatchOutcome::Gone;
         }
         let Some(object) = self.objects.get_mut(&key) else { return PatchOutcome::Gone };
@@ -154,8 +192,10 @@ impl Client {
     async fn ask(&self) {
         self.sandbox.pause().await;
         let outage = self.sandbox.state().clusters[&self.name].outage;
-        if matches!(outage, Some((Outage::Hanging, _))) {
-            std::future::pending::<()>().await;
+        match outage {
+            Some((Outage::Hanging, _)) => std::future::pending().await,
+            Some((Outage::Slow(seconds), _)) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            _ => {}
         }
     }
 }
@@ -226,7 +266,7 @@ impl Clusters for Clients {
                 Some((Outage::Unregistered, _)) => continue,
                 Some((Outage::Unusable, _)) => Err("EKS tells no endpoint".to_owned()),
                 _ => {
-                    fleet.facts.push(cluster.facts.clone());
+                    fleet.facts.push(cluster.facts());
                     Ok(Arc::new(Client { sandbox: Arc::clone(&self.0), name: name.clone() }))
                 }
             };

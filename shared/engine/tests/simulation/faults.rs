@@ -12,24 +12,39 @@ pub(crate) struct Faults {
     pub(crate) stale: bool,
     /// Unobserved states: what happened and nobody was told of.
     pub(crate) unobserved: bool,
-    /// Clusters that take requests and never answer, or that take no status.
+    /// Clusters that take requests and never answer, or late, or refuse to be read, or are half installed, or take no
+    /// status.
     pub(crate) silent: bool,
+    /// VPC Lattice refuses some targets, and more target groups than a quota allows.
+    pub(crate) refusing: bool,
+    /// Persons take clusters out, and back in.
+    pub(crate) leaving: bool,
+    /// Somebody who may send to the queue forges hints.
+    pub(crate) hostile: bool,
 }
 
 impl Faults {
-    /// All combinations in turn.
+    /// All combinations in turn. In a quarter of the seeds hints tell of all that happens, so that nothing is left to a
+    /// drift pass.
     pub(crate) fn of(seed: u64) -> Self {
+        let has = |bit: u64| seed & bit != 0;
+        if has(16) && has(32) {
+            return Self { intermediate: has(1), hostile: has(2), ..Self::default() };
+        }
         Self {
-            intermediate: seed & 1 != 0,
-            stale: seed & 2 != 0,
-            unobserved: seed & 4 != 0,
-            silent: seed & 8 != 0,
+            intermediate: has(1),
+            stale: has(2),
+            unobserved: has(4),
+            silent: has(8),
+            refusing: has(16),
+            leaving: has(32),
+            hostile: has(64),
         }
     }
 
     /// Whether hints tell of all that happens, and reads of all that is.
     pub(crate) fn all_is_told(self) -> bool {
-        !self.stale && !self.unobserved && !self.silent
+        !(self.stale || self.unobserved || self.silent || self.refusing || self.leaving)
     }
 
     fn when(on: bool, percent: u32) -> u32 {
@@ -84,6 +99,21 @@ impl Faults {
     /// A hint comes late.
     pub(crate) fn hint_late(self) -> u32 {
         Self::when(self.unobserved, 20)
+    }
+
+    /// A hint overtakes another of its group.
+    pub(crate) fn hint_overtakes(self) -> u32 {
+        Self::when(self.unobserved, 20)
+    }
+
+    /// A forged message comes, in a round.
+    pub(crate) fn forged(self) -> u32 {
+        Self::when(self.hostile, 60)
+    }
+
+    /// A person takes a cluster out or back in, in a round.
+    pub(crate) fn person(self) -> u32 {
+        Self::when(self.leaving, 10)
     }
 
     /// The acknowledgement of a message is lost.

@@ -1,6 +1,7 @@
 //! VPC Lattice as the engine sees it: inspections of one unit, plans applied step by step.
 
 use crate::judge;
+use crate::laws;
 use crate::resource::{self, Known, Scene, Standing};
 use crate::sim::{Sandbox, State};
 use std::collections::BTreeSet;
@@ -9,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, ServiceOutcome, Status, Step,
-    Tags, names,
+    Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, RefusedTarget, RegisterTargets,
+    ServiceOutcome, Status, Step, Tags, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -30,8 +31,11 @@ impl Lattice for LatticeModel {
         _: SystemTime,
     ) -> Result<Actual, CallError> {
         self.0.pause().await;
-        let actual = {
+        let mut actual = {
             let mut state = self.0.state();
+            if self.0.works_on_batches {
+                laws::is_not_delayed(&mut state, &desired.owner.key);
+            }
             fail(&mut state, "ListServices")?;
             let all = listing(&mut state, &desired.owner);
             // Services and target groups are listed by different calls.
@@ -39,6 +43,7 @@ impl Lattice for LatticeModel {
             let all = Actual { target_groups: groups.target_groups, ..all };
             inspected(desired, service_names, all)
         };
+        actual.refused = self.believed_refusals(desired, &actual);
         self.0.pause().await;
         Ok(actual)
     }
@@ -51,6 +56,10 @@ impl Lattice for LatticeModel {
         progress: &watch::Sender<Outcome>,
     ) -> Applied {
         let (mut known, mut done, mut end) = (Known::of(actual), 0, End::Complete);
+        known.refused = actual.refused.iter().cloned().collect();
+        if !plan.steps.is_empty() {
+            laws::begins_steps(&mut self.0.state(), &plan.owner.key);
+        }
         for step in &plan.steps {
             if step.is_wait() {
                 progress.send_replace(self.outcome(plan, &known));
@@ -74,6 +83,7 @@ impl Lattice for LatticeModel {
                 }
             }
         }
+        laws::ends_steps(&mut self.0.state(), &plan.owner.key, &end);
         self.0.pause().await;
         let mut outcome = self.outcome(plan, &known);
         match &end {
@@ -114,7 +124,12 @@ impl LatticeModel {
             state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
             return Err(CallError::new(ErrorClass::Stale, why));
         }
+        if let Some(why) = state.account.quota_for(step) {
+            state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
+            return Err(CallError::new(ErrorClass::Terminal, why));
+        }
         judge::step(&mut state, &plan.owner, step, &view);
+        let Some(step) = &self.taken(&mut state, step, &view, known) else { return Ok(None) };
         state.tell(format!("do {}: {step}", plan.owner.key));
         state.lattice_writes += 1;
         let failure = state.faults.ends_in_failure();
@@ -127,6 +142,37 @@ impl LatticeModel {
             return Err(CallError::new(class, "no answer in time"));
         }
         Ok(None)
+    }
+
+    /// The step without the targets that VPC Lattice refuses; nothing if none is left. The refused ones are remembered.
+    fn taken(&self, state: &mut State, step: &Step, view: &Actual, known: &mut Known) -> Option<Step> {
+        let Step::RegisterTargets(RegisterTargets { target_group, targets }) = step else {
+            return Some(step.clone());
+        };
+        let (refused, taken): (BTreeSet<_>, BTreeSet<_>) =
+            targets.iter().cloned().partition(|target| state.account.refuses(&target.ip));
+        let arn = view.target_groups.iter().find(|one| one.name == *target_group).map(|one| one.arn.clone());
+        for target in refused {
+            let text = format!("{} is no address of the VPC", target.ip);
+            let (target_group, code) = (target_group.clone(), "UnsupportedTarget".to_owned());
+            let refusal = RefusedTarget { target_group, target, code, message: text };
+            self.0.remember_refusal(arn.as_deref().unwrap_or_default(), &refusal, state.now);
+            known.refused.insert(refusal);
+        }
+        let register = RegisterTargets { target_group: target_group.clone(), targets: taken };
+        (!register.targets.is_empty()).then_some(Step::RegisterTargets(register))
+    }
+
+    /// Wanted targets of which this function has learnt a while ago that they are refused.
+    fn believed_refusals(&self, desired: &Desired, actual: &Actual) -> Vec<RefusedTarget> {
+        let now = self.0.state().now;
+        let mut all = vec![];
+        for group in &actual.target_groups {
+            let wanted = desired.target_groups.iter().filter(|wanted| wanted.name == group.name);
+            let targets = wanted.flat_map(|wanted| &wanted.targets);
+            all.extend(targets.filter_map(|target| self.0.refusal(&group.arn, target, now)));
+        }
+        all
     }
 
     /// Lets the time of short waits pass, and puts long ones off.
@@ -168,7 +214,7 @@ impl LatticeModel {
                 .map(|one| (one.name.clone(), one.arn.clone()))
                 .collect(),
             blocked: plan.blocked.clone(),
-            refused: vec![],
+            refused: known.refused.iter().cloned().collect(),
             waiting: None,
             failure: None,
         }
@@ -196,7 +242,7 @@ fn listing(state: &mut State, owner: &Owner) -> Actual {
 }
 
 /// What the client for the real VPC Lattice reads for a unit, of all there is.
-fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
+pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
     let unit: Option<UnitKey> = desired.owner.key.parse().ok();
     if let Some(UnitKey::Gateway { name, .. }) = unit {
         return inspected_network(desired, &name, all);

@@ -1,4 +1,4 @@
-//! The guide's objects in two clusters, each in a few variants.
+//! The guide's objects in three clusters, each in a few variants.
 
 use serde_json::{Value, json};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey};
@@ -8,6 +8,8 @@ use trellis_lattice::names::short_hash;
 
 pub(crate) const ONE: &str = "trellis-one";
 pub(crate) const TWO: &str = "trellis-two";
+/// In the second one's VPC.
+pub(crate) const THREE: &str = "trellis-three";
 
 /// The account and Region of everything.
 pub(crate) const SCOPE: &str = "000000000000/us-west-2";
@@ -27,9 +29,10 @@ pub(crate) fn owner(installation: &str, unit: &str) -> Owner {
 /// Variants that each object has.
 pub(crate) const VARIANTS: u32 = 4;
 
-/// The two clusters.
-pub(crate) fn clusters() -> [ClusterFacts; 2] {
-    [(ONE, "vpc-0a1b2c3d4e5f60001"), (TWO, "vpc-0a1b2c3d4e5f60002")]
+/// The clusters.
+pub(crate) fn clusters() -> [ClusterFacts; 3] {
+    let (first, second) = ("vpc-0a1b2c3d4e5f60001", "vpc-0a1b2c3d4e5f60002");
+    [(ONE, first), (TWO, second), (THREE, second)]
         .map(|(name, vpc)| ClusterFacts::registered(cluster(name), vpc))
 }
 
@@ -64,6 +67,14 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (TWO, Kind::ServiceExport, "default", "inventory-ver2"),
         // Wants the very Lattice service name of the first cluster's route.
         (TWO, Kind::HTTPRoute, "default", "inventory"),
+        (THREE, Kind::GatewayClass, "", "amazon-vpc-lattice"),
+        (THREE, Kind::Namespace, "", "default"),
+        (THREE, Kind::Gateway, "default", "my-hotel"),
+        (THREE, Kind::Service, "default", "inventory-ver2"),
+        (THREE, Kind::EndpointSlice, "default", "inventory-ver2-a"),
+        (THREE, Kind::ServiceExport, "default", "inventory-ver2"),
+        (THREE, Kind::ServiceImport, "default", "inventory-ver2"),
+        (THREE, Kind::HTTPRoute, "default", "ledger"),
     ];
     let key = |kind, namespace: &str, name: &str| ObjectKey {
         kind,
@@ -135,7 +146,12 @@ fn slice(object: &mut Value, cluster: &str, name: &str, variant: u32) {
     object["metadata"]["labels"] = json!({"kubernetes.io/service-name": service});
     object["addressType"] = json!("IPv4");
     object["ports"] = json!([{"port": 8090, "protocol": "TCP"}]);
-    let base = service.bytes().map(u32::from).sum::<u32>() % 100 + if cluster == ONE { 0 } else { 100 };
+    let of_cluster = match cluster {
+        ONE => 0,
+        TWO => 60,
+        _ => 120,
+    };
+    let base = service.bytes().map(u32::from).sum::<u32>() % 100 + of_cluster;
     let first = if half == "a" { 10 } else { 20 };
     let endpoints: Vec<Value> = (0..=variant % 3)
         .map(|n| json!({"addresses": [format!("10.0.{base}.{}", first + n + variant)], "conditions": {"ready": n != 2}}))
@@ -186,7 +202,10 @@ fn route(cluster: &str, name: &str, variant: u32) -> Value {
             }
             vec![rule(if variant == 2 { "/front" } else { "/" }, vec![backend("review", 1)])]
         }
-        _ => vec![rule("/", vec![backend("inventory-ver2", 1 + variant)])],
+        (TWO, _, _) => vec![rule("/", vec![backend("inventory-ver2", 1 + variant)])],
+        // Both what the cluster has and what both export.
+        (_, _, 0) => vec![rule("/", vec![import(1)])],
+        _ => vec![rule("/", vec![backend("inventory-ver2", 1), import(variant)])],
     };
     json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
 }

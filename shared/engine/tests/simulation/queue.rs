@@ -23,7 +23,7 @@ pub(crate) const LATER: &str = "(later)";
 #[derive(Debug, Clone)]
 struct Stored {
     id: u64,
-    hint: Hint,
+    body: String,
     receives: u32,
     sent_at: u64,
     visible_at: u64,
@@ -47,19 +47,41 @@ impl Queues {
         if self.seen.insert(outgoing.deduplication_id.clone(), now).is_some() {
             return;
         }
-        let stored = self.stored(&outgoing.hint, now, delay_s);
+        let stored = self.stored(outgoing.hint.body(), now, delay_s);
         self.groups.entry(outgoing.hint.unit.group_id()).or_default().push_back(stored);
     }
 
     fn send_later(&mut self, hint: &Hint, now: u64, delay_s: u64) {
-        let stored = self.stored(hint, now, delay_s);
+        let stored = self.stored(hint.body(), now, delay_s);
         self.later.push(stored);
     }
 
-    fn stored(&mut self, hint: &Hint, now: u64, delay_s: u64) -> Stored {
+    /// A message that did not come from the functions or the webhook.
+    pub(crate) fn forge(&mut self, group: &str, body: String, now: u64) {
+        let stored = self.stored(body, now, 0);
+        self.groups.entry(group.to_owned()).or_default().push_back(stored);
+    }
+
+    fn stored(&mut self, body: String, now: u64, delay_s: u64) -> Stored {
         self.next += 1;
         self.sent += 1;
-        Stored { id: self.next, hint: hint.clone(), receives: 0, sent_at: now, visible_at: now + delay_s }
+        Stored { id: self.next, body, receives: 0, sent_at: now, visible_at: now + delay_s }
+    }
+
+    /// The last message of a group overtakes the one before, if that is not in flight.
+    pub(crate) fn swap_last(&mut self, group: &str) {
+        if let Some(messages) = self.groups.get_mut(group)
+            && let Some(before) = messages.len().checked_sub(2)
+            && messages[before].receives == 0
+        {
+            messages.swap(before, before + 1);
+        }
+    }
+
+    /// Whether any message for that unit is still to come.
+    pub(crate) fn holds(&self, unit: &str) -> bool {
+        let mut all = self.groups.values().flatten().chain(&self.later);
+        all.any(|one| Hint::parse(&one.body).is_ok_and(|hint| hint.unit.to_string() == unit))
     }
 
     /// Groups whose first message can be received, and [`LATER`] if there is one for later whose time has come.
@@ -114,7 +136,7 @@ fn given_out(message: &mut Stored, group: Option<&str>, now: u64) -> Message {
         id: message.id.to_string(),
         receipt_handle: message.id.to_string(),
         group: group.map(str::to_owned),
-        body: message.hint.body(),
+        body: message.body.clone(),
         receives: message.receives,
         sent: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(message.sent_at)),
     }

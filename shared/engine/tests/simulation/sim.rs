@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::api::ApiServer;
 use crate::faults::Faults;
+use crate::laws::{Clock, Ended};
 use crate::queue::Queues;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -10,9 +11,13 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
+use trellis_lattice::{RefusedTarget, Target};
 
-/// Lines of the trace that are shown when a seed fails.
-const TRACE_SHOWN: usize = 400;
+/// Seconds for which a function remembers that a target is refused.
+const REFUSED_S: u64 = 600;
+
+/// Lines of the trace that are shown when a seed fails; `TRELLIS_TRACE` sets another number.
+const TRACE_SHOWN: usize = 60;
 
 /// What all ports of one seed share. One thread only; the lock is for the ports' `Send`.
 pub(crate) struct Sim(Mutex<State>);
@@ -29,6 +34,10 @@ pub(crate) struct State {
     pub(crate) queue: Queues,
     /// Units at work, with the moment at which they began.
     pub(crate) at_work: BTreeMap<String, u64>,
+    /// Units of the batches that run, each with what it may wait for.
+    pub(crate) clocks: BTreeMap<String, Clock>,
+    /// How the steps of units ended that had any, the last time.
+    pub(crate) ended: BTreeMap<String, Ended>,
     /// Writes that had an effect.
     pub(crate) lattice_writes: usize,
     pub(crate) status_writes: usize,
@@ -48,6 +57,8 @@ impl Sim {
             account: Account::default(),
             queue: Queues::default(),
             at_work: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            ended: BTreeMap::new(),
             lattice_writes: 0,
             status_writes: 0,
             violations: vec![],
@@ -75,14 +86,24 @@ impl Sim {
 /// One warm function. All that it asks goes through here, so it can be cut off at any call.
 pub(crate) struct Sandbox {
     pub(crate) sim: Arc<Sim>,
+    /// Whether its inspections belong to a batch.
+    pub(crate) works_on_batches: bool,
     /// Calls until the crash, if there is one.
     crash_in: Mutex<Option<u32>>,
     crashed: Mutex<Arc<Notify>>,
+    /// By the target group's ARN, with the second.
+    refusals: Mutex<BTreeMap<(String, Target), (u64, RefusedTarget)>>,
 }
 
 impl Sandbox {
-    pub(crate) fn new(sim: &Arc<Sim>) -> Arc<Self> {
-        Arc::new(Self { sim: Arc::clone(sim), crash_in: Mutex::new(None), crashed: Mutex::default() })
+    pub(crate) fn new(sim: &Arc<Sim>, works_on_batches: bool) -> Arc<Self> {
+        Arc::new(Self {
+            sim: Arc::clone(sim),
+            works_on_batches,
+            crash_in: Mutex::new(None),
+            crashed: Mutex::default(),
+            refusals: Mutex::default(),
+        })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -101,6 +122,17 @@ impl Sandbox {
         };
         *self.crash_in.lock().unwrap() = None;
         ended
+    }
+
+    pub(crate) fn remember_refusal(&self, group_arn: &str, refused: &RefusedTarget, now: u64) {
+        let key = (group_arn.to_owned(), refused.target.clone());
+        self.refusals.lock().unwrap().insert(key, (now, refused.clone()));
+    }
+
+    pub(crate) fn refusal(&self, group_arn: &str, target: &Target, now: u64) -> Option<RefusedTarget> {
+        let all = self.refusals.lock().unwrap();
+        let (at, refused) = all.get(&(group_arn.to_owned(), target.clone()))?;
+        (now < at + REFUSED_S).then(|| refused.clone())
     }
 
     /// The place where a call waits for its answer: others go on meanwhile, and a crash may come.
@@ -133,11 +165,22 @@ impl State {
         self.violations.push(what);
     }
 
+    /// How much was told.
+    pub(crate) fn lines(&self) -> usize {
+        self.trace.len()
+    }
+
+    /// The steps that were done since so much was told.
+    pub(crate) fn done_since(&self, lines: usize) -> Vec<String> {
+        self.trace[lines..].iter().filter(|line| line.contains(" do ")).cloned().collect()
+    }
+
     /// The last lines of what happened, up to the first violation if there is one.
     pub(crate) fn story(&self) -> String {
         let first = self.trace.iter().position(|line| line.contains("VIOLATION"));
         let end = first.map_or(self.trace.len(), |at| at + 1);
-        self.trace[end.saturating_sub(TRACE_SHOWN)..end].join("\n")
+        let shown = std::env::var("TRELLIS_TRACE").ok().and_then(|lines| lines.parse().ok());
+        self.trace[end.saturating_sub(shown.unwrap_or(TRACE_SHOWN))..end].join("\n")
     }
 
     /// Equal for equal histories.

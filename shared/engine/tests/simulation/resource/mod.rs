@@ -13,8 +13,10 @@ mod target_group;
 mod vpc_association;
 
 use crate::account::Account;
-use std::collections::BTreeMap;
-use trellis_lattice::{Action, Actual, ActualService, Desired, Ownership, Status, Step, Tags, each_step};
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_lattice::{
+    Action, Actual, ActualService, Desired, Ownership, RefusedTarget, Status, Step, Tags, each_step,
+};
 
 /// What is true when a step comes.
 pub(crate) struct Scene<'a> {
@@ -69,11 +71,16 @@ pub(crate) fn loses(desired: &Desired, state: &Actual, step: &Step) -> Option<St
 }
 
 /// What a plan's names meant when it was made, and what its own steps made: kind and name to id.
-pub(crate) struct Known(BTreeMap<(&'static str, String), String>);
+#[derive(Default)]
+pub(crate) struct Known {
+    ids: BTreeMap<(&'static str, String), String>,
+    /// Wanted targets that are refused.
+    pub(crate) refused: BTreeSet<RefusedTarget>,
+}
 
 impl Known {
     pub(crate) fn of(actual: &Actual) -> Self {
-        let mut known = Self(BTreeMap::new());
+        let mut known = Self::default();
         known.add(actual, true);
         known.add(actual, false);
         known
@@ -82,14 +89,14 @@ impl Known {
     /// Names of what was made since.
     pub(crate) fn learn(&mut self, step: &Step, state: &Actual) {
         if let Effect::Makes(Some((kind, name)), _) = effect(step, state) {
-            let mut fresh = Self(BTreeMap::new());
+            let mut fresh = Self::default();
             fresh.add(state, true);
-            self.0.extend(fresh.0.remove_entry(&(kind, name.to_owned())));
+            self.ids.extend(fresh.ids.remove_entry(&(kind, name.to_owned())));
         }
     }
 
     pub(crate) fn means(&self, kind: &'static str, name: &str, id: &str) -> bool {
-        self.0.get(&(kind, name.to_owned())).is_some_and(|known| known == id)
+        self.ids.get(&(kind, name.to_owned())).is_some_and(|known| known == id)
     }
 
     fn add(&mut self, actual: &Actual, ours: bool) {
@@ -101,7 +108,7 @@ impl Known {
         let groups = target_groups.iter().map(|one| (target_group::KIND, &one.name, &one.id, &one.ownership));
         for (kind, name, id, ownership) in networks.chain(services).chain(groups) {
             if (*ownership == Ownership::Ours) == ours {
-                self.0.entry((kind, name.clone())).or_insert_with(|| id.clone());
+                self.ids.entry((kind, name.clone())).or_insert_with(|| id.clone());
             }
         }
     }
