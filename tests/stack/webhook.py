@@ -111,6 +111,10 @@ class Webhook:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=2) as answer:
             return str(answer.read().decode())
 
+    def owes_a_look(self) -> bool:
+        """Whether the webhook is still to tell the queue to look at the whole cluster (functions/webhook/src/losses.rs)."""
+        return "trellis_webhook_whole_cluster_owed 0" not in self.metrics().splitlines()
+
 
 def metric_sum(text: str, name: str, *labels: str) -> int:
     """Sum of a Prometheus metric over all series that bear these labels."""

@@ -11,7 +11,7 @@ use trellis_hint::ClusterId;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "trellis-webhook", version)]
 pub struct Args {
-    /// Address of the TLS port, for reviews. [::] takes IPv4 as well, and is 0.0.0.0 where there is no IPv6.
+    /// Address of the TLS port, for reviews. `[::]` takes IPv4 as well, and is 0.0.0.0 where there is no IPv6.
     #[arg(long, env = "TRELLIS_LISTEN", default_value = "[::]:9443")]
     pub listen: SocketAddr,
     /// Address of the second port, for /livez, /readyz and /metrics.

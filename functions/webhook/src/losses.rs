@@ -157,6 +157,7 @@ impl<S: SendBatch> Teller<S> {
         loop {
             let now = millis((self.losses.0.clock)());
             let due = self.losses.latest().and_then(|lost| debt.due(lost));
+            self.losses.0.metrics.whole_cluster_owed.set(i64::from(due.is_some()));
             let wait = due.map(|due| {
                 let wait = Duration::from_millis(u64::try_from(due - now).unwrap_or_default());
                 if failures > 0 { wait.max(self.pace.backoff(failures)) } else { wait }

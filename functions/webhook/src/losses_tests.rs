@@ -140,6 +140,7 @@ async fn a_loss_is_told_as_soon_as_sqs_takes_it_and_once_more_at_the_end() {
     losses.note(Cause::Started);
     until(|| *sqs.taken.lock().unwrap() == ["0"]).await;
     // The second hint is due in half a minute, which this process does not live to see.
+    assert_eq!(losses.0.metrics.whole_cluster_owed.get(), 1);
     losses.note(Cause::QueueFull);
     end.send(()).unwrap();
     running.await.unwrap();
@@ -149,10 +150,11 @@ async fn a_loss_is_told_as_soon_as_sqs_takes_it_and_once_more_at_the_end() {
 #[tokio::test]
 async fn without_a_loss_nothing_is_told() {
     let sqs = FakeSqs::default();
-    let (_losses, teller) = teller(&sqs);
+    let (losses, teller) = teller(&sqs);
     let (end, ended) = oneshot::channel();
     let running = tokio::spawn(teller.run(ended));
     end.send(()).unwrap();
     running.await.unwrap();
+    assert_eq!(losses.0.metrics.whole_cluster_owed.get(), 0);
     assert!(sqs.taken.lock().unwrap().is_empty());
 }

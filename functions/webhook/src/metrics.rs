@@ -54,6 +54,8 @@ pub struct Metrics {
     pub losses: Family<LossLabels, Counter>,
     /// Hints to look at the whole cluster that SQS took.
     pub whole_cluster_sent: Counter,
+    /// 1 while a hint to look at the whole cluster is owed, 0 while nothing is.
+    pub whole_cluster_owed: Gauge,
     /// Connections closed at once since there were too many.
     pub connections_refused: Counter,
     /// Requests on the TLS port that did not know its path.
@@ -85,6 +87,7 @@ impl Metrics {
             hints_retried: Counter::default(),
             losses: Family::default(),
             whole_cluster_sent: Counter::default(),
+            whole_cluster_owed: Gauge::default(),
             connections_refused: Counter::default(),
             strangers: Counter::default(),
             queue_length: Gauge::default(),
@@ -115,6 +118,11 @@ impl Metrics {
             "whole_cluster_sent",
             "Hints to look at the whole cluster that SQS took",
             self.whole_cluster_sent.clone(),
+        );
+        registry.register(
+            "whole_cluster_owed",
+            "1 while a hint to look at the whole cluster is owed",
+            self.whole_cluster_owed.clone(),
         );
         registry.register(
             "connections_refused",
@@ -194,6 +202,7 @@ mod tests {
             "trellis_webhook_hints_retried_total 0",
             r#"trellis_webhook_losses_total{cause="started"} 1"#,
             "trellis_webhook_whole_cluster_sent_total 0",
+            "trellis_webhook_whole_cluster_owed 0",
             "trellis_webhook_connections_refused_total 0",
             "trellis_webhook_strangers_total 0",
             "trellis_webhook_queue_length 0",

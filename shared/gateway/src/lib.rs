@@ -2,7 +2,7 @@
 //!
 //! [`wants`] says what has to be read for a unit, [`translate`] turns what was read into what the unit wants in VPC
 //! Lattice and a report on each object, [`statuses`] turns reports and the outcome of an apply into status patches;
-//! [`assess`] says all of it at once, with the plan.
+//! [`assess()`] says all of it at once, with the plan.
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```

@@ -26,7 +26,7 @@ pub struct DesiredService {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate_arn: Option<String>,
     /// Seconds without data after which a connection is closed; none for VPC Lattice's default. Whoever sets it sets
-    /// [`TAG_IDLE_TIMEOUT`](crate::TAG_IDLE_TIMEOUT) too.
+    /// [`TAG_IDLE_TIMEOUT`] too.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idle_timeout_seconds: Option<u16>,
     /// Names of the service networks to associate with. They are made by Gateway units.
