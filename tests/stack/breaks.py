@@ -172,6 +172,7 @@ def caught_by(words: str, law: str) -> str | None:
 
 
 def main(arguments: list[str]) -> int:
+    """Breaks what is asked for, or all, one by one."""
     seeds = int(arguments[0]) if arguments else SEEDS
     chosen = [one for one in BREAKS if one.name in arguments[1:] or not arguments[1:]]
     tree = copy()
