@@ -77,6 +77,10 @@ sim: ## Many seeds of the simulation (SEEDS=n), in an optimised build
 	@cargo test --profile sim --locked --quiet -p trellis-engine --test simulation --no-run
 	TRELLIS_SEEDS=$(SEEDS) cargo test --profile sim --locked --quiet -p trellis-engine --test simulation once -- --nocapture
 
+.PHONY: breaks
+breaks: ## Break the product on purpose in many ways: each is caught by a law of the simulation
+	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m stack.breaks
+
 .PHONY: test-cluster
 test-cluster: ## Tests of the test cluster's own code
 	@cd tests/cluster && $(GO_FLAGS) go test ./...

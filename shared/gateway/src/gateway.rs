@@ -59,9 +59,16 @@ pub(crate) struct JudgedListener {
 /// A class that is gone does not take the Gateway from us: the specification recommends that a Gateway keeps the class
 /// that it was made with, and deleting everything in VPC Lattice because one object of another kind was deleted would
 /// be the worst reading of a mistake. A Gateway that we have programmed (its status says so) stays ours until it is
-/// deleted itself or given to another class; then what it owned goes, whether its class stands or not.
+/// deleted itself or given to another class; then what it owned goes, whether its class stands or not. One whose class
+/// cannot be read is nobody's that is known.
 pub(crate) fn whose(view: &View, cluster: &ClusterId, object: &Value) -> Whose {
-    let class = object.pointer("/spec/gatewayClassName").and_then(Value::as_str).unwrap_or_default();
+    let Some(class) = object.pointer("/spec/gatewayClassName").and_then(Value::as_str) else {
+        let (kind, name) = (Kind::Gateway, quoted(&api::meta(object).name));
+        return Whose::Unknown(format!(
+            "The class of {kind} {name} of cluster {} cannot be read",
+            cluster.name
+        ));
+    };
     let classes = match view.list(cluster, Kind::GatewayClass, None) {
         Ok(classes) => classes,
         Err(why) => return Whose::Unknown(why),

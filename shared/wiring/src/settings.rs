@@ -130,6 +130,7 @@ fn period(schedule: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<WiringSettings, ConfigError> {
         let find =
@@ -205,5 +206,32 @@ mod tests {
         }
         let error = from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_LIMITS", r#"{"rules": 100}"#)]).unwrap_err();
         assert!(error.to_string().contains("TRELLIS_LIMITS"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn an_environment_of_any_texts_is_refused_by_name_or_read(
+            values in prop::collection::btree_map(
+                prop::sample::select(vec![
+                    "TRELLIS_CLUSTER_TAG", "TRELLIS_LIMITS", "TRELLIS_ALLOWED_NETWORKS", "TRELLIS_LEAVING_CLUSTERS",
+                    "TRELLIS_OWNER", "TRELLIS_LATER_QUEUE_URL",
+                ]),
+                prop_oneof![
+                    ".{0,60}",
+                    "[a-z:]{0,12}=[a-z]{0,8}",
+                    r#"\{"(rulesPerListener|pathChars|x)": (-?[0-9]{1,22}|1e9|null|"1")\}"#,
+                    "(arn:aws:eks:us-west-2:123456789012:cluster/[a-z]{0,4},?){0,3}",
+                ],
+                0..5,
+            ),
+        ) {
+            let get = |name: &str| if name == "TRELLIS_QUEUE_URL" { Some("q".to_owned()) } else { values.get(name).cloned() };
+            match WiringSettings::from(get) {
+                Ok(settings) => prop_assert!(settings.gateway.allowed_networks.iter().all(|one| !one.trim().is_empty())),
+                Err(error) => prop_assert!(error.to_string().contains("TRELLIS_")),
+            }
+        }
     }
 }

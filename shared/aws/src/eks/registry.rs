@@ -174,6 +174,7 @@ pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String
 mod tests {
     use super::*;
     use aws_sdk_eks::types::{Certificate, VpcConfigResponse};
+    use proptest::prelude::*;
 
     const ARN: &str = "arn:aws:eks:us-west-2:000000000000:cluster/one";
 
@@ -235,6 +236,51 @@ mod tests {
         assert_eq!(tag.membership(&Tags::new()), None);
         for text in ["trellis", "=x", "trellis:registered=leaving"] {
             assert!(text.parse::<ClusterTag>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn a_description_of_any_texts_is_refused_in_words_or_tells_an_endpoint_a_bundle_and_a_vpc(
+            arn in prop::option::of(prop_oneof![Just(ARN.to_owned()), ".{0,60}"]),
+            endpoint in prop::option::of(".{0,60}"),
+            data in prop::option::of(prop_oneof!["[A-Za-z0-9+/=]{0,80}", ".{0,60}"]),
+            vpc in prop::option::of(".{0,30}"),
+            status in prop::option::of("[A-Z]{0,12}"),
+        ) {
+            let description = Cluster::builder()
+                .set_arn(arn.clone())
+                .set_endpoint(endpoint.clone())
+                .set_status(status.map(|status| ClusterStatus::from(status.as_str())))
+                .certificate_authority(Certificate::builder().set_data(data).build())
+                .resources_vpc_config(VpcConfigResponse::builder().set_vpc_id(vpc.clone()).build())
+                .build();
+            match access(&description, &id()) {
+                Ok(access) => {
+                    prop_assert_eq!((Some(access.endpoint), Some(access.vpc)), (endpoint, vpc));
+                    prop_assert!(arn.is_none_or(|arn| arn == ARN));
+                }
+                Err(why) => prop_assert!(!why.is_empty()),
+            }
+        }
+
+        #[test]
+        fn tags_of_any_texts_register_only_by_the_very_value(
+            text in prop_oneof!["[a-z:]{0,12}=[a-z]{0,8}", ".{0,40}"],
+            value in prop_oneof![Just("leaving".to_owned()), "[a-z]{0,8}", ".{0,40}"],
+        ) {
+            if let Ok(tag) = text.parse::<ClusterTag>() {
+                prop_assert_eq!(&tag.to_string(), &text);
+                let tags = Tags::from([(tag.key.clone(), value.clone())]);
+                let said = tag.membership(&tags).map(|said| said.registration);
+                let expected = match value.as_str() {
+                    "leaving" => Some(Registration::Leaving),
+                    value => (value == tag.value).then_some(Registration::Registered),
+                };
+                prop_assert_eq!(said, expected);
+            }
         }
     }
 }

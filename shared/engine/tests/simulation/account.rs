@@ -217,14 +217,12 @@ impl Account {
         .collect()
     }
 
-    /// Whatever of this installation is left, associations too.
-    pub(crate) fn left_of(&self, installation: &str) -> Vec<String> {
+    /// Whatever of this installation is there, associations too, by ARN with its tags.
+    pub(crate) fn standing_of(&self, installation: &str) -> Vec<(String, &Tags)> {
         let mut state = self.state.clone();
         let arns = state.resources_mut().into_iter().map(|one| one.arn.clone());
-        let ours = |arn: &String| {
-            self.tags.get(arn).and_then(|tags| tags.get(TAG_OWNER)).is_some_and(|o| o == installation)
-        };
-        arns.filter(ours).collect()
+        let tagged = arns.filter_map(|arn| self.tags.get(&arn).map(|tags| (arn, tags)));
+        tagged.filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation)).collect()
     }
 
     /// Everything that is not this installation's, with all below it, as text.

@@ -24,16 +24,21 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// All combinations in turn.
+    /// All combinations in turn. In a quarter of the seeds hints tell of all that happens, so that nothing is left to a
+    /// drift pass.
     pub(crate) fn of(seed: u64) -> Self {
+        let has = |bit: u64| seed & bit != 0;
+        if has(16) && has(32) {
+            return Self { intermediate: has(1), hostile: has(2), ..Self::default() };
+        }
         Self {
-            intermediate: seed & 1 != 0,
-            stale: seed & 2 != 0,
-            unobserved: seed & 4 != 0,
-            silent: seed & 8 != 0,
-            refusing: seed & 16 != 0,
-            leaving: seed & 32 != 0,
-            hostile: seed & 64 != 0,
+            intermediate: has(1),
+            stale: has(2),
+            unobserved: has(4),
+            silent: has(8),
+            refusing: has(16),
+            leaving: has(32),
+            hostile: has(64),
         }
     }
 

@@ -6,13 +6,20 @@ use crate::sim::State;
 use crate::truth;
 use trellis_gateway::translate;
 use trellis_hint::UnitKey;
-use trellis_lattice::{Actual, Owner, Ownership, Step};
+use trellis_lattice::{
+    Action, Actual, DeregisterTargets, Desired, Owner, RuleMatch, Step, TAG_OWNER, TAG_UNIT, Tags, Target,
+    TargetHealth, apply_step,
+};
 
 /// Judges a step before it is done.
 pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual) {
     if let Effect::Touches(ids) = resource::effect(step, view) {
-        let others =
-            |id: &String| state.account.tags_by_id(id).is_some_and(|tags| owner.of(tags) != Ownership::Ours);
+        // Told by the tags themselves, not by the product's word on them.
+        let own = |tags: &Tags| {
+            let is = |tag: &str, value: &String| tags.get(tag) == Some(value);
+            is(TAG_OWNER, &owner.installation) && is(TAG_UNIT, &owner.unit)
+        };
+        let others = |id: &String| state.account.tags_by_id(id).is_some_and(|tags| !own(tags));
         if ids.iter().any(others) {
             state.violate(format!("{}: {step} touches what is not its own", owner.key));
         }
@@ -34,9 +41,58 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
         Step::DeleteNetwork(_) => truth::snapshot_of_registered(state),
         _ => truth::snapshot(state),
     };
-    if let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired
-        && let Some(what) = resource::loses(&desired, view, step)
-    {
+    let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired else { return };
+    if let Some(what) = resource::loses(&desired, view, step) {
         state.violate(format!("{unit}: {step} takes {what} away, which the clusters' objects want"));
     }
+    if let Some(what) = misleads(&desired, view, owner, step) {
+        state.violate(format!("{unit}: {step} makes {what} another than the clusters' objects want"));
+    }
+    if let Some(target_group) = empties(state, &desired, view, step) {
+        state.violate(format!("{unit}: {step} leaves {target_group} without a target, before the new ones"));
+    }
+}
+
+/// A rule that did what is wanted and no longer does: requests go another way.
+fn misleads(desired: &Desired, view: &Actual, owner: &Owner, step: &Step) -> Option<String> {
+    if !matches!(step, Step::UpdateRules(_) | Step::DeleteRule(_) | Step::CreateRule(_)) {
+        return None;
+    }
+    let mut after = view.clone();
+    apply_step(&mut after, owner, step);
+    let rules = desired.services.iter().flat_map(|service| {
+        service.listeners.iter().flat_map(move |listener| {
+            listener.rules.iter().map(move |rule| (&service.name, listener.port, rule))
+        })
+    });
+    let mut rules = rules.filter(|(service, port, rule)| {
+        let is_right =
+            |state: &Actual| action(state, service, *port, &rule.matches) == Some(rule.action.normalised());
+        is_right(view) && !is_right(&after)
+    });
+    rules.next().map(|(service, port, rule)| format!("rule {} of {service}:{port}", rule.name))
+}
+
+/// What a rule with these matches does with requests.
+fn action(state: &Actual, service: &str, port: u16, matches: &RuleMatch) -> Option<Action> {
+    let service = state.services.iter().find(|one| one.name == service)?;
+    let listener = service.listeners.iter().find(|one| one.port == port)?;
+    let rule = listener.rules.iter().find(|one| one.matches.normalised() == matches.normalised())?;
+    Some(rule.action.normalised())
+}
+
+/// The target group that stays and loses its last target although others are wanted: requests fail until they are there.
+fn empties<'a>(state: &State, desired: &Desired, view: &Actual, step: &'a Step) -> Option<&'a str> {
+    let Step::DeregisterTargets(DeregisterTargets { target_group, targets }) = step else { return None };
+    let wanted = desired.target_groups.iter().find(|one| one.name == *target_group)?;
+    let held = view.target_groups.iter().find(|one| one.name == *target_group)?;
+    let serves = |target: &Target| {
+        let mut held = held.targets.iter().filter(|one| one.health != TargetHealth::Draining);
+        held.any(|one| one.target == *target)
+    };
+    let served_before = targets.iter().any(serves);
+    let serves_after =
+        held.targets.iter().map(|one| &one.target).any(|one| serves(one) && !targets.contains(one));
+    let can_serve = wanted.targets.iter().any(|target| !state.account.refuses(&target.ip));
+    (served_before && !serves_after && can_serve).then_some(target_group.as_str())
 }

@@ -6,7 +6,7 @@
 //!
 //! `make sim SEEDS=10000` runs many seeds in an optimised build; `TRELLIS_SEED=17 cargo test -p trellis-engine --test
 //! simulation` one alone. A failure shows the seed, what did not hold, and the last lines of what happened;
-//! `TRELLIS_TRACE=1000` shows more of them.
+//! `TRELLIS_TRACE=1000` shows more of them. `TRELLIS_FAILURES=1` ends a run at its first failure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
@@ -28,7 +28,7 @@ mod truth;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 /// Seeds of one run, the same every time: one of each combination of faults.
@@ -56,9 +56,15 @@ fn number(name: &str) -> Option<u64> {
 fn all(seeds: impl Iterator<Item = u64>) {
     let seeds: Vec<u64> = seeds.collect();
     let (next, ended, began) = (AtomicUsize::new(0), Mutex::new(vec![]), Instant::now());
+    let failures_max = number("TRELLIS_FAILURES").unwrap_or(u64::MAX);
+    let failures = AtomicU64::new(0);
     let work = || {
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if failures.load(Ordering::Relaxed) >= failures_max {
+                break;
+            }
             let outcome = run(*seed);
+            failures.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
             let mut ended = ended.lock().unwrap();
             ended.push((*seed, outcome));
             if ended.len().is_multiple_of(TOLD_EVERY) {

@@ -152,7 +152,10 @@ impl World {
         edits::delete_all(&self.sim).await;
         self.round(0).await;
         self.come_to_rest(told).await?;
-        let left = self.sim.state().account.left_of(INSTALLATION);
+        let state = self.sim.state();
+        let left: Vec<String> =
+            state.account.standing_of(INSTALLATION).into_iter().map(|(arn, _)| arn).collect();
+        drop(state);
         if !left.is_empty() {
             return Err(format!("left when everything is deleted: {left:?}"));
         }

@@ -11,7 +11,7 @@ use trellis_gateway::{
     CONTROLLER, Read, ReadResult, Snapshot, assess, candidate_service_names, to_inspect, wants_everything,
 };
 use trellis_hint::{Kind, UnitKey};
-use trellis_lattice::{Ownership, Status, TargetHealth};
+use trellis_lattice::{Owner, Ownership, Status, TAG_SOURCE, TAG_WANTED_BY, TargetHealth};
 
 /// Everything that all clusters hold, those too that cannot be asked.
 pub(crate) fn snapshot(state: &State) -> Snapshot {
@@ -51,9 +51,31 @@ pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
     steps.filter(|step| !state.account.are_refused(step)).collect()
 }
 
+/// A cluster that a person takes out has nothing left of its own, no share and no VPC that is kept for it.
+fn leavers_have_nothing(state: &State) -> Result<(), String> {
+    for (name, cluster) in state.clusters.iter().filter(|(_, one)| one.leaving) {
+        let id = cluster.facts().id;
+        for (arn, tags) in state.account.standing_of(INSTALLATION) {
+            let unit: Option<UnitKey> = Owner::key_in(tags).parse().ok();
+            let is_own = unit.as_ref().and_then(UnitKey::cluster) == Some(&id);
+            let is_marked = tags.iter().any(|(key, value)| {
+                let is_mark = key == TAG_SOURCE || key.starts_with(TAG_WANTED_BY);
+                is_mark && *value == id.to_string()
+            });
+            if is_own || is_marked {
+                return Err(format!("{name} is taken out, and {arn} is left of it"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Every condition of ours is of the object's present generation, and what a route that says it is programmed names is
 /// there: its network, and its Services' ready addresses as targets.
 pub(crate) fn holds(state: &State) -> Result<(), String> {
+    if state.clusters.values().all(|cluster| cluster.outage.is_none()) {
+        leavers_have_nothing(state)?;
+    }
     // A cluster that leaves is told nothing any more.
     for (name, cluster) in state.clusters.iter().filter(|(_, one)| !one.leaving && one.outage.is_none()) {
         for (key, object) in &cluster.objects {
@@ -104,6 +126,10 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
         .filter(|target| target.health != TargetHealth::Draining)
         .map(|target| target.target.ip.clone())
         .collect();
+    let ready: BTreeSet<String> = state.clusters.values().flat_map(ready_addresses).collect();
+    if let Some(gone) = held.iter().find(|ip| !ready.contains(*ip)) {
+        return Err(format!("{gone} is a target and no ready endpoint"));
+    }
     let backends = object["spec"]["rules"].as_array().into_iter().flatten();
     for backend in backends.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten()) {
         // Weight 0 needs no targets, and of other namespaces and clusters a grant or an export decides.
@@ -134,6 +160,13 @@ fn addresses(state: &State, cluster: &str, service: &Value) -> Vec<String> {
         .filter(|endpoint| endpoint["conditions"]["ready"] == true)
         .filter_map(|endpoint| endpoint["addresses"][0].as_str().map(str::to_owned))
         .collect()
+}
+
+fn ready_addresses(cluster: &ApiServer) -> Vec<String> {
+    let slices = cluster.objects.iter().filter(|(key, _)| key.kind == Kind::EndpointSlice);
+    let endpoints = slices.flat_map(|(_, slice)| slice["endpoints"].as_array().into_iter().flatten());
+    let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
+    ready.filter_map(|endpoint| endpoint["addresses"][0].as_str().map(str::to_owned)).collect()
 }
 
 fn serves_port_80(state: &State, cluster: &str, service: &Value) -> bool {

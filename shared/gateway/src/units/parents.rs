@@ -54,9 +54,10 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
 }
 
 fn attach_to(view: &View, route: &Route, reference: &ParentRef, gateway: &Value) -> Result<Taken, Refusal> {
+    // That nobody can read what its Gateway says is no refusal: the route keeps what it has.
     let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
-        let text = format!("Gateway {}/{} cannot be read: {problem}", reference.namespace, reference.name);
-        Refusal::Condition(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))
+        let (namespace, name) = (&reference.namespace, &reference.name);
+        Refusal::Unknown(format!("Gateway {namespace}/{name} cannot be read: {problem}"))
     })?;
     attach(view, route, reference, &judged)
 }
