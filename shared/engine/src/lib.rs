@@ -108,7 +108,7 @@ impl Task {
 
     /// How often in a row the unit has waited.
     pub(crate) fn waits(&self) -> u32 {
-        self.hints.iter().map(|hint| hint.waits).max().unwrap_or_default()
+        self.hints.iter().map(|hint| hint.waits).min().unwrap_or_default()
     }
 }
 

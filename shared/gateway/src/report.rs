@@ -90,6 +90,9 @@ pub struct RouteReport {
     /// What its services keep from before an edit that cannot be had; none where nothing is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptRules>,
+    /// The other routes that ask for one of its hostnames: what becomes of it may be news for them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub rivals: BTreeSet<ObjectKey>,
 }
 
 /// Rules from before an edit that cannot be had.

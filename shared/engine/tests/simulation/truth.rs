@@ -3,7 +3,7 @@
 use crate::api::{ApiServer, Outage};
 use crate::lattice::inspected;
 use crate::objects::{SCOPE, owner};
-use crate::run::{INSTALLATION, settings};
+use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ pub(crate) fn units(state: &State) -> Vec<UnitKey> {
 
 /// What a unit's plan would change if everything were known.
 pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
-    let (snapshot, settings) = (snapshot(state), settings());
+    let (snapshot, settings) = (snapshot(state), settings_now());
     let Some(desired) = to_inspect(unit, &snapshot, &settings) else { return vec![] };
     let all = state.account.view(&desired.owner);
     let actual = inspected(&desired, &candidate_service_names(unit, &[]), all);

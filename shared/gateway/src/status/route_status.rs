@@ -59,8 +59,8 @@ pub(super) fn status(context: &Context, report: &RouteReport, object: &Value) ->
 }
 
 /// Routes that share a service with this one and do not know of its present state: the followers of its services, a
-/// leader that has not its rules yet, those that its old status names and the new one does not, and those whose status
-/// names this one, since it has what they ask for.
+/// leader that has not its rules yet, those that its old status names and the new one does not, those whose status
+/// names this one, since it has what they ask for, and those that ask for what it asks for.
 fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTreeSet<UnitKey> {
     let subject = &report.subject;
     let cluster = &subject.cluster;
@@ -77,6 +77,12 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
             units.insert(UnitKey::Route { kind, cluster: cluster.clone(), namespace, name });
         }
     }
+    units.extend(report.rivals.iter().map(|rival| UnitKey::Route {
+        kind: rival.kind,
+        cluster: cluster.clone(),
+        namespace: rival.namespace.clone(),
+        name: rival.name.clone(),
+    }));
     units.remove(&own);
     for serving in &report.services {
         if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {

@@ -83,7 +83,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mut partly = built.unknown.clone();
     partly.sort();
     partly.dedup();
-    let mut translation = judge(&own, built, owner);
+    let mut translation = judge(&own, &rivals, built, owner);
     if let Some(mut desired) = translation.desired.take() {
         desired.handovers = handovers;
         translation.desired = Some(settings.allowing_networks(desired));
@@ -140,8 +140,15 @@ fn may_cover(route: &str, hostname: &str) -> bool {
 }
 
 /// What the parents and the built services come to.
-fn judge(own: &Contender, built: Built, owner: Owner) -> Translation {
-    let reports = Reports { own, built: &built };
+fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> Translation {
+    let hostnames = own.claim.hostnames();
+    let meets = |rival: &&Contender| {
+        rival.claim.hostnames().iter().any(|one| one.is_some() && hostnames.contains(one))
+    };
+    let ids = rivals.iter().filter(meets).map(|rival| &rival.claim.route.id);
+    let rivals =
+        ids.map(|id| ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() });
+    let reports = Reports { own, built: &built, rivals: rivals.collect() };
     if own.claim.parents.iter().all(|parent| parent.attached.is_err()) {
         // Without parents the report removes entries of ours that the status still has.
         return Translation::nothing(owner, vec![reports.report()]);
@@ -156,6 +163,8 @@ fn judge(own: &Contender, built: Built, owner: Owner) -> Translation {
 struct Reports<'a> {
     own: &'a Contender<'a>,
     built: &'a Built,
+    /// The routes that ask for one of its hostnames too.
+    rivals: BTreeSet<ObjectKey>,
 }
 
 impl Reports<'_> {
@@ -185,6 +194,7 @@ impl Reports<'_> {
             parents: parents.collect(),
             services: self.built.serving.clone(),
             kept: self.kept(),
+            rivals: self.rivals.clone(),
         })
     }
 
@@ -262,7 +272,13 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String]) -> Vec<Report
     });
     let id = &claim.route.id;
     let subject = subject(&id.cluster, id.kind, object);
-    vec![Report::Route(RouteReport { subject, parents: parents.collect(), services: vec![], kept: None })]
+    vec![Report::Route(RouteReport {
+        subject,
+        parents: parents.collect(),
+        services: vec![],
+        kept: None,
+        rivals: BTreeSet::new(),
+    })]
 }
 
 /// A route whose spec does not parse: nothing is changed, and the parents that can be read are told.
@@ -293,6 +309,6 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         return Translation::refused(vec![]);
     }
     let subject = subject(&id.cluster, id.kind, object);
-    let report = RouteReport { subject, parents, services: vec![], kept: None };
+    let report = RouteReport { subject, parents, services: vec![], kept: None, rivals: BTreeSet::new() };
     Translation::refused(vec![Report::Route(report)])
 }
