@@ -106,9 +106,10 @@ impl Task {
         }
     }
 
-    /// How often in a row the unit has waited.
+    /// How often in a row the unit has waited. A count that no unit comes to is a forgery, which must end nobody's waiting.
     pub(crate) fn waits(&self) -> u32 {
-        self.hints.iter().map(|hint| hint.waits).min().unwrap_or_default()
+        let counts = self.hints.iter().map(|hint| hint.waits);
+        counts.filter(|waits| *waits <= worker::WAITS_MAX).max().unwrap_or_default()
     }
 }
 

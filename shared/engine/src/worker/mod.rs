@@ -24,7 +24,7 @@ pub(crate) const HELD_TRIES_MAX: u32 = 5;
 
 /// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
 /// twice as long as a target drains at most.
-const WAITS_MAX: u32 = 40;
+pub(crate) const WAITS_MAX: u32 = 40;
 
 /// How long a call to the queue may take that puts a message off or sends one for later.
 const QUEUE_CALL_MAX: Duration = Duration::from_secs(2);

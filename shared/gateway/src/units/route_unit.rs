@@ -78,7 +78,10 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     unknown.sort();
     unknown.dedup();
     if !unknown.is_empty() {
-        return Translation::held(unknown.clone(), held_reports(&own.claim, object, &unknown));
+        return Translation::held(
+            unknown.clone(),
+            held_reports(&own.claim, object, &unknown, rival_keys(&own, &rivals)),
+        );
     }
     let mut partly = built.unknown.clone();
     partly.sort();
@@ -141,14 +144,7 @@ fn may_cover(route: &str, hostname: &str) -> bool {
 
 /// What the parents and the built services come to.
 fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> Translation {
-    let hostnames = own.claim.hostnames();
-    let meets = |rival: &&Contender| {
-        rival.claim.hostnames().iter().any(|one| one.is_some() && hostnames.contains(one))
-    };
-    let ids = rivals.iter().filter(meets).map(|rival| &rival.claim.route.id);
-    let rivals =
-        ids.map(|id| ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() });
-    let reports = Reports { own, built: &built, rivals: rivals.collect() };
+    let reports = Reports { own, built: &built, rivals: rival_keys(own, rivals) };
     if own.claim.parents.iter().all(|parent| parent.attached.is_err()) {
         // Without parents the report removes entries of ours that the status still has.
         return Translation::nothing(owner, vec![reports.report()]);
@@ -157,6 +153,18 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
     Translation::wanting(desired, vec![report])
+}
+
+/// The routes that ask for one of a route's hostnames too.
+fn rival_keys(own: &Contender, rivals: &[Contender]) -> BTreeSet<ObjectKey> {
+    let hostnames = own.claim.hostnames();
+    let meets = |rival: &&Contender| {
+        rival.claim.hostnames().iter().any(|one| one.is_some() && hostnames.contains(one))
+    };
+    let ids = rivals.iter().filter(meets).map(|rival| &rival.claim.route.id);
+    let keys =
+        ids.map(|id| ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() });
+    keys.collect()
 }
 
 /// What reports are made of.
@@ -253,7 +261,12 @@ impl Reports<'_> {
 }
 
 /// Reports while something is not known: what the parents say is told, the rest is being held.
-fn held_reports(claim: &Claim, object: &Value, unknown: &[String]) -> Vec<Report> {
+fn held_reports(
+    claim: &Claim,
+    object: &Value,
+    unknown: &[String],
+    rivals: BTreeSet<ObjectKey>,
+) -> Vec<Report> {
     if claim.parents.is_empty() {
         return vec![];
     }
@@ -277,7 +290,7 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String]) -> Vec<Report
         parents: parents.collect(),
         services: vec![],
         kept: None,
-        rivals: BTreeSet::new(),
+        rivals,
     })]
 }
 
