@@ -84,7 +84,9 @@ pub(crate) fn reads_of(unit: &UnitKey, whole: &Snapshot) -> BTreeSet<ClusterId> 
 pub(crate) fn is_not_delayed(state: &mut State, unit: &str) {
     let Some(clock) = state.clocks.get(unit).filter(|clock| !clock.may_wait) else { return };
     let waited = clock.began.elapsed();
-    if waited.is_zero() {
+    // A look at a whole cluster inspects for the units of that cluster, each in its turn: it may be the one that asks.
+    let is_looking = state.clocks.keys().any(|unit| unit.starts_with("cluster/"));
+    if waited.is_zero() || is_looking {
         return;
     }
     // An edit may have given it to do with one meanwhile.
