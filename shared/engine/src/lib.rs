@@ -108,8 +108,9 @@ impl Task {
 
     /// How often in a row the unit has waited. A count that no unit comes to is a forgery, which must end nobody's waiting.
     pub(crate) fn waits(&self) -> u32 {
+        let most = worker::WAITS_MAX.max(drift::MESSAGES_MAX);
         let counts = self.hints.iter().map(|hint| hint.waits);
-        counts.filter(|waits| *waits <= worker::WAITS_MAX).max().unwrap_or_default()
+        counts.filter(|waits| *waits <= most).max().unwrap_or_default()
     }
 }
 

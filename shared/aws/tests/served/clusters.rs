@@ -117,7 +117,8 @@ async fn a_search_that_has_never_succeeded_is_an_error_that_is_not_repeated_at_o
     });
     let clusters = server.aws().await.clusters(trellis_aws::ClusterTag::default());
     let error = clusters.registered().await.unwrap_err();
-    assert!(error.to_string().starts_with("GetResources: AccessDeniedException"), "{error}");
+    assert!(error.to_string().starts_with("GetResources: AWS denies Trellis this call"), "{error}");
+    assert!(error.to_string().ends_with("(AccessDeniedException: not authorized)"), "{error}");
     let again = clusters.registered().await.unwrap_err();
     assert_eq!(again.class(), ErrorClass::Retry);
     assert_eq!(server.asked().len(), 1);

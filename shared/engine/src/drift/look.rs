@@ -61,7 +61,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 const FAILED_HINTS_MAX: usize = 20;
 
 /// Messages that a look may take: at 45 seconds each, an hour. Others have begun since, and what it does not get to is theirs.
-const MESSAGES_MAX: u32 = 80;
+pub(crate) const MESSAGES_MAX: u32 = 80;
 
 /// A unit that is to be gone through.
 struct Candidate {

@@ -16,7 +16,7 @@ pub use report::{ClusterReport, DriftReport, Drifted, Holdings, Life, LookReport
 pub use rotation::Rotation;
 
 pub(crate) use index::unit_of;
-pub(crate) use look::LOOKS_AT_ONCE;
+pub(crate) use look::{LOOKS_AT_ONCE, MESSAGES_MAX};
 pub(crate) use unit::object_of;
 
 use crate::fleet::Members;
