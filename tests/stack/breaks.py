@@ -111,15 +111,15 @@ BREAKS = (
     Break(
         "ignore a deadline",
         "shared/engine/src/fleet.rs",
-        "let result = Budget::lasting(ASK_MAX).spend(request).await.unwrap_or_else(hangs);",
+        "let result = Budget::lasting(self.patience).spend(request).await.unwrap_or_else(hangs);",
         "let _ = hangs(trellis_ports::TimeOver);\n        let result = request.await;",
         "a batch took",
     ),
     Break(
         "starve the drift's tail",
-        "shared/engine/src/drift.rs",
-        "stream::iter(hints)\n            .map(",
-        "stream::iter(hints.iter().take(UNITS_AT_ONCE))\n            .map(",
+        "shared/engine/src/drift/look.rs",
+        "let todo = candidates(cluster, &snapshot, &index, look);",
+        "let mut todo = candidates(cluster, &snapshot, &index, look);\n        todo.truncate(1);",
         "no rest|has no targets|left when everything is deleted|at rest",
     ),
     Break(

@@ -27,6 +27,8 @@ SCHEDULED_SECONDS = 100.0
 TOLD_SECONDS = 15.0
 #: VPC Lattice operations that change something begin with these.
 MUTATING = ("Create", "Update", "Delete", "Register", "Deregister", "Batch", "Tag", "Untag", "Put")
+#: Kinds whose objects have something in VPC Lattice.
+OWNERS = "httproutes,grpcroutes,tlsroutes,serviceexports,gateways"
 
 
 class World:
@@ -45,6 +47,8 @@ class World:
     def delete(self) -> None:
         """Deletes the namespace in both clusters and waits until VPC Lattice holds nothing that was made for it."""
         for cluster in self.stack.clusters:
+            # A namespace's Pods end before its other objects, and what its routes have stays for the grace after that.
+            self.kubectl("delete", OWNERS, "--all", "--wait=false", cluster=cluster)
             # Its contents go at once; the namespace itself stays for some seconds, which nobody has to wait for.
             cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
         wait_for(f"nothing of {self.namespace} in VPC Lattice", self.remains, within=SCHEDULED_SECONDS, until=lambda left: not left)
