@@ -29,6 +29,8 @@ pub enum Verdict {
         after: Duration,
         /// What for.
         reason: String,
+        /// Whether it is one of the waits after which a unit is given up. That the grace has to pass is none.
+        counts: bool,
     },
     /// Something is in the way that only a person can change. The status says what, or the log where no object is left to
     /// say it; the drift pass looks again.
@@ -46,7 +48,9 @@ pub enum Verdict {
 
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     match applied.end {
-        End::Waiting(waiting) => Verdict::Waiting { after: waiting.retry_after, reason: waiting.text },
+        End::Waiting(waiting) => {
+            Verdict::Waiting { after: waiting.retry_after, reason: waiting.text, counts: true }
+        }
         End::Failed(error) => {
             let reason = trellis_telemetry::chain(&error).to_string();
             match error.source.class() {
@@ -61,7 +65,7 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
         End::Complete => match (complete(assessment, untold), assessment.grace_left()) {
             (verdict @ Verdict::Held(_), _) | (verdict, None) => verdict,
             // What stays for a while goes then, whatever a person has to do about the rest.
-            (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned() },
+            (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned(), counts: false },
         },
     }
 }
@@ -71,7 +75,7 @@ fn refused(waits: u32, reason: String) -> Verdict {
     if waits >= REFUSED_WAITS_MAX {
         return Verdict::Blocked(reason);
     }
-    Verdict::Waiting { after: REFUSED_AGAIN * 2_u32.pow(waits), reason }
+    Verdict::Waiting { after: REFUSED_AGAIN * 2_u32.pow(waits), reason, counts: true }
 }
 
 fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {

@@ -124,12 +124,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None }
         });
         let later = match &verdict {
-            Verdict::Waiting { after, .. } => Some((*after, Operation::Resync)),
+            Verdict::Waiting { after, counts, .. } => Some((*after, Operation::Resync, *counts)),
             // What its first look could not do is still to be done, such as telling others of a deletion.
             Verdict::Held(_) if task.waits() < HELD_TRIES_MAX => {
                 let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
                 let operation = if deletes { Operation::Delete } else { Operation::Resync };
-                Some((retry_after(task.waits() + 1), operation))
+                Some((retry_after(task.waits() + 1), operation, true))
             }
             Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => None,
         };
@@ -139,8 +139,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             }
             Verdict::Done | Verdict::Waiting { .. } | Verdict::Blocked(_) | Verdict::Held(_) => None,
         };
-        if let Some((time, operation)) = later
-            && let Err(error) = self.later(&task, time, operation).await
+        if let Some((time, operation, counts)) = later
+            && let Err(error) = self.later(&task, time, operation, counts).await
         {
             tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
             after = Some(time);
@@ -153,15 +153,21 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
 
     /// Sends a hint that brings the unit back after this time, unless it has waited so often that the next drift pass is
     /// soon enough. Its messages can then be acknowledged, so that other hints for the unit are not held up.
-    async fn later(&self, task: &Task, after: Duration, operation: Operation) -> Result<(), CallError> {
+    async fn later(
+        &self,
+        task: &Task,
+        after: Duration,
+        operation: Operation,
+        counts: bool,
+    ) -> Result<(), CallError> {
         let Some(last) = task.hints.last().filter(|_| task.waits() < WAITS_MAX) else {
             tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
             return Ok(());
         };
         let names: BTreeSet<String> =
             task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
-        let hint = Hint { waits: task.waits(), ..last.clone() }.with_service_names(names).again();
-        let hint = Hint { operation, ..hint };
+        let hint = last.clone().with_service_names(names).again();
+        let hint = Hint { waits: task.waits() + u32::from(counts), operation, ..hint };
         let after = after.clamp(Duration::from_secs(1), LATER_MAX);
         in_time(self.engine.queue.send_later(&hint, after)).await
     }
