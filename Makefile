@@ -78,7 +78,7 @@ sim: ## Many seeds of the simulation (SEEDS=n), in an optimised build
 	TRELLIS_SEEDS=$(SEEDS) cargo test --profile sim --locked --quiet -p trellis-engine --test simulation once -- --nocapture
 
 .PHONY: breaks
-breaks: ## Break the product on purpose in many ways: each is caught by a law of the simulation
+breaks: ## Break the product on purpose in many ways, and see which law of the simulation catches it
 	@PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m stack.breaks
 
 .PHONY: test-cluster
