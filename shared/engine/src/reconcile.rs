@@ -14,7 +14,7 @@ use trellis_gateway::{
     Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
     dependents, to_inspect, told_units, wants, wants_dependents,
 };
-use trellis_hint::{ClusterId, UnitKey};
+use trellis_hint::{ClusterId, Hint, UnitKey};
 use trellis_lattice::{Actual, Outcome};
 use trellis_ports::{Applied, Awaited, Budget, Cluster, Clusters, End, ErrorClass, Lattice, Queue};
 use trellis_telemetry::Metric;
@@ -68,8 +68,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         };
         let (mut round, mut settled, mut refused) = (1, true, None);
         let (assessment, applied) = loop {
-            let actual = self.inspect(task, &snapshot, &settings).await?;
-            let assessment = self.assess(task, &snapshot, &actual, &settings)?;
+            let actual = self.inspect(&task.unit, &task.hints, &snapshot, &settings).await?;
+            let assessment = self.assess(&task.unit, &snapshot, &actual, &settings)?;
+            tell_plan(&assessment);
             settled &= assessment.is_settled();
             // What a delete was refused for does not show: asked again at once it would be refused again.
             if let Some((plan, applied)) = refused.take()
@@ -107,35 +108,32 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.
-    async fn inspect(
+    pub(crate) async fn inspect(
         &self,
-        task: &Task,
+        unit: &UnitKey,
+        hints: &[Hint],
         snapshot: &Snapshot,
         settings: &Settings,
     ) -> Result<Actual, UnitError> {
-        let Some(desired) = to_inspect(&task.unit, snapshot, settings) else {
+        let Some(desired) = to_inspect(unit, snapshot, settings) else {
             return Ok(Actual::default());
         };
-        let names = candidate_service_names(&task.unit, &task.hints);
+        let names = candidate_service_names(unit, hints);
         Ok(self.lattice.inspect(&desired, &names, self.began()).await?)
     }
 
     /// Assesses the unit, and refuses a plan that breaks an invariant.
-    fn assess(
+    pub(crate) fn assess(
         &self,
-        task: &Task,
+        unit: &UnitKey,
         snapshot: &Snapshot,
         actual: &Actual,
         settings: &Settings,
     ) -> Result<Assessment, UnitError> {
-        let assessment = assess(snapshot, actual, &task.unit, settings);
+        let assessment = assess(snapshot, actual, unit, settings);
         if !assessment.violations.is_empty() {
             self.figures.add(Metric::PlansRefused, 1);
             return Err(UnitError::PlanRefused(assessment.violations));
-        }
-        if let Some(plan) = assessment.plan.as_ref().filter(|p| !p.steps.is_empty() || !p.blocked.is_empty())
-        {
-            tracing::info!(plan = %plan, "plan");
         }
         Ok(assessment)
     }
@@ -216,6 +214,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 fn own_cluster_of_a_hurried(task: &Task) -> Option<&ClusterId> {
     let is_route = matches!(task.unit, UnitKey::Route { .. });
     task.unit.cluster().filter(|_| is_route && task.waits() < HELD_TRIES_MAX)
+}
+
+/// Logs the plan, if it says anything.
+fn tell_plan(assessment: &Assessment) {
+    if let Some(plan) = assessment.plan.as_ref().filter(|p| !p.steps.is_empty() || !p.blocked.is_empty()) {
+        tracing::info!(plan = %plan, "plan");
+    }
 }
 
 /// Reads the objects of the hints, at least as new as these say, side by side; a cluster that fails is read no further.

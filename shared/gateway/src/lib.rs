@@ -180,7 +180,8 @@ pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
 /// Kinds beside the routes' that units are named after.
 const WITH_UNITS: [Kind; 4] = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
 
-/// Everything that a drift pass reads of the registered clusters: a list of every kind from each.
+/// All that can be read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
+/// that what is translated from less can be held against it.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
     let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
     let lists = taking_part.flat_map(|cluster| {

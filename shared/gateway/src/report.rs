@@ -4,7 +4,7 @@ use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::ClusterId;
+use trellis_hint::{ClusterId, UnitKey};
 
 /// A condition without its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,7 +92,7 @@ pub struct RouteReport {
     pub kept: Option<KeptRules>,
     /// The other routes that ask for one of its hostnames: what becomes of it may be news for them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub rivals: BTreeSet<ObjectKey>,
+    pub rivals: BTreeSet<UnitKey>,
 }
 
 /// Rules from before an edit that cannot be had.

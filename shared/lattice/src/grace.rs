@@ -68,7 +68,7 @@ pub(crate) fn network_mark(network: &str) -> String {
 }
 
 /// Whether the tags say that something is unwanted.
-pub fn is_marked(mark: &str, tags: &Tags) -> bool {
+pub(crate) fn is_marked(mark: &str, tags: &Tags) -> bool {
     tags.get(mark).is_some_and(|since| !since.is_empty())
 }
 

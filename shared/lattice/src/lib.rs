@@ -26,7 +26,7 @@ pub use actual::{Actual, Status};
 pub use blocked::{Blocked, Quota};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
-pub use grace::{Grace, TAG_UNWANTED, Unwanted, is_marked};
+pub use grace::{Grace, TAG_UNWANTED, Unwanted};
 pub use limits::{LimitOverrides, Limits};
 pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};

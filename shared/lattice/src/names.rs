@@ -38,9 +38,19 @@ pub fn label(text: &str, chars_max: usize) -> String {
     label.trim_end_matches('-').to_owned()
 }
 
+/// A domain name as it is compared: without regard to case and the root's dot, lest a service be replaced for its spelling.
+pub fn domain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_the_same_in_any_case_and_with_the_roots_dot() {
+        assert_eq!(domain("Shop.Example.com."), domain("shop.example.com"));
+    }
 
     #[test]
     fn labels_hold_only_what_vpc_lattice_takes() {

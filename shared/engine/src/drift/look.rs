@@ -13,7 +13,7 @@
 
 use super::index::Index;
 use super::rotation::place;
-use super::{LookReport, UNITS_TOLD_MAX, object_of};
+use super::{LookReport, UNITS_TOLD_MAX, object_of, read_all_units};
 use crate::fleet::{Member, Members};
 use crate::observe::{Reader, observe};
 use crate::outbox::{Outbox, outgoing};
@@ -24,7 +24,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{
     Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster, wants,
-    wants_cluster,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -103,13 +102,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         cluster: &ClusterId,
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
-        let start = members.snapshot();
-        let observed = observe(&members.clusters, start, |snapshot| wants_cluster(cluster, snapshot)).await?;
-        if let Some(why) = observed.snapshot.unknown(cluster) {
+        let snapshot = read_all_units(members, cluster).await?;
+        if let Some(why) = snapshot.unknown(cluster) {
             return Ok(Verdict::Held(why));
         }
-        let index = self.index(observed.snapshot.facts.get(cluster)).await?;
-        outbox.put(units_of_cluster(cluster, &observed.snapshot));
+        let index = self.index(snapshot.facts.get(cluster)).await?;
+        outbox.put(units_of_cluster(cluster, &snapshot));
         outbox.put(index.of_cluster(cluster).map(|holding| (holding.unit.clone(), object_of(&holding.unit))));
         Ok(Verdict::Done)
     }
@@ -172,8 +170,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Option<Look>, UnitError> {
         let mut snapshot = members.snapshot();
         if !snapshot.is_leaving(cluster) {
-            let read = observe(&members.clusters, snapshot, |snapshot| wants_cluster(cluster, snapshot));
-            snapshot = read.await?.snapshot;
+            snapshot = read_all_units(members, cluster).await?;
         }
         report.unknown = snapshot.unknown(cluster);
         if report.unknown.is_some() {

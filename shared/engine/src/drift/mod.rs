@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use trellis_gateway::{ClusterFacts, Snapshot, made_for, units_of_cluster, wants, wants_cluster};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
-use trellis_ports::{Budget, Clusters, Lattice, OutgoingHint, Queue};
+use trellis_ports::{Budget, Cluster, Clusters, Lattice, OutgoingHint, Queue};
 
 /// Units that a report tells of; more are counted. A log line of CloudWatch holds 256 KiB.
 const UNITS_TOLD_MAX: usize = 100;
@@ -100,7 +100,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Own, UnitError> {
         let mut own = Own::new();
         let all = members.snapshot();
-        for (id, facts) in &all.facts {
+        for id in all.facts.keys() {
             if budget.is_over() {
                 report.left_out.push(format!("the state of cluster {id}"));
                 continue;
@@ -108,9 +108,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let told = if all.is_leaving(id) {
                 ClusterReport::new(id, Life::Leaving, None, index)
             } else {
-                let start = members.snapshot();
-                let read = observe(&members.clusters, start, |snapshot| wants_cluster(&facts.id, snapshot));
-                let snapshot = read.await?.snapshot;
+                let snapshot = read_all_units(members, id).await?;
                 let units = units_of_cluster(id, &snapshot);
                 let told = state_of(id, &snapshot, index);
                 if told.state == Life::Registered {
@@ -185,6 +183,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         Ok(())
     }
+}
+
+/// Reads which objects a cluster has that units are named after.
+pub(crate) async fn read_all_units<C: Cluster>(
+    members: &Members<C>,
+    cluster: &ClusterId,
+) -> Result<Snapshot, UnitError> {
+    let wanted = |snapshot: &Snapshot| wants_cluster(cluster, snapshot);
+    Ok(observe(&members.clusters, members.snapshot(), wanted).await?.snapshot)
 }
 
 /// Milliseconds since 1970.

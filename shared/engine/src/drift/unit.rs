@@ -2,11 +2,9 @@
 
 use super::Drifted;
 use crate::{Engine, UnitError};
-use trellis_gateway::{Settings, Snapshot, assess, candidate_service_names, to_inspect};
+use trellis_gateway::{Settings, Snapshot};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, UnitKey};
-use trellis_lattice::Actual;
 use trellis_ports::{Clusters, Lattice, Queue};
-use trellis_telemetry::Metric;
 
 /// Steps of one unit that a report tells; more are not told.
 const STEPS_TOLD_MAX: usize = 20;
@@ -23,20 +21,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         settings: &Settings,
     ) -> Result<Option<Drifted>, UnitError> {
         let unit = &hint.unit;
-        let actual = match to_inspect(unit, snapshot, settings) {
-            Some(desired) => {
-                let candidates = candidate_service_names(unit, std::slice::from_ref(hint));
-                self.lattice.inspect(&desired, &candidates, self.began()).await?
-            }
-            None => Actual::default(),
-        };
-        let assessment = assess(snapshot, &actual, unit, settings);
+        let actual = self.inspect(unit, std::slice::from_ref(hint), snapshot, settings).await?;
+        let assessment = self.assess(unit, snapshot, &actual, settings)?;
         if !assessment.translation.held.is_empty() && assessment.plan.is_none() {
             return Ok(None);
-        }
-        if !assessment.violations.is_empty() {
-            self.figures.add(Metric::PlansRefused, 1);
-            return Err(UnitError::PlanRefused(assessment.violations));
         }
         let planned = assessment.steps();
         let steps: Vec<String> =

@@ -1,12 +1,12 @@
 //! What others change in VPC Lattice, told by CloudTrail: from a record to hints for the units whose resources it touched.
 
 use super::in_time;
-use crate::drift::{object_of, unit_of};
+use crate::drift::{object_of, read_all_units, unit_of};
 use crate::outbox::outgoing;
-use crate::{Engine, UnitError, moment, observe::observe};
+use crate::{Engine, UnitError, moment};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_gateway::{made_names, units_of_cluster, wants_cluster};
+use trellis_gateway::{made_names, units_of_cluster};
 use trellis_hint::{EVENT_BYTES_MAX, Hint, ObjectRef, Operation, Touched, TouchedKind, UnitKey, touched};
 use trellis_ports::{Clusters, Lattice, Queue};
 
@@ -77,9 +77,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let members = self.members().await?;
         let mut units = BTreeMap::new();
         for cluster in members.clusters.keys() {
-            let read =
-                observe(&members.clusters, members.snapshot(), |snapshot| wants_cluster(cluster, snapshot));
-            let all = units_of_cluster(cluster, &read.await?.snapshot);
+            let all = units_of_cluster(cluster, &read_all_units(&members, cluster).await?);
             let fits = |unit: &UnitKey| {
                 networks && matches!(unit, UnitKey::Gateway { .. })
                     || names.iter().any(|name| made_names(unit, name))

@@ -52,8 +52,7 @@ pub(super) fn for_a_while(
 
 /// The target groups of that origin which a rule leads to and which stay.
 pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
-    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
-    let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+    let named = named(view);
     let groups = view.actual.target_groups.iter().filter(|group| named.contains(group.name.as_str()));
     let meant = groups.filter(|group| is_of(group, origin, asked.port));
     let pools =
@@ -61,6 +60,12 @@ pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
     let mut pools: Vec<Pool> = pools.collect();
     pools.dedup();
     pools
+}
+
+/// Names of the target groups that rules of the unit's services lead to.
+pub(super) fn named<'a>(view: &View<'a>) -> BTreeSet<&'a str> {
+    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    services.flat_map(ActualService::target_groups).collect()
 }
 
 /// Whether a target group is ours and of that origin.

@@ -10,7 +10,7 @@ use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
-use trellis_lattice::{ActualService, ActualTargetGroup, Ownership, TAG_SOURCE, TargetHealth};
+use trellis_lattice::{ActualTargetGroup, TAG_SOURCE, TargetHealth};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -121,8 +121,7 @@ impl Kept {
     /// Requests go to the groups that a rule names; where no rule names any, since somebody deleted it, to those that have
     /// targets.
     fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
-        let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
-        let named: BTreeSet<&str> = services.flat_map(ActualService::target_groups).collect();
+        let named = gone::named(view);
         let origin = Origin { cluster: Some(exporter), namespace, service: None, export: Some(export_name) };
         let groups: Vec<&ActualTargetGroup> = view
             .actual

@@ -5,7 +5,7 @@ use super::{Context, Members, fails_in_passing, outcome_problem, programmed, pro
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::route::ROUTE_KINDS;
-use crate::{conditions, reasons};
+use crate::{conditions, reasons, unit_of};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::UnitKey;
@@ -65,24 +65,13 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
     let subject = &report.subject;
     let cluster = &subject.cluster;
     let mut units = mentioned(cluster, object);
-    let own = UnitKey::Route {
-        kind: subject.object.kind,
-        cluster: cluster.clone(),
-        namespace: subject.object.namespace.clone(),
-        name: subject.object.name.clone(),
-    };
+    let own = unit_of(cluster, &subject.object);
     for (key, other) in ROUTE_KINDS.into_iter().flat_map(|kind| context.snapshot.all(cluster, kind)) {
         if mentioned(cluster, other).contains(&own) {
-            let (kind, namespace, name) = (key.kind, key.namespace.clone(), key.name.clone());
-            units.insert(UnitKey::Route { kind, cluster: cluster.clone(), namespace, name });
+            units.insert(unit_of(cluster, key));
         }
     }
-    units.extend(report.rivals.iter().map(|rival| UnitKey::Route {
-        kind: rival.kind,
-        cluster: cluster.clone(),
-        namespace: rival.namespace.clone(),
-        name: rival.name.clone(),
-    }));
+    units.extend(report.rivals.iter().cloned());
     units.remove(&own);
     for serving in &report.services {
         if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {
@@ -92,12 +81,7 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
                 units.insert(leader.unit(cluster));
             }
         }
-        units.extend(serving.followers.iter().map(|(follower, _)| UnitKey::Route {
-            kind: follower.kind,
-            cluster: cluster.clone(),
-            namespace: follower.namespace.clone(),
-            name: follower.name.clone(),
-        }));
+        units.extend(serving.followers.iter().map(|(follower, _)| unit_of(cluster, follower)));
     }
     units
 }

@@ -62,7 +62,7 @@ impl<'a> Heirs<'a> {
         settings: &Settings,
     ) -> BTreeMap<String, Owner> {
         let stands = |service: &&ActualService| {
-            let domain = service.custom_domain.as_deref().map(str::to_ascii_lowercase);
+            let domain = service.domain();
             domain.is_some() && kept::is_for(service, domain.as_deref())
         };
         let left = view.actual.services.iter().filter(stands);
@@ -81,7 +81,7 @@ impl<'a> Heirs<'a> {
         service: &ActualService,
         settings: &Settings,
     ) -> Option<RouteId> {
-        let hostname = service.custom_domain.as_deref()?.trim_end_matches('.').to_ascii_lowercase();
+        let hostname = service.domain()?;
         let asks = |one: &&Contender| {
             one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == Some(hostname.as_str()))
         };
@@ -127,7 +127,8 @@ pub(crate) fn sort(contenders: &mut [&Contender]) {
     });
 }
 
-fn was_served(one: &Contender, hostname: &str) -> bool {
+/// Whether a route's status tells that something serves it under a hostname.
+pub(crate) fn was_served(one: &Contender, hostname: &str) -> bool {
     status::tells_of(one.object, hostname, &networks_of(one))
 }
 

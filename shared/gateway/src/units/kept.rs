@@ -6,8 +6,6 @@ use super::rules::ResolvedRule;
 use crate::backend::{Asked, BackendError, mark, pool};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
-use crate::problem::Problem;
-use crate::reasons;
 use crate::route::RouteId;
 use crate::view::{Found, View};
 use crate::{Settings, naming};
@@ -124,10 +122,9 @@ pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option
 
 /// Whether a service is the unit's, stays, and has that custom domain.
 pub(crate) fn is_for(service: &ActualService, hostname: Option<&str>) -> bool {
-    let domain = service.custom_domain.as_ref().map(|one| one.trim_end_matches('.').to_ascii_lowercase());
     service.ownership == Ownership::Ours
         && service.status != Status::DeleteInProgress
-        && domain.as_deref() == hostname
+        && service.domain().as_deref() == hostname
 }
 
 /// A service as it is, in these networks only: nothing of it changes but the targets.
@@ -217,13 +214,13 @@ pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String,
 /// there is no such Service, export or permission any more.
 pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
     let held = group_as_it_is(&kept.group)?;
-    Some(match targets_of(view, kept, settings) {
-        Some(Ok(targets)) => DesiredTargetGroup { targets, ..held },
-        Some(Err(BackendError::Broken(..))) => match mark(settings.grace, &kept.group) {
+    Some(match endpoints_of(view, kept, settings) {
+        Endpoints::Known(targets) => DesiredTargetGroup { targets, ..held },
+        Endpoints::Gone => match mark(settings.grace, &kept.group) {
             Some(since) => marked(held, since),
             None => DesiredTargetGroup { targets: BTreeSet::new(), ..held },
         },
-        Some(Err(BackendError::Unknown(_))) | None => held,
+        Endpoints::Unknown => held,
     })
 }
 
@@ -245,13 +242,19 @@ pub(crate) fn marked(mut group: DesiredTargetGroup, since: String) -> DesiredTar
     group
 }
 
-fn targets_of(
-    view: &View,
-    kept: &Kept,
-    settings: &Settings,
-) -> Option<Result<BTreeSet<Target>, BackendError>> {
-    let (cluster, namespace, service) = source_of(&kept.group)?;
-    let config = kept.group.config.as_ref()?;
+/// What a kept target group has its targets from.
+enum Endpoints {
+    Known(BTreeSet<Target>),
+    /// There is no such Service, export or permission any more.
+    Gone,
+    Unknown,
+}
+
+fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
+    let (Some((cluster, namespace, service)), Some(config)) = (source_of(&kept.group), &kept.group.config)
+    else {
+        return Endpoints::Unknown;
+    };
     let route_kind = match (config.protocol, config.protocol_version) {
         (TargetProtocol::Tcp, _) => Kind::TLSRoute,
         (_, Some(ProtocolVersion::Grpc)) => Kind::GRPCRoute,
@@ -265,26 +268,24 @@ fn targets_of(
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
     };
-    let export = kept.group.tags.get(TAG_EXPORT);
-    if let Some(export) = export {
+    if let Some(export) = kept.group.tags.get(TAG_EXPORT) {
         match view.get(&cluster, Kind::ServiceExport, &namespace, export) {
-            Found::Unknown(why) => return Some(Err(BackendError::Unknown(why))),
-            Found::Missing => return Some(Err(gone())),
+            Found::Unknown(_) => return Endpoints::Unknown,
+            Found::Missing => return Endpoints::Gone,
             Found::Object(_) => {}
         }
     } else if namespace != kept.route.namespace {
         let from = From { kind: kept.route.kind.as_str(), namespace: &kept.route.namespace };
         let to = To { group: "", kind: Kind::Service.as_str(), namespace: &namespace, name: &service };
         match is_granted(view, &cluster, &from, &to) {
-            Err(why) => return Some(Err(BackendError::Unknown(why))),
-            Ok(false) => return Some(Err(gone())),
+            Err(_) => return Endpoints::Unknown,
+            Ok(false) => return Endpoints::Gone,
             Ok(true) => {}
         }
     }
-    Some(pool(view, &cluster, &namespace, &service, &asked).map(|pool| pool.targets))
-}
-
-/// There is no such export or permission any more. Nobody is told by this: the route's own rules are what its status is of.
-fn gone() -> BackendError {
-    BackendError::Broken(reasons::BACKEND_NOT_FOUND, Problem::new("spec.rules", "gone"))
+    match pool(view, &cluster, &namespace, &service, &asked) {
+        Ok(pool) => Endpoints::Known(pool.targets),
+        Err(BackendError::Broken(..)) => Endpoints::Gone,
+        Err(BackendError::Unknown(_)) => Endpoints::Unknown,
+    }
 }

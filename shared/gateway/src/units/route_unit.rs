@@ -20,7 +20,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, parent_gateways};
+use trellis_hint::{Kind, UnitKey, parent_gateways};
 use trellis_lattice::{Desired, Owner};
 
 /// Translates one route.
@@ -80,7 +80,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     if !unknown.is_empty() {
         return Translation::held(
             unknown.clone(),
-            held_reports(&own.claim, object, &unknown, rival_keys(&own, &rivals)),
+            held_reports(&own.claim, object, &unknown, rival_units(&own, &rivals)),
         );
     }
     let mut partly = built.unknown.clone();
@@ -144,7 +144,7 @@ fn may_cover(route: &str, hostname: &str) -> bool {
 
 /// What the parents and the built services come to.
 fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> Translation {
-    let reports = Reports { own, built: &built, rivals: rival_keys(own, rivals) };
+    let reports = Reports { own, built: &built, rivals: rival_units(own, rivals) };
     if own.claim.parents.iter().all(|parent| parent.attached.is_err()) {
         // Without parents the report removes entries of ours that the status still has.
         return Translation::nothing(owner, vec![reports.report()]);
@@ -155,16 +155,13 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
     Translation::wanting(desired, vec![report])
 }
 
-/// The routes that ask for one of a route's hostnames too.
-fn rival_keys(own: &Contender, rivals: &[Contender]) -> BTreeSet<ObjectKey> {
+/// The units of the routes that ask for one of a route's hostnames too.
+fn rival_units(own: &Contender, rivals: &[Contender]) -> BTreeSet<UnitKey> {
     let hostnames = own.claim.hostnames();
     let meets = |rival: &&Contender| {
         rival.claim.hostnames().iter().any(|one| one.is_some() && hostnames.contains(one))
     };
-    let ids = rivals.iter().filter(meets).map(|rival| &rival.claim.route.id);
-    let keys =
-        ids.map(|id| ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() });
-    keys.collect()
+    rivals.iter().filter(meets).map(|rival| rival.claim.route.id.unit()).collect()
 }
 
 /// What reports are made of.
@@ -172,7 +169,7 @@ struct Reports<'a> {
     own: &'a Contender<'a>,
     built: &'a Built,
     /// The routes that ask for one of its hostnames too.
-    rivals: BTreeSet<ObjectKey>,
+    rivals: BTreeSet<UnitKey>,
 }
 
 impl Reports<'_> {
@@ -261,12 +258,7 @@ impl Reports<'_> {
 }
 
 /// Reports while something is not known: what the parents say is told, the rest is being held.
-fn held_reports(
-    claim: &Claim,
-    object: &Value,
-    unknown: &[String],
-    rivals: BTreeSet<ObjectKey>,
-) -> Vec<Report> {
+fn held_reports(claim: &Claim, object: &Value, unknown: &[String], rivals: BTreeSet<UnitKey>) -> Vec<Report> {
     if claim.parents.is_empty() {
         return vec![];
     }

@@ -204,8 +204,7 @@ fn contenders_for<'a>(
 /// Whether VPC Lattice has something of a route for a hostname from before. Of the own route that is seen; of others
 /// their status tells.
 fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&str>) -> bool {
-    let networks: BTreeSet<&str> = one.claim.asks.iter().map(|ask| ask.gateway.name.as_str()).collect();
-    let is_told = || hostname.is_some_and(|hostname| status::tells_of(one.object, hostname, &networks));
+    let is_told = || hostname.is_some_and(|hostname| heirs::was_served(one, hostname));
     if one.claim.route.id != own.claim.route.id {
         return is_told();
     }

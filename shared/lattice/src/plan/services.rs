@@ -3,6 +3,7 @@
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
 use super::unwanted;
+use crate::names::domain;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
@@ -225,13 +226,7 @@ pub(super) fn ours(draft: &Draft) -> Vec<(DesiredService, ActualService)> {
 /// A failed service must be deleted (API reference, `status`), and a custom domain cannot be changed.
 fn must_be_replaced(held: &ActualService, wanted: &DesiredService) -> bool {
     held.ownership == Ownership::Ours
-        && (is_broken(held.status)
-            || domain(held.custom_domain.as_ref()) != domain(wanted.custom_domain.as_ref()))
-}
-
-/// Domain names are compared without regard to case and the root's dot, lest a service be replaced for its spelling.
-fn domain(name: Option<&String>) -> Option<String> {
-    name.map(|name| name.trim_end_matches('.').to_ascii_lowercase())
+        && (is_broken(held.status) || held.domain() != wanted.custom_domain.as_deref().map(domain))
 }
 
 fn association<'a>(service: &'a ActualService, network: &str) -> Option<&'a ActualAssociation> {

@@ -4,6 +4,7 @@ use super::service_association::text as association_text;
 use super::{ActualAssociation, ActualListener, DesiredListener, ResourceMut};
 use crate::check::{Deed, View, at_rest, is_broken, ours, require, there};
 use crate::model::forget_services;
+use crate::names::domain;
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, Ownership, Status, TAG_IDLE_TIMEOUT, Tags, ViolationKind};
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,11 @@ impl ActualService {
         self.listeners.iter().flat_map(ActualListener::target_groups).collect()
     }
 
+    /// Its custom domain, as domains are compared ([`domain`]).
+    pub fn domain(&self) -> Option<String> {
+        self.custom_domain.as_deref().map(domain)
+    }
+
     /// Whether somebody has once asked for another idle time-out than the default.
     pub fn had_idle_timeout(&self) -> bool {
         self.tags.contains_key(TAG_IDLE_TIMEOUT)
@@ -127,8 +133,7 @@ impl<'a> View<'a> {
 
 /// Whether a service can become what is wanted of it: it did not fail, and its custom domain is the wanted one.
 pub(super) fn can_stay(view: &View, held: &ActualService) -> bool {
-    let domain = |name: &Option<String>| name.as_ref().map(|n| n.trim_end_matches('.').to_lowercase());
-    let as_wanted = |wanted: &DesiredService| domain(&wanted.custom_domain) == domain(&held.custom_domain);
+    let as_wanted = |wanted: &DesiredService| held.domain() == wanted.custom_domain.as_deref().map(domain);
     !is_broken(held.status) && view.wanted_service(&held.name).is_some_and(as_wanted)
 }
 
