@@ -29,6 +29,11 @@ pub(crate) fn narrowness(listener: Option<&str>, hostname: &str) -> Option<usize
     covers(&listener, hostname).then_some(listener.len())
 }
 
+/// Whether a request can be for both hostnames.
+pub(crate) fn do_meet(one: &str, other: &str) -> bool {
+    meet(one, other).is_some()
+}
+
 /// The narrower of two hostnames that meet.
 fn meet(one: &str, other: &str) -> Option<String> {
     if one == other || covers(one, other) {

@@ -6,11 +6,12 @@
 //! route that was never served by the service was promised nothing: it makes its own.
 
 use super::claim::Claim;
-use super::cluster_routes::{objects, read};
+use super::cluster_routes::routes;
 use super::contest::{Member, decide};
 use super::kept;
 use super::rules;
 use super::services::Contender;
+use crate::hostname::do_meet;
 use crate::route::RouteId;
 use crate::view::View;
 use crate::{Settings, naming, status};
@@ -27,24 +28,23 @@ impl<'a> Heirs<'a> {
     /// Reads all that deciding needs; what is not known makes no heir.
     pub(crate) fn of(view: &View<'a>, id: &RouteId, settings: &Settings) -> Self {
         let unit = id.unit();
-        let all: Vec<_> = objects(view, &id.cluster, &mut vec![]).into_iter().collect();
-        let names_it =
-            all.iter().filter(|(_, object)| status::mentioned(&id.cluster, object).contains(&unit));
-        if names_it.count() == 0 {
-            return Self { contenders: vec![] };
-        }
-        let mut contenders = vec![];
-        for (kind, object) in all {
-            let Some(route) = read(&id.cluster, kind, object, settings) else { continue };
-            if route.id == *id || route.hostnames.is_empty() {
-                continue;
-            }
+        let mut others = routes(view, &id.cluster, settings, &mut vec![]);
+        others.retain(|(route, _)| route.id != *id);
+        let naming =
+            others.iter().filter(|(_, object)| status::mentioned(&id.cluster, object).contains(&unit));
+        let hostnames: BTreeSet<String> =
+            naming.flat_map(|(route, _)| route.hostnames.iter().cloned()).collect();
+        // Only these: what the rules of a route lead to costs reads.
+        others.retain(|(route, _)| {
+            route.hostnames.iter().any(|one| hostnames.iter().any(|other| do_meet(one, other)))
+        });
+        let contenders = others.into_iter().map(|(route, object)| {
             let claim = Claim::of(view, route, object, &mut vec![]);
             let http2 = claim.listeners_take_http2();
             let rules = rules::resolve(view, &claim.route, http2, settings, &mut vec![]);
-            contenders.push(Contender { claim, rules, object });
-        }
-        Self { contenders }
+            Contender { claim, rules, object }
+        });
+        Self { contenders: contenders.collect() }
     }
 
     /// None: a route that nobody's status names has no heirs but those that it knows.

@@ -10,6 +10,7 @@ use super::services::{self, Built, Contender};
 use super::subject;
 use crate::api::ParentRefWire;
 use crate::gateway::{self, Whose};
+use crate::hostname::do_meet;
 use crate::problem::{self, Problem, quoted};
 use crate::report::{Condition, KeptRules, ParentReport, Report, RouteReport};
 use crate::route::{self, Route, RouteId};
@@ -112,8 +113,7 @@ fn others<'a>(
     let may_share = |object: &Value| {
         let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
         let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
-        let meets =
-            |one: &str| hostnames.iter().any(|hostname| may_cover(&one.to_ascii_lowercase(), hostname));
+        let meets = |one: &str| hostnames.iter().any(|hostname| do_meet(&one.to_ascii_lowercase(), hostname));
         let is_open = named.clone().next().is_none();
         (is_open || named.into_iter().any(meets))
             && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
@@ -135,11 +135,6 @@ fn others<'a>(
         others.push(Contender { claim, rules, object });
     }
     others
-}
-
-/// Whether a route's hostname can come to the other by a listener's.
-fn may_cover(route: &str, hostname: &str) -> bool {
-    route == hostname || route.strip_prefix('*').is_some_and(|suffix| hostname.ends_with(suffix))
 }
 
 /// What the parents and the built services come to.
