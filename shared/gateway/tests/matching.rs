@@ -4,14 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
+#[path = "support/whole.rs"]
+mod whole;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use trellis_gateway::{ClusterFacts, ReadResult, Settings, Snapshot, translate, wants_everything};
+use trellis_gateway::{Settings, translate};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Actual, Desired, HeaderMatch, Limits, PathMatch, RuleMatch, ValueMatch};
+use whole::whole;
 
 const CASES: u32 = 400;
 
@@ -149,12 +153,7 @@ fn desired(rules: &[Vec<Match>], rules_per_listener: usize) -> Option<Desired> {
             "spec": {"parentRefs": [{"name": "net"}], "rules": rules}}),
     ];
     let objects: Vec<Value> = services.chain(others).collect();
-    let mut snapshot = Snapshot::of([ClusterFacts::registered(one(), "vpc-0a1b2c3d4e5f60001")]);
-    for read in wants_everything(&snapshot) {
-        let trellis_gateway::Read::List { kind, .. } = &read else { continue };
-        let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
-        snapshot.insert(read, ReadResult::Objects(of_kind));
-    }
+    let snapshot = whole(one(), &objects);
     let limits = Limits { rules_per_listener, target_groups_per_service: 100, ..Limits::default() };
     let unit =
         UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: "r".into() };

@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
+#[path = "support/whole.rs"]
+mod whole;
+
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_gateway::{
-    CONTROLLER, ClusterFacts, ObjectKey, Read, ReadResult, Settings, Snapshot, dependents, statuses,
-    translate, units, wants_everything,
-};
+use trellis_gateway::{CONTROLLER, ObjectKey, Settings, Snapshot, dependents, statuses, translate, units};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Actual, Outcome, ServiceOutcome};
+use whole::whole;
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
 const RECONCILES_MAX: usize = 60;
@@ -32,13 +33,7 @@ fn world(routes: &[Value]) -> Snapshot {
             "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}}),
     ];
     objects.extend_from_slice(routes);
-    let mut snapshot = Snapshot::of([ClusterFacts::registered(one(), "vpc-0a1b2c3d4e5f60001")]);
-    for read in wants_everything(&snapshot) {
-        let Read::List { kind, .. } = &read else { continue };
-        let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
-        snapshot.insert(read, ReadResult::Objects(of_kind));
-    }
-    snapshot
+    whole(one(), &objects)
 }
 
 fn unit(name: &str) -> UnitKey {

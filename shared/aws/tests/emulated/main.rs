@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+#[path = "../support/emulator.rs"]
+mod emulator;
 mod finding;
 mod harness;
 mod model;

@@ -5,6 +5,8 @@
 
 mod answers;
 mod tenants;
+#[path = "../support/whole.rs"]
+mod whole;
 
 use answers::{Answers, Asked, answers, asked};
 use proptest::prelude::*;

@@ -1,12 +1,11 @@
 //! Worlds of Gateways and routes of several namespaces, made by chance.
 
+use crate::whole::whole;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_gateway::{
-    CONTROLLER, ClusterFacts, Read, ReadResult, Settings, Snapshot, statuses, translate, wants_everything,
-};
+use trellis_gateway::{CONTROLLER, Settings, Snapshot, statuses, translate};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Actual, Limits, Outcome};
 
@@ -213,14 +212,7 @@ fn everything(gateways: &[Made], routes: &[Made]) -> Vec<Value> {
 
 /// A snapshot of a world with everything read.
 pub(crate) fn world(gateways: &[Made], routes: &[Made]) -> Snapshot {
-    let objects = everything(gateways, routes);
-    let mut snapshot = Snapshot::of([ClusterFacts::registered(one(), "vpc-0a1b2c3d4e5f60001")]);
-    for read in wants_everything(&snapshot) {
-        let Read::List { kind, .. } = &read else { continue };
-        let of_kind = objects.iter().filter(|object| object["kind"] == kind.as_str()).cloned().collect();
-        snapshot.insert(read, ReadResult::Objects(of_kind));
-    }
-    snapshot
+    whole(one(), &everything(gateways, routes))
 }
 
 /// Limits that one route exceeds only on purpose.

@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by failing")]
 
+#[path = "../../../aws/tests/support/emulator.rs"]
+mod emulator;
 mod world;
 
+use emulator::Emulator;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime};
 use trellis_engine::{LookReport, Rotation};
 use trellis_hint::{Kind, UnitKey};
-use world::{CLUSTERS, Emulator, Function, Memory, id, route, route_name};
+use world::{CLUSTERS, Function, Memory, id, route, route_name};
 
 /// As the template has it.
 const HOURLY: Rotation = Rotation { within: Duration::from_hours(1), every: Some(Duration::from_mins(5)) };
@@ -37,7 +40,7 @@ struct Scene {
 impl Scene {
     /// All routes programmed; every call takes so long from then on.
     async fn programmed(latency: &str) -> Self {
-        let (memory, emulator) = (Memory::default(), Emulator::start(2 * routes()));
+        let (memory, emulator) = (Memory::default(), Emulator::with_room(2 * routes()));
         for name in CLUSTERS {
             memory.cluster(name, routes() / 2, slices());
         }
@@ -56,7 +59,7 @@ impl Scene {
             }
         }
         function.work(false).await;
-        emulator.admin("PUT", "config", &json!({ "latency": latency }));
+        emulator.configure(&json!({ "latency": latency }));
         Self { memory, emulator, now: SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) }
     }
 
@@ -65,14 +68,14 @@ impl Scene {
     }
 
     fn reset(&self) {
-        self.emulator.admin("POST", "calls/reset", &Value::Null);
+        self.emulator.reset_calls();
         let mut state = self.memory.state();
         (state.patches, state.slices_listed) = (0, 0);
     }
 
     /// The service of a route as the account has it.
     fn service(&self, cluster: &str, n: usize) -> Value {
-        let state = self.emulator.admin("GET", "state", &Value::Null);
+        let state = self.emulator.state();
         let key = route(cluster, n).to_string();
         let mut services = state["services"].as_array().unwrap().iter();
         services.find(|service| service["tags"]["trellis:key"] == *key).unwrap().clone()
@@ -96,7 +99,7 @@ async fn a_pass_that_finds_nothing_costs_few_calls_writes_nothing_and_holds_litt
     scene.reset();
     let (function, began) = (scene.function().await, Instant::now());
     let (report, looks) = function.pass(scene.now).await;
-    let calls = scene.emulator.calls();
+    let calls = scene.emulator.all_calls();
     let writes: Vec<&String> = calls
         .keys()
         .filter(|call| {

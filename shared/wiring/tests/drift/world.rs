@@ -1,14 +1,11 @@
 //! Two clusters in memory, a queue in memory, and VPC Lattice as the emulator has it.
 
+use crate::emulator::Emulator;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
-use trellis_aws::{Aws, AwsLattice, AwsOptions};
+use trellis_aws::AwsLattice;
 use trellis_engine::{DriftReport, Engine, LookReport, Rotation, Worker};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey, Read, Settings, StatusPatch};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
@@ -179,92 +176,22 @@ impl Queue for Memory {
     }
 }
 
-/// VPC Lattice.
-pub(crate) struct Emulator {
-    process: Child,
-    address: String,
-}
-
 impl Emulator {
-    /// The built emulator: `LATTICE_EMULATOR`, or the one beside this test.
-    pub(crate) fn start(services: usize) -> Self {
-        let path = std::env::var_os("LATTICE_EMULATOR").map_or_else(
-            || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../debug/lattice-emulator"),
-            PathBuf::from,
-        );
+    /// VPC Lattice with room for so many services.
+    pub(crate) fn with_room(services: usize) -> Self {
         let quotas =
             ["services", "services-per-network", "target-groups"].map(|quota| format!("{quota}={services}"));
-        let mut process = Command::new(&path)
-            .args(["--exit-on-stdin-eof", "--seed", "1", "--delay", "all=0"])
-            .args(quotas.iter().flat_map(|quota| ["--quota", quota.as_str()]))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error} (hint: cargo build -p lattice-emulator)", path.display())
-            });
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("control=http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let address = address.unwrap_or_else(|| panic!("no READY line: {line:?}")).to_owned();
-        Self { process, address }
-    }
-
-    pub(crate) fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-        serde_json::from_str(body).unwrap_or(Value::Null)
-    }
-
-    /// Calls by operation since the last reset.
-    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
-        serde_json::from_value(self.admin("GET", "calls", &Value::Null)["operations"].clone()).unwrap()
-    }
-
-    /// The raw SDK client of somebody else in the account.
-    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
-        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-west-2"))
-            .endpoint_url(format!("http://{}", self.address))
-            .credentials_provider(credentials)
-            .load()
-            .await;
-        aws_sdk_vpclattice::Client::new(&config)
+        let flags = quotas.iter().flat_map(|quota| ["--quota", quota.as_str()]);
+        Self::start(&["--delay", "all=0"].into_iter().chain(flags).collect::<Vec<_>>())
     }
 
     /// A function that was never called before.
     pub(crate) async fn function(&self, memory: &Memory, rotation: Rotation) -> Function {
-        let options = AwsOptions {
-            region: Some("us-west-2".into()),
-            endpoint_url: Some(format!("http://{}", self.address)),
-            static_credentials: Some(("test".into(), "test".into())),
-        };
-        let aws = Aws::with(options).await;
-        let lattice = AwsLattice::new(&aws, LimitOverrides::default());
+        let lattice = AwsLattice::new(&self.aws().await, LimitOverrides::default());
         let settings = Settings { installation: "trellis".into(), ..Settings::default() };
         let engine = Engine::new(lattice, memory.clone(), memory.clone(), settings).with_rotation(rotation);
         let engine = Arc::new(engine);
         Function { worker: Worker::new(Arc::clone(&engine)), engine, memory: memory.clone() }
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }
 

@@ -3,13 +3,17 @@
 use super::{Effect, InAccount, Scene, Standing};
 use trellis_lattice::{Actual, Desired, HandOver, Tag};
 
+fn touches(arn: &str) -> Effect<'static> {
+    Effect::Touches(arn.strip_prefix("arn:").map(str::to_owned).into_iter().collect())
+}
+
 impl InAccount for Tag {
     fn answer(&self, _: &Scene) -> Result<Standing, String> {
         Ok(Standing::Done)
     }
 
     fn effect(&self, _: &Actual) -> Effect<'_> {
-        Effect::Touches(self.arn.strip_prefix("arn:").map(str::to_owned).into_iter().collect())
+        touches(&self.arn)
     }
 
     fn loses(&self, _: &Desired, _: &Actual) -> Option<String> {
@@ -23,7 +27,7 @@ impl InAccount for HandOver {
     }
 
     fn effect(&self, _: &Actual) -> Effect<'_> {
-        Effect::Touches(self.arn.strip_prefix("arn:").map(str::to_owned).into_iter().collect())
+        touches(&self.arn)
     }
 
     fn loses(&self, _: &Desired, _: &Actual) -> Option<String> {
