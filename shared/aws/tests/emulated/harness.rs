@@ -18,6 +18,18 @@ impl Emulator {
         Self::start(&["--delay", "all=0", "--quota", "rules-per-listener=100"])
     }
 
+    /// The raw SDK client of somebody else in the account.
+    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
+        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-west-2"))
+            .endpoint_url(format!("http://{}", self.address))
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        aws_sdk_vpclattice::Client::new(&config)
+    }
+
     /// Calls of VPC Lattice by operation since the last reset.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         let mut calls = self.all_calls();

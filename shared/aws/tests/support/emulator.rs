@@ -10,7 +10,8 @@ use trellis_aws::{Aws, AwsOptions};
 
 pub(crate) struct Emulator {
     process: Child,
-    address: String,
+    /// Host and port of the control plane.
+    pub(crate) address: String,
 }
 
 impl Emulator {
@@ -45,18 +46,6 @@ impl Emulator {
             static_credentials: Some(("test".into(), "test".into())),
         })
         .await
-    }
-
-    /// The raw SDK client of somebody else in the account.
-    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
-        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-west-2"))
-            .endpoint_url(format!("http://{}", self.address))
-            .credentials_provider(credentials)
-            .load()
-            .await;
-        aws_sdk_vpclattice::Client::new(&config)
     }
 
     /// Calls by operation since the last reset, also those of the neighbours, which have the service before their name.

@@ -185,6 +185,18 @@ impl Emulator {
         Self::start(&["--delay", "all=0"].into_iter().chain(flags).collect::<Vec<_>>())
     }
 
+    /// The raw SDK client of somebody else in the account.
+    pub(crate) async fn stranger(&self) -> aws_sdk_vpclattice::Client {
+        let credentials = aws_credential_types::Credentials::new("other", "other", None, None, "test");
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-west-2"))
+            .endpoint_url(format!("http://{}", self.address))
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        aws_sdk_vpclattice::Client::new(&config)
+    }
+
     /// A function that was never called before.
     pub(crate) async fn function(&self, memory: &Memory, rotation: Rotation) -> Function {
         let lattice = AwsLattice::new(&self.aws().await, LimitOverrides::default());
