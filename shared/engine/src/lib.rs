@@ -34,7 +34,9 @@ use tracing::Instrument;
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, Look, UnitKey};
 use trellis_lattice::Grace;
-use trellis_ports::{Budget, CallError, Calls, Clusters, ErrorClass, Lattice, OutgoingHint, Queue};
+use trellis_ports::{
+    Budget, CallError, Calls, Clusters, ErrorClass, LATER_MAX, Lattice, OutgoingHint, Queue,
+};
 use trellis_telemetry::{Metric, Metrics};
 
 /// How long one unit may take in all: reading the clusters, VPC Lattice, the steps, the statuses, the follow-ups. What is
@@ -236,14 +238,22 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             if !hints.is_empty() {
                 self.queue.send(&hints).await?;
             }
-            for hint in &later {
-                self.queue.send_later(hint, outbox::LATER).await?;
+            let count = hints.len() + later.len();
+            for hint in later {
+                self.send_later(hint, outbox::LATER).await?;
             }
-            Ok(())
+            Ok(count)
         };
-        Budget::lasting(SEND_MAX).spend(send).await.unwrap_or_else(late)?;
-        self.figures.add(Metric::HintsSent, hints.len() + later.len());
+        let count = Budget::lasting(SEND_MAX).spend(send).await.unwrap_or_else(late)?;
+        self.figures.add(Metric::HintsSent, count);
         Ok(())
+    }
+
+    /// Sends a hint that comes back by itself after this time, in whole seconds, at least one and at most [`LATER_MAX`].
+    async fn send_later(&self, hint: Hint, after: Duration) -> Result<(), CallError> {
+        let seconds = after.as_secs().clamp(1, LATER_MAX.as_secs());
+        let hint = Hint { put_off: u32::try_from(seconds).unwrap_or(u32::MAX), ..hint };
+        self.queue.send_later(&hint, Duration::from_secs(seconds)).await
     }
 
     /// Calls to AWS since this was last asked.

@@ -61,6 +61,9 @@ pub struct Hint {
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
+    /// For how many seconds the hint is put off; none for one that comes at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_off: u32,
     /// `metadata.resourceVersion` of the object before the change: while it is the stored one, the change is not stored
     /// yet. None where there was no object before, or the review did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ impl Hint {
             operation,
             service_names: vec![],
             waits: 0,
+            put_off: 0,
             old_resource_version: None,
             look: None,
             trace: None,

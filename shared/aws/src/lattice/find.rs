@@ -46,12 +46,16 @@ impl LatticeClient {
         Ok(found.into_iter().map(resource).collect())
     }
 
-    /// ARNs of a unit's services and target groups in the index of tags.
+    /// ARNs of a unit's services and target groups in the index of tags. Tags that it shows otherwise than this process
+    /// remembers them are read anew: one of both is late.
     pub(super) async fn found_by_tags(&self, owner: &Owner) -> Result<BTreeSet<String>, AwsError> {
         let tags = [(TAG_OWNER, Some(owner.installation.as_str())), (TAG_UNIT, Some(owner.unit.as_str()))];
         let found = self.inner.tag_index.find(RESOURCE_TYPE, &tags).await?;
         let stands =
             |arn: &String| matches!(ResourceKind::of(arn), ResourceKind::Service | ResourceKind::TargetGroup);
+        for (arn, tags) in &found {
+            self.inner.tags.forget_unlike(arn, tags);
+        }
         Ok(found.into_keys().filter(stands).collect())
     }
 }

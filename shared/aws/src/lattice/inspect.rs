@@ -46,8 +46,8 @@ impl LatticeClient {
     /// long as it wants anything, all that the owner has is read in full, so that parts of it can be wanted as they are.
     ///
     /// Whose a resource is, its tags tell; those of services, target groups and, for Gateway units, service networks are
-    /// always read (or known from the last minute), those of what is below a service only when something would be done
-    /// to it. What the index of tags shows is never believed unread.
+    /// always read (or known from the last minute, unless a mark may matter: [`super::fresh`]), those of what is below a
+    /// service only when something would be done to it. What the index of tags shows is never believed unread.
     ///
     /// Where all is listed: `candidate_service_names` are names that the unit's services may have had, and no listing from
     /// before `not_before` is used. Take the time when the invocation began: what another invocation did for this unit is
@@ -69,7 +69,8 @@ impl LatticeClient {
             || !desired.services.is_empty()
             || !candidate_service_names.is_empty();
         let found = self.find(desired, candidate_service_names, with_services, not_before).await?;
-        let actual = self.inspect_found(desired, found, not_before).await?;
+        let mut actual = self.inspect_found(desired, found, not_before).await?;
+        self.read_marks_anew(desired, &mut actual, not_before).await?;
         let services = actual.services.iter().map(|service| service.arn.clone());
         let groups = actual.target_groups.iter().map(|group| group.arn.clone());
         self.inner.memory.set(&desired.owner.unit, services.chain(groups).collect());
@@ -229,7 +230,9 @@ impl LatticeClient {
         names.extend(desired.vpc_associations.iter().map(|association| association.network.as_str()));
         let networks = self.inspect_networks(desired, &names, not_before).await?;
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
-        Ok(Actual { networks, vpc_associations, ..Actual::default() })
+        let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+        self.read_marks_anew(desired, &mut actual, not_before).await?;
+        Ok(actual)
     }
 
     async fn read_tags_that_matter(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {

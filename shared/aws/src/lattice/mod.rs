@@ -6,6 +6,7 @@
 mod apply;
 mod convert;
 mod find;
+mod fresh;
 mod inspect;
 mod lanes;
 mod memory;

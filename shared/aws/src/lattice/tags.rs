@@ -36,6 +36,23 @@ impl TagCache {
         known.insert(arn.to_owned(), (at, tags));
     }
 
+    /// Forgets what was read or set before this time.
+    pub(super) fn forget_before(&self, arn: &str, time: SystemTime) {
+        self.forget_if(arn, |(at, _)| *at < time);
+    }
+
+    /// Forgets what differs from these tags.
+    pub(super) fn forget_unlike(&self, arn: &str, tags: &Tags) {
+        self.forget_if(arn, |(_, known)| known != tags);
+    }
+
+    fn forget_if(&self, arn: &str, is_old: impl Fn(&(SystemTime, Tags)) -> bool) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(arn).is_some_and(is_old) {
+            known.remove(arn);
+        }
+    }
+
     pub(super) fn forget(&self, arn: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
     }

@@ -1,10 +1,10 @@
 //! Whose a resource is, and what there is of ours.
 
-use crate::harness::{Emulator, converge, inspect, pass, pass_after_a_conflict};
+use crate::harness::{Emulator, Pass, converge, inspect, pass, pass_after_a_conflict};
 use crate::wishes::{VPC, allowing, export, gateway, route};
 use serde_json::json;
 use trellis_aws::{LatticeClient, OwnedResource};
-use trellis_lattice::{Blocked, Ownership, ResourceKind};
+use trellis_lattice::{Blocked, Desired, Grace, Ownership, ResourceKind, Step};
 
 use ResourceKind::{Listener, Rule, Service, ServiceAssociation, TargetGroup, VpcAssociation};
 
@@ -72,4 +72,44 @@ async fn tags_that_a_person_has_taken_away_make_a_resource_a_strangers() {
     let blocked = pass_after_a_conflict(&unaware, &wish).await;
     assert!(matches!(blocked.plan.blocked[..], [Blocked::TargetGroupNameTaken { .. }]), "{:?}", blocked.plan);
     assert!(blocked.plan.steps.is_empty());
+}
+
+/// Many processes work for one installation, and each remembers tags for a while.
+#[tokio::test]
+async fn a_mark_that_another_process_has_set_is_seen_by_one_that_remembers_the_time_before() {
+    let emulator = Emulator::instant();
+    let (one, two) = (emulator.aws().await.lattice(), emulator.aws().await.lattice());
+    let wish = allowing(route(&["/a"], 1));
+    converge(&emulator, &one, &wish).await;
+    converge(&emulator, &two, &wish).await;
+    let nothing = |now| Desired {
+        grace: Some(Grace { now, seconds: 20 }),
+        ..allowing(Desired { services: vec![], target_groups: vec![], ..wish.clone() })
+    };
+    let marks = |pass: &Pass| pass.plan.steps.iter().filter(|step| matches!(step, Step::Tag(_))).count();
+    let first = pass(&one, &nothing(1_000)).await;
+    assert_eq!((marks(&first), first.plan.grace_left), (1, Some(20)), "{}", first.plan);
+    let second = pass(&two, &nothing(1_007)).await;
+    assert_eq!((second.plan.steps.len(), second.plan.grace_left), (0, Some(13)), "{}", second.plan);
+
+    // It is wanted again, as one process knows and the other does not, and then once more nobody wants it.
+    let wish = |now| Desired { grace: Some(Grace { now, seconds: 20 }), ..wish.clone() };
+    let again = pass(&one, &wish(1_010)).await;
+    assert_eq!(marks(&again), 1, "the mark goes: {}", again.plan);
+    let third = pass(&two, &nothing(1_060)).await;
+    assert_eq!((marks(&third), third.plan.grace_left), (1, Some(20)), "{}", third.plan);
+}
+
+/// Whoever wants a service takes its mark away, also if it remembers none.
+#[tokio::test]
+async fn a_mark_that_another_process_has_set_is_taken_away_by_one_that_remembers_none() {
+    let emulator = Emulator::instant();
+    let (one, two) = (emulator.aws().await.lattice(), emulator.aws().await.lattice());
+    let wish = allowing(route(&["/a"], 1));
+    converge(&emulator, &one, &wish).await;
+    converge(&emulator, &two, &wish).await;
+    let at = |now| Desired { grace: Some(Grace { now, seconds: 20 }), ..wish.clone() };
+    pass(&one, &Desired { services: vec![], target_groups: vec![], ..at(1_000) }).await;
+    let again = pass(&two, &at(1_010)).await;
+    assert!(matches!(again.plan.steps[..], [Step::Tag(_)]), "{}", again.plan);
 }

@@ -154,7 +154,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let hint = Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(rest);
         let hint = Hint { waits: before, ..hint };
         if pauses {
-            return Ok(self.queue.send_later(&hint, PAUSE).await?);
+            return Ok(self.send_later(hint, PAUSE).await?);
         }
         self.send_in_time(&[outgoing(hint, "rest of the look", &now_ms().to_string())]).await
     }

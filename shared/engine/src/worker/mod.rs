@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use trellis_hint::{Hint, Operation, Touched};
-use trellis_ports::{Budget, CallError, Clusters, ErrorClass, LATER_MAX, Lattice, Message, Queue, TimeOver};
+use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
 
 /// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
@@ -31,10 +31,6 @@ const QUEUE_CALL_MAX: Duration = Duration::from_secs(2);
 
 /// Kept of the batch's time, after the units', for their hints and for giving messages back.
 const RETURN_RESERVE: Duration = Duration::from_secs(8);
-
-/// Hints for later of one unit, waited for equally often, that were sent within so many seconds of each other are one: the
-/// first that comes looks at all of the unit, and goes on waiting by itself if it has to.
-const LATER_PERIOD_S: u64 = 10;
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -168,17 +164,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
         let hint = last.clone().with_service_names(names).again();
         let hint = Hint { waits: task.waits() + u32::from(counts), operation, ..hint };
-        let after = after.clamp(Duration::from_secs(1), LATER_MAX);
-        in_time(self.engine.queue.send_later(&hint, after)).await
+        in_time(self.engine.send_later(hint, after)).await
     }
 
     /// Sends a hint whose time has come on to its unit; the id of its message if that has to come again.
     async fn pass_on(&self, record: Record) -> Vec<String> {
-        let since_1970 = record.sent.and_then(|sent| sent.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let moment = match since_1970 {
-            Some(sent) => format!("{} {}", record.hint.waits, sent.as_secs() / LATER_PERIOD_S),
-            None => record.message_id.clone(),
-        };
+        let moment = period(&record).unwrap_or_else(|| record.message_id.clone());
         let hint = crate::outbox::outgoing(record.hint.clone(), "later", &moment);
         match in_time(self.engine.queue.send(&[hint])).await {
             Ok(()) => vec![],
@@ -202,6 +193,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         join_all(put_off).await;
         records.into_iter().map(|record| record.message_id).collect()
     }
+}
+
+/// Hints for later of one unit with the same period are one: the first that comes looks at all of the unit, and goes on
+/// waiting by itself if it has to. They are those that were put off for the same time within one such time: none of them was
+/// sent because of a look that another one brought, since that one came only after this time.
+fn period(record: &Record) -> Option<String> {
+    let Hint { waits, operation, put_off, .. } = &record.hint;
+    let sent = record.sent?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    Some(format!("{waits} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))
 }
 
 async fn in_time(call: impl Future<Output = Result<(), CallError>>) -> Result<(), CallError> {

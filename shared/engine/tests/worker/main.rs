@@ -264,12 +264,7 @@ async fn a_unit_that_waits_comes_back_by_a_hint_for_later_and_is_left_to_the_dri
 
     // Its time has come: it is sent on to its unit, and equal ones are one.
     world.state().sent.clear();
-    let due = |id: &str, seconds: u64| Message {
-        group: None,
-        sent: Some(std::time::UNIX_EPOCH + Duration::from_secs(seconds)),
-        ..message(id, &hint, 1)
-    };
-    work(&worker, vec![due("l1", 100), due("l2", 101), due("l3", 200)]).await;
+    work(&worker, vec![due("l1", &hint, 105), due("l2", &hint, 106), due("l3", &hint, 200)]).await;
     let ids: Vec<String> = world.state().sent.iter().map(|sent| sent.deduplication_id.clone()).collect();
     assert!(ids[0] == ids[1] && ids[0] != ids[2], "{ids:?}");
 
@@ -277,6 +272,31 @@ async fn a_unit_that_waits_comes_back_by_a_hint_for_later_and_is_left_to_the_dri
     let tired = Hint { waits: 40, ..hint };
     let ended = work(&worker, vec![message("a", &tired, 1)]).await;
     assert!(ended.returned.is_empty() && world.state().later.is_empty());
+}
+
+/// A hint for later that was sent so many seconds after 1970 and whose time has come.
+fn due(id: &str, hint: &Hint, sent: u64) -> Message {
+    let sent = Some(std::time::UNIX_EPOCH + Duration::from_secs(sent));
+    Message { group: None, sent, ..message(id, hint, 1) }
+}
+
+/// The queue would take a hint that equals one of the last minutes for sent, and nobody would look again.
+#[tokio::test(start_paused = true)]
+async fn a_hint_for_later_is_never_taken_for_the_one_whose_look_it_came_from() {
+    let world = world();
+    world.route("one", "a");
+    let worker = worker(&world);
+    for seconds in [1, 2, 5, 15] {
+        // A wait for the grace does not count: both hints have waited equally often.
+        let hint = Hint { put_off: seconds, ..route_hint("one", "a").again() };
+        world.state().sent.clear();
+        for sent in 100..120 {
+            let next = sent + u64::from(seconds);
+            work(&worker, vec![due("l1", &hint, sent), due("l2", &hint, next)]).await;
+            let two: Vec<String> = world.state().sent.drain(..).map(|sent| sent.deduplication_id).collect();
+            assert!(two.len() == 2 && two[0] != two[1], "{seconds} s after {sent}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
