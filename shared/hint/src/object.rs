@@ -27,11 +27,13 @@ pub enum Kind {
     EndpointSlice,
     /// Core Namespace (its labels count for a listener's `allowedRoutes`).
     Namespace,
+    /// `application-networking.k8s.aws` AccessLogPolicy.
+    AccessLogPolicy,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -43,7 +45,11 @@ impl Kind {
         Self::Service,
         Self::EndpointSlice,
         Self::Namespace,
+        Self::AccessLogPolicy,
     ];
+
+    /// The kinds of policies. A cluster need not serve them: then it has none.
+    pub const POLICIES: [Self; 1] = [Self::AccessLogPolicy];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +65,7 @@ impl Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
+            Self::AccessLogPolicy => "AccessLogPolicy",
         }
     }
 
@@ -76,10 +83,17 @@ impl Kind {
             | Self::GRPCRoute
             | Self::TLSRoute
             | Self::ReferenceGrant => "gateway.networking.k8s.io",
-            Self::ServiceExport | Self::ServiceImport => "application-networking.k8s.aws",
+            Self::ServiceExport | Self::ServiceImport | Self::AccessLogPolicy => {
+                "application-networking.k8s.aws"
+            }
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace => "",
         }
+    }
+
+    /// Whether this is a kind of policy.
+    pub fn is_policy(self) -> bool {
+        Self::POLICIES.contains(&self)
     }
 
     /// Whether this is one of the three route kinds.

@@ -1,4 +1,6 @@
-use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
+use crate::resource::{
+    DesiredAccessLog, DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation,
+};
 use crate::{ActualNetwork, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -21,6 +23,9 @@ pub struct Desired {
     /// Route and export units. A target group is used by one service only (CreateTargetGroup, API reference).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<DesiredTargetGroup>,
+    /// Access logs of the network or the services.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub access_logs: Vec<DesiredAccessLog>,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
@@ -35,6 +40,7 @@ impl Desired {
             vpc_associations: vec![],
             services: vec![],
             target_groups: vec![],
+            access_logs: vec![],
             allowed_networks: BTreeSet::new(),
         }
     }

@@ -25,10 +25,10 @@ pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use limits::{LimitOverrides, Limits};
 pub use model::{apply_step, settle, simulate};
-pub use outcome::{Failure, Outcome, RefusedTarget, ServiceOutcome};
+pub use outcome::{Failure, Outcome, RefusedAccessLog, RefusedTarget, ServiceOutcome};
 pub use owner::{
-    Owner, Ownership, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER,
-    TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_WANTED_BY, Tags,
+    Owner, Ownership, TAG_ACCESS_LOGS, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY,
+    TAG_OWNER, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_WANTED_BY, Tags,
 };
 pub use plan::{Plan, plan};
 pub use resource::*;

@@ -22,6 +22,9 @@ pub const TAG_KEY_REST: &str = "trellis:key-rest";
 /// The tag of a service that somebody has once asked to have another idle time-out than the default: then its present one
 /// is looked at, which costs a call.
 pub const TAG_IDLE_TIMEOUT: &str = "trellis:idle-timeout";
+/// The tag of a service or a service network that somebody has once asked for access logs of: then its subscriptions are
+/// looked at, which costs a call.
+pub const TAG_ACCESS_LOGS: &str = "trellis:access-logs";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

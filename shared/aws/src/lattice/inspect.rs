@@ -181,6 +181,9 @@ impl LatticeClient {
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         self.read_tags_that_matter(desired, &mut actual).await?;
+        if wants_anything(desired) {
+            self.read_access_logs(desired, &mut actual).await?;
+        }
         let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
         (actual.networks, actual.network_usage) =
             self.networks_of_services(desired, &actual.services, associated, not_before).await?;
@@ -229,7 +232,9 @@ impl LatticeClient {
         names.extend(desired.vpc_associations.iter().map(|association| association.network.as_str()));
         let networks = self.inspect_networks(desired, &names, not_before).await?;
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
-        Ok(Actual { networks, vpc_associations, ..Actual::default() })
+        let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+        self.read_access_logs(desired, &mut actual).await?;
+        Ok(actual)
     }
 
     async fn read_tags_that_matter(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {

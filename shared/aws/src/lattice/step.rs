@@ -43,6 +43,7 @@ pub(super) enum Lane {
     Make,
     Await,
     Targets,
+    AccessLogs,
     Attach,
     Rules,
     Vpcs,

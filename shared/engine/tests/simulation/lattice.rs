@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, ServiceOutcome, Status, Step,
-    Tags, names,
+    Actual, ActualAccessLog, ActualService, Desired, Failure, Holder, Outcome, Owner, Ownership, Plan,
+    ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, Tags, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -169,6 +169,7 @@ impl LatticeModel {
                 .collect(),
             blocked: plan.blocked.clone(),
             refused: vec![],
+            refused_logs: vec![],
             waiting: None,
             failure: None,
         }
@@ -225,6 +226,7 @@ fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual
         .chain(services.iter().flat_map(|s| s.associations.iter().map(|a| a.network.clone())))
         .collect();
     let mut actual = Actual { services, target_groups, ..Actual::default() };
+    actual.access_logs = access_logs(desired, &actual, all.access_logs);
     actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
     for network in &mut actual.networks {
         (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
@@ -242,5 +244,23 @@ fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
     let networks: Vec<_> = all.networks.into_iter().filter(|one| one.name == name).collect();
     let vpc_associations =
         all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
-    Actual { networks, vpc_associations, ..Actual::default() }
+    let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+    actual.access_logs = access_logs(desired, &actual, all.access_logs);
+    actual
+}
+
+/// The subscriptions of what is to have one, or once had.
+fn access_logs(desired: &Desired, actual: &Actual, all: Vec<ActualAccessLog>) -> Vec<ActualAccessLog> {
+    let services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
+    let services = services.map(|one| (Holder::Service(one.name.clone()), &one.tags));
+    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+    let networks = networks.map(|one| (Holder::Network(one.name.clone()), &one.tags));
+    let looked_at: BTreeSet<Holder> = services
+        .chain(networks)
+        .filter(|(holder, tags)| {
+            tags.contains_key(TAG_ACCESS_LOGS) || desired.access_logs.iter().any(|one| one.holder == *holder)
+        })
+        .map(|(holder, _)| holder)
+        .collect();
+    all.into_iter().filter(|one| looked_at.contains(&one.holder)).collect()
 }

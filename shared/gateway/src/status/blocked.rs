@@ -57,6 +57,13 @@ pub(super) fn text(blocked: &Blocked) -> String {
             "The last security group of the association of {vpc} with the service network {network} cannot be \
              removed; delete the association to be rid of it."
         ),
+        Blocked::AccessLogTaken { holder, destination, arn } => format!(
+            "The {holder} sends its access logs to {destination} by {arn}, which is not ours, and has one subscription of \
+             each type; delete that one."
+        ),
+        Blocked::AccessLogsOfOthers { holder } => {
+            format!("The {holder} is not this installation's; its access logs are its owner's to ask for.")
+        }
     }
 }
 

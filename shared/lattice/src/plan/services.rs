@@ -67,8 +67,8 @@ pub(super) fn create(draft: &mut Draft) {
     }
 }
 
-/// Awaits what is being made, then sets certificates and idle time-outs and associates.
-pub(super) fn associate(draft: &mut Draft) {
+/// Awaits what is being made, then sets certificates and idle time-outs.
+pub(super) fn settle(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         if in_progress(held.status) {
             draft.push(AwaitService { service: wanted.name });
@@ -91,6 +91,10 @@ pub(super) fn associate(draft: &mut Draft) {
             draft.push(UpdateIdleTimeout { service: wanted.name, idle_timeout_seconds });
         }
     }
+}
+
+/// Associates with the networks that are there.
+pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         let missing = wanted.networks.iter().filter(|network| association(&held, network).is_none());
         let (full, open): (BTreeSet<String>, BTreeSet<String>) =

@@ -3,8 +3,10 @@
 //!
 //! How a new kind of resource is added is told in ARCHITECTURE.md.
 
+mod access_log;
 mod action;
 mod health_check;
+mod holder;
 mod listener;
 mod network;
 mod rule;
@@ -16,8 +18,12 @@ mod target;
 mod target_group;
 mod vpc_association;
 
+pub use access_log::{
+    ActualAccessLog, CreateAccessLog, DeleteAccessLog, DesiredAccessLog, LogType, UpdateAccessLog, log_type,
+};
 pub use action::{Action, WeightedTargetGroup};
 pub use health_check::{HealthCheck, UpdateHealthCheck};
+pub use holder::Holder;
 pub use listener::{
     ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,
 };

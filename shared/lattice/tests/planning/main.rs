@@ -1,5 +1,6 @@
 //! The planner and the checker over whole units: cases in words, and properties over made-up worlds.
 
+mod access_logs;
 mod check;
 mod listeners;
 mod networks;

@@ -1,6 +1,7 @@
 //! One module for each resource of VPC Lattice, as in `trellis_lattice`: how it is read, how its steps are done, and what
 //! stands between the SDK's types and the model's.
 
+mod access_log;
 pub(super) mod action;
 pub(super) mod health_check;
 pub(super) mod listener;
