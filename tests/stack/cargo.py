@@ -9,12 +9,18 @@ Cargo's `build.build-dir` cannot be shared instead: cargo names what it makes of
 within the workspace and tells changes by time, so one worktree would run what another one compiled. Crates from the
 registry never change, and cargo checks of each copy whether it fits (compiler, features, profile) before it uses it.
 
+What cargo does not check is whether two units were compiled against the same third one: its names do not tell what two
+checkouts compiled of one crate apart, but the compiler does ("can't find crate"), as soon as a path or the order of a
+macro's words went into it. So all units of the cache stem from one line of builds: a checkout adds to it only while what
+both have is the same, byte by byte, and otherwise takes what the cache has instead of its own.
+
 Only the standard library is needed: this runs before the project's tools are there.
 """
 
 from __future__ import annotations
 
 import fcntl
+import filecmp
 import json
 import os
 import re
@@ -35,6 +41,8 @@ LISTS_KEPT = 4
 MARK = ".fingerprint"
 #: A file that tells which checkout a `target/debug` was made in.
 _CHECKOUT = ".checkout"
+#: Files of `deps` that differ wherever two compilations of one unit do: a library's metadata, a macro's code.
+_TELLING = frozenset({".rmeta", ".so", ".dylib"})
 #: A unit is what cargo compiles at once; this hash of all that it depends on stands in the names of its files.
 _HASH = re.compile(r"-([0-9a-f]{16})(?=[./]|$)")
 
@@ -79,8 +87,20 @@ class Store:
         """Those of the listed units that are there."""
         return {name for name in self.listed() if (self.folder / name).exists()}
 
+    def strangers(self, debug: Path) -> set[str]:
+        """Names of units that both have and that were not compiled to the same: nothing of the one fits to the other."""
+        there = {entry.name for entry in (debug / MARK).iterdir()} if (debug / MARK).exists() else set()
+        return {unit for unit in there if (self.folder / unit).exists() and not self._is_same(debug, unit)}
+
+    def _is_same(self, debug: Path, unit: str) -> bool:
+        told = [file.name for file in (self.folder / unit / "deps").iterdir() if file.suffix in _TELLING]
+        pairs = [(self.folder / unit / "deps" / name, debug / "deps" / name) for name in told]
+        return all(mine.exists() and filecmp.cmp(ours, mine, shallow=False) for ours, mine in pairs)
+
     def keep(self, debug: Path, hashes: set[str]) -> int:
-        """Copies those units of a `target/debug` that are missing here. Gives their number."""
+        """Copies those units of a `target/debug` that are missing here, if they fit to what is here. Gives their number."""
+        if self.strangers(debug):
+            return 0
         made = {entry.name for entry in (debug / MARK).iterdir() if entry.name.rpartition("-")[2] in hashes}
         missing = {name for name in made if not (self.folder / name).exists()}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,9 +134,14 @@ class Store:
                 shutil.rmtree(unit, ignore_errors=True)
 
     def take(self, debug: Path) -> int:
-        """Copies the units that a `target/debug` lacks into it. Gives their number."""
+        """Copies the units that a `target/debug` lacks into it, and those that are strangers here. Gives their number.
+
+        What was compiled against a stranger is older than what takes its place, so cargo compiles it anew.
+        """
+        strangers = self.strangers(debug)
+        self._remove(debug, strangers)
         there = {entry.name for entry in (debug / MARK).iterdir()} if (debug / MARK).exists() else set()
-        missing = self.units() - there
+        missing = (self.units() | strangers) - there
         # Cargo compiles again what is older than what it depends on: all get one time.
         now = time.time_ns()
 
@@ -135,16 +160,19 @@ class Store:
 
         A folder that `cp -r` copied has the times of the copying, and cargo would compile all of it again.
         """
-        for unit in self.units():
+        self._remove(debug, self.units())
+
+    def _remove(self, debug: Path, units: set[str]) -> None:
+        for unit in units:
             for kind in ("build", MARK):
                 shutil.rmtree(debug / kind / unit, ignore_errors=True)
 
 
 @contextmanager
-def cargos_lock(debug: Path) -> Iterator[None]:
-    """Cargo's own lock of the folder, so that no build runs meanwhile."""
-    debug.mkdir(parents=True, exist_ok=True)
-    with (debug / ".cargo-lock").open("a") as lock:
+def locked(folder: Path) -> Iterator[None]:
+    """Cargo's own lock of a `target/debug`, so that no build runs meanwhile; the same for a store, which has the name too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".cargo-lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -159,8 +187,8 @@ def main(words: list[str]) -> int:
     """Runs cargo between a take and a keep, and returns its status."""
     debug = TARGET / "debug"
     compiler = subprocess.run(["rustc", "-vV"], cwd=ROOT, check=True, capture_output=True).stdout
-    store = Store(cache() / "crates", sha256(compiler + (ROOT / "Cargo.lock").read_bytes()).hexdigest()[:16])
-    with _best_effort(debug):
+    store = Store(cache() / "dependencies", sha256(compiler + (ROOT / "Cargo.lock").read_bytes()).hexdigest()[:16])
+    with _best_effort(debug, store):
         if is_copy(debug):
             store.replace(debug)
         if number := store.take(debug):
@@ -169,17 +197,17 @@ def main(words: list[str]) -> int:
     command = ["cargo", words[0], "--message-format", "json-render-diagnostics", *words[1:]]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
-        with _best_effort(debug):
+        with _best_effort(debug, store):
             store.keep(debug, used(done.stdout.splitlines()))
             store.drop()
     return done.returncode
 
 
 @contextmanager
-def _best_effort(debug: Path) -> Iterator[None]:
-    """Holds cargo's lock, and takes a full disk or a cache that cannot be written as what it is: a slower build."""
+def _best_effort(debug: Path, store: Store) -> Iterator[None]:
+    """Holds the locks of both, and takes a full disk or a cache that cannot be written as what it is: a slower build."""
     try:
-        with cargos_lock(debug):
+        with locked(debug), locked(store.folder.parent):
             yield
     except OSError as error:
         print(f"  . compiled dependencies are not shared: {error}", file=sys.stderr, flush=True)

@@ -25,6 +25,7 @@ def debug(tmp_path: Path) -> Path:
     folder = tmp_path / "one" / "debug"
     write(folder / ".fingerprint" / f"serde-{LIBRARY}" / "lib-serde", "hash")
     write(folder / "deps" / f"libserde-{LIBRARY}.rlib", "library")
+    write(folder / "deps" / f"libserde-{LIBRARY}.rmeta", "metadata")
     write(folder / "deps" / f"serde-{LIBRARY}.d")
     write(folder / ".fingerprint" / f"ring-sys-{SCRIPT}" / "run-build-script-build-script-build", "hash")
     write(folder / "build" / f"ring-sys-{SCRIPT}" / "out" / "native.a", "object")
@@ -49,7 +50,8 @@ def test_another_checkout_gets_whole_units_of_one_time(debug: Path, tmp_path: Pa
     assert store.keep(debug, {LIBRARY, SCRIPT}) == 2
     assert store.take(other) == 2
     files = {str(path.relative_to(other)): path for path in other.rglob("*") if path.is_file()}
-    assert set(files) == {f".fingerprint/serde-{LIBRARY}/lib-serde", f"deps/libserde-{LIBRARY}.rlib", f"deps/serde-{LIBRARY}.d",
+    assert set(files) == {f".fingerprint/serde-{LIBRARY}/lib-serde", f"deps/libserde-{LIBRARY}.rlib", f"deps/libserde-{LIBRARY}.rmeta",
+                          f"deps/serde-{LIBRARY}.d",
                           f".fingerprint/ring-sys-{SCRIPT}/run-build-script-build-script-build",
                           f"build/ring-sys-{SCRIPT}/out/native.a"}
     assert len({path.stat().st_mtime_ns for path in files.values()}) == 1
@@ -63,6 +65,27 @@ def test_what_is_there_is_neither_kept_nor_taken_again(debug: Path, tmp_path: Pa
     assert store.keep(debug, {LIBRARY}) == 0
     assert store.take(debug) == 0
     assert library.stat().st_mtime_ns == before
+
+
+def test_what_was_compiled_beside_is_not_mixed_with_what_is_here(debug: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", "lock")
+    store.keep(debug, {LIBRARY})
+    # A second checkout compiled the same library to something else, and a crate of its own against that.
+    other, user = tmp_path / "two" / "debug", "1111111111111111"
+    write(other / ".fingerprint" / f"serde-{LIBRARY}" / "lib-serde", "hash")
+    write(other / "deps" / f"libserde-{LIBRARY}.rmeta", "other metadata")
+    write(other / ".fingerprint" / f"serde-json-{user}" / "lib-serde-json", "hash")
+    write(other / "deps" / f"libserde_json-{user}.rmeta", "compiled against the other")
+    assert store.strangers(other) == {f"serde-{LIBRARY}"}
+    assert store.keep(other, {LIBRARY, user}) == 0
+    assert store.units() == {f"serde-{LIBRARY}"}
+    # It takes the one that is here, by a newer time than what it has, and from then on it adds to the store.
+    assert store.take(other) == 1
+    library, json_crate = other / "deps" / f"libserde-{LIBRARY}.rmeta", other / "deps" / f"libserde_json-{user}.rmeta"
+    assert library.read_text() == "metadata"
+    assert library.stat().st_mtime_ns > json_crate.stat().st_mtime_ns
+    assert store.strangers(other) == set()
+    assert store.keep(other, {LIBRARY, user}) == 1
 
 
 def test_a_copied_folder_gets_its_units_anew(debug: Path, tmp_path: Path) -> None:
