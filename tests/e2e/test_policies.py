@@ -58,3 +58,51 @@ def test_a_policy_whose_route_is_gone_says_so_and_can_be_deleted(world: World) -
     wait_for("TargetNotFound", lambda: accepted(world, "accesslogpolicies", "logs"), within=PROGRAMMED_SECONDS,
              until=lambda reason: reason == "TargetNotFound")
     world.kubectl("delete", "accesslogpolicy", "logs", GONE)
+
+
+POLICY = """
+{
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "vpc-lattice-svcs:Invoke",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"vpc-lattice-svcs:RequestHeader/header1": "value1"}}
+        }
+    ]
+}
+"""
+
+
+def auth_type(world: World) -> str:
+    """The auth type of the route's service."""
+    lattice = world.stack.aws("vpc-lattice")
+    found: str = lattice.get_service(serviceIdentifier=world.service("inventory")["id"])["authType"]
+    return found
+
+
+def test_an_auth_policy_closes_its_route_which_only_its_annotation_opens(world: World) -> None:
+    name = world.inventory()
+    apply(world, "IAMAuthPolicy", "callers", {"policy": POLICY})
+    world.programmed("iamauthpolicies", "callers")
+    assert auth_type(world) == "AWS_IAM"
+    wait_for("a request without the header to be denied", lambda: world.stack.fetch(f"http://{name}"), within=PROGRAMMED_SECONDS,
+             until=lambda body: "AccessDenied" in body)
+    world.kubectl("delete", "iamauthpolicy", "callers", GONE)
+    world.quiet()
+    assert auth_type(world) == "AWS_IAM"
+    world.kubectl("annotate", "httproute", "inventory", "application-networking.k8s.aws/auth-type=NONE")
+    wait_for("the service to be open", lambda: auth_type(world), within=PROGRAMMED_SECONDS, until=lambda found: found == "NONE")
+    world.answers(name, "inventory-ver1 handler pod")
+
+
+def test_an_auth_policy_whose_route_is_gone_says_so_and_can_be_deleted(world: World) -> None:
+    world.inventory()
+    apply(world, "IAMAuthPolicy", "callers", {"policy": POLICY})
+    world.programmed("iamauthpolicies", "callers")
+    world.kubectl("delete", "httproute", "inventory", GONE)
+    wait_for("TargetNotFound", lambda: accepted(world, "iamauthpolicies", "callers"), within=PROGRAMMED_SECONDS,
+             until=lambda reason: reason == "TargetNotFound")
+    world.kubectl("delete", "iamauthpolicy", "callers", GONE)

@@ -238,4 +238,9 @@ pub enum Effect {
         /// The ARN.
         destination: String,
     },
+    /// Only some may call.
+    Auth {
+        /// Whom.
+        holders: Vec<Holder>,
+    },
 }

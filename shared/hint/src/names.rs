@@ -52,7 +52,8 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::ServiceExport
         | Kind::ServiceImport
         | Kind::EndpointSlice
-        | Kind::AccessLogPolicy => is_subdomain(name),
+        | Kind::AccessLogPolicy
+        | Kind::IAMAuthPolicy => is_subdomain(name),
     }
 }
 

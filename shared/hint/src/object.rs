@@ -29,11 +29,13 @@ pub enum Kind {
     Namespace,
     /// `application-networking.k8s.aws` AccessLogPolicy.
     AccessLogPolicy,
+    /// `application-networking.k8s.aws` IAMAuthPolicy.
+    IAMAuthPolicy,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -46,10 +48,11 @@ impl Kind {
         Self::EndpointSlice,
         Self::Namespace,
         Self::AccessLogPolicy,
+        Self::IAMAuthPolicy,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
-    pub const POLICIES: [Self; 1] = [Self::AccessLogPolicy];
+    pub const POLICIES: [Self; 2] = [Self::AccessLogPolicy, Self::IAMAuthPolicy];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
             Self::AccessLogPolicy => "AccessLogPolicy",
+            Self::IAMAuthPolicy => "IAMAuthPolicy",
         }
     }
 
@@ -83,7 +87,7 @@ impl Kind {
             | Self::GRPCRoute
             | Self::TLSRoute
             | Self::ReferenceGrant => "gateway.networking.k8s.io",
-            Self::ServiceExport | Self::ServiceImport | Self::AccessLogPolicy => {
+            Self::ServiceExport | Self::ServiceImport | Self::AccessLogPolicy | Self::IAMAuthPolicy => {
                 "application-networking.k8s.aws"
             }
             Self::EndpointSlice => "discovery.k8s.io",

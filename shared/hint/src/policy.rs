@@ -58,6 +58,7 @@ fn target(reference: &Value) -> Option<PolicyTarget> {
 pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
     match policy {
         Kind::AccessLogPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute],
+        Kind::IAMAuthPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute

@@ -13,7 +13,9 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::ReferenceGrant => &["v1", "v1beta1"],
         Kind::TLSRoute => &["v1", "v1alpha3", "v1alpha2"],
-        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy => &["v1alpha1"],
+        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
+            &["v1alpha1"]
+        }
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -39,6 +41,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::EndpointSlice => "endpointslices",
         Kind::Namespace => "namespaces",
         Kind::AccessLogPolicy => "accesslogpolicies",
+        Kind::IAMAuthPolicy => "iamauthpolicies",
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::RefusedTarget;
 use crate::resource::{
-    ActualAccessLog, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, ResourceMut,
+    ActualAccessLog, ActualAuth, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation,
+    ResourceMut,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,10 @@ pub struct Actual {
     /// others they are not read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub access_logs: Vec<ActualAccessLog>,
+    /// Who may call the services and networks that bear [`crate::TAG_AUTH`] or are wanted to have a policy; of others it is
+    /// not read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub auth: Vec<ActualAuth>,
     /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<RefusedTarget>,
@@ -43,6 +48,8 @@ impl Actual {
             services,
             target_groups,
             access_logs,
+            // It bears no tags of its own.
+            auth: _,
             refused: _,
             network_usage: _,
         } = self;

@@ -113,6 +113,16 @@ pub enum Blocked {
         /// ARN of the subscription.
         arn: String,
     },
+    /// An auth policy is wanted where a person has written one. That one stays, and nothing new is associated.
+    AuthPolicyOfOthers {
+        /// The service or the network.
+        holder: Holder,
+    },
+    /// An auth policy is wanted for what is not ours.
+    AuthOfOthers {
+        /// The service or the network.
+        holder: Holder,
+    },
     /// Access logs are wanted of what is not ours.
     AccessLogsOfOthers {
         /// The service or the network.
@@ -198,6 +208,12 @@ impl Display for Blocked {
                 f,
                 "{holder} sends its access logs to {destination} by {arn}, which this installation does not own"
             ),
+            Self::AuthPolicyOfOthers { holder } => {
+                write!(f, "{holder} has an auth policy that this installation did not write")
+            }
+            Self::AuthOfOthers { holder } => {
+                write!(f, "{holder} is not this unit's, and so is its auth policy")
+            }
             Self::AccessLogsOfOthers { holder } => {
                 write!(f, "{holder} is not this unit's, and so are its access logs")
             }

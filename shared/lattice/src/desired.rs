@@ -1,5 +1,5 @@
 use crate::resource::{
-    DesiredAccessLog, DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation,
+    DesiredAccessLog, DesiredAuth, DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation,
 };
 use crate::{ActualNetwork, Owner, Ownership};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct Desired {
     /// Access logs of the network or the services.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub access_logs: Vec<DesiredAccessLog>,
+    /// Who may call the network or the services; what is not named stays as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub auth: Vec<DesiredAuth>,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
@@ -41,6 +44,7 @@ impl Desired {
             services: vec![],
             target_groups: vec![],
             access_logs: vec![],
+            auth: vec![],
             allowed_networks: BTreeSet::new(),
         }
     }

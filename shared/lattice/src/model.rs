@@ -29,6 +29,7 @@ pub fn settle(actual: &Actual) -> Actual {
         services,
         target_groups,
         access_logs: _,
+        auth: _,
         refused: _,
         network_usage: _,
     } = &mut state;
@@ -65,6 +66,7 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
 /// Services that are gone use no target group, and their access logs are gone with them.
 pub(crate) fn forget_services(state: &mut Actual, gone: impl Fn(&ActualService) -> bool) {
     for service in state.services.extract_if(.., |s| gone(s)) {
+        state.auth.retain(|one| one.holder != Holder::Service(service.name.clone()));
         state.access_logs.retain(|one| one.holder != Holder::Service(service.name.clone()));
         for group in &mut state.target_groups {
             group.service_arns.remove(&service.arn);

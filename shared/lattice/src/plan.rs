@@ -5,10 +5,10 @@
 //!
 //! | # | steps | why here |
 //! |---|---|---|
-//! | 1 | CreateNetwork, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
+//! | 1 | CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
-//! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, CreateAccessLog, UpdateAccessLog, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without |
+//! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without |
 //! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
@@ -27,6 +27,7 @@
 //! a VPC association, a listener or a rule that already says what is wanted.
 
 mod access_logs;
+mod auths;
 mod draft;
 mod groups;
 mod listeners;
@@ -55,12 +56,15 @@ use std::fmt::{Display, Formatter};
 pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     let mut draft = Draft::new(desired, actual, limits);
     networks::create(&mut draft);
+    auths::secure_networks(&mut draft);
+    networks::associate(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
     services::settle(&mut draft);
+    auths::secure(&mut draft);
     access_logs::subscribe(&mut draft);
     services::associate(&mut draft);
     groups::prepare(&mut draft);

@@ -107,6 +107,8 @@ steps! { $
     AwaitTargetGroup,
     RegisterTargets,
     AwaitService,
+    PutAuthPolicy,
+    SetAuthType,
     CreateAccessLog,
     UpdateAccessLog,
     CreateAssociation,

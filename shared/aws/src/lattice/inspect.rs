@@ -183,6 +183,7 @@ impl LatticeClient {
         self.read_tags_that_matter(desired, &mut actual).await?;
         if wants_anything(desired) {
             self.read_access_logs(desired, &mut actual).await?;
+            self.read_auth(desired, &mut actual).await?;
         }
         let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
         (actual.networks, actual.network_usage) =
@@ -234,6 +235,7 @@ impl LatticeClient {
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
         let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
         self.read_access_logs(desired, &mut actual).await?;
+        self.read_auth(desired, &mut actual).await?;
         Ok(actual)
     }
 

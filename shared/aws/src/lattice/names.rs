@@ -108,6 +108,7 @@ impl Names {
             target_groups,
             // Nobody names one: they are changed by their ids.
             access_logs: _,
+            auth: _,
             refused,
             network_usage: _,
         } = actual;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod access_logs;
+mod auth;
 mod finding;
 mod harness;
 mod model;

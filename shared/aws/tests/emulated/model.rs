@@ -23,9 +23,11 @@ fn comparable(actual: &Actual) -> Actual {
         services,
         target_groups,
         access_logs,
+        auth,
         refused: _,
         network_usage,
     } = &mut state;
+    auth.sort_by(|a, b| a.holder.cmp(&b.holder));
     access_logs.sort_by(|a, b| (&a.holder, &a.destination).cmp(&(&b.holder, &b.destination)));
     network_usage.clear();
     networks.retain(|one| one.ownership == Ownership::Ours);

@@ -124,6 +124,10 @@ impl Account {
             stays
         });
         let services = &self.state.services;
+        self.state.auth.retain(|one| match &one.holder {
+            Holder::Service(name) => services.iter().any(|service| service.name == *name),
+            Holder::Network(_) => true,
+        });
         self.state.access_logs.retain(|log| match &log.holder {
             Holder::Service(name) => services.iter().any(|one| one.name == *name),
             Holder::Network(_) => true,
@@ -193,6 +197,10 @@ impl Account {
         view.vpc_associations.retain(|one| foreign(&one.arn));
         view.services.retain(|one| foreign(&one.arn));
         view.access_logs.retain(|one| foreign(&one.arn));
+        let names = view.networks.iter().map(|one| Holder::Network(one.name.clone()));
+        let names = names.chain(view.services.iter().map(|one| Holder::Service(one.name.clone())));
+        let holders: BTreeSet<Holder> = names.collect();
+        view.auth.retain(|one| holders.contains(&one.holder));
         view.target_groups.retain(|one| foreign(&one.arn));
         serde_json::to_string(&view).unwrap()
     }
@@ -258,6 +266,7 @@ fn tagged(state: &Actual) -> Vec<String> {
         target_groups,
         // They go with what they are of.
         access_logs: _,
+        auth: _,
         refused: _,
         network_usage: _,
     } = state;
@@ -279,6 +288,7 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
         services,
         target_groups,
         access_logs: _,
+        auth: _,
         refused: _,
         network_usage: _,
     } = state;

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualAccessLog, ActualService, Desired, Failure, Holder, Outcome, Owner, Ownership, Plan,
-    ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, Tags, names,
+    Actual, ActualAccessLog, ActualAuth, ActualService, Desired, Failure, Holder, Outcome, Owner, Ownership,
+    Plan, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, Tags, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -227,6 +227,7 @@ fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual
         .collect();
     let mut actual = Actual { services, target_groups, ..Actual::default() };
     actual.access_logs = access_logs(desired, &actual, all.access_logs);
+    actual.auth = auth(desired, &actual, all.auth);
     actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
     for network in &mut actual.networks {
         (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
@@ -246,7 +247,27 @@ fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
         all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
     let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
     actual.access_logs = access_logs(desired, &actual, all.access_logs);
+    actual.auth = auth(desired, &actual, all.auth);
     actual
+}
+
+/// Who may call what is to have a policy, or once had.
+fn auth(desired: &Desired, actual: &Actual, all: Vec<ActualAuth>) -> Vec<ActualAuth> {
+    let tags = |holder: &Holder| match holder {
+        Holder::Service(name) => {
+            let mut services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
+            services.find(|one| one.name == *name).map(|one| &one.tags)
+        }
+        Holder::Network(name) => {
+            let mut networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+            networks.find(|one| one.name == *name).map(|one| &one.tags)
+        }
+    };
+    let matters = |one: &ActualAuth| {
+        let wanted = desired.auth.iter().any(|wanted| wanted.holder == one.holder);
+        tags(&one.holder).is_some_and(|tags| wanted || tags.contains_key(TAG_AUTH))
+    };
+    all.into_iter().filter(matters).collect()
 }
 
 /// The subscriptions of what is to have one, or once had.

@@ -57,6 +57,7 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::ServiceImport, "default", "inventory-ver2"),
         (ONE, Kind::AccessLogPolicy, "default", "logs-a"),
         (ONE, Kind::AccessLogPolicy, "default", "logs-b"),
+        (ONE, Kind::IAMAuthPolicy, "default", "callers"),
         (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
         (TWO, Kind::Namespace, "", "default"),
         (TWO, Kind::Gateway, "default", "my-hotel"),
@@ -80,7 +81,7 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
     let api_version = match key.kind {
         Kind::Service | Kind::Namespace => "v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
-        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy => {
+        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
             "application-networking.k8s.aws/v1alpha1"
         }
         _ => "gateway.networking.k8s.io/v1",
@@ -114,9 +115,17 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         }
         Kind::Namespace => object["metadata"]["labels"] = json!({"variant": variant.to_string()}),
         Kind::AccessLogPolicy => object["spec"] = access_log_policy(&key.name, variant),
+        Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
         Kind::GRPCRoute | Kind::TLSRoute => {}
     }
     object
+}
+
+fn auth_policy(name: &str, variant: u32) -> Value {
+    let (kind, target) = if variant == 2 { ("Gateway", "my-hotel") } else { ("HTTPRoute", "inventory") };
+    let policy =
+        if variant == 3 { "{".to_owned() } else { json!({"Statement": [name, variant]}).to_string() };
+    json!({"policy": policy, "targetRef": {"group": "gateway.networking.k8s.io", "kind": kind, "name": target}})
 }
 
 fn access_log_policy(name: &str, variant: u32) -> Value {

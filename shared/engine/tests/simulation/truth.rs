@@ -84,6 +84,9 @@ fn policy_holds(state: &State, policy: &Value) -> Result<(), String> {
                 return Err(format!("an old condition: {condition}"));
             }
             let is_programmed = condition["type"] == "Programmed" && condition["status"] == "True";
+            if policy["kind"] != "AccessLogPolicy" {
+                continue;
+            }
             let destination = policy["spec"]["destinationArn"].as_str().unwrap_or_default();
             if is_programmed && !logs.iter().any(|one| one.destination == destination) {
                 return Err(format!("nothing is logged to {destination}"));

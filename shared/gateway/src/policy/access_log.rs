@@ -1,12 +1,13 @@
 //! AccessLogPolicy: where the access logs of a service or a service network go.
 
+use super::Attached;
 use super::attached::Candidate;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Effect};
 use crate::view::View;
 use crate::{Translation, conditions, naming, reasons};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::{
     ActualAccessLog, DesiredAccessLog, Holder, LogType, Ownership, TAG_ACCESS_LOGS, log_type,
@@ -16,15 +17,10 @@ use trellis_lattice::{
 const ARN_CHARS_MAX: usize = 2048;
 
 /// Adds the access logs that these policies ask for, and the reports on them. A holder has one of each type of destination.
-pub(super) fn add(
-    view: &View,
-    scope: &Scope,
-    candidates: Vec<Candidate>,
-    holders: &[Holder],
-    translation: &mut Translation,
-) {
+pub(super) fn add(view: &View, scope: &Scope, attached: Attached, translation: &mut Translation) {
+    let Attached { candidates, holders, unknown, .. } = attached;
     let mut given: BTreeMap<LogType, String> = BTreeMap::new();
-    let mut logs = kept(view, scope, holders);
+    let mut logs = kept(view, scope, &holders, &unknown);
     given.extend(logs.iter().filter_map(|log| {
         let by = log.tags.get(&naming::tag_key(TAG))?;
         Some((log_type(&log.destination)?, format!("AccessLogPolicy {by} of a cluster that is unknown now")))
@@ -37,7 +33,7 @@ pub(super) fn add(
             Ok(destination) => {
                 let asked = |holder: &Holder| log(view, &candidate, holder, &destination);
                 logs.extend(holders.iter().map(asked));
-                (accepted(), Some(Effect::AccessLogs { holders: holders.to_vec(), destination }))
+                (accepted(), Some(Effect::AccessLogs { holders: holders.clone(), destination }))
             }
         };
         translation.reports.push(candidate.report(accepted, effect));
@@ -108,8 +104,14 @@ fn log(view: &View, candidate: &Candidate, holder: &Holder, destination: &str) -
 }
 
 /// The access logs of a network that policies of clusters asked for of which nothing is known now: they stay.
-fn kept(view: &View, scope: &Scope, holders: &[Holder]) -> Vec<DesiredAccessLog> {
-    let is_unknown = |cluster: &ClusterId| view.snapshot.unknown(cluster).is_some();
+fn kept(
+    view: &View,
+    scope: &Scope,
+    holders: &[Holder],
+    unknown: &BTreeSet<ClusterId>,
+) -> Vec<DesiredAccessLog> {
+    let is_unknown =
+        |cluster: &ClusterId| unknown.contains(cluster) || view.snapshot.unknown(cluster).is_some();
     let stays = |log: &&ActualAccessLog| {
         log.ownership == Ownership::Ours
             && holders.contains(&log.holder)

@@ -8,6 +8,7 @@ use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{Translation, conditions, reasons};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use trellis_hint::{ClusterId, Kind, PolicyTarget, Scope, policy_targets};
 
 /// A policy that names a target of the unit.
@@ -91,24 +92,34 @@ pub(super) fn of_route_named<'a>(
     })))
 }
 
-/// The policies of a kind that name a Gateway of this name, in all clusters; and why those of some clusters are not known.
+/// The policies of a kind that name a Gateway of this name.
+pub(super) struct OfGateways<'a> {
+    /// In all clusters that are known.
+    pub(super) candidates: Vec<Candidate<'a>>,
+    /// Clusters of which the policies, or whose their Gateways are, is not known; and why.
+    pub(super) unknown: BTreeMap<ClusterId, String>,
+}
+
+/// The policies of a kind that name a Gateway of this name, in all clusters.
 pub(super) fn of_gateways_named<'a>(
     view: &View<'a>,
     kind: Kind,
     scope: &Scope,
     name: &str,
     translation: &Translation,
-) -> (Vec<Candidate<'a>>, Vec<String>) {
-    let (mut all, mut unknown) = (vec![], vec![]);
+) -> OfGateways<'a> {
+    let (mut all, mut unknown) = (vec![], BTreeMap::new());
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
-        let policies = match view.list(cluster, kind, None) {
-            Ok(policies) => policies,
-            Err(why) => {
-                unknown.push(why);
+        let classes = view.list(cluster, Kind::GatewayClass, None);
+        let (policies, gateways) =
+            (view.list(cluster, kind, None), view.list_named(cluster, Kind::Gateway, name));
+        let (policies, gateways) = match (policies, gateways, classes) {
+            (Ok(policies), Ok(gateways), Ok(_)) => (policies, gateways),
+            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
+                unknown.insert(cluster.clone(), why);
                 continue;
             }
         };
-        let Ok(gateways) = view.list_named(cluster, Kind::Gateway, name) else { continue };
         for object in policies.into_values() {
             let meta = api::meta(object);
             let Some(target) = naming(object, &meta.namespace, Kind::Gateway, name) else { continue };
@@ -129,7 +140,7 @@ pub(super) fn of_gateways_named<'a>(
             all.push(Candidate { cluster: cluster.clone(), kind, object, meta, target, refused, idle: None });
         }
     }
-    (sorted(all), unknown)
+    OfGateways { candidates: sorted(all), unknown }
 }
 
 fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {
@@ -139,7 +150,7 @@ fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candid
 }
 
 /// The reference by which a policy names this object of its own namespace.
-fn naming(policy: &Value, namespace: &str, kind: Kind, name: &str) -> Option<PolicyTarget> {
+pub(super) fn naming(policy: &Value, namespace: &str, kind: Kind, name: &str) -> Option<PolicyTarget> {
     let fits = |target: &PolicyTarget| {
         target.known_kind() == Some(kind) && target.name == name && target.is_local(namespace)
     };

@@ -9,31 +9,41 @@
 
 mod access_log;
 mod attached;
+mod iam_auth;
 
 use crate::Translation;
 use crate::api;
 use crate::problem::{Problem, quoted};
-use crate::report::{Condition, PolicyEntry, PolicyReport, Report};
+use crate::report::{Condition, PolicyEntry, PolicyReport, Report, Subject};
 use crate::route::RouteId;
 use crate::units::dependents::Changed;
 use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
-use attached::{Candidate, of_gateways_named, of_route_named};
+pub(crate) use iam_auth::has_its_own;
+
+use attached::{Candidate, OfGateways, of_gateways_named, of_route_named};
 use serde_json::Value;
-use trellis_hint::{Kind, PolicyTarget, Scope, policy_target_kinds, policy_targets, unit_of_target};
+use std::collections::BTreeSet;
+use trellis_hint::{
+    ClusterId, Kind, PolicyTarget, Scope, policy_target_kinds, policy_targets, unit_of_target,
+};
 use trellis_lattice::Holder;
 
 /// Adds to a route's translation what its policies ask for.
 pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) -> Translation {
+    let is_opened = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
+        Found::Object(route) => iam_auth::opens(route),
+        Found::Missing | Found::Unknown(_) => false,
+    };
     let found = Kind::POLICIES.map(|kind| (kind, of_route_named(view, kind, id, &translation)));
     for (kind, candidates) in found {
         match candidates {
             Ok(candidates) => {
-                let desired = translation.desired.iter().flat_map(|desired| &desired.services);
-                let holders: Vec<Holder> =
-                    desired.map(|service| Holder::Service(service.name.clone())).collect();
-                add(view, &id.cluster.scope, kind, candidates, &holders, &mut translation);
+                let services = translation.desired.iter().flat_map(|desired| &desired.services);
+                let holders = services.map(|service| Holder::Service(service.name.clone())).collect();
+                let attached = Attached { candidates, holders, is_opened, unknown: BTreeSet::new() };
+                add(view, &id.cluster.scope, kind, attached, &mut translation);
             }
             // What a policy says must not be passed over.
             Err(why) if translation.desired.is_some() => {
@@ -53,29 +63,49 @@ pub(crate) fn of_gateways(
     name: &str,
     mut translation: Translation,
 ) -> Translation {
+    let is_opened = is_opened_by_all(view, &translation);
     let found = Kind::POLICIES.map(|kind| (kind, of_gateways_named(view, kind, scope, name, &translation)));
-    for (kind, (candidates, unknown)) in found {
-        translation.held.extend(unknown);
+    for (kind, OfGateways { candidates, unknown }) in found {
+        translation.held.extend(unknown.values().cloned());
+        let unknown = unknown.into_keys().collect();
         let network = translation.desired.as_ref().and_then(|desired| desired.network.as_ref());
-        let holders: Vec<Holder> = network.map(|one| Holder::Network(one.name.clone())).into_iter().collect();
-        add(view, scope, kind, candidates, &holders, &mut translation);
+        let holders = network.map(|one| Holder::Network(one.name.clone())).into_iter().collect();
+        add(view, scope, kind, Attached { candidates, holders, is_opened, unknown }, &mut translation);
     }
     translation.held.sort();
     translation.held.dedup();
     translation
 }
 
-fn add(
-    view: &View,
-    scope: &Scope,
-    kind: Kind,
-    candidates: Vec<Candidate>,
-    holders: &[Holder],
-    translation: &mut Translation,
-) {
+/// What is known of the policies of one kind for one target.
+struct Attached<'a> {
+    /// The oldest first.
+    candidates: Vec<Candidate<'a>>,
+    /// What the target has in VPC Lattice.
+    holders: Vec<Holder>,
+    /// Whether the target says that it is to be open.
+    is_opened: bool,
+    /// Clusters whose policies are not known.
+    unknown: BTreeSet<ClusterId>,
+}
+
+fn add(view: &View, scope: &Scope, kind: Kind, attached: Attached, translation: &mut Translation) {
     if kind == Kind::AccessLogPolicy {
-        access_log::add(view, scope, candidates, holders, translation);
+        access_log::add(view, scope, attached, translation);
+    } else if kind == Kind::IAMAuthPolicy {
+        iam_auth::add(view, attached, translation);
     }
+}
+
+/// Whether all Gateways of a network say that it is to be open.
+fn is_opened_by_all(view: &View, translation: &Translation) -> bool {
+    let mut gateways = translation.reports.iter().filter(|report| matches!(report, Report::Gateway(_)));
+    let opens = |report: &Report| {
+        let Subject { cluster, object, .. } = report.subject();
+        let gateway = view.snapshot.get(cluster, object.kind, &object.namespace, &object.name);
+        gateway.is_some_and(iam_auth::opens)
+    };
+    gateways.clone().next().is_some() && gateways.all(opens)
 }
 
 /// What nobody but the policy itself can be told: that it names what it cannot be attached to.
@@ -108,8 +138,15 @@ fn wrong_target(policy: Kind, namespace: &str, target: &PolicyTarget) -> Problem
     match target.known_kind().filter(|kind| policy_target_kinds(policy).contains(kind)) {
         None => {
             let group = if target.group.is_empty() { "core" } else { &target.group };
+            // A TLSRoute's requests are not read, but whose connections a network takes can be said.
+            let more = if policy == Kind::IAMAuthPolicy && target.known_kind() == Some(Kind::TLSRoute) {
+                "; VPC Lattice passes TLS on unread, so say on the Gateway who may connect, by the action \
+                 vpc-lattice-svcs:Connect"
+            } else {
+                ""
+            };
             let text = format!(
-                "group/kind error: not supported GroupKind={}/{}; a policy of this kind can be attached to {kinds}",
+                "group/kind error: not supported GroupKind={}/{}; a policy of this kind can be attached to {kinds}{more}",
                 shown(group),
                 shown(&target.kind)
             );
@@ -145,6 +182,8 @@ pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
     let mut problems: Vec<Problem> = wrong.map(|one| wrong_target(kind, &namespace, one)).collect();
     if kind == Kind::AccessLogPolicy {
         problems.extend(access_log::destination(object).err());
+    } else if kind == Kind::IAMAuthPolicy {
+        problems.extend(iam_auth::policy(object).err());
     }
     problems
 }

@@ -92,6 +92,9 @@ fn programmed(
             logs_problem(outcome, holders, destination),
             format!("The access logs of {} go to {destination}.", listed(holders)),
         ),
+        Effect::Auth { holders } => {
+            (auth_problem(outcome, holders), format!("Whom the policy lets in may call {}.", listed(holders)))
+        }
     };
     let missing = effect_holders(effect).iter().find(|holder| !is_there(outcome, holder));
     problem
@@ -103,7 +106,7 @@ fn programmed(
 fn effect_holders(effect: &Effect) -> &[Holder] {
     match effect {
         Effect::Nothing(_) => &[],
-        Effect::AccessLogs { holders, .. } => holders,
+        Effect::AccessLogs { holders, .. } | Effect::Auth { holders } => holders,
     }
 }
 
@@ -130,6 +133,16 @@ fn logs_problem(outcome: &Outcome, holders: &[Holder], destination: &str) -> Opt
     };
     let blocked = outcome.blocked.iter().find(in_the_way)?;
     Some(no(reasons::CONFLICTED, blocked::text(blocked)))
+}
+
+/// What keeps a policy from its holders.
+fn auth_problem(outcome: &Outcome, holders: &[Holder]) -> Option<Condition> {
+    let in_the_way = |one: &&Blocked| {
+        matches!(one, Blocked::AuthPolicyOfOthers { holder } | Blocked::AuthOfOthers { holder }
+            if holders.contains(holder))
+    };
+    let blocked = outcome.blocked.iter().find(in_the_way)?;
+    Some(Condition::no(conditions::PROGRAMMED, reasons::CONFLICTED, blocked::text(blocked)))
 }
 
 fn is_there(outcome: &Outcome, holder: &Holder) -> bool {

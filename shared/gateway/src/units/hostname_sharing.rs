@@ -8,6 +8,7 @@
 use super::cluster_routes::{objects, read};
 use super::parents::{Parent, parents};
 use super::service_drafts::{ServiceDraft, ServiceDrafts, drafts};
+use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -144,6 +145,9 @@ fn share(
         }
     }
     equals.sort_by(|a, b| a.seniority().cmp(&b.seniority()));
+    if let Some(problem) = kept_apart(view, own, hostname, &mut equals, unknown) {
+        return Share::Refused(problem);
+    }
     match equals.first() {
         Some(oldest) if oldest.seniority() < own.seniority() => {
             let (leader, service) = (oldest.route.id.clone(), oldest.service(hostname));
@@ -152,6 +156,42 @@ fn share(
         }
         _ => Share::Leads(equals),
     }
+}
+
+/// A service has one auth policy, its leader's: a route with one of its own is in no other route's service, where others may
+/// call than it says. Takes such routes out, or says why this one is.
+fn kept_apart(
+    view: &View,
+    own: &Claim,
+    hostname: &str,
+    equals: &mut Vec<Claim>,
+    unknown: &mut Vec<String>,
+) -> Option<Problem> {
+    let mut has_its_own = |claim: &Claim| {
+        policy::has_its_own(view, &claim.route.id).unwrap_or_else(|why| {
+            unknown.push(why);
+            false
+        })
+    };
+    let is_oldest = equals.first().is_none_or(|oldest| own.seniority() < oldest.seniority());
+    let mut at = 0;
+    equals.retain(|one| {
+        at += 1;
+        (at == 1 && !is_oldest) || !has_its_own(one)
+    });
+    if is_oldest || !has_its_own(own) {
+        return None;
+    }
+    let id = &equals.first()?.route.id;
+    let text = format!(
+        "{} {}/{} has the hostname {} too, and a VPC Lattice service has one auth policy; attach the IAMAuthPolicy of this \
+         route to that one, or name another hostname",
+        id.kind,
+        id.namespace,
+        id.name,
+        quoted(hostname)
+    );
+    Some(Problem::new("spec.hostnames", text))
 }
 
 /// Whether a route's hostname can come to the other by a listener's.

@@ -187,6 +187,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         services,
         target_groups,
         access_logs,
+        auth,
         allowed_networks: _,
     } = &mut desired;
     for service in &mut *services {
@@ -209,6 +210,8 @@ fn sorted_desired(desired: &Desired) -> Desired {
     access_logs.sort();
     // One of each type for a holder; of several the first holds.
     access_logs.dedup_by(|a, b| a.holder == b.holder && log_type(&a.destination) == log_type(&b.destination));
+    auth.sort();
+    auth.dedup_by(|a, b| a.holder == b.holder);
     desired
 }
 
@@ -226,10 +229,12 @@ fn sorted_actual(actual: &Actual) -> Actual {
         services,
         target_groups,
         access_logs,
+        auth,
         refused,
         network_usage: _,
     } = &mut actual;
     access_logs.sort_by(|a, b| (&a.holder, &a.destination, &a.id).cmp(&(&b.holder, &b.destination, &b.id)));
+    auth.sort_by(|a, b| a.holder.cmp(&b.holder));
     refused.sort();
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));

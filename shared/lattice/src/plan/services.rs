@@ -1,12 +1,13 @@
 //! Services and their associations with service networks.
 
+use super::auths::{is_secured, marked};
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags, UpdateCertificate,
-    UpdateIdleTimeout,
+    DesiredListener, DesiredService, Holder, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags,
+    UpdateCertificate, UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
 
@@ -51,7 +52,8 @@ pub(super) fn create(draft: &mut Draft) {
                 block_full(draft, &wanted.networks);
             }
             None => {
-                let tags = draft.tags(&wanted.tags);
+                let holder = Holder::Service(wanted.name.clone());
+                let tags = marked(draft, &holder, draft.tags(&wanted.tags));
                 let DesiredService { name, custom_domain, certificate_arn, idle_timeout_seconds, .. } =
                     wanted;
                 let service = name;
@@ -96,6 +98,9 @@ pub(super) fn settle(draft: &mut Draft) {
 /// Associates with the networks that are there.
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
+        if !is_secured(draft, &Holder::Service(wanted.name.clone())) {
+            continue;
+        }
         let missing = wanted.networks.iter().filter(|network| association(&held, network).is_none());
         let (full, open): (BTreeSet<String>, BTreeSet<String>) =
             missing.cloned().partition(|network| is_full(draft, network));
@@ -147,7 +152,9 @@ pub(super) fn associate_again(draft: &mut Draft) {
         for network in &wanted.networks {
             let Some(association) = association(&held, network).cloned() else { continue };
             let broken = association.ownership == Ownership::Ours && is_broken(association.status);
-            if (broken || association.status == Status::DeleteInProgress) && network_usable(draft, network) {
+            let is_secured = is_secured(draft, &Holder::Service(wanted.name.clone()));
+            let goes = broken || association.status == Status::DeleteInProgress;
+            if goes && is_secured && network_usable(draft, network) {
                 delete_association(draft, &held.name, &association);
                 going.push((wanted.clone(), association));
             }

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod action;
+mod auth;
 mod health_check;
 mod holder;
 mod listener;
@@ -22,6 +23,8 @@ pub use access_log::{
     ActualAccessLog, CreateAccessLog, DeleteAccessLog, DesiredAccessLog, LogType, UpdateAccessLog, log_type,
 };
 pub use action::{Action, WeightedTargetGroup};
+pub(crate) use auth::is_our_policy;
+pub use auth::{ActualAuth, DesiredAuth, PutAuthPolicy, SetAuthType, policy_mark};
 pub use health_check::{HealthCheck, UpdateHealthCheck};
 pub use holder::Holder;
 pub use listener::{

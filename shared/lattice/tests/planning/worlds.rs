@@ -1,8 +1,8 @@
 //! Made-up wishes and made-up contents of VPC Lattice, odd ones on purpose: small alphabets of names, so that the two
 //! meet often, and every status and ownership.
 
-use crate::access_logs;
 use crate::support::{config, listener, owner, prefix, rule, service, targets};
+use crate::{access_logs, auth};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -159,8 +159,8 @@ fn wishes() -> impl Strategy<Value = Desired> {
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
-    let all = (network, vpcs, route, allowed, tags(), access_logs::wishes());
-    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, access_logs)| Desired {
+    let all = (network, vpcs, route, allowed, tags(), access_logs::wishes(), auth::wishes());
+    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, access_logs, auth)| Desired {
         owner: owner(),
         allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
         network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
@@ -176,6 +176,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
         services: unique(services, |s| s.name.clone()),
         target_groups,
         access_logs,
+        auth,
     })
 }
 
@@ -359,15 +360,16 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
     let vpc_associations = vec(actual_vpc_association(), 0..3);
-    let logs = access_logs::actuals();
+    let logs = (access_logs::actuals(), auth::actuals());
     (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
-        |(networks, vpc_associations, services, target_groups, access_logs)| {
+        |(networks, vpc_associations, services, target_groups, (access_logs, auth))| {
             let mut actual = Actual {
                 networks: unique(networks, |n| n.name.clone()),
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
                 access_logs,
+                auth,
                 refused: vec![],
                 network_usage: BTreeMap::new(),
             };
@@ -395,6 +397,7 @@ fn make_consistent(actual: &mut Actual) {
         }
     }
     access_logs::keep_possible(actual);
+    auth::keep_possible(actual);
     for group in &mut actual.target_groups {
         let users = actual.services.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
         let users: BTreeSet<String> = users.map(|s| s.arn.clone()).collect();
@@ -416,6 +419,8 @@ pub(crate) fn shuffled(world: &World, order: &[Index]) -> World {
     desired.vpc_associations.reverse();
     desired.access_logs.reverse();
     actual.access_logs.reverse();
+    desired.auth.reverse();
+    actual.auth.reverse();
     let by = turn(desired.target_groups.len());
     desired.target_groups.rotate_left(by);
     for service in &mut desired.services {

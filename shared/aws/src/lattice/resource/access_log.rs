@@ -66,7 +66,11 @@ impl LatticeClient {
 }
 
 /// What a plan's holder is.
-fn resource(names: &Names, operation: &'static str, holder: &Holder) -> Result<Resource, AwsError> {
+pub(super) fn resource(
+    names: &Names,
+    operation: &'static str,
+    holder: &Holder,
+) -> Result<Resource, AwsError> {
     match holder {
         Holder::Service(name) => names.service(operation, name),
         Holder::Network(name) => names.network(operation, name),

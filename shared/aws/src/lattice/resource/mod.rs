@@ -3,6 +3,7 @@
 
 mod access_log;
 pub(super) mod action;
+mod auth;
 pub(super) mod health_check;
 pub(super) mod listener;
 pub(super) mod network;

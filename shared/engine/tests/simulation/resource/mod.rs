@@ -4,6 +4,7 @@
 //! has an arm for every kind, and [`InAccount`] has no defaults.
 
 mod access_log;
+mod auth;
 mod listener;
 mod network;
 mod rule;
@@ -101,6 +102,7 @@ impl Known {
             services,
             target_groups,
             access_logs: _,
+            auth: _,
             refused: _,
             network_usage: _,
         } = actual;
