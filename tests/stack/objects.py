@@ -19,7 +19,7 @@ OBSERVE_EVERY = 0.1
 
 def path(kind: str, name: str, namespace: str = "default") -> str:
     """Path of a namespaced object; `kind` is the plural resource name."""
-    api = LATTICE_API if kind.startswith("service") else GATEWAY_API
+    api = LATTICE_API if kind.startswith("service") or kind.endswith("policies") else GATEWAY_API
     return f"{api}/namespaces/{namespace}/{kind}/{name}"
 
 

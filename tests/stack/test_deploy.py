@@ -22,6 +22,7 @@ KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/0123"
 OPTIONS = {
     "Owner": "blue", "IamPath": "/platform/", "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary", "KmsKeyArn": KEY,
     "WatchChanges": "false", "ReserveDriftConcurrency": "false", "AllowedNetworks": "corporate,shared",
+    "AccessLogDestinations": "arn:aws:s3:::logs,arn:aws:firehose:us-west-2:123456789012:deliverystream/logs",
     "LeavingClusters": f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/old", "SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1",
     "AlarmTopicArn": f"arn:aws:sns:us-west-2:{ACCOUNT}:alarms", "DriftSchedule": "rate(15 minutes)",
 }

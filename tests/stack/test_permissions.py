@@ -40,6 +40,12 @@ IMPLIED = {
     "ec2:DescribeVpcs": "VPC Lattice in the caller's name",
     "ec2:DescribeSubnets": "VPC Lattice in the caller's name, and Lambda in a VPC",
     "ec2:DescribeSecurityGroups": "VPC Lattice in the caller's name",
+    **dict.fromkeys(
+        ("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+         "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:PutResourcePolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy",
+         "firehose:TagDeliveryStream"),
+        "VPC Lattice in the caller's name, where access logs may be delivered",
+    ),
     "ec2:CreateNetworkInterface": "Lambda in a VPC",
     "ec2:DeleteNetworkInterface": "Lambda in a VPC",
     "ec2:DescribeNetworkInterfaces": "Lambda in a VPC",

@@ -4,6 +4,7 @@ use crate::api;
 use crate::backend::never_targets;
 use crate::gateway::judge;
 use crate::naming;
+use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
@@ -37,6 +38,7 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
         }
         Kind::EndpointSlice => slice_problems(object),
         Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
+        kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],
     };
     let mut warnings: Vec<String> = problems.iter().map(|problem| shortened(&problem.to_string())).collect();
@@ -160,7 +162,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(WARNING_CHARS_MAX - 1).chain(['…']).collect()
 }
 /// A review is of one object alone: what is said of it does not depend on its cluster.
-fn nowhere() -> ClusterId {
+pub(crate) fn nowhere() -> ClusterId {
     let scope = Scope { account: String::new(), region: String::new() };
     ClusterId { scope, name: String::new() }
 }

@@ -168,6 +168,7 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
             .collect(),
         blocked: plan.blocked.clone(),
         refused: actual.refused.clone(),
+        refused_logs: vec![],
         waiting: None,
         failure: None,
     }

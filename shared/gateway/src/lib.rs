@@ -45,6 +45,7 @@ mod gateway;
 mod grant;
 mod hostname;
 mod naming;
+mod policy;
 mod prefixes;
 mod priority;
 mod problem;
@@ -64,8 +65,8 @@ pub use assess::{
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
-    ClassReport, Condition, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
-    ParentReport, Report, RouteReport, Serving, Subject,
+    ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
+    ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject,
 };
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 
@@ -74,7 +75,7 @@ use crate::units::dependents::{Changed, object_ref};
 use crate::view::View;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
+use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey, units_of};
 use trellis_lattice::{Actual, Desired, Grace, Limits, Mode, Outcome, Owner};
 
 /// What translation needs beside the objects.
@@ -198,7 +199,7 @@ pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
 
 /// What has to be read of one cluster for [`units_of_cluster`]: a list of every kind that units are named after.
 pub fn wants_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> Vec<Read> {
-    let kinds = ROUTE_KINDS.into_iter().chain(WITH_UNITS);
+    let kinds = ROUTE_KINDS.into_iter().chain(WITH_UNITS).chain(Kind::POLICIES);
     let lists = kinds.map(|kind| Read::List {
         cluster: cluster.clone(),
         kind,
@@ -224,6 +225,9 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
         }
         units.insert(unit_of(cluster, key), named);
     }
+    for (unit, named) in units_of_policies(cluster, snapshot) {
+        units.entry(unit).or_insert(named);
+    }
     units
 }
 
@@ -235,6 +239,18 @@ pub fn made_for(facts: &ClusterFacts) -> (String, String) {
 /// Whether the conditions that we have written to an object's status are of its present generation, and there are any.
 pub fn is_told(object: &Value) -> bool {
     status::is_told(object)
+}
+
+/// The units that do what the policies of a cluster ask for, each with a policy.
+fn units_of_policies<'a>(
+    cluster: &'a ClusterId,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (UnitKey, ObjectRef)> + 'a {
+    let policies = Kind::POLICIES.into_iter().flat_map(|kind| snapshot.all(cluster, kind));
+    policies.flat_map(move |(key, object)| {
+        let named = object_ref(cluster, key.kind, object);
+        units_of(&named, Some(object), None).into_iter().map(move |unit| (unit, named.clone()))
+    })
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
@@ -270,7 +286,10 @@ fn in_mode(mode: Mode, mut translation: Translation) -> Translation {
 
 fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
     match unit {
-        UnitKey::Gateway { scope, name } => units::gateway_unit::translate(view, scope, name, settings),
+        UnitKey::Gateway { scope, name } => {
+            let own = units::gateway_unit::translate(view, scope, name, settings);
+            policy::of_gateways(view, scope, name, own)
+        }
         UnitKey::Route { kind, cluster, namespace, name } => {
             let id = route::RouteId {
                 kind: *kind,
@@ -278,7 +297,7 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            units::route_unit::translate(view, &id, settings)
+            policy::of_route(view, &id, units::route_unit::translate(view, &id, settings))
         }
         UnitKey::Export { cluster, namespace, name } => {
             units::export_unit::translate(view, cluster, namespace, name, settings)
@@ -335,6 +354,12 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
             let unit = unit_of(cluster, key);
             if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));
+            }
+        }
+        // One whose target is not there has a status all the same.
+        for (unit, named) in units_of_policies(cluster, snapshot) {
+            if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
+                units.insert(unit, named);
             }
         }
     }

@@ -54,5 +54,7 @@ pub(crate) const BACKEND_NOT_FOUND: &str = "BackendNotFound";
 pub(crate) const INVALID_KIND: &str = "InvalidKind";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
+/// What a policy names is not there, or not ours.
+pub(crate) const TARGET_NOT_FOUND: &str = "TargetNotFound";
 /// The VPC is with another service network.
 pub(crate) const ASSOCIATED_ELSEWHERE: &str = "AssociatedElsewhere";

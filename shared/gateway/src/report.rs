@@ -4,7 +4,8 @@ use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{ClusterId, UnitKey};
+use trellis_hint::{ClusterId, PolicyTarget, UnitKey};
+use trellis_lattice::Holder;
 
 /// A condition without its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +63,8 @@ pub enum Report {
     Export(ExportReport),
     /// Of a ServiceImport.
     Import(ImportReport),
+    /// Of a policy.
+    Policy(PolicyReport),
 }
 
 impl Report {
@@ -73,6 +76,7 @@ impl Report {
             Self::Class(report) => &report.subject,
             Self::Export(report) => &report.subject,
             Self::Import(report) => &report.subject,
+            Self::Policy(report) => &report.subject,
         }
     }
 }
@@ -215,4 +219,49 @@ pub struct ImportReport {
     pub subject: Subject,
     /// The clusters that export it; none when that is not known.
     pub clusters: Option<BTreeSet<ClusterId>>,
+}
+
+/// A policy's report, as far as the unit can tell: on the targets that are its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyReport {
+    /// The policy.
+    pub subject: Subject,
+    /// One for each of the targets.
+    pub entries: Vec<PolicyEntry>,
+}
+
+/// A report on a policy's relation to one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyEntry {
+    /// The target, as the policy names it.
+    #[serde(skip)]
+    pub target: PolicyTarget,
+    /// Whether the policy is accepted there.
+    pub accepted: Condition,
+    /// What it does in VPC Lattice; none for one that is not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+}
+
+/// What an accepted policy does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// Nothing, for this reason.
+    Nothing(String),
+    /// Access logs go somewhere.
+    #[serde(rename_all = "camelCase")]
+    AccessLogs {
+        /// Whose.
+        holders: Vec<Holder>,
+        /// The ARN.
+        destination: String,
+    },
+    /// Only some may call.
+    Auth {
+        /// Whom.
+        holders: Vec<Holder>,
+    },
 }

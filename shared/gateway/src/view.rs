@@ -153,7 +153,9 @@ impl<'a> View<'a> {
             return Some(why);
         }
         if self.is_kind_missing(cluster, kind) {
-            return Some(format!("Cluster {} does not serve the kind {kind}", cluster.name));
+            // Policies are optional: a cluster that does not serve them has none.
+            return (!kind.is_policy())
+                .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_answer(read) {
             return None;

@@ -51,7 +51,9 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::ReferenceGrant
         | Kind::ServiceExport
         | Kind::ServiceImport
-        | Kind::EndpointSlice => is_subdomain(name),
+        | Kind::EndpointSlice
+        | Kind::AccessLogPolicy
+        | Kind::IAMAuthPolicy => is_subdomain(name),
     }
 }
 

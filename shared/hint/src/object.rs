@@ -27,11 +27,15 @@ pub enum Kind {
     EndpointSlice,
     /// Core Namespace (its labels count for a listener's `allowedRoutes`).
     Namespace,
+    /// `application-networking.k8s.aws` AccessLogPolicy.
+    AccessLogPolicy,
+    /// `application-networking.k8s.aws` IAMAuthPolicy.
+    IAMAuthPolicy,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -43,7 +47,12 @@ impl Kind {
         Self::Service,
         Self::EndpointSlice,
         Self::Namespace,
+        Self::AccessLogPolicy,
+        Self::IAMAuthPolicy,
     ];
+
+    /// The kinds of policies. A cluster need not serve them: then it has none.
+    pub const POLICIES: [Self; 2] = [Self::AccessLogPolicy, Self::IAMAuthPolicy];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +68,8 @@ impl Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
+            Self::AccessLogPolicy => "AccessLogPolicy",
+            Self::IAMAuthPolicy => "IAMAuthPolicy",
         }
     }
 
@@ -76,10 +87,17 @@ impl Kind {
             | Self::GRPCRoute
             | Self::TLSRoute
             | Self::ReferenceGrant => "gateway.networking.k8s.io",
-            Self::ServiceExport | Self::ServiceImport => "application-networking.k8s.aws",
+            Self::ServiceExport | Self::ServiceImport | Self::AccessLogPolicy | Self::IAMAuthPolicy => {
+                "application-networking.k8s.aws"
+            }
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace => "",
         }
+    }
+
+    /// Whether this is a kind of policy.
+    pub fn is_policy(self) -> bool {
+        Self::POLICIES.contains(&self)
     }
 
     /// Whether this is one of the three route kinds.

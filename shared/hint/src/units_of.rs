@@ -1,4 +1,5 @@
 use crate::names::{is_label, is_subdomain};
+use crate::policy::units_of_policy;
 use crate::{Kind, ObjectRef, UnitKey};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 /// | ServiceExport | the export, and the routes anywhere that import it |
 /// | Service, EndpointSlice | whoever refers to the Service |
 /// | GatewayClass, ReferenceGrant, ServiceImport, Namespace | whoever refers to it |
+/// | a policy | the units of its targets, before and after; itself where it names none or a wrong one |
 ///
 /// `object` and `old_object` are those of the admission review; either may be absent.
 pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<&Value>) -> Vec<UnitKey> {
@@ -40,6 +42,7 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             UnitKey::Export { cluster: cluster.clone(), namespace: namespace.clone(), name: name.clone() },
             dependents(Kind::ServiceExport, name),
         ],
+        Kind::AccessLogPolicy | Kind::IAMAuthPolicy => units_of_policy(changed, object, old_object),
         Kind::EndpointSlice => slice_services(object, old_object)
             .iter()
             .map(|service| dependents(Kind::Service, service))

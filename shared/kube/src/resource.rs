@@ -13,7 +13,9 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::ReferenceGrant => &["v1", "v1beta1"],
         Kind::TLSRoute => &["v1", "v1alpha3", "v1alpha2"],
-        Kind::ServiceExport | Kind::ServiceImport => &["v1alpha1"],
+        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
+            &["v1alpha1"]
+        }
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -38,6 +40,8 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::Service => "services",
         Kind::EndpointSlice => "endpointslices",
         Kind::Namespace => "namespaces",
+        Kind::AccessLogPolicy => "accesslogpolicies",
+        Kind::IAMAuthPolicy => "iamauthpolicies",
     }
 }
 
@@ -94,7 +98,7 @@ mod tests {
     fn every_kind_has_a_version_and_its_plural_is_the_kind_in_lower_case_with_an_ending() {
         for kind in Kind::ALL {
             assert!(!versions(kind).is_empty(), "{kind}");
-            assert!(plural(kind).starts_with(&kind.as_str().to_lowercase()), "{kind}");
+            assert!(plural(kind).starts_with(kind.as_str().to_lowercase().trim_end_matches('y')), "{kind}");
         }
     }
 

@@ -1,5 +1,8 @@
 use crate::RefusedTarget;
-use crate::resource::{ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, ResourceMut};
+use crate::resource::{
+    ActualAccessLog, ActualAuth, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation,
+    ResourceMut,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +22,14 @@ pub struct Actual {
     /// Target groups that the unit names or owns, ours or not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub target_groups: Vec<ActualTargetGroup>,
+    /// Access log subscriptions of services and networks that bear [`crate::TAG_ACCESS_LOGS`] or are wanted to have one; of
+    /// others they are not read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub access_logs: Vec<ActualAccessLog>,
+    /// Who may call the services and networks that bear [`crate::TAG_AUTH`] or are wanted to have a policy; of others it is
+    /// not read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub auth: Vec<ActualAuth>,
     /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<RefusedTarget>,
@@ -31,10 +42,21 @@ pub struct Actual {
 impl Actual {
     /// All resources that there are, also those below a service.
     pub fn resources_mut(&mut self) -> Vec<ResourceMut<'_>> {
-        let Self { networks, vpc_associations, services, target_groups, refused: _, network_usage: _ } = self;
+        let Self {
+            networks,
+            vpc_associations,
+            services,
+            target_groups,
+            access_logs,
+            // It bears no tags of its own.
+            auth: _,
+            refused: _,
+            network_usage: _,
+        } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));
+        all.extend(access_logs.iter_mut().map(ActualAccessLog::as_resource));
         all.extend(services.iter_mut().flat_map(ActualService::as_resources));
         all
     }

@@ -1,5 +1,6 @@
 //! What stands in the way of a wish.
 
+use crate::Holder;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter, Result};
 
@@ -103,6 +104,37 @@ pub enum Blocked {
         /// The VPC's id.
         vpc: String,
     },
+    /// Access logs of a type go where somebody else wants them: a holder has one subscription of each type.
+    AccessLogTaken {
+        /// Whose requests are logged.
+        holder: Holder,
+        /// ARN of the destination that stands.
+        destination: String,
+        /// ARN of the subscription.
+        arn: String,
+    },
+    /// An auth policy is wanted where a person has written one. That one stays, and nothing new is associated.
+    AuthPolicyOfOthers {
+        /// The service or the network.
+        holder: Holder,
+    },
+    /// An auth policy is wanted for what is not ours.
+    AuthOfOthers {
+        /// The service or the network.
+        holder: Holder,
+    },
+    /// Access logs are wanted of what is not ours.
+    AccessLogsOfOthers {
+        /// The service or the network.
+        holder: Holder,
+    },
+}
+
+impl Blocked {
+    /// Whether it is a policy's matter: its target does without what the policy asks for.
+    pub fn is_of_policy(&self) -> bool {
+        matches!(self, Self::AccessLogTaken { .. } | Self::AccessLogsOfOthers { .. })
+    }
 }
 
 impl Display for Blocked {
@@ -172,6 +204,19 @@ impl Display for Blocked {
                 "the VPC association {network} {vpc} keeps its security groups: VPC Lattice cannot remove the last one \
                  from an association; name the groups, or delete the association by hand"
             ),
+            Self::AccessLogTaken { holder, destination, arn } => write!(
+                f,
+                "{holder} sends its access logs to {destination} by {arn}, which this installation does not own"
+            ),
+            Self::AuthPolicyOfOthers { holder } => {
+                write!(f, "{holder} has an auth policy that this installation did not write")
+            }
+            Self::AuthOfOthers { holder } => {
+                write!(f, "{holder} is not this unit's, and so is its auth policy")
+            }
+            Self::AccessLogsOfOthers { holder } => {
+                write!(f, "{holder} is not this unit's, and so are its access logs")
+            }
         }
     }
 }

@@ -1,4 +1,6 @@
-use crate::resource::{DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation};
+use crate::resource::{
+    DesiredAccessLog, DesiredAuth, DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation,
+};
 use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,12 @@ pub struct Desired {
     /// How much of the way there may be gone.
     #[serde(skip_serializing_if = "is_sync", default)]
     pub mode: Mode,
+    /// Access logs of the network or the services.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub access_logs: Vec<DesiredAccessLog>,
+    /// Who may call the network or the services; what is not named stays as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub auth: Vec<DesiredAuth>,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
@@ -52,6 +60,8 @@ impl Desired {
             target_groups: vec![],
             handovers: BTreeMap::new(),
             mode: Mode::default(),
+            access_logs: vec![],
+            auth: vec![],
             allowed_networks: BTreeSet::new(),
             grace: None,
         }

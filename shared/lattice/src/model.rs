@@ -3,7 +3,7 @@
 //! The planner looks at it to decide the next step, `check` to judge one, and tests to see where a plan leads. It is no
 //! emulator: a step that names what is not there changes nothing.
 
-use crate::{Actual, ActualService, Owner, Ownership, Plan, Status, Step, TargetHealth};
+use crate::{Actual, ActualService, Holder, Owner, Ownership, Plan, Status, Step, TargetHealth};
 use std::collections::BTreeSet;
 
 /// What is there once all steps of the plan have been done.
@@ -23,8 +23,16 @@ pub fn settle(actual: &Actual) -> Actual {
     let lasting = |status: Status| status != Status::DeleteInProgress;
     forget_services(&mut state, |s| !lasting(s.status));
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks: _, vpc_associations, services, target_groups, refused: _, network_usage: _ } =
-        &mut state;
+    let Actual {
+        networks: _,
+        vpc_associations,
+        services,
+        target_groups,
+        access_logs: _,
+        auth: _,
+        refused: _,
+        network_usage: _,
+    } = &mut state;
     vpc_associations.retain(|a| lasting(a.status));
     for association in vpc_associations {
         association.status.finish();
@@ -55,9 +63,11 @@ pub fn apply_step(state: &mut Actual, owner: &Owner, step: &Step) {
     note_users(state);
 }
 
-/// Services that are gone use no target group.
+/// Services that are gone use no target group, and their access logs are gone with them.
 pub(crate) fn forget_services(state: &mut Actual, gone: impl Fn(&ActualService) -> bool) {
     for service in state.services.extract_if(.., |s| gone(s)) {
+        state.auth.retain(|one| one.holder != Holder::Service(service.name.clone()));
+        state.access_logs.retain(|one| one.holder != Holder::Service(service.name.clone()));
         for group in &mut state.target_groups {
             group.service_arns.remove(&service.arn);
         }

@@ -1,4 +1,4 @@
-use crate::{Blocked, Target};
+use crate::{Blocked, Holder, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,9 @@ pub struct Outcome {
     pub blocked: Vec<Blocked>,
     /// Wanted targets that VPC Lattice does not take. Everything else is done as if they were not wanted.
     pub refused: Vec<RefusedTarget>,
+    /// Wanted access logs that AWS does not give. Everything else is done as if they were not wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_logs: Vec<RefusedAccessLog>,
     /// What is under way and being waited for, in words for a condition's message.
     pub waiting: Option<String>,
     /// What failed.
@@ -43,6 +46,18 @@ pub struct RefusedTarget {
     /// AWS's code, such as `UnsupportedTarget`.
     pub code: String,
     /// What AWS says of it; may be empty.
+    pub message: String,
+}
+
+/// Access logs that AWS does not give: the destination is missing, or the role lacks a right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedAccessLog {
+    /// Whose requests were to be logged.
+    pub holder: Holder,
+    /// ARN of the destination.
+    pub destination: String,
+    /// What AWS says of it; stable text without request ids.
     pub message: String,
 }
 

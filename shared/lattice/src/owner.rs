@@ -22,6 +22,12 @@ pub const TAG_KEY_REST: &str = "trellis:key-rest";
 /// The tag of a service that somebody has once asked to have another idle time-out than the default: then its present one
 /// is looked at, which costs a call.
 pub const TAG_IDLE_TIMEOUT: &str = "trellis:idle-timeout";
+/// The tag of a service or a service network that somebody has once asked for access logs of: then its subscriptions are
+/// looked at, which costs a call.
+pub const TAG_ACCESS_LOGS: &str = "trellis:access-logs";
+/// The tag of a service or a service network for which an auth policy was once written: the marks of what was written last
+/// (`policy_mark`), so that a policy of a person is told from ours.
+pub const TAG_AUTH: &str = "trellis:auth-policy";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

@@ -5,16 +5,16 @@
 //!
 //! | # | steps | why here |
 //! |---|---|---|
-//! | 1 | CreateNetwork, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
+//! | 1 | CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
-//! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest |
+//! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without |
 //! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
 //! | 9 | AwaitAssociation, AwaitVpcAssociation | last of what is wanted: if the time is up here, all else is done |
-//! | 10 | DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
+//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -28,6 +28,8 @@
 //! What is not this unit's (`Ownership` other than `Ours`) is never changed. It is used where it fits: a service network,
 //! a VPC association, a listener or a rule that already says what is wanted.
 
+mod access_logs;
+mod auths;
 mod draft;
 mod groups;
 mod listeners;
@@ -59,12 +61,17 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     let mut draft = Draft::new(desired, actual, limits);
     services::hand_over(&mut draft);
     networks::create(&mut draft);
+    auths::secure_networks(&mut draft);
+    networks::associate(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
     unwanted::mark(&mut draft);
+    services::settle(&mut draft);
+    auths::secure(&mut draft);
+    access_logs::subscribe(&mut draft);
     services::associate(&mut draft);
     groups::prepare(&mut draft);
     services::release_target_groups(&mut draft);
@@ -74,6 +81,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     networks::associate_again(&mut draft);
     services::await_associations(&mut draft);
     networks::await_associations(&mut draft);
+    access_logs::unsubscribe(&mut draft);
     services::disassociate(&mut draft);
     groups::empty_stale(&mut draft);
     services::delete(&mut draft);

@@ -182,6 +182,10 @@ impl LatticeClient {
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         self.read_tags_that_matter(desired, &mut actual).await?;
+        if wants_anything(desired) {
+            self.read_access_logs(desired, &mut actual).await?;
+            self.read_auth(desired, &mut actual).await?;
+        }
         let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
         (actual.networks, actual.network_usage) =
             self.networks_of_services(desired, &actual.services, associated, not_before).await?;
@@ -232,6 +236,8 @@ impl LatticeClient {
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
         let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
         self.read_marks_anew(desired, &mut actual, not_before).await?;
+        self.read_access_logs(desired, &mut actual).await?;
+        self.read_auth(desired, &mut actual).await?;
         Ok(actual)
     }
 

@@ -4,7 +4,9 @@ use crate::AwsError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use trellis_lattice::{Actual, Blocked, Outcome, Ownership, RefusedTarget, ServiceOutcome, Status};
+use trellis_lattice::{
+    Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedTarget, ServiceOutcome, Status,
+};
 
 /// What a plan's names mean while it is being applied.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(super) struct Known {
     pub(super) priorities: BTreeMap<(String, u16), BTreeMap<String, u16>>,
     /// Wanted targets that VPC Lattice does not take.
     pub(super) refused: BTreeSet<RefusedTarget>,
+    /// Wanted access logs that AWS does not give.
+    pub(super) refused_logs: BTreeSet<RefusedAccessLog>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -97,8 +101,17 @@ impl Names {
             }
         };
         // In full, so that a new kind of resource is not forgotten here.
-        let Actual { networks, vpc_associations, services, target_groups, refused, network_usage: _ } =
-            actual;
+        let Actual {
+            networks,
+            vpc_associations,
+            services,
+            target_groups,
+            // Nobody names one: they are changed by their ids.
+            access_logs: _,
+            auth: _,
+            refused,
+            network_usage: _,
+        } = actual;
         known.refused = refused.iter().cloned().collect();
         for network in networks {
             let resource = Resource::read(&network.id, &network.arn, &network.ownership);
@@ -199,6 +212,7 @@ impl Names {
             target_groups: ours(&known.target_groups).into_iter().map(|(name, r)| (name, r.arn)).collect(),
             blocked: blocked.to_vec(),
             refused: known.refused.iter().cloned().collect(),
+            refused_logs: known.refused_logs.iter().cloned().collect(),
             waiting: None,
             failure: None,
         }

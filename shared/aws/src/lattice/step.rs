@@ -42,6 +42,7 @@ pub(super) enum Lane {
     Make,
     Await,
     Targets,
+    AccessLogs,
     Attach,
     Rules,
     Vpcs,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod access_logs;
+mod auth;
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod finding;

@@ -17,8 +17,18 @@ fn comparable(actual: &Actual) -> Actual {
     let mut state = settle(actual);
     let names: BTreeMap<String, String> =
         state.services.iter().map(|one| (one.arn.clone(), one.name.clone())).collect();
-    let Actual { networks, vpc_associations, services, target_groups, refused: _, network_usage } =
-        &mut state;
+    let Actual {
+        networks,
+        vpc_associations,
+        services,
+        target_groups,
+        access_logs,
+        auth,
+        refused: _,
+        network_usage,
+    } = &mut state;
+    auth.sort_by(|a, b| a.holder.cmp(&b.holder));
+    access_logs.sort_by(|a, b| (&a.holder, &a.destination).cmp(&(&b.holder, &b.destination)));
     network_usage.clear();
     networks.retain(|one| one.ownership == Ownership::Ours);
     networks.sort_by(|a, b| a.name.cmp(&b.name));

@@ -6,8 +6,8 @@ use crate::sim::Dice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trellis_lattice::{
-    Actual, ActualTargetGroup, Owner, ResourceKind, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
-    Tags, TargetHealth, apply_step,
+    Actual, ActualTargetGroup, Holder, Owner, ResourceKind, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT,
+    Tag, Tags, TargetHealth, apply_step,
 };
 use trellis_ports::Owned;
 
@@ -163,6 +163,15 @@ impl Account {
             }
             stays
         });
+        let services = &self.state.services;
+        self.state.auth.retain(|one| match &one.holder {
+            Holder::Service(name) => services.iter().any(|service| service.name == *name),
+            Holder::Network(_) => true,
+        });
+        self.state.access_logs.retain(|log| match &log.holder {
+            Holder::Service(name) => services.iter().any(|one| one.name == *name),
+            Holder::Network(_) => true,
+        });
         self.state.target_groups.retain_mut(|group| {
             group.service_arns.retain(|arn| !gone.contains(arn));
             let arn = group.arn.clone();
@@ -233,6 +242,11 @@ impl Account {
         view.networks.retain(|one| foreign(&one.arn));
         view.vpc_associations.retain(|one| foreign(&one.arn));
         view.services.retain(|one| foreign(&one.arn));
+        view.access_logs.retain(|one| foreign(&one.arn));
+        let names = view.networks.iter().map(|one| Holder::Network(one.name.clone()));
+        let names = names.chain(view.services.iter().map(|one| Holder::Service(one.name.clone())));
+        let holders: BTreeSet<Holder> = names.collect();
+        view.auth.retain(|one| holders.contains(&one.holder));
         view.target_groups.retain(|one| foreign(&one.arn));
         serde_json::to_string(&view).unwrap()
     }
@@ -291,7 +305,17 @@ fn seen(state: &Actual, tags: &BTreeMap<String, Tags>, owner: &Owner) -> Actual 
 /// ARNs of the resources that stand by themselves.
 fn tagged(state: &Actual) -> Vec<String> {
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks, vpc_associations, services, target_groups, refused: _, network_usage: _ } = state;
+    let Actual {
+        networks,
+        vpc_associations,
+        services,
+        target_groups,
+        // They go with what they are of.
+        access_logs: _,
+        auth: _,
+        refused: _,
+        network_usage: _,
+    } = state;
     let networks = networks.iter().map(|one| &one.arn);
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
     let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
@@ -317,8 +341,16 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
         matches!(status, Status::CreateInProgress | Status::UpdateInProgress | Status::DeleteInProgress)
     };
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks: _, vpc_associations, services, target_groups, refused: _, network_usage: _ } =
-        state;
+    let Actual {
+        networks: _,
+        vpc_associations,
+        services,
+        target_groups,
+        access_logs: _,
+        auth: _,
+        refused: _,
+        network_usage: _,
+    } = state;
     let mut all = vec![];
     let vpcs = vpc_associations.iter().filter(|one| busy(one.status));
     all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S)));

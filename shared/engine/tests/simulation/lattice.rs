@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualService, Desired, Failure, Outcome, Owner, Ownership, Plan, RefusedTarget, RegisterTargets,
-    ServiceOutcome, Status, Step, Tags, names,
+    Actual, ActualAccessLog, ActualAuth, ActualService, Desired, Failure, Holder, Outcome, Owner, Ownership,
+    Plan, RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, Tags,
+    names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -224,6 +225,7 @@ impl LatticeModel {
                 .collect(),
             blocked: plan.blocked.clone(),
             refused: known.refused.iter().cloned().collect(),
+            refused_logs: vec![],
             waiting: None,
             failure: None,
         }
@@ -280,6 +282,8 @@ pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual
         .chain(services.iter().flat_map(|s| s.associations.iter().map(|a| a.network.clone())))
         .collect();
     let mut actual = Actual { services, target_groups, ..Actual::default() };
+    actual.access_logs = access_logs(desired, &actual, all.access_logs);
+    actual.auth = auth(desired, &actual, all.auth);
     actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
     for network in &mut actual.networks {
         (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
@@ -297,5 +301,43 @@ fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
     let networks: Vec<_> = all.networks.into_iter().filter(|one| one.name == name).collect();
     let vpc_associations =
         all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
-    Actual { networks, vpc_associations, ..Actual::default() }
+    let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+    actual.access_logs = access_logs(desired, &actual, all.access_logs);
+    actual.auth = auth(desired, &actual, all.auth);
+    actual
+}
+
+/// Who may call what is to have a policy, or once had.
+fn auth(desired: &Desired, actual: &Actual, all: Vec<ActualAuth>) -> Vec<ActualAuth> {
+    let tags = |holder: &Holder| match holder {
+        Holder::Service(name) => {
+            let mut services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
+            services.find(|one| one.name == *name).map(|one| &one.tags)
+        }
+        Holder::Network(name) => {
+            let mut networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+            networks.find(|one| one.name == *name).map(|one| &one.tags)
+        }
+    };
+    let matters = |one: &ActualAuth| {
+        let wanted = desired.auth.iter().any(|wanted| wanted.holder == one.holder);
+        tags(&one.holder).is_some_and(|tags| wanted || tags.contains_key(TAG_AUTH))
+    };
+    all.into_iter().filter(matters).collect()
+}
+
+/// The subscriptions of what is to have one, or once had.
+fn access_logs(desired: &Desired, actual: &Actual, all: Vec<ActualAccessLog>) -> Vec<ActualAccessLog> {
+    let services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
+    let services = services.map(|one| (Holder::Service(one.name.clone()), &one.tags));
+    let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
+    let networks = networks.map(|one| (Holder::Network(one.name.clone()), &one.tags));
+    let looked_at: BTreeSet<Holder> = services
+        .chain(networks)
+        .filter(|(holder, tags)| {
+            tags.contains_key(TAG_ACCESS_LOGS) || desired.access_logs.iter().any(|one| one.holder == *holder)
+        })
+        .map(|(holder, _)| holder)
+        .collect();
+    all.into_iter().filter(|one| looked_at.contains(&one.holder)).collect()
 }

@@ -58,6 +58,9 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::HTTPRoute, "default", "till"),
         (ONE, Kind::HTTPRoute, "default", "shopfront"),
         (ONE, Kind::ServiceImport, "default", "inventory-ver2"),
+        (ONE, Kind::AccessLogPolicy, "default", "logs-a"),
+        (ONE, Kind::AccessLogPolicy, "default", "logs-b"),
+        (ONE, Kind::IAMAuthPolicy, "default", "callers"),
         (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
         (TWO, Kind::Namespace, "", "default"),
         (TWO, Kind::Gateway, "default", "my-hotel"),
@@ -89,7 +92,9 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
     let api_version = match key.kind {
         Kind::Service | Kind::Namespace => "v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
-        Kind::ServiceExport | Kind::ServiceImport => "application-networking.k8s.aws/v1alpha1",
+        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
+            "application-networking.k8s.aws/v1alpha1"
+        }
         _ => "gateway.networking.k8s.io/v1",
     };
     let mut metadata = json!({"name": key.name});
@@ -120,9 +125,33 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
             object["spec"] = json!({"type": "ClusterSetIP", "ports": [{"port": 80, "protocol": "TCP"}]});
         }
         Kind::Namespace => object["metadata"]["labels"] = json!({"variant": variant.to_string()}),
+        Kind::AccessLogPolicy => object["spec"] = access_log_policy(&key.name, variant),
+        Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
         Kind::GRPCRoute | Kind::TLSRoute => {}
     }
     object
+}
+
+fn auth_policy(name: &str, variant: u32) -> Value {
+    let (kind, target) = if variant == 2 { ("Gateway", "my-hotel") } else { ("HTTPRoute", "inventory") };
+    let policy =
+        if variant == 3 { "{".to_owned() } else { json!({"Statement": [name, variant]}).to_string() };
+    json!({"policy": policy, "targetRef": {"group": "gateway.networking.k8s.io", "kind": kind, "name": target}})
+}
+
+fn access_log_policy(name: &str, variant: u32) -> Value {
+    let target =
+        |kind: &str, name: &str| json!({"group": "gateway.networking.k8s.io", "kind": kind, "name": name});
+    let bucket = format!("arn:aws:s3:::{name}");
+    match variant {
+        0 => json!({"destinationArn": bucket, "targetRef": target("HTTPRoute", "rates")}),
+        1 => json!({"destinationArn": "arn:aws:s3:::shared", "targetRef": target("HTTPRoute", "rates")}),
+        2 => {
+            let log_group = "arn:aws:logs:us-west-2:000000000000:log-group:hotel:*";
+            json!({"destinationArn": log_group, "targetRefs": [target("HTTPRoute", "rates"), target("Gateway", "my-hotel")]})
+        }
+        _ => json!({"destinationArn": bucket, "targetRef": target("Gateway", "lobby")}),
+    }
 }
 
 fn gateway(variant: u32) -> Value {

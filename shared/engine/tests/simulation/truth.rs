@@ -80,6 +80,9 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
     for (name, cluster) in state.clusters.iter().filter(|(_, one)| !one.leaving && one.outage.is_none()) {
         for (key, object) in &cluster.objects {
             let what = format!("{} {}/{} of {name}", key.kind, key.namespace, key.name);
+            if key.kind.is_policy() {
+                policy_holds(state, object).map_err(|why| format!("{what}: {why}"))?;
+            }
             if !key.kind.is_route() {
                 continue;
             }
@@ -97,6 +100,33 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
                     is_served(state, name, &key.name, network, object)
                         .map_err(|why| format!("{what}: {why}"))?;
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each target of a policy has an entry of the present generation, and one that says it is programmed tells the truth.
+fn policy_holds(state: &State, policy: &Value) -> Result<(), String> {
+    let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).cloned().unwrap_or_default();
+    let targets = trellis_hint::policy_targets(policy);
+    if entries.len() != targets.len() {
+        return Err(format!("{} targets and {} entries", targets.len(), entries.len()));
+    }
+    let nobody = owner(INSTALLATION, "nobody");
+    let logs = state.account.view(&nobody).access_logs;
+    for entry in entries {
+        for condition in entry["conditions"].as_array().into_iter().flatten() {
+            if condition["observedGeneration"] != policy["metadata"]["generation"] {
+                return Err(format!("an old condition: {condition}"));
+            }
+            let is_programmed = condition["type"] == "Programmed" && condition["status"] == "True";
+            if policy["kind"] != "AccessLogPolicy" {
+                continue;
+            }
+            let destination = policy["spec"]["destinationArn"].as_str().unwrap_or_default();
+            if is_programmed && !logs.iter().any(|one| one.destination == destination) {
+                return Err(format!("nothing is logged to {destination}"));
             }
         }
     }

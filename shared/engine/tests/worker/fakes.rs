@@ -318,6 +318,7 @@ impl World {
             target_groups: BTreeMap::new(),
             blocked: plan.blocked.clone(),
             refused: vec![],
+            refused_logs: vec![],
             waiting: None,
             failure: None,
         }

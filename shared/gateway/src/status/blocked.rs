@@ -57,6 +57,21 @@ pub(super) fn text(blocked: &Blocked) -> String {
             "The last security group of the association of {vpc} with the service network {network} cannot be \
              removed; delete the association to be rid of it."
         ),
+        Blocked::AccessLogTaken { holder, destination, arn } => format!(
+            "The {holder} sends its access logs to {destination} by {arn}, which is not ours, and has one subscription of \
+             each type; delete that one."
+        ),
+        Blocked::AuthPolicyOfOthers { holder } => format!(
+            "The {holder} has an auth policy that this installation did not write, and keeps it; nothing new is associated \
+             meanwhile. Delete that policy, or set the annotation application-networking.k8s.aws/replace-auth-policy of the \
+             IAMAuthPolicy to \"true\"."
+        ),
+        Blocked::AuthOfOthers { holder } => {
+            format!("The {holder} is not this installation's; its auth policy is its owner's to write.")
+        }
+        Blocked::AccessLogsOfOthers { holder } => {
+            format!("The {holder} is not this installation's; its access logs are its owner's to ask for.")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod blocked;
 mod features;
 mod gateway_status;
 mod merge;
+mod policy_status;
 mod refused;
 mod route_status;
 mod shared_service;
@@ -51,6 +52,7 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(report, &old)?, vec![]),
+        Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
     };
     // Only the members that differ are sent: a merge patch leaves the others alone.
     let changed: serde_json::Map<String, Value> =
@@ -164,12 +166,15 @@ pub(crate) fn programmed_before(conditions: Option<&Value>, generation: i64) -> 
 /// Whether nothing but a call that may succeed when it is tried again keeps an outcome from being complete. It takes
 /// nothing away from what VPC Lattice has, so what was programmed still is.
 pub(crate) fn fails_in_passing(outcome: &Outcome) -> bool {
-    outcome.blocked.is_empty() && outcome.failure.as_ref().is_some_and(|failure| failure.retryable)
+    outcome.blocked.iter().all(Blocked::is_of_policy)
+        && outcome.failure.as_ref().is_some_and(|failure| failure.retryable)
 }
 
-/// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count.
+/// What keeps an outcome from being complete, as a Programmed condition. Of blocked wishes only those that count; a
+/// policy's are told by its own status.
 pub(crate) fn outcome_problem(outcome: &Outcome, counts: impl Fn(&Blocked) -> bool) -> Option<Condition> {
-    let blocked: Vec<&Blocked> = outcome.blocked.iter().filter(|one| counts(one)).collect();
+    let blocked = outcome.blocked.iter().filter(|one| !one.is_of_policy());
+    let blocked: Vec<&Blocked> = blocked.filter(|one| counts(one)).collect();
     if let Some(failure) = &outcome.failure {
         let reason = if failure.retryable { reasons::PENDING } else { reasons::INVALID };
         return Some(Condition::no(

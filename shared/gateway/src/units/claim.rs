@@ -2,6 +2,7 @@
 
 use super::parents::{Parent, parents};
 use crate::hostname::is_wildcard;
+use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
 use crate::view::View;
@@ -38,13 +39,22 @@ pub(crate) struct Claim {
     pub(crate) asks: Vec<Ask>,
     /// Hostnames that are not served, or not as they stand there.
     pub(crate) notes: Vec<Problem>,
+    /// Whether an IAMAuthPolicy names the route.
+    pub(crate) has_auth: bool,
 }
 
 impl Claim {
     pub(crate) fn of(view: &View, route: Route, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
         let (asks, notes) = asks(&route, &parents);
-        Self { route, parents, asks, notes }
+        // Who has no hostname shares no service.
+        let shares = asks.iter().any(|ask| ask.hostname.is_some());
+        let has_auth = shares
+            && policy::has_its_own(view, &route.id).unwrap_or_else(|why| {
+                unknown.push(why);
+                false
+            });
+        Self { route, parents, asks, notes, has_auth }
     }
 
     /// Whether every listener that takes the route can lead to an HTTP/2 target group.

@@ -6,6 +6,7 @@
 //! | routes of one kind on the same Gateways | all of them, the oldest first; each rule by the specification's precedence |
 //! | routes of several kinds, or listeners of several protocols, on one port | the oldest one's kind and protocol; the others are refused there |
 //! | routes on other Gateways than the oldest one's, also on those of the same name in another namespace | the oldest one's Gateways; the others are refused there |
+//! | a route with an IAMAuthPolicy of its own that is not the oldest | the others; it is refused there, since a service has one auth policy |
 //! | a route whose rules are refused, or exceed a limit | the others, as if it were not there |
 //!
 //! A service is the same in all its networks. So networks in which a hostname is to answer alike have one service, and
@@ -121,10 +122,12 @@ impl Contest<'_> {
                 continue;
             }
             let gateways: BTreeSet<GatewayName> = asks.iter().map(|ask| ask.gateway.clone()).collect();
-            if let Some((oldest, theirs)) = &holder
-                && *theirs != gateways
-            {
-                let problem = self.of_other_gateways(*oldest, theirs, network);
+            let apart = holder.as_ref().and_then(|(oldest, theirs)| {
+                let others = *theirs != gateways;
+                let problem = || self.of_other_gateways(*oldest, theirs, network);
+                others.then(problem).or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest)))
+            });
+            if let Some(problem) = apart {
                 self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
                 continue;
             }
@@ -205,6 +208,17 @@ impl Contest<'_> {
             named(&self.members[oldest].claim.route.id),
             self.shown(),
             gateways.join(" and "),
+        );
+        Problem::new("spec.hostnames", text)
+    }
+
+    /// In another route's service others could call a route than its policy says.
+    fn of_other_auth(&self, oldest: usize) -> Problem {
+        let text = format!(
+            "{} has {} too, and a VPC Lattice service has one auth policy; attach the IAMAuthPolicy of this route to that one, \
+             or name another hostname",
+            named(&self.members[oldest].claim.route.id),
+            self.shown(),
         );
         Problem::new("spec.hostnames", text)
     }

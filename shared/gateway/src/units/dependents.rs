@@ -5,6 +5,7 @@ use super::{export_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
 use crate::gateway::is_our_class;
+use crate::policy;
 use crate::problem::Problem;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
@@ -39,6 +40,7 @@ pub(crate) fn translate(view: &View, changed: &Changed) -> Translation {
             .into_iter()
             .map(|(cluster, import)| import_report(view, &cluster, import))
             .collect(),
+        kind if kind.is_policy() => policy::of_itself(view, changed).into_iter().collect(),
         _ => vec![],
     };
     Translation::held(vec![], reports)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(crate) fn shorten(output: &mut Value) {
     if let Some(desired) = output.get_mut("desired").and_then(Value::as_object_mut) {
         desired.shift_remove("owner");
-        for member in ["services", "targetGroups", "vpcAssociations"] {
+        for member in ["services", "targetGroups", "vpcAssociations", "accessLogs"] {
             each(desired.get_mut(member), |resource| {
                 remove(resource, &["tags", "healthCheck"]);
                 each(resource.get_mut("listeners"), |listener| {
@@ -35,6 +35,10 @@ pub(crate) fn shorten(output: &mut Value) {
             each(status.get_mut("parents"), |parent| {
                 line(parent.get_mut("parentRef"));
                 conditions(Some(parent));
+            });
+            each(status.get_mut("ancestors"), |ancestor| {
+                line(ancestor.get_mut("ancestorRef"));
+                conditions(Some(ancestor));
             });
             each(status.get_mut("listeners"), |listener| {
                 line(listener.get_mut("supportedKinds"));

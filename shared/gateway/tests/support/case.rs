@@ -13,7 +13,7 @@ use trellis_gateway::{
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
-    RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
+    RefusedAccessLog, RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -97,6 +97,7 @@ pub(crate) struct Apply {
     pub(crate) failure: Option<Failure>,
     pub(crate) blocked: Vec<Blocked>,
     pub(crate) refused: Vec<RefusedTarget>,
+    pub(crate) refused_logs: Vec<RefusedAccessLog>,
 }
 
 impl Case {
@@ -258,6 +259,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         waiting: apply.waiting.clone(),
         failure: apply.failure.clone(),
         refused: apply.refused.clone(),
+        refused_logs: apply.refused_logs.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };

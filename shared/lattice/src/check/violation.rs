@@ -44,6 +44,11 @@ pub enum ViolationKind {
         /// The network.
         what: String,
     },
+    /// A step lets somebody reach what lacks its auth policy.
+    Unsecured {
+        /// The service or the network.
+        what: String,
+    },
     /// A step makes something without its owner's tags.
     Unmarked,
     /// A step changes the tags that tell the owner.
@@ -169,6 +174,7 @@ impl Display for ViolationKind {
             Self::NotThere { what } => write!(f, "{what} is not there"),
             Self::NotOurs { what, ownership } => write!(f, "{what} is not ours but {ownership:?}"),
             Self::NotAllowed { what } => write!(f, "{what} may not be used"),
+            Self::Unsecured { what } => write!(f, "{what} lacks its auth policy"),
             Self::Unmarked => f.write_str("it would not bear its owner's tags"),
             Self::OwnerTags { arn } => write!(f, "the owner tags of {arn} would change"),
             Self::ThereAlready { what } => write!(f, "{what} is there already"),

@@ -2,9 +2,9 @@
 
 use super::unwanted;
 use crate::{
-    Actual, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked, Desired,
-    DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT, Tag,
-    Tags, apply_step,
+    Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked,
+    Desired, DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT,
+    Tag, Tags, apply_step, log_type,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,8 +158,20 @@ impl<'a> Draft<'a> {
             let ours = held.filter(|a| a.ownership == Ownership::Ours && !is_leaving(a.status));
             ours.map(|a| (&a.arn, missing_tags(&wanted.tags, &a.tags)))
         });
-        let all =
-            network.chain(associations).chain(services).chain(groups).filter(|(_, tags)| !tags.is_empty());
+        let logs = self.desired.access_logs.iter().filter_map(|wanted| {
+            let same = |held: &&ActualAccessLog| {
+                held.holder == wanted.holder && log_type(&held.destination) == log_type(&wanted.destination)
+            };
+            let held = self.model.access_logs.iter().find(same)?;
+            let ours = held.ownership == Ownership::Ours;
+            ours.then(|| (&held.arn, missing_tags(&wanted.tags, &held.tags)))
+        });
+        let all = network
+            .chain(associations)
+            .chain(services)
+            .chain(groups)
+            .chain(logs)
+            .filter(|(_, tags)| !tags.is_empty());
         let steps: Vec<Tag> = all.map(|(arn, tags)| Tag { arn: arn.clone(), tags }).collect();
         for step in steps {
             self.push(step);
@@ -188,6 +200,8 @@ fn sorted_desired(desired: &Desired) -> Desired {
         vpc_associations,
         services,
         target_groups,
+        access_logs,
+        auth,
         handovers: _,
         mode: _,
         allowed_networks: _,
@@ -210,6 +224,11 @@ fn sorted_desired(desired: &Desired) -> Desired {
     services.dedup_by(|a, b| a.name == b.name);
     sort(target_groups, |a, b| a.name.cmp(&b.name));
     target_groups.dedup_by(|a, b| a.name == b.name);
+    access_logs.sort();
+    // One of each type for a holder; of several the first holds.
+    access_logs.dedup_by(|a, b| a.holder == b.holder && log_type(&a.destination) == log_type(&b.destination));
+    auth.sort();
+    auth.dedup_by(|a, b| a.holder == b.holder);
     desired
 }
 
@@ -221,8 +240,18 @@ fn sort<T: Debug>(values: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
 fn sorted_actual(actual: &Actual) -> Actual {
     let mut actual = actual.clone();
     // In full, so that a new kind of resource is not forgotten here.
-    let Actual { networks, vpc_associations, services, target_groups, refused, network_usage: _ } =
-        &mut actual;
+    let Actual {
+        networks,
+        vpc_associations,
+        services,
+        target_groups,
+        access_logs,
+        auth,
+        refused,
+        network_usage: _,
+    } = &mut actual;
+    access_logs.sort_by(|a, b| (&a.holder, &a.destination, &a.id).cmp(&(&b.holder, &b.destination, &b.id)));
+    auth.sort_by(|a, b| a.holder.cmp(&b.holder));
     refused.sort();
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));

@@ -1,25 +1,33 @@
 //! Service networks and VPC associations: what a Gateway unit owns.
 
+use super::auths::{is_secured, marked};
 use super::draft::{Draft, in_progress, is_broken};
 use super::unwanted;
 use crate::{
     Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
-    CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Ownership, Status,
-    UpdateVpcAssociation,
+    CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Holder, Ownership,
+    Status, UpdateVpcAssociation,
 };
 use std::collections::BTreeSet;
 
-/// Creates the network, and the VPC associations that nothing stands in the way of.
+/// Creates the network.
 pub(super) fn create(draft: &mut Draft) {
     if let Some(wanted) = draft.desired.network.clone() {
         if draft.model.networks.iter().any(|n| n.name == wanted.name) {
             network_usable(draft, &wanted.name);
         } else {
-            draft.push(CreateNetwork { network: wanted.name, tags: draft.tags(&wanted.tags) });
+            let holder = Holder::Network(wanted.name.clone());
+            let tags = marked(draft, &holder, draft.tags(&wanted.tags));
+            draft.push(CreateNetwork { network: wanted.name, tags });
         }
     }
+}
+
+/// Creates the VPC associations that nothing stands in the way of. Nobody reaches a network that lacks its auth policy.
+pub(super) fn associate(draft: &mut Draft) {
     for wanted in draft.desired.vpc_associations.clone() {
         match held(&draft.model, &wanted) {
+            None if !is_secured(draft, &Holder::Network(wanted.network.clone())) => {}
             None if network_usable(draft, &wanted.network) => create_association(draft, &wanted),
             None => {}
             Some(held) if held.network == wanted.network => update_security_groups(draft, &held, &wanted),
@@ -42,7 +50,8 @@ pub(super) fn associate_again(draft: &mut Draft) {
         } else {
             gives_way(&held)
         };
-        if goes && network_usable(draft, &wanted.network) {
+        let is_secured = is_secured(draft, &Holder::Network(wanted.network.clone()));
+        if goes && is_secured && network_usable(draft, &wanted.network) {
             delete_association(draft, &held);
             going.push((held, wanted));
         }

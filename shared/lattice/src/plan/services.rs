@@ -1,5 +1,6 @@
 //! Services and their associations with service networks.
 
+use super::auths::{is_secured, marked};
 use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
 use super::unwanted;
@@ -7,7 +8,7 @@ use crate::names::domain;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, HandOver, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags,
+    DesiredListener, DesiredService, HandOver, Holder, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags,
     UpdateCertificate, UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
@@ -77,7 +78,8 @@ pub(super) fn create(draft: &mut Draft) {
                 block_full(draft, &wanted.networks);
             }
             None => {
-                let tags = draft.tags(&wanted.tags);
+                let holder = Holder::Service(wanted.name.clone());
+                let tags = marked(draft, &holder, draft.tags(&wanted.tags));
                 let DesiredService { name, custom_domain, certificate_arn, idle_timeout_seconds, .. } =
                     wanted;
                 let service = name;
@@ -93,8 +95,8 @@ pub(super) fn create(draft: &mut Draft) {
     }
 }
 
-/// Awaits what is being made, then sets certificates and idle time-outs and associates.
-pub(super) fn associate(draft: &mut Draft) {
+/// Awaits what is being made, then sets certificates and idle time-outs.
+pub(super) fn settle(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         if in_progress(held.status) {
             draft.push(AwaitService { service: wanted.name });
@@ -117,7 +119,14 @@ pub(super) fn associate(draft: &mut Draft) {
             draft.push(UpdateIdleTimeout { service: wanted.name, idle_timeout_seconds });
         }
     }
+}
+
+/// Associates with the networks that are there.
+pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
+        if !is_secured(draft, &Holder::Service(wanted.name.clone())) {
+            continue;
+        }
         let missing = wanted.networks.iter().filter(|network| association(&held, network).is_none());
         let (full, open): (BTreeSet<String>, BTreeSet<String>) =
             missing.cloned().partition(|network| is_full(draft, network));
@@ -169,7 +178,9 @@ pub(super) fn associate_again(draft: &mut Draft) {
         for network in &wanted.networks {
             let Some(association) = association(&held, network).cloned() else { continue };
             let broken = association.ownership == Ownership::Ours && is_broken(association.status);
-            if (broken || association.status == Status::DeleteInProgress) && network_usable(draft, network) {
+            let is_secured = is_secured(draft, &Holder::Service(wanted.name.clone()));
+            let goes = broken || association.status == Status::DeleteInProgress;
+            if goes && is_secured && network_usable(draft, network) {
                 delete_association(draft, &held.name, &association);
                 going.push((wanted.clone(), association));
             }

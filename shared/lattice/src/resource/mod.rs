@@ -3,9 +3,12 @@
 //!
 //! How a new kind of resource is added is told in ARCHITECTURE.md.
 
+mod access_log;
 mod action;
+mod auth;
 mod hand_over;
 mod health_check;
+mod holder;
 mod listener;
 mod network;
 mod rule;
@@ -17,9 +20,15 @@ mod target;
 mod target_group;
 mod vpc_association;
 
+pub use access_log::{
+    ActualAccessLog, CreateAccessLog, DeleteAccessLog, DesiredAccessLog, LogType, UpdateAccessLog, log_type,
+};
 pub use action::{Action, WeightedTargetGroup};
+pub(crate) use auth::is_our_policy;
+pub use auth::{ActualAuth, DesiredAuth, PutAuthPolicy, SetAuthType, policy_mark};
 pub use hand_over::HandOver;
 pub use health_check::{HealthCheck, UpdateHealthCheck};
+pub use holder::Holder;
 pub use listener::{
     ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,
 };

@@ -1,6 +1,6 @@
 //! The service network.
 
-use super::ResourceMut;
+use super::{Holder, ResourceMut};
 use crate::check::{View, ours, require, there};
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, Ownership, Tags, ViolationKind};
@@ -128,6 +128,7 @@ impl StepKind for DeleteNetwork {
 
     fn simulate(&self, state: &mut Actual, _: &Owner) {
         state.networks.retain(|n| n.id != self.id);
+        state.auth.retain(|one| one.holder != Holder::Network(self.network.clone()));
     }
 
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {

@@ -1,7 +1,7 @@
 //! The association of a service with a service network.
 
-use super::ResourceMut;
 use super::service::{can_stay, service_mut};
+use super::{Holder, ResourceMut};
 use crate::check::{Deed, View, at_rest, is_broken, ours, ready, require, there};
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, Ownership, Status, Tags, ViolationKind};
@@ -99,6 +99,7 @@ impl StepKind for CreateAssociation {
         view.bears_owner(tags)?;
         let held = view.our_service(service)?;
         view.usable_network(network)?;
+        view.is_secured(&Holder::Service(service.clone()))?;
         ready(held.status, &format!("service {service}"))?;
         let what = || ViolationKind::ThereAlready { what: text(service, network) };
         require(view.association(service, network).is_err(), what)

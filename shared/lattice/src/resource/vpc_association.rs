@@ -1,6 +1,6 @@
 //! The association of a VPC with a service network.
 
-use super::ResourceMut;
+use super::{Holder, ResourceMut};
 use crate::check::{Deed, View, at_rest, is_broken, ours, require, there};
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, Ownership, Status, Tags, ViolationKind};
@@ -122,6 +122,7 @@ impl StepKind for CreateVpcAssociation {
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {
         view.bears_owner(&self.tags)?;
         view.usable_network(&self.network)?;
+        view.is_secured(&Holder::Network(self.network.clone()))?;
         let held = view.state.vpc_associations.iter().find(|a| a.vpc == self.vpc);
         held.map_or(Ok(()), |a| Err(ViolationKind::ThereAlready { what: text(&a.network, &a.vpc) }))
     }

@@ -1,5 +1,7 @@
 //! The planner and the checker over whole units: cases in words, and properties over made-up worlds.
 
+mod access_logs;
+mod auth;
 mod check;
 mod grace;
 mod hand_over;

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeSet;
 use trellis_lattice::{
-    Actual, ActualListener, ActualService, ActualTargetGroup, Desired, Grace, Mode, Ownership, Plan,
-    TAG_UNWANTED, apply_step, check, plan, settle, simulate,
+    Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, Desired, Grace, Mode,
+    Ownership, Plan, TAG_UNWANTED, apply_step, check, plan, settle, simulate,
 };
 
 /// Worlds per property: enough to meet the rare cases, few enough for the whole to end within seconds.
@@ -39,7 +39,15 @@ fn others(actual: &Actual) -> Vec<String> {
         let service_arns = [].into();
         serde_json::to_string(&ActualTargetGroup { service_arns, ..group.clone() })
     });
-    networks.chain(vpcs).chain(groups).chain(services).map(Result::unwrap).collect()
+    // Those of a service of ours that goes cannot stay.
+    let kept = |log: &&ActualAccessLog| {
+        let networks = actual.networks.iter().filter(|n| n.ownership != ours).map(|n| n.name.as_str());
+        let services = actual.services.iter().filter(|s| s.ownership != ours).map(|s| s.name.as_str());
+        networks.chain(services).any(|name| name == log.holder.name())
+    };
+    let logs = actual.access_logs.iter().filter(|l| l.ownership != ours).filter(kept);
+    let logs = logs.map(serde_json::to_string);
+    networks.chain(vpcs).chain(groups).chain(services).chain(logs).map(Result::unwrap).collect()
 }
 
 /// What others put under a service of ours, as bytes.
@@ -250,6 +258,8 @@ fn essence(desired: &Desired, actual: &Actual) -> Vec<String> {
             lines.push(format!("{} {targets:?} {:?}", held.name, held.health_check));
         }
     }
+    let logs = actual.access_logs.iter();
+    lines.extend(logs.map(|l| format!("{} {}", l.holder, l.destination)));
     let vpcs = actual.vpc_associations.iter();
     lines.extend(vpcs.map(|a| format!("{} {} {:?}", a.network, a.vpc, a.security_groups)));
     lines.extend(actual.networks.iter().map(|n| n.name.clone()));

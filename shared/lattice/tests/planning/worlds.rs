@@ -2,6 +2,7 @@
 //! meet often, and every status and ownership.
 
 use crate::support::{config, listener, owner, prefix, rule, service, targets};
+use crate::{access_logs, auth};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -14,9 +15,9 @@ use trellis_lattice::{
     TargetHealth, WeightedTargetGroup,
 };
 
-const NETWORKS: [&str; 2] = ["net-1", "net-2"];
+pub(crate) const NETWORKS: [&str; 2] = ["net-1", "net-2"];
 const VPCS: [&str; 2] = ["vpc-1", "vpc-2"];
-const SERVICES: [&str; 3] = ["s1", "s2", "s3"];
+pub(crate) const SERVICES: [&str; 3] = ["s1", "s2", "s3"];
 const PORTS: [u16; 3] = [80, 443, 8080];
 const PATHS: [&str; 6] = ["/a", "/b", "/c", "/d", "/e", "/f"];
 /// A target group serves one service only, so each service has its own names.
@@ -174,25 +175,29 @@ fn wishes() -> impl Strategy<Value = Desired> {
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
-    let all = (network, vpcs, route, allowed, tags(), graces());
-    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace)| Desired {
-        handovers: std::collections::BTreeMap::new(),
-        mode: Mode::Sync,
-        owner: owner(),
-        grace,
-        allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
-        network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
-        vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
-            .into_iter()
-            .map(|(network, vpc, security_groups)| DesiredVpcAssociation {
-                network: network.into(),
-                vpc: vpc.into(),
-                security_groups,
-                tags: Tags::new(),
-            })
-            .collect(),
-        services: unique(services, |s| s.name.clone()),
-        target_groups,
+    let all = (network, vpcs, route, allowed, tags(), graces(), access_logs::wishes(), auth::wishes());
+    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace, access_logs, auth)| {
+        Desired {
+            handovers: BTreeMap::new(),
+            mode: Mode::Sync,
+            owner: owner(),
+            grace,
+            allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
+            network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
+            vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
+                .into_iter()
+                .map(|(network, vpc, security_groups)| DesiredVpcAssociation {
+                    network: network.into(),
+                    vpc: vpc.into(),
+                    security_groups,
+                    tags: Tags::new(),
+                })
+                .collect(),
+            services: unique(services, |s| s.name.clone()),
+            target_groups,
+            access_logs,
+            auth,
+        }
     })
 }
 
@@ -202,7 +207,7 @@ fn unique<T, K: Ord>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     values.into_iter().filter(|value| seen.insert(key(value))).collect()
 }
 
-fn ownerships() -> impl Strategy<Value = Ownership> {
+pub(crate) fn ownerships() -> impl Strategy<Value = Ownership> {
     prop_oneof![
         8 => Just(Ownership::Ours),
         1 => Just(Ownership::Foreign),
@@ -226,7 +231,7 @@ fn statuses() -> impl Strategy<Value = Status> {
     ]
 }
 
-fn held_tags(ownership: &Ownership, tags: Tags) -> Tags {
+pub(crate) fn held_tags(ownership: &Ownership, tags: Tags) -> Tags {
     let owners = if *ownership == Ownership::Ours { owner().tags() } else { Tags::new() };
     owners.into_iter().chain(tags).collect()
 }
@@ -378,13 +383,16 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
     let vpc_associations = vec(actual_vpc_association(), 0..3);
-    (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12)).prop_map(
-        |(networks, vpc_associations, services, target_groups)| {
+    let logs = (access_logs::actuals(), auth::actuals());
+    (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
+        |(networks, vpc_associations, services, target_groups, (access_logs, auth))| {
             let mut actual = Actual {
                 networks: unique(networks, |n| n.name.clone()),
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
+                access_logs,
+                auth,
                 refused: vec![],
                 network_usage: BTreeMap::new(),
             };
@@ -411,6 +419,8 @@ fn make_consistent(actual: &mut Actual) {
             }
         }
     }
+    access_logs::keep_possible(actual);
+    auth::keep_possible(actual);
     for group in &mut actual.target_groups {
         let users = actual.services.iter().filter(|s| s.target_groups().contains(group.name.as_str()));
         let users: BTreeSet<String> = users.map(|s| s.arn.clone()).collect();
@@ -430,6 +440,10 @@ pub(crate) fn shuffled(world: &World, order: &[Index]) -> World {
     desired.services.reverse();
     desired.target_groups.reverse();
     desired.vpc_associations.reverse();
+    desired.access_logs.reverse();
+    actual.access_logs.reverse();
+    desired.auth.reverse();
+    actual.auth.reverse();
     let by = turn(desired.target_groups.len());
     desired.target_groups.rotate_left(by);
     for service in &mut desired.services {

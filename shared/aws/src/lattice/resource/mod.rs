@@ -1,7 +1,9 @@
 //! One module for each resource of VPC Lattice, as in `trellis_lattice`: how it is read, how its steps are done, and what
 //! stands between the SDK's types and the model's.
 
+mod access_log;
 pub(super) mod action;
+mod auth;
 pub(super) mod health_check;
 pub(super) mod listener;
 pub(super) mod network;

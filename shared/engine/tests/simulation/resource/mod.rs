@@ -3,6 +3,8 @@
 //! It shares no code with the planner's `check`. A kind of step that is not told of here does not compile: `each_step!`
 //! has an arm for every kind, and [`InAccount`] has no defaults.
 
+mod access_log;
+mod auth;
 mod listener;
 mod network;
 mod rule;
@@ -101,8 +103,16 @@ impl Known {
 
     fn add(&mut self, actual: &Actual, ours: bool) {
         // In full, so that a new kind of resource is not forgotten here. Associations are called by what they join.
-        let Actual { networks, vpc_associations: _, services, target_groups, refused: _, network_usage: _ } =
-            actual;
+        let Actual {
+            networks,
+            vpc_associations: _,
+            services,
+            target_groups,
+            access_logs: _,
+            auth: _,
+            refused: _,
+            network_usage: _,
+        } = actual;
         let networks = networks.iter().map(|one| (network::KIND, &one.name, &one.id, &one.ownership));
         let services = services.iter().map(|one| (service::KIND, &one.name, &one.id, &one.ownership));
         let groups = target_groups.iter().map(|one| (target_group::KIND, &one.name, &one.id, &one.ownership));

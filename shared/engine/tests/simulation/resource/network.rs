@@ -5,6 +5,11 @@ use trellis_lattice::{Actual, CreateNetwork, DeleteNetwork, Desired};
 
 pub(crate) const KIND: &str = "network";
 
+/// The ids of the networks of that name.
+pub(super) fn ids(state: &Actual, name: &str) -> Vec<String> {
+    state.networks.iter().filter(|one| one.name == name).map(|one| one.id.clone()).collect()
+}
+
 impl InAccount for CreateNetwork {
     fn answer(&self, scene: &Scene) -> Result<Standing, String> {
         free(scene.state.networks.iter().all(|one| one.name != self.network), &self.network)?;

@@ -1,0 +1,54 @@
+package acceptance
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+)
+
+// Policies as the AWS Gateway API Controller takes them, with every field that it has, and with several targets.
+func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing.T) {
+	client, err := dynamic.NewForConfig(one.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := map[string]any{"group": gatewayGroup, "kind": "HTTPRoute", "name": "inventory"}
+	spelled := map[string]any{"group": gatewayGroup, "kind": "HTTPRoute", "name": "inventory", "namespace": "examplens"}
+	document := "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}\n"
+	logGroup := "arn:aws:logs:us-west-2:123456789012:log-group:myloggroup:*"
+	for _, c := range []struct {
+		kind, plural string
+		spec         map[string]any
+		taken        bool
+	}{
+		{"AccessLogPolicy", "accesslogpolicies", map[string]any{"destinationArn": "arn:aws:s3:::my-bucket", "targetRef": target}, true},
+		{"AccessLogPolicy", "accesslogpolicies", map[string]any{"destinationArn": logGroup, "targetRef": spelled}, true},
+		{"AccessLogPolicy", "accesslogpolicies", map[string]any{"destinationArn": logGroup, "targetRefs": []any{target}}, true},
+		{"AccessLogPolicy", "accesslogpolicies", map[string]any{"destinationArn": logGroup}, false},
+		{"AccessLogPolicy", "accesslogpolicies", map[string]any{"destinationArn": "logs", "targetRef": target}, false},
+		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": target}, true},
+		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": spelled}, true},
+		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": target, "targetRefs": []any{target}}, false},
+		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": target, "unknown": "field"}, false},
+	} {
+		policy := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": latticeGroup + "/v1alpha1", "kind": c.kind, "spec": c.spec,
+			"metadata": map[string]any{"generateName": "documented-", "namespace": testNamespace},
+		}}
+		policies := client.Resource(schema.GroupVersionResource{Group: latticeGroup, Version: "v1alpha1", Resource: c.plural}).Namespace(testNamespace)
+		stored, err := policies.Create(t.Context(), policy, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		if (err == nil) != c.taken {
+			t.Errorf("%s %v: %v", c.kind, c.spec, err)
+		}
+		if err != nil {
+			continue
+		}
+		conditions, _, _ := unstructured.NestedSlice(stored.Object, "status", "conditions")
+		if len(conditions) != 1 {
+			t.Errorf("%s: until it is looked at its status says so, got %v", c.kind, conditions)
+		}
+	}
+}
