@@ -66,6 +66,29 @@ def test_a_route_given_to_another_controllers_gateway_leaves_nothing_and_can_be_
     world.kubectl("delete", "httproute", "inventory", GONE)
 
 
+def test_a_standalone_route_is_in_no_network_and_comes_back_under_its_domain_name(world: World) -> None:
+    name = world.inventory()
+    standalone, unread = (f"application-networking.k8s.aws/{name}" for name in ("standalone", "standalon"))
+    service = world.service("inventory")["arn"]
+
+    def networks() -> list[str]:
+        found = world.stack.aws("vpc-lattice").list_service_network_service_associations(serviceIdentifier=service)
+        return [one["serviceNetworkName"] for one in found["items"]]
+
+    def messages() -> dict[str, str]:
+        return {one["type"].rpartition("/")[2]: one["message"] for one in conditions(world.get("httproutes", "inventory"))}
+
+    world.kubectl("annotate", "httproute", "inventory", f"{standalone}=true", f"{unread}=true")
+    wait_for("the service to be in no network", networks, within=PROGRAMMED_SECONDS, until=lambda found: not found)
+    told = wait_for("the condition Standalone", messages, within=PROGRAMMED_SECONDS, until=lambda told: "Standalone" in told)
+    assert '"standalon" is no annotation of kind HTTPRoute' in told["Programmed"]
+    world.kubectl("annotate", "httproute", "inventory", f"{standalone}-", f"{unread}-")
+    wait_for("the service to be in its network again", networks, within=PROGRAMMED_SECONDS, until=lambda found: found == ["my-hotel"])
+    wait_for("no condition Standalone", messages, within=PROGRAMMED_SECONDS, until=lambda told: "Standalone" not in told)
+    assert dns_name(world.programmed("httproutes", "inventory")) == name
+    world.answers(name, "inventory-ver1 handler pod")
+
+
 @pytest.fixture
 def class_is_made_again(world: World) -> Iterator[None]:
     """The class of the whole run is there again afterwards, and known to the functions."""

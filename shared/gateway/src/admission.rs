@@ -1,16 +1,14 @@
 //! The checks that need no other object, for whoever applies one.
 
+use crate::annotations;
 use crate::api;
 use crate::backend::never_targets;
 use crate::gateway::judge;
-use crate::naming;
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
-use crate::units::export_unit::asks_for_target_groups;
-use crate::units::idle_timeout::idle_timeout;
 use crate::{ObjectKey, Report, Settings, Snapshot, translate};
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
@@ -32,12 +30,15 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
         Kind::Gateway => gateway_problems(object),
         Kind::ServiceExport => {
             let mut problems = parse_problem::<api::ServiceExport>(object);
-            problems.extend(asks_for_target_groups(&api::meta(object)).1);
-            problems.extend(naming::tag_problems(&api::meta(object)));
+            problems.extend(annotations::problems(kind, &api::meta(object)));
             problems
         }
         Kind::EndpointSlice => slice_problems(object),
-        Kind::ServiceImport => parse_problem::<api::ServiceImport>(object),
+        Kind::ServiceImport => {
+            let mut problems = parse_problem::<api::ServiceImport>(object);
+            problems.extend(annotations::problems(kind, &api::meta(object)));
+            problems
+        }
         kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],
     };
@@ -79,9 +80,7 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
         let text = "VPC Lattice passes TLS on by hostname; name at least one, or on the listener";
         problems.push(Problem::new("spec.hostnames", text));
     }
-    problems.extend(naming::override_problem(&meta));
-    problems.extend(naming::tag_problems(&meta));
-    problems.extend(idle_timeout(&meta).err());
+    problems.extend(annotations::problems(kind, &meta));
     problems
 }
 
@@ -101,7 +100,7 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
     let own = gateway.accepted.message.trim_end_matches('.');
     let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
-    own.into_iter().chain(listeners).chain(naming::tag_problems(&api::meta(object))).collect()
+    own.into_iter().chain(listeners).chain(annotations::problems(Kind::Gateway, &api::meta(object))).collect()
 }
 
 /// Endpoints that are left out in whatever VPC. A controller's slices have none.

@@ -35,6 +35,7 @@
 //! ```
 
 mod admission;
+mod annotations;
 mod api;
 mod assess;
 mod attach;

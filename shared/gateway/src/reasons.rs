@@ -10,6 +10,8 @@ pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
 pub(crate) const VALID: &str = "Valid";
 /// The VPC is associated.
 pub(crate) const ASSOCIATED: &str = "Associated";
+/// The user asks for it.
+pub(crate) const BY_ANNOTATION: &str = "ByAnnotation";
 /// Routes have one hostname.
 pub(crate) const SAME_HOSTNAME: &str = "SameHostname";
 /// It is under way, or not known yet.

@@ -97,6 +97,9 @@ pub struct RouteReport {
     /// The other routes that ask for one of its hostnames: what becomes of it may be news for them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub rivals: BTreeSet<UnitKey>,
+    /// Whether its services are in no service network, as the user asks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_standalone: bool,
 }
 
 /// Rules from before an edit that cannot be had.

@@ -115,6 +115,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     let is_in_service = parent.accepted.is_true() || !names_of(context, report, parent).is_empty();
     conditions.extend(shared_service::condition(report).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
+    conditions.extend(standalone(report).filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
     json!({
@@ -124,7 +125,16 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     })
 }
 
-/// The domain names that answer for the route in a parent's network.
+/// Says why the domain names of a parent do not answer in its network.
+fn standalone(report: &RouteReport) -> Option<Condition> {
+    let text = "The route is standalone: its services are in no service network, and answer only in those that somebody \
+                else associates them with.";
+    report
+        .is_standalone
+        .then(|| Condition::yes(conditions::STANDALONE, reasons::BY_ANNOTATION, text.to_owned()))
+}
+
+/// The domain names that answer for the route in a parent's network; of a standalone route those that could.
 fn names_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Vec<String> {
     let in_network = report.services.iter().filter(|serving| serving.networks.contains(&parent.gateway));
     let name = |serving: &Serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {

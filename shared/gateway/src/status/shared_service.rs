@@ -213,7 +213,14 @@ mod tests {
 
     fn report(serving: Serving) -> RouteReport {
         let subject = Subject { cluster: one(), object: key("own"), generation: 1 };
-        RouteReport { subject, parents: vec![], services: vec![serving], kept: None, rivals: BTreeSet::new() }
+        RouteReport {
+            subject,
+            parents: vec![],
+            services: vec![serving],
+            kept: None,
+            rivals: BTreeSet::new(),
+            is_standalone: false,
+        }
     }
 
     fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {

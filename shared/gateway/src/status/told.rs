@@ -93,6 +93,11 @@ fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
     entries.into_iter().flatten().filter(|entry| is_ours(entry))
 }
 
+/// Whether a route's status says that its services are in no service network.
+pub(crate) fn is_standalone(route: &Value) -> bool {
+    conditions_of(route).any(|one| one.get("type").and_then(Value::as_str) == Some(conditions::STANDALONE))
+}
+
 /// Whether there are conditions that we wrote, and all are of the object's present generation.
 pub(crate) fn is_told(object: &Value) -> bool {
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();

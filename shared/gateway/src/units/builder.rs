@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
                 custom_domain: draft.hostname.clone(),
                 certificate_arn: draft.certificate_arn.clone(),
                 idle_timeout_seconds: self.idle_timeout,
-                networks: draft.networks.clone(),
+                networks: draft.associated(),
                 listeners: vec![],
                 tags: self.service_tags(),
             },

@@ -1,6 +1,7 @@
 //! What a route asks of each listener that takes it.
 
 use super::parents::{Parent, parents};
+use super::standalone;
 use crate::hostname::is_wildcard;
 use crate::policy;
 use crate::problem::{Problem, quoted};
@@ -41,12 +42,15 @@ pub(crate) struct Claim {
     pub(crate) notes: Vec<Problem>,
     /// Whether an IAMAuthPolicy names the route.
     pub(crate) has_auth: bool,
+    /// Whether its services are to be in no service network.
+    pub(crate) is_standalone: bool,
 }
 
 impl Claim {
     pub(crate) fn of(view: &View, route: Route, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
         let (asks, notes) = asks(&route, &parents);
+        let is_standalone = standalone::is_standalone(view, &route);
         // Who has no hostname shares no service.
         let shares = asks.iter().any(|ask| ask.hostname.is_some());
         let has_auth = shares
@@ -54,7 +58,7 @@ impl Claim {
                 unknown.push(why);
                 false
             });
-        Self { route, parents, asks, notes, has_auth }
+        Self { route, parents, asks, notes, has_auth, is_standalone }
     }
 
     /// Whether every listener that takes the route can lead to an HTTP/2 target group.

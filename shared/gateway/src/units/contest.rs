@@ -25,7 +25,7 @@ use crate::route::RouteId;
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
-use trellis_lattice::ListenerProtocol;
+use trellis_lattice::{ActualService, ListenerProtocol};
 
 /// A route among those that ask for a hostname.
 pub(crate) struct Member<'a> {
@@ -55,13 +55,41 @@ pub(crate) struct ServiceDraft {
     pub(crate) certificate_arn: Option<String>,
     /// Members of which it has what it had before an edit that cannot be had, and nothing new.
     pub(crate) kept: BTreeSet<usize>,
+    /// Whether it is in none of these networks: they only say for which Gateways it is.
+    pub(crate) is_standalone: bool,
 }
 
 impl ServiceDraft {
+    /// The networks that it is associated with.
+    pub(crate) fn associated(&self) -> BTreeSet<String> {
+        if self.is_standalone { BTreeSet::new() } else { self.networks.clone() }
+    }
+
+    /// Whether a service is where this one is to be.
+    pub(crate) fn is_where(&self, service: &ActualService) -> bool {
+        if self.is_standalone {
+            return service.associations.is_empty();
+        }
+        service.associations.iter().any(|one| self.networks.contains(&one.network))
+    }
+
+    /// Whether this one can be made of a service of its leader's: it is there, or it is nowhere, or may be taken from where
+    /// it is.
+    pub(crate) fn can_be(&self, service: &ActualService) -> bool {
+        self.is_standalone || service.associations.is_empty() || self.is_where(service)
+    }
+
     /// The members that have rules in it, the oldest first. The first one leads.
     pub(crate) fn members(&self) -> BTreeSet<usize> {
         self.ports.values().flat_map(|port| port.members.iter().copied()).collect()
     }
+}
+
+/// Where a hostname is contested: a service network, or beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place<'a> {
+    network: &'a str,
+    is_standalone: bool,
 }
 
 /// What one service network is to have of a hostname.
@@ -89,8 +117,11 @@ pub(crate) fn decide(
     let of_hostname = members.iter().flat_map(|member| member.claim.asks.iter());
     let of_hostname = of_hostname.filter(|ask| ask.hostname.as_deref() == hostname);
     let networks: BTreeSet<&str> = of_hostname.map(|ask| ask.gateway.name.as_str()).collect();
-    let tables: Vec<(&str, Table)> =
-        networks.into_iter().map(|network| (network, contest.table(network))).collect();
+    // Who is in a network and who is not cannot have one service, and are in nobody's way.
+    let places = networks
+        .into_iter()
+        .flat_map(|network| [false, true].map(|is_standalone| Place { network, is_standalone }));
+    let tables: Vec<(Place, Table)> = places.map(|place| (place, contest.table(place))).collect();
     let drafts = contest.drafts(tables);
     Outcome { drafts, refused: contest.refused }
 }
@@ -104,19 +135,21 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    fn asks(&self, member: usize, network: &str) -> Vec<Ask> {
-        let asks = self.members[member].claim.asks.iter();
-        let fits = |ask: &&Ask| ask.hostname.as_deref() == self.hostname && ask.gateway.name == network;
+    fn asks(&self, member: usize, place: Place) -> Vec<Ask> {
+        let claim = self.members[member].claim;
+        let asks = claim.asks.iter().filter(|_| claim.is_standalone == place.is_standalone);
+        let fits = |ask: &&Ask| ask.hostname.as_deref() == self.hostname && ask.gateway.name == place.network;
         asks.filter(fits).cloned().collect()
     }
 
     /// Who has which port in one network.
-    fn table(&mut self, network: &str) -> Table {
+    fn table(&mut self, place: Place) -> Table {
+        let network = place.network;
         let mut table = Table::default();
         let mut holder: Option<(usize, BTreeSet<GatewayName>)> = None;
         for at in 0..self.members.len() {
             let member = &self.members[at];
-            let asks = self.asks(at, network);
+            let asks = self.asks(at, place);
             let is_sound = is_sound(member.rules, self.settings);
             if asks.is_empty() || !(member.was_served || is_sound) {
                 continue;
@@ -239,6 +272,7 @@ impl Contest<'_> {
             ports: ports.clone(),
             certificate_arn: None,
             kept: kept.clone(),
+            is_standalone: false,
         };
         let Some(leader) = draft.members().first().copied() else { return vec![] };
         if self.is_far_below_limits(&draft) {
@@ -264,14 +298,17 @@ impl Contest<'_> {
     }
 
     /// The services: one for all networks in which the hostname answers alike.
-    fn drafts(&self, tables: Vec<(&str, Table)>) -> Vec<ServiceDraft> {
+    fn drafts(&self, tables: Vec<(Place, Table)>) -> Vec<ServiceDraft> {
         let mut drafts: Vec<ServiceDraft> = vec![];
-        for (network, Table { ports, kept }) in
-            tables.into_iter().filter(|(_, table)| !table.ports.is_empty())
+        for (place, Table { ports, kept }) in tables.into_iter().filter(|(_, table)| !table.ports.is_empty())
         {
-            let certificate_arn = self.certificate(network, &ports);
+            let certificate_arn = self.certificate(place, &ports);
+            let Place { network, is_standalone } = place;
             let alike = |draft: &&mut ServiceDraft| {
-                draft.ports == ports && draft.kept == kept && draft.certificate_arn == certificate_arn
+                draft.ports == ports
+                    && draft.kept == kept
+                    && draft.certificate_arn == certificate_arn
+                    && draft.is_standalone == is_standalone
             };
             match drafts.iter_mut().find(alike) {
                 Some(draft) => _ = draft.networks.insert(network.to_owned()),
@@ -282,6 +319,7 @@ impl Contest<'_> {
                     ports,
                     certificate_arn,
                     kept,
+                    is_standalone,
                 }),
             }
         }
@@ -310,11 +348,11 @@ impl Contest<'_> {
     }
 
     /// The certificate that the oldest member's listeners name.
-    fn certificate(&self, network: &str, ports: &BTreeMap<u16, Port>) -> Option<String> {
+    fn certificate(&self, place: Place, ports: &BTreeMap<u16, Port>) -> Option<String> {
         let members: BTreeSet<usize> = ports.values().flat_map(|port| port.members.clone()).collect();
         members
             .into_iter()
-            .find_map(|at| self.asks(at, network).into_iter().find_map(|ask| ask.certificate_arn))
+            .find_map(|at| self.asks(at, place).into_iter().find_map(|ask| ask.certificate_arn))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::kept::{group_as_it_is, marked};
 use super::subject;
+use crate::annotations;
 use crate::api::{self, Meta, Service, ServiceExport};
 use crate::backend::{Asked, BackendError, is_of_other_federation, mark, pool, service_of_export};
 use crate::problem::{Problem, message, quoted};
@@ -84,17 +85,18 @@ pub(crate) fn translate(
     }
     problems.sort();
     problems.dedup();
-    let (is_asked_for, note) = asks_for_target_groups(&export.metadata);
+    let (is_asked_for, _) = asks_for_target_groups(&export.metadata);
     if !is_asked_for {
         groups.clear();
     }
-    let note = note.map(|note| format!(" {note}")).unwrap_or_default();
+    let notes = message(&annotations::problems(Kind::ServiceExport, &export.metadata));
+    let between = if notes.is_empty() { "" } else { " " };
     let valid = match reason {
         Some(reason) => Condition::no(conditions::VALID, reason, message(&problems)),
         None => Condition::yes(
             conditions::VALID,
             reasons::VALID,
-            format!("Routes of other clusters can import it.{note}"),
+            format!("Routes of other clusters can import it.{between}{notes}"),
         ),
     };
     let reports = report(valid, groups.keys().cloned().collect());

@@ -2,6 +2,7 @@
 
 use super::cluster_routes::routes;
 use super::subject;
+use crate::annotations;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::hostname::is_wildcard;
@@ -230,10 +231,10 @@ fn report(
         }
     };
     let told = || {
-        let tags = problem::message(&naming::tag_problems(&crate::api::meta(object)));
+        let notes = problem::message(&annotations::problems(Kind::Gateway, &crate::api::meta(object)));
         let own = judged.accepted.clone();
-        let between = if own.message.is_empty() || tags.is_empty() { "" } else { " " };
-        Condition { message: format!("{}{between}{tags}", own.message), ..own }
+        let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
+        Condition { message: format!("{}{between}{notes}", own.message), ..own }
     };
     let accepted = name_problem(name).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
@@ -300,7 +301,12 @@ fn attached_routes(
         }
         let created = route.meta.creation_timestamp.clone().unwrap_or_default();
         let key = format!("{}/{}/{}", route.id.namespace, route.id.name, route.id.kind);
-        let told = status::dns_names_at(object, &gateway.namespace, &gateway.name);
+        // What is in no network is no address of one.
+        let told = if status::is_standalone(object) {
+            vec![]
+        } else {
+            status::dns_names_at(object, &gateway.namespace, &gateway.name)
+        };
         let is_for_hostname = hostnames.iter().any(|hostname| !is_wildcard(hostname));
         names.push((created, key, Names { told, is_for_hostname }));
     }

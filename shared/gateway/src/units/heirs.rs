@@ -101,12 +101,7 @@ impl<'a> Heirs<'a> {
             })
             .collect();
         let outcome = decide(view, settings, Some(&hostname), &members);
-        let networks: BTreeSet<&str> =
-            service.associations.iter().map(|association| association.network.as_str()).collect();
-        let of_service = outcome
-            .drafts
-            .iter()
-            .filter(|draft| draft.networks.iter().any(|network| networks.contains(network.as_str())));
+        let of_service = outcome.drafts.iter().filter(|draft| draft.is_where(service));
         let is_own =
             |at: &usize| own.is_some_and(|(own, _)| own.claim.route.id == contenders[*at].claim.route.id);
         let heir = of_service.into_iter().find_map(|draft| {

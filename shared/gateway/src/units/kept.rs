@@ -114,10 +114,7 @@ pub(crate) fn of_rule(
 
 /// The service that the unit has for a draft.
 pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option<&'a ActualService> {
-    actual.services.iter().find(|service| {
-        let shares = service.associations.iter().any(|one| draft.networks.contains(&one.network));
-        is_for(service, draft.hostname.as_deref()) && (shares || service.associations.is_empty())
-    })
+    actual.services.iter().find(|service| is_for(service, draft.hostname.as_deref()) && draft.can_be(service))
 }
 
 /// Whether a service is the unit's, stays, and has that custom domain.

@@ -14,6 +14,7 @@ mod parents;
 pub(crate) mod route_unit;
 mod rules;
 mod services;
+pub(crate) mod standalone;
 
 pub(crate) use contest::scope_beside;
 

@@ -195,6 +195,7 @@ impl Reports<'_> {
             services: self.built.serving.clone(),
             kept: self.kept(),
             rivals: self.rivals.clone(),
+            is_standalone: self.own.claim.is_standalone,
         })
     }
 
@@ -278,6 +279,7 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String], rivals: BTree
         services: vec![],
         kept: None,
         rivals,
+        is_standalone: false,
     })]
 }
 
@@ -309,6 +311,13 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         return Translation::refused(vec![]);
     }
     let subject = subject(&id.cluster, id.kind, object);
-    let report = RouteReport { subject, parents, services: vec![], kept: None, rivals: BTreeSet::new() };
+    let report = RouteReport {
+        subject,
+        parents,
+        services: vec![],
+        kept: None,
+        rivals: BTreeSet::new(),
+        is_standalone: false,
+    };
     Translation::refused(vec![Report::Route(report)])
 }

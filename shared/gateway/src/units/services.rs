@@ -4,9 +4,10 @@ use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named};
 use super::heirs;
-use super::idle_timeout::{idle_timeout, of_a_follower};
+use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
+use crate::annotations;
 use crate::certificate;
 use crate::prefixes;
 use crate::problem::{Problem, quoted};
@@ -89,9 +90,7 @@ fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
     let Contender { claim, rules, .. } = own;
     let route = &claim.route;
     built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
-    built.notes.extend(naming::override_problem(&route.meta));
-    built.notes.extend(naming::tag_problems(&route.meta));
-    built.notes.extend(idle_timeout(&route.meta).err());
+    built.notes.extend(annotations::problems(route.id.kind, &route.meta));
     Priorities::of(route, settings, &mut built.notes);
     for rule in rules {
         built.dropped.extend(rules::problems(rule, settings));
@@ -346,11 +345,8 @@ fn service_name(
     if draft.hostname.is_none() && scope.is_none() || view.actual.services.iter().any(is_there) {
         return plain;
     }
-    let shares = |service: &&ActualService| {
-        service.associations.iter().any(|one| draft.networks.contains(&one.network))
-    };
     let ours = view.actual.services.iter().filter(|one| kept::is_for(one, draft.hostname.as_deref()));
-    ours.filter(shares).find(is_free).map_or(plain, |service| service.name.clone())
+    ours.filter(|service| draft.can_be(service)).find(is_free).map_or(plain, |service| service.name.clone())
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless
@@ -368,7 +364,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
     let left: Vec<&ActualService> = view.actual.services.iter().filter(is_left).collect();
     for service in left {
         let wanted = kept::as_it_is(service, &networks);
-        if wanted.networks.is_empty() {
+        if wanted.networks.is_empty() && !own.claim.is_standalone {
             continue;
         }
         for group in kept::groups_of_service(view.actual, service) {
@@ -379,7 +375,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
         built.serving.push(Serving {
             service: service.name.clone(),
             hostname: service.custom_domain.clone(),
-            networks: wanted.networks.clone(),
+            networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
             leader: None,
             followers: vec![],
         });

@@ -1,0 +1,71 @@
+//! What is wrong with an object's annotations: values that are no good, and names that nobody reads.
+
+use crate::api::Meta;
+use crate::naming;
+use crate::problem::{Problem, quoted};
+use crate::units::export_unit::asks_for_target_groups;
+use crate::units::idle_timeout::idle_timeout;
+use crate::units::standalone;
+use trellis_hint::Kind;
+use trellis_lattice::TAG_PREFIX;
+
+/// The annotations that are read, without the common prefix.
+const OF_ROUTES: [&str; 5] =
+    ["standalone", "tags", "service-name-override", "idle-timeout-seconds", "auth-type"];
+const OF_GATEWAYS: [&str; 3] = ["standalone", "tags", "auth-type"];
+const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
+const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", "target-group-arn"];
+
+/// Annotations of the AWS Gateway API Controller that ask for nothing: it writes them for people to read.
+const OF_THE_CONTROLLER: [&str; 2] = ["lattice-assigned-domain-name", "lattice-service-arn"];
+
+/// The problems with the annotations of a route, a Gateway, an export or an import.
+pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
+    let known: &[&str] = match kind {
+        Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => &OF_ROUTES,
+        Kind::Gateway => &OF_GATEWAYS,
+        Kind::ServiceExport => &OF_EXPORTS,
+        Kind::ServiceImport => &OF_IMPORTS,
+        _ => return vec![],
+    };
+    let mut problems = vec![];
+    if kind.is_route() {
+        problems.extend(naming::override_problem(meta));
+        problems.extend(idle_timeout(meta).err());
+    }
+    if kind == Kind::ServiceExport {
+        problems.extend(asks_for_target_groups(meta).1);
+    }
+    if known.contains(&"tags") {
+        problems.extend(naming::tag_problems(meta));
+    }
+    if known.contains(&standalone::ANNOTATION) {
+        problems.extend(standalone::problem(meta));
+    }
+    let all = meta.annotations.iter().flatten().filter_map(|(key, _)| key.strip_prefix(TAG_PREFIX));
+    let is_read = |name: &str| known.contains(&name) || kind.is_route() && is_priority(name);
+    problems.extend(
+        all.filter(|name| !is_read(name) && !OF_THE_CONTROLLER.contains(name)).map(|name| unread(kind, name)),
+    );
+    problems
+}
+
+/// `rule-<index>-priority`.
+fn is_priority(name: &str) -> bool {
+    let index = name.strip_prefix("rule-").and_then(|rest| rest.strip_suffix("-priority"));
+    index.is_some_and(|index| index.parse::<usize>().is_ok())
+}
+
+fn unread(kind: Kind, name: &str) -> Problem {
+    let text = match name {
+        "allow-takeover-from" => {
+            "What another controller made stays its own, and no annotation gives it to Trellis; remove it"
+                .to_owned()
+        }
+        "lattice-vpc-association" => {
+            "The AWS controller read this once and does no more; remove it".to_owned()
+        }
+        name => format!("{} is no annotation of kind {kind}; correct or remove it", quoted(name)),
+    };
+    Problem::new(format!("metadata.annotations[{TAG_PREFIX}{name}]"), text)
+}
