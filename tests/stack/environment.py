@@ -42,6 +42,7 @@ def aws_variables(endpoint: str, lattice_endpoint: str, credentials: Credentials
         # The emulator knows VPC Lattice's resources and quotas, and asks the local AWS for its clusters' tags.
         "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": lattice_endpoint,
         "AWS_ENDPOINT_URL_SERVICE_QUOTAS": lattice_endpoint,
+        "AWS_ENDPOINT_URL_ACM": lattice_endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         # No profile of the user may answer in place of the variables above.

@@ -21,6 +21,7 @@ SDKS = {
     "sqs": ("sqs", "sqs"),
     "resourcegroupstagging": ("resourcegroupstaggingapi", "tag"),
     "servicequotas": ("service-quotas", "servicequotas"),
+    "acm": ("acm", "acm"),
     "sts": ("sts", "sts"),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::partitions::PartitionByOperation;
 use crate::tagging::TagIndex;
-use crate::{CallCounts, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
+use crate::{CallCounts, CertificateClient, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -128,6 +128,13 @@ impl Aws {
             .interceptor(self.counts.clone())
             .build();
         QuotaClient::new(aws_sdk_servicequotas::Client::from_conf(config))
+    }
+
+    /// The certificates of this account and Region.
+    pub fn certificates(&self) -> CertificateClient {
+        let config =
+            aws_sdk_acm::config::Builder::from(&self.aside()).interceptor(self.counts.clone()).build();
+        CertificateClient::new(aws_sdk_acm::Client::from_conf(config))
     }
 
     /// The queue of hints.

@@ -24,6 +24,7 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 mod cache;
+mod certificates;
 mod config;
 mod counts;
 mod eks;
@@ -35,6 +36,7 @@ mod queue;
 mod quotas;
 mod tagging;
 
+pub use certificates::CertificateClient;
 pub use config::{Aws, AwsOptions};
 pub use counts::CallCounts;
 pub use eks::{

@@ -1,8 +1,8 @@
 //! The engine's ports on AWS.
 
 use crate::{
-    Aws, CallCounts, Clusters, HintQueue, LatticeClient, Membership, OwnedResource, QuotaClient,
-    RegisteredCluster, Registration, Unusable,
+    Aws, CallCounts, CertificateClient, Clusters, HintQueue, LatticeClient, Membership, OwnedResource,
+    QuotaClient, RegisteredCluster, Registration, Unusable,
 };
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
-use trellis_lattice::{Actual, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT};
+use trellis_lattice::{
+    Actual, Certificate, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT,
+};
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
 };
@@ -21,13 +23,20 @@ pub struct AwsLattice {
     client: LatticeClient,
     counts: CallCounts,
     quotas: QuotaClient,
+    certificates: CertificateClient,
     set: LimitOverrides,
 }
 
 impl AwsLattice {
     /// VPC Lattice of this account. Limits are those of its quotas, but for what is `set`.
     pub fn new(aws: &Aws, set: LimitOverrides) -> Self {
-        Self { client: aws.lattice(), counts: aws.counts().clone(), quotas: aws.quotas(), set }
+        Self {
+            client: aws.lattice(),
+            counts: aws.counts().clone(),
+            quotas: aws.quotas(),
+            certificates: aws.certificates(),
+            set,
+        }
     }
 }
 
@@ -68,6 +77,10 @@ impl Lattice for AwsLattice {
 
     async fn limits(&self, _: &Limits) -> Limits {
         self.set.over(&self.quotas.limits().await)
+    }
+
+    async fn certificates(&self, not_before: SystemTime) -> Result<Vec<Certificate>, CallError> {
+        Ok(self.certificates.all(not_before).await?)
     }
 
     fn take_calls(&self) -> Calls {

@@ -31,9 +31,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
-use trellis_gateway::Settings;
+use trellis_gateway::{Settings, Snapshot, asks_for_certificates};
 use trellis_hint::{Hint, Look, UnitKey};
-use trellis_lattice::Grace;
+use trellis_lattice::{Certificates, Grace};
 use trellis_ports::{
     Budget, CallError, Calls, Clusters, ErrorClass, LATER_MAX, Lattice, OutgoingHint, Queue,
 };
@@ -164,6 +164,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             grace: Some(Grace { now: since_1970.as_secs(), seconds: self.grace.as_secs() }),
             ..self.settings.clone()
         }
+    }
+
+    /// The snapshot with the certificates of ACM, where anything in it needs one.
+    pub(crate) async fn with_certificates(&self, mut snapshot: Snapshot) -> Snapshot {
+        if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(&snapshot) {
+            snapshot.certificates = match self.lattice.certificates(self.began()).await {
+                Ok(all) => Certificates::Known(all),
+                Err(error) => Certificates::Unknown(trellis_telemetry::chain(&error).to_string()),
+            };
+        }
+        snapshot
     }
 
     fn passes(&self) -> MutexGuard<'_, Passes> {

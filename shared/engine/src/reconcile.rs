@@ -104,7 +104,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
-        Ok(observed.snapshot)
+        Ok(self.with_certificates(observed.snapshot).await)
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.

@@ -1,15 +1,18 @@
 //! Certificates of listeners. VPC Lattice ends TLS with a certificate of AWS's for the names that it generates, and with
-//! one of ACM for a custom domain; Secrets are no source of certificates for it, so they are not read.
+//! one of ACM for a custom domain: the one that the listener names, else one that ACM has for the hostname. Secrets are no
+//! source of certificates for it, so they are not read.
 
 use crate::api::Listener;
 use crate::grant::{From, To, is_granted};
 use crate::hostname::is_wildcard;
 use crate::problem::{Problem, quoted};
 use crate::report::Condition;
+use crate::snapshot::Snapshot;
 use crate::view::View;
 use crate::{conditions, reasons};
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind};
+use trellis_lattice::{Certificate, Certificates};
 
 /// The listener option that names a certificate in ACM.
 pub(crate) const OPTION: &str = "application-networking.k8s.aws/certificate-arn";
@@ -62,17 +65,50 @@ pub(crate) fn refused(
 pub(crate) fn note(path: &str, listener: &Listener) -> Option<Problem> {
     let is_unused = arn(listener).is_none() && !references(listener).is_empty();
     is_unused.then(|| {
-        let text =
-            format!("Secrets are not read, since VPC Lattice takes certificates from ACM only; {}", remedy());
+        let text = format!(
+            "VPC Lattice takes no Secrets; have a certificate in ACM for each hostname (RSA 2048, this Region), or name one in \
+             tls.options under {OPTION}"
+        );
         Problem::new(format!("{path}.tls.certificateRefs"), text)
     })
 }
 
 /// Why an HTTPS listener cannot serve its hostname: clients would be shown a certificate of another name.
-pub(crate) fn missing(path: &str, listener: &Listener) -> Option<Problem> {
+pub(crate) fn missing(path: &str, listener: &Listener, view: Option<&View>) -> Option<Problem> {
     let hostname = listener.hostname.as_deref().filter(|name| !name.is_empty() && !is_wildcard(name))?;
     let is_without = listener.protocol == "HTTPS" && arn(listener).is_none();
+    let is_without = is_without && view.is_none_or(|view| lacks(view, hostname));
     is_without.then(|| Problem::new(path, missing_for(hostname)))
+}
+
+/// Whether ACM is known to have no certificate for a hostname.
+pub(crate) fn lacks(view: &View, hostname: &str) -> bool {
+    match &view.snapshot.certificates {
+        Certificates::Known(all) => choose(all, hostname).is_none(),
+        Certificates::NotAsked => true,
+        Certificates::Unknown(_) => false,
+    }
+}
+
+/// The certificate for a hostname: one for that very name before one with a wildcard, then the one that was issued last, so
+/// that the successor of one that ends is taken as soon as it is there.
+pub(crate) fn choose<'a>(all: &'a [Certificate], hostname: &str) -> Option<&'a Certificate> {
+    let hostname = hostname.to_ascii_lowercase();
+    let wildcard = hostname.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+    let fits = |one: &&Certificate, name: &str| one.names.contains(name);
+    let newest = |name: &str| {
+        let fitting = all.iter().filter(|one| fits(one, name));
+        fitting.max_by(|a, b| (a.issued, &b.arn).cmp(&(b.issued, &a.arn)))
+    };
+    newest(&hostname).or_else(|| newest(&wildcard?))
+}
+
+/// Whether a snapshot has a listener that needs a certificate and names none.
+pub(crate) fn are_asked_for(snapshot: &Snapshot) -> bool {
+    let gateways = snapshot.objects.values().flatten().filter(|(key, _)| key.kind == Kind::Gateway);
+    let specs = gateways.filter_map(|(_, object)| crate::api::parse::<crate::api::Gateway>(object).ok());
+    let mut listeners = specs.flat_map(|gateway| gateway.spec.listeners);
+    listeners.any(|listener| listener.protocol == "HTTPS" && arn(&listener).is_none())
 }
 
 /// What lacks for a hostname, and the remedy.
@@ -108,7 +144,9 @@ pub(crate) fn unchecked_clients(path: &str, listener: &Listener, tls: Option<&Va
 }
 
 fn remedy() -> String {
-    format!("name one of ACM in the listener's tls.options under {OPTION}")
+    format!(
+        "issue or import one in ACM (RSA 2048, this Region), or name one in the listener's tls.options under {OPTION}"
+    )
 }
 
 fn references(listener: &Listener) -> &[Value] {

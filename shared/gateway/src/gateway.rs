@@ -123,7 +123,10 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
             let path = format!("spec.listeners[{index}]");
             let bad_certificate = certificate::refused(&path, listener, namespace, view);
             let unchecked = certificate::unchecked_clients(&path, listener, gateway.spec.rest.get("tls"));
-            judge_listener(&path, listener, conflicts.get(&index), bad_certificate, unchecked.as_ref())
+            let certificate_missing = certificate::missing(&path, listener, view.map(|(view, _)| view));
+            let conflict = conflicts.get(&index);
+            let judged = judge_listener(&path, listener, conflict, bad_certificate, unchecked.as_ref());
+            JudgedListener { certificate_missing, ..judged }
         })
         .collect();
     Ok(JudgedGateway {
@@ -241,7 +244,7 @@ fn judge_listener(
         port: port.unwrap_or_default(),
         protocol: protocol.unwrap_or(ListenerProtocol::Http),
         certificate_arn: certificate::arn(listener),
-        certificate_missing: certificate::missing(path, listener),
+        certificate_missing: None,
         kinds,
         accepted,
         resolved_refs,

@@ -237,6 +237,11 @@ pub fn made_for(facts: &ClusterFacts) -> (String, String) {
     naming::managed_by(facts)
 }
 
+/// Whether a snapshot has a listener that needs a certificate of ACM and names none: then [`Snapshot::certificates`] counts.
+pub fn asks_for_certificates(snapshot: &Snapshot) -> bool {
+    certificate::are_asked_for(snapshot)
+}
+
 /// Whether the conditions that we have written to an object's status are of its present generation, and there are any.
 pub fn is_told(object: &Value) -> bool {
     status::is_told(object)

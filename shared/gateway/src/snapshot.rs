@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::Mode;
+use trellis_lattice::{Certificates, Mode};
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -137,6 +137,8 @@ pub struct Snapshot {
     pub kinds_missing: BTreeSet<(ClusterId, Kind)>,
     /// Clusters that could not be read, and why.
     pub unreadable: BTreeMap<ClusterId, String>,
+    /// Certificates in ACM, where a listener that was read needs one.
+    pub certificates: Certificates,
 }
 
 impl Snapshot {

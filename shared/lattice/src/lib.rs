@@ -8,6 +8,7 @@
 
 mod actual;
 mod blocked;
+mod certificate;
 mod check;
 mod desired;
 mod grace;
@@ -24,6 +25,7 @@ mod step;
 
 pub use actual::{Actual, Status};
 pub use blocked::{Blocked, Quota};
+pub use certificate::{Certificate, Certificates};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use grace::{Grace, TAG_UNWANTED, Unwanted};

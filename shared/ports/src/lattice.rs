@@ -2,7 +2,7 @@ use crate::{Budget, CallError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_lattice::{Actual, Desired, Limits, Outcome, Plan, ResourceKind};
+use trellis_lattice::{Actual, Certificate, Desired, Limits, Outcome, Plan, ResourceKind};
 
 /// VPC Lattice.
 pub trait Lattice: Send + Sync + 'static {
@@ -44,6 +44,12 @@ pub trait Lattice: Send + Sync + 'static {
     fn limits(&self, set: &Limits) -> impl Future<Output = Limits> + Send {
         std::future::ready(set.clone())
     }
+
+    /// The certificates in ACM that VPC Lattice can serve, as they are at this time or later.
+    fn certificates(
+        &self,
+        not_before: SystemTime,
+    ) -> impl Future<Output = Result<Vec<Certificate>, CallError>> + Send;
 
     /// Calls since this was last asked.
     fn take_calls(&self) -> Calls;

@@ -223,7 +223,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             part.iter().flat_map(|one| wants(&one.unit, snapshot)).collect::<Vec<_>>()
         };
         let all: Vec<&Candidate> = part.iter().collect();
-        let mut snapshot = observe(&without_slices, snapshot, |snapshot| of(&all, snapshot)).await?.snapshot;
+        let snapshot = observe(&without_slices, snapshot, |snapshot| of(&all, snapshot)).await?.snapshot;
+        let mut snapshot = self.with_certificates(snapshot).await;
         let deep: Vec<&Candidate> =
             all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
         snapshot.forget(Kind::EndpointSlice);

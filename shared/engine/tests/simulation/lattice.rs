@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualAccessLog, ActualAuth, ActualService, Desired, Failure, Holder, Outcome, Owner, Ownership,
-    Plan, RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, Tags,
-    names,
+    Actual, ActualAccessLog, ActualAuth, ActualService, Certificate, Desired, Failure, Holder, Outcome,
+    Owner, Ownership, Plan, RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS,
+    TAG_AUTH, Tags, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -116,6 +116,10 @@ impl Lattice for LatticeModel {
     }
 
     async fn whose(&self, _: &str, _: &BTreeSet<String>) -> Result<Vec<Owned>, CallError> {
+        Ok(vec![])
+    }
+
+    async fn certificates(&self, _: SystemTime) -> Result<Vec<Certificate>, CallError> {
         Ok(vec![])
     }
 

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey, Read, StatusPatch};
 use trellis_hint::{ClusterId, Hint, Kind};
-use trellis_lattice::{Actual, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle};
+use trellis_lattice::{
+    Actual, Certificate, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
+};
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
     Fleet, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
@@ -289,6 +291,10 @@ impl Lattice for World {
         self.fail()?;
         let owned = self.state().owned.clone();
         Ok(owned.into_iter().filter(|one| arns.contains(&one.arn)).collect())
+    }
+
+    async fn certificates(&self, _: SystemTime) -> Result<Vec<Certificate>, CallError> {
+        Ok(vec![])
     }
 
     fn take_calls(&self) -> Calls {

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 5] = [
+const PASSING: [&str; 6] = [
     conditions::KEPT_RULES,
     conditions::PARTIALLY_INVALID,
     conditions::CONFLICTED,
     conditions::SHARED_SERVICE,
+    conditions::STANDALONE,
     conditions::REFUSED_TARGETS,
 ];
 

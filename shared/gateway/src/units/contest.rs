@@ -17,15 +17,17 @@
 
 use super::builder::Builder;
 use super::claim::{Ask, Claim, GatewayName};
+use super::kept;
 use super::rules::{ResolvedRule, is_sound};
 use crate::Settings;
+use crate::certificate;
 use crate::gateway::protocol_name;
 use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
-use trellis_lattice::{ActualService, ListenerProtocol};
+use trellis_lattice::{ActualService, Certificates, ListenerProtocol};
 
 /// A route among those that ask for a hostname.
 pub(crate) struct Member<'a> {
@@ -347,12 +349,29 @@ impl Contest<'_> {
         drafts
     }
 
-    /// The certificate that the oldest member's listeners name.
+    /// The certificate that the oldest member's listeners name, else the one that ACM has for the hostname. Where that is not
+    /// known, or has none, the one that the service has.
     fn certificate(&self, place: Place, ports: &BTreeMap<u16, Port>) -> Option<String> {
         let members: BTreeSet<usize> = ports.values().flat_map(|port| port.members.clone()).collect();
-        members
+        let named = members
             .into_iter()
-            .find_map(|at| self.asks(at, place).into_iter().find_map(|ask| ask.certificate_arn))
+            .find_map(|at| self.asks(at, place).into_iter().find_map(|ask| ask.certificate_arn));
+        named.or_else(|| self.found_certificate(ports))
+    }
+
+    fn found_certificate(&self, ports: &BTreeMap<u16, Port>) -> Option<String> {
+        let hostname = self.hostname?;
+        if !ports.values().any(|port| port.protocol == ListenerProtocol::Https) {
+            return None;
+        }
+        let found = match &self.view.snapshot.certificates {
+            Certificates::Known(all) => certificate::choose(all, hostname).map(|one| one.arn.clone()),
+            Certificates::NotAsked | Certificates::Unknown(_) => None,
+        };
+        found.or_else(|| {
+            let mut held = self.view.actual.services.iter().filter(|one| kept::is_for(one, Some(hostname)));
+            held.find_map(|service| service.certificate_arn.clone())
+        })
     }
 }
 

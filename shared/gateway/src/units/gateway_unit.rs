@@ -331,9 +331,11 @@ struct Names {
 
 /// The addresses of a Gateway, the oldest route's first.
 ///
-/// Who makes DNS records from a Gateway (ExternalDNS) points every hostname of every route at all of its addresses, and
-/// each hostname has a service of its own. So as soon as there is a hostname, only a name is an address that is right for
-/// all of them: with two services none is. A record that is missing is found sooner than one that leads elsewhere.
+/// Who makes DNS records from a Gateway (ExternalDNS) points every hostname of every route at all of its addresses, and a
+/// record that is an alias has one of them. So as soon as there is a hostname, the Gateway has one address: the domain name
+/// of the oldest route's service. It is right for all of them, since a domain name only leads to VPC Lattice: which service
+/// answers there is chosen by the request's host, or by the name in its TLS greeting (VPC Lattice User Guide, HTTP, HTTPS
+/// and TLS listeners).
 fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
     let (mut generated, mut of_hostnames): (Vec<String>, Vec<String>) = (vec![], vec![]);
     for names in routes {
@@ -344,9 +346,6 @@ fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
             }
         }
     }
-    match of_hostnames.len() {
-        0 => generated.into_iter().take(ADDRESSES_MAX).collect(),
-        1 => of_hostnames,
-        _ => vec![],
-    }
+    of_hostnames.truncate(1);
+    if of_hostnames.is_empty() { generated.into_iter().take(ADDRESSES_MAX).collect() } else { of_hostnames }
 }

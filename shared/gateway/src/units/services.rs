@@ -19,7 +19,8 @@ use crate::{Settings, naming, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
-    Action, ActualService, DesiredService, DesiredTargetGroup, ListenerProtocol, Ownership, Status,
+    Action, ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol, Ownership,
+    Status,
 };
 
 /// What came out.
@@ -140,7 +141,8 @@ fn build_for(
                 && !draft.kept.contains(&me)
         };
         for ask in asks.iter().filter(serves) {
-            built.notes.extend(certificate_note(draft, ask));
+            built.notes.extend(certificate_note(view, draft, ask));
+            built.unknown.extend(unknown_certificate(view, draft, ask));
             built.verdicts.entry(ask.parent).or_default().is_served = true;
         }
     }
@@ -383,11 +385,33 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
     }
 }
 
-/// Clients of an HTTPS listener would be shown a certificate of another name.
-fn certificate_note(draft: &ServiceDraft, ask: &Ask) -> Option<Problem> {
-    let hostname = draft.hostname.as_deref()?;
-    (ask.protocol == ListenerProtocol::Https && draft.certificate_arn.is_none())
-        .then(|| Problem::new("spec.hostnames", certificate::missing_for(hostname)))
+/// The hostname of an HTTPS listener that names no certificate.
+fn without_certificate<'a>(draft: &'a ServiceDraft, ask: &Ask) -> Option<&'a str> {
+    let is_without = ask.protocol == ListenerProtocol::Https && ask.certificate_arn.is_none();
+    draft.hostname.as_deref().filter(|_| is_without)
+}
+
+/// Clients of an HTTPS listener would be shown a certificate of another name, or one that has ended.
+fn certificate_note(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<Problem> {
+    let hostname = without_certificate(draft, ask)?;
+    let text = match &view.snapshot.certificates {
+        Certificates::Unknown(why) => {
+            format!("It is not known whether ACM has a certificate for {}: {why}", quoted(hostname))
+        }
+        Certificates::Known(_) | Certificates::NotAsked => {
+            certificate::lacks(view, hostname).then(|| certificate::missing_for(hostname))?
+        }
+    };
+    Some(Problem::new("spec.hostnames", text))
+}
+
+/// Why it is not known whether there is a certificate: the service keeps the one that it has.
+fn unknown_certificate(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<String> {
+    let hostname = without_certificate(draft, ask)?;
+    match &view.snapshot.certificates {
+        Certificates::Unknown(why) => Some(format!("the certificate for {hostname}: {why}")),
+        Certificates::Known(_) | Certificates::NotAsked => None,
+    }
 }
 
 /// A service has one certificate; what of other ones that the route's listeners name.

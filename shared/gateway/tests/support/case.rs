@@ -12,8 +12,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, Blocked, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
-    RefusedAccessLog, RefusedTarget, ServiceOutcome, Status, Tags, plan, settle, simulate,
+    Actual, ActualNetwork, ActualService, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode,
+    Outcome, Ownership, RefusedAccessLog, RefusedTarget, ServiceOutcome, Status, Tags, plan, settle,
+    simulate,
 };
 
 /// The time of every patch.
@@ -54,6 +55,15 @@ pub(crate) struct Case {
     /// place of those of `clusters` with the same name. Absent: VPC Lattice has nothing.
     #[serde(default)]
     pub(crate) before: Option<BTreeMap<String, Vec<Value>>>,
+    /// Certificates in ACM.
+    #[serde(default)]
+    pub(crate) certificates: Vec<Certificate>,
+    /// Those that there were when what VPC Lattice has was wanted. Absent: the same.
+    #[serde(default)]
+    pub(crate) certificates_before: Option<Vec<Certificate>>,
+    /// Why ACM does not tell its certificates now.
+    #[serde(default)]
+    pub(crate) certificates_unknown: Option<String>,
     /// What is not wanted any more has been so for that many seconds of the grace of 20: looked at first then, and now.
     /// Absent: there is no grace.
     #[serde(default)]

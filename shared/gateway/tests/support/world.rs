@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use trellis_gateway::{ClusterFacts, ClusterState, ROUNDS_MAX, Read, ReadResult, Snapshot, wants};
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::Mode;
+use trellis_lattice::{Certificates, Mode};
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -16,6 +16,7 @@ pub(crate) struct World {
     pub(crate) facts: Vec<ClusterFacts>,
     pub(crate) unreadable: BTreeMap<ClusterId, String>,
     pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
+    pub(crate) certificates: Certificates,
 }
 
 /// A file of `base/`: objects by cluster.
@@ -61,8 +62,10 @@ impl World {
             ClusterFacts { state, mode, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
         });
         let facts = facts.collect();
+        let known = || Certificates::Known(case.certificates.clone());
         Self {
             facts,
+            certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
             kinds_missing: kinds_missing.iter().map(|(name, kind)| (cluster(name), *kind)).collect(),
@@ -77,6 +80,8 @@ impl World {
             unregistered: vec![],
             leaving: vec![],
             modes: BTreeMap::new(),
+            certificates: case.certificates_before.clone().unwrap_or_else(|| case.certificates.clone()),
+            certificates_unknown: None,
             ..case.clone()
         };
         for (cluster, objects) in clusters {
@@ -122,7 +127,7 @@ impl World {
 
     /// A snapshot with nothing read yet.
     pub(crate) fn start(&self) -> Snapshot {
-        Snapshot::of(self.facts.iter().cloned())
+        Snapshot { certificates: self.certificates.clone(), ..Snapshot::of(self.facts.iter().cloned()) }
     }
 
     /// Whether a read is counted. Every unit asks for policies; where a cluster has none of a kind, that is not what a case

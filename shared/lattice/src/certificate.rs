@@ -1,0 +1,28 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A certificate of ACM that VPC Lattice can serve: issued, in this account and Region, with an RSA key of 2048 bits (VPC
+/// Lattice User Guide, bring your own certificate).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// ARN.
+    pub arn: String,
+    /// The names that it is for, in lower case; one that begins with `*.` stands for any first label.
+    pub names: BTreeSet<String>,
+    /// Seconds since 1970; 0 where ACM does not tell.
+    #[serde(default)]
+    pub issued: u64,
+}
+
+/// What is known of the certificates in ACM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Certificates {
+    /// Nobody has asked, since nothing needs one.
+    #[default]
+    NotAsked,
+    /// ACM did not tell: why.
+    Unknown(String),
+    /// These are all.
+    Known(Vec<Certificate>),
+}
