@@ -92,10 +92,11 @@ def gateway(world: World, *listeners: dict[str, Any]) -> None:
     world.programmed("gateways", "my-hotel")
 
 
-def slice_by_hand(address: str) -> dict[str, Any]:
+def slice_by_hand(address: str, kind: str) -> dict[str, Any]:
+    """Loopback and link-local addresses an API server refuses by itself, so what is left is a name."""
     labels = {"kubernetes.io/service-name": "inventory-ver1", "endpointslice.kubernetes.io/managed-by": "a-person"}
-    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "by-hand", "labels": labels},
-            "addressType": "IPv4", "endpoints": [{"addresses": [address]}], "ports": [{"name": "http", "port": 8090}]}
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": f"by-hand-{kind.lower()}", "labels": labels},
+            "addressType": kind, "endpoints": [{"addresses": [address]}], "ports": [{"name": "http", "port": 8090}]}
 
 
 def test_a_route_that_an_older_one_shadows_is_warned_of_by_its_name(world: World) -> None:
@@ -141,8 +142,8 @@ def test_a_tag_that_is_left_out_is_warned_of(world: World) -> None:
 def test_an_endpoint_that_gets_no_requests_is_warned_of_at_its_slice_and_at_the_route_that_leads_there(world: World) -> None:
     gateway(world, listener("http"))
     world.apply("inventory-ver1")
-    (warning,) = warnings(world, slice_by_hand("127.0.0.1"))
-    assert '"127.0.0.1" is no address of a VPC' in warning
+    (warning,) = warnings(world, slice_by_hand("build-7.example.test", "FQDN"))
+    assert '"build-7.example.test" is no address of a VPC' in warning
 
     def of_route() -> list[str]:
         world.kubectl("delete", "httproute", "r", "--ignore-not-found")
@@ -150,5 +151,5 @@ def test_an_endpoint_that_gets_no_requests_is_warned_of_at_its_slice_and_at_the_
 
     # The watch shows the slice a moment later.
     (warning,) = wait_for("the slice to be seen", of_route, within=REFUSED_SECONDS)
-    assert 'Service "inventory-ver1" has the endpoint "127.0.0.1"' in warning
-    assert warnings(world, slice_by_hand("10.0.0.9")) == []
+    assert 'Service "inventory-ver1" has the endpoint "build-7.example.test"' in warning
+    assert warnings(world, slice_by_hand("10.0.0.9", "IPv4")) == []
