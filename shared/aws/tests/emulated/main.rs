@@ -5,6 +5,7 @@
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod finding;
+mod hand_over;
 mod harness;
 mod model;
 mod ownership;
