@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::listen::{Gate, OPS_CROWD, REVIEW_CROWD, bind, serve_plain, serve_tls};
 use crate::losses::{Cause, Losses, Teller};
 use crate::metrics::Metrics;
+use crate::neighbours::SharedNeighbours;
 use crate::ops::{Ops, Readiness};
 use crate::queue::{self, Entry, HintQueue, QUEUE_LENGTH_MAX, hint_queue};
 use crate::review::whole_cluster;
@@ -46,6 +47,7 @@ struct Shared {
     readiness: Arc<Readiness>,
     losses: Losses,
     interest: SharedInterest,
+    neighbours: SharedNeighbours,
     queue: HintQueue,
     served: Arc<Served>,
     tokens: Tokens,
@@ -104,6 +106,7 @@ async fn start(args: Args) -> anyhow::Result<(Shared, Tasks)> {
         readiness: Arc::default(),
         losses,
         interest: SharedInterest::default(),
+        neighbours: SharedNeighbours::default(),
         queue,
         served: Served::nothing(),
         tokens: Tokens::default(),
@@ -166,6 +169,7 @@ impl Shared {
             metrics: self.metrics.clone(),
             queue: self.queue.clone(),
             interest: self.interest.clone(),
+            neighbours: self.neighbours.clone(),
         }
     }
 
@@ -173,6 +177,7 @@ impl Shared {
         Reviewer {
             cluster: self.args.cluster.clone(),
             interest: self.interest.clone(),
+            neighbours: self.neighbours.clone(),
             queue: self.queue.clone(),
             metrics: self.metrics.clone(),
             losses: self.losses.clone(),
@@ -192,6 +197,7 @@ impl Shared {
             client: self.client.clone(),
             cluster: self.args.cluster.clone(),
             interest: self.interest.clone(),
+            neighbours: self.neighbours.clone(),
             queue: self.queue.clone(),
             losses: self.losses.clone(),
         }

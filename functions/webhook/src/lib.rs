@@ -3,7 +3,8 @@
 //! It listens to what users and controllers do with the objects that VPC Lattice resources are made from, and tells the
 //! reconciler where to look: [`review`] decides, [`queue`] and [`sqs`] carry the hints, [`server`] answers the API
 //! server, always with `allowed: true`, and [`losses`] makes good what may be missing. [`interest`] and [`watch`] know who
-//! refers to a Service, so that those that no route names cost nothing; [`tls`] makes the certificate and the path and renews
+//! refers to a Service, so that those that no route names cost nothing; [`neighbours`] what a route stands beside, for the
+//! warnings about it; [`tls`] makes the certificate and the path and renews
 //! them; [`listen`] bounds who connects; [`ops`] and [`metrics`] show how it fares. [`app`] puts it all together.
 
 pub mod app;
@@ -12,6 +13,7 @@ pub mod interest;
 pub mod listen;
 pub mod losses;
 pub mod metrics;
+pub mod neighbours;
 pub mod ops;
 pub mod queue;
 mod recent;

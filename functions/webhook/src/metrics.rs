@@ -70,6 +70,10 @@ pub struct Metrics {
     pub interest_complete: Gauge,
     /// Services that routes and exports name.
     pub interest_services: Gauge,
+    /// 1 while a route is warned of beside what its cluster has, 0 while by itself.
+    pub neighbours_complete: Gauge,
+    /// Bytes that are kept for that.
+    pub neighbours_bytes: Gauge,
 }
 
 impl Metrics {
@@ -95,6 +99,8 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             interest_complete: Gauge::default(),
             interest_services: Gauge::default(),
+            neighbours_complete: Gauge::default(),
+            neighbours_bytes: Gauge::default(),
         };
         metrics.registered()
     }
@@ -150,6 +156,16 @@ impl Metrics {
             "interest_services",
             "Services that routes and exports name",
             self.interest_services.clone(),
+        );
+        registry.register(
+            "neighbours_complete",
+            "1 while a route is warned of beside what its cluster has, 0 while by itself",
+            self.neighbours_complete.clone(),
+        );
+        registry.register(
+            "neighbours_bytes",
+            "Bytes kept of what routes stand beside",
+            self.neighbours_bytes.clone(),
         );
         self
     }
@@ -210,6 +226,8 @@ mod tests {
             "trellis_webhook_certificate_expiry_timestamp_seconds 0",
             "trellis_webhook_interest_complete 0",
             "trellis_webhook_interest_services 0",
+            "trellis_webhook_neighbours_complete 0",
+            "trellis_webhook_neighbours_bytes 0",
         ] {
             assert!(text.lines().any(|written| written == line), "{line} is not in\n{text}");
         }

@@ -2,6 +2,7 @@
 
 use crate::interest::Interest;
 use crate::metrics::Metrics;
+use crate::neighbours::SharedNeighbours;
 use crate::queue::HintQueue;
 use crate::watch::SharedInterest;
 use axum::Router;
@@ -62,6 +63,8 @@ pub struct Ops {
     pub queue: HintQueue,
     /// For the gauges of its size.
     pub interest: SharedInterest,
+    /// For the gauges of theirs.
+    pub neighbours: SharedNeighbours,
 }
 
 impl Ops {
@@ -88,6 +91,12 @@ async fn metrics(State(ops): State<Ops>) -> Result<impl IntoResponse, StatusCode
         let interest = ops.interest.read().unwrap_or_else(PoisonError::into_inner);
         (Interest::is_complete(&interest), interest.services())
     };
+    let (whole, bytes) = {
+        let neighbours = ops.neighbours.read().unwrap_or_else(PoisonError::into_inner);
+        (neighbours.is_complete(), neighbours.bytes())
+    };
+    ops.metrics.neighbours_complete.set(i64::from(whole));
+    ops.metrics.neighbours_bytes.set(as_i64(bytes));
     ops.metrics.queue_length.set(as_i64(ops.queue.len()));
     ops.metrics.interest_complete.set(i64::from(complete));
     ops.metrics.interest_services.set(as_i64(services));

@@ -6,6 +6,7 @@
 
 use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
+use crate::neighbours::SharedNeighbours;
 use crate::queue::{Entry, HintQueue};
 use crate::review::{Decision, DropReason, Review, kind_of, object_to_warn_about, read};
 use crate::seldom::Seldom;
@@ -22,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
-use trellis_gateway::admission_warnings;
+use trellis_gateway::{admission_warnings, admission_warnings_among};
 use trellis_hint::{ClusterId, Kind, names};
 
 /// Bytes of a review: the API server stores objects up to 1.5 MiB and takes requests up to 3 MiB; a review holds the
@@ -48,6 +49,8 @@ pub struct Reviewer {
     pub cluster: ClusterId,
     /// Who refers to a Service.
     pub interest: SharedInterest,
+    /// What a route stands beside.
+    pub neighbours: SharedNeighbours,
     /// Where hints go.
     pub queue: HintQueue,
     /// What is counted.
@@ -90,7 +93,7 @@ impl Reviewer {
             Ok(review) => self.hint(&review),
             Err(reason) => Err(reason),
         };
-        let warnings = object_to_warn_about(request).map(|(kind, object)| admission_warnings(kind, object));
+        let warnings = object_to_warn_about(request).map(|(kind, object)| self.warnings(kind, object));
         let warnings = warnings.unwrap_or_default();
         self.metrics.warnings.inc_by(warnings.len() as u64);
         self.metrics.reviewed(kind_of(request), outcome.map_or_else(DropReason::as_str, |()| "hinted"));
@@ -98,6 +101,19 @@ impl Reviewer {
             Err(DropReason::Impossible) => Err(DropReason::Impossible),
             _ => Ok(warnings),
         }
+    }
+
+    /// Of a route beside what its cluster has, as far as that is known here.
+    fn warnings(&self, kind: Kind, object: &Value) -> Vec<String> {
+        let around = || {
+            let neighbours = self.neighbours.read().unwrap_or_else(PoisonError::into_inner);
+            neighbours.around(&self.cluster, kind, object)
+        };
+        let Some(around) = kind.is_route().then(around).flatten() else {
+            return admission_warnings(kind, object);
+        };
+        let around = around.iter().filter_map(|(kind, kept)| Some((*kind, kept.object()?)));
+        admission_warnings_among(&self.cluster, kind, object, around)
     }
 
     fn hint(&self, review: &Review) -> Result<(), DropReason> {

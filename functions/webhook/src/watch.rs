@@ -1,13 +1,15 @@
-//! Keeps an [`Interest`] in step with the cluster's routes and exports.
+//! Keeps an [`Interest`] in step with the cluster's routes and exports, and [`Neighbours`] with what routes stand beside.
 //!
-//! One watch for each referring kind; of every object only the references stay. A kind that the cluster does not have names
-//! nothing and is looked for again now and then, since its CRD may come later.
+//! One watch for each kind; of every object only the references stay, and the little that warnings are read from. A kind that
+//! the cluster does not have names nothing and is looked for again now and then, since its CRD may come later.
 
-use crate::interest::{Interest, Late, Viewed, object_name};
+use crate::interest::{Interest, Late, ObjectName, Viewed, object_name};
 use crate::losses::{Cause, Losses};
+use crate::neighbours::{Kept, Neighbours, Objects, SharedNeighbours};
 use crate::queue::{Entry, HintQueue};
 use crate::review::references_of;
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, discovery};
@@ -15,7 +17,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use trellis_gateway::REFERRING_KINDS;
+use trellis_gateway::{BESIDE_KINDS, REFERRING_KINDS};
 use trellis_hint::{ClusterId, Kind};
 use trellis_telemetry::chain;
 
@@ -34,6 +36,9 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// See [`RETRY_MIN`].
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Slices that no controller of Kubernetes' own makes of Pods: Pods have addresses of the VPC, and there are thousands.
+const SLICES_BY_HAND: &str = "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io";
+
 /// The set shared by the watches, which write it, and the reviews, which read it.
 pub type SharedInterest = Arc<RwLock<Interest>>;
 
@@ -48,7 +53,16 @@ enum WatchError {
     Ended,
 }
 
-/// Watches all referring kinds of one cluster.
+/// What one object comes to.
+struct Seen {
+    name: ObjectName,
+    /// Of a referring kind.
+    viewed: Option<Viewed>,
+    /// Of a kind that warnings are read from.
+    kept: Option<Kept>,
+}
+
+/// Watches all kinds of one cluster that count here.
 #[derive(Clone)]
 pub struct Watches {
     /// The API server; it gives up reading after [`SILENCE_MAX`].
@@ -57,6 +71,8 @@ pub struct Watches {
     pub cluster: ClusterId,
     /// What is kept in step.
     pub interest: SharedInterest,
+    /// What is kept in step too.
+    pub neighbours: SharedNeighbours,
     /// Where hints go to those that come to refer to what was changed before.
     pub queue: HintQueue,
     /// Told when such a hint may be missing.
@@ -66,7 +82,9 @@ pub struct Watches {
 impl Watches {
     /// Never returns.
     pub async fn run(self) {
-        futures::future::join_all(REFERRING_KINDS.map(|kind| self.keep_watching(kind))).await;
+        let others = BESIDE_KINDS.into_iter().filter(|kind| !REFERRING_KINDS.contains(kind));
+        let kinds = REFERRING_KINDS.into_iter().chain(others);
+        futures::future::join_all(kinds.map(|kind| self.keep_watching(kind))).await;
     }
 
     async fn keep_watching(&self, kind: Kind) {
@@ -74,7 +92,7 @@ impl Watches {
         loop {
             match find_kind(&self.client, kind).await {
                 Ok(None) => {
-                    self.replace(kind, Vec::new());
+                    self.replace(kind, Vec::new(), Objects::default());
                     tokio::time::sleep(ABSENT_RECHECK).await;
                     continue;
                 }
@@ -84,13 +102,19 @@ impl Watches {
                     if listed {
                         wait = RETRY_MIN;
                     }
-                    tracing::warn!(%kind, error = %chain(&error), "the watch broke: every Service counts until it is back");
+                    let error = chain(&error);
+                    if REFERRING_KINDS.contains(&kind) {
+                        tracing::warn!(%kind, %error, "the watch broke: every Service counts until it is back");
+                    } else {
+                        tracing::warn!(%kind, %error, "the watch broke: routes are warned of by themselves until it is back");
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%kind, error = %chain(&error), "the kind could not be looked for");
                 }
             }
             self.write().lose(kind);
+            self.write_neighbours().lose(kind);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_MAX);
         }
@@ -98,26 +122,37 @@ impl Watches {
 
     async fn watch_once(&self, kind: Kind, resource: &ApiResource, listed: &mut bool) -> WatchError {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
-        let mut events = pin!(watcher(api, watcher::Config::default().page_size(PAGE_SIZE)));
-        let mut found = Vec::new();
+        let mut config = watcher::Config::default().page_size(PAGE_SIZE);
+        if kind == Kind::EndpointSlice {
+            config = config.labels(SLICES_BY_HAND);
+        }
+        let mut events = pin!(watcher(api, config));
+        let (mut viewed, mut objects, mut room) = (Vec::new(), Objects::default(), 0);
         while let Some(event) = events.next().await {
             match event {
-                Ok(Event::Init) => found.clear(),
-                Ok(Event::InitApply(object)) => found.extend(self.viewed(kind, object)),
+                Ok(Event::Init) => {
+                    viewed.clear();
+                    (objects, room) = (Objects::default(), self.write_neighbours().room(kind));
+                }
+                Ok(Event::InitApply(object)) => {
+                    if let Some(seen) = self.seen(kind, object) {
+                        viewed.extend(seen.viewed);
+                        objects.put(seen.name, seen.kept, room);
+                    }
+                }
                 Ok(Event::InitDone) => {
-                    self.replace(kind, std::mem::take(&mut found));
+                    self.replace(kind, std::mem::take(&mut viewed), std::mem::take(&mut objects));
                     *listed = true;
                 }
                 Ok(Event::Apply(object)) => {
-                    if let Some(object) = self.viewed(kind, object) {
-                        let (now, mut interest) = (Instant::now(), self.write());
-                        let late = interest.apply(kind, object, now);
-                        self.tell(interest, late);
+                    if let Some(seen) = self.seen(kind, object) {
+                        self.apply(kind, seen);
                     }
                 }
                 Ok(Event::Delete(object)) => {
-                    if let Some(object) = self.viewed(kind, object) {
-                        self.write().remove(kind, &object.name);
+                    if let Some(Seen { name, .. }) = self.seen(kind, object) {
+                        self.write().remove(kind, &name);
+                        self.write_neighbours().remove(kind, &name);
                     }
                 }
                 // The stream would go on by itself, but silently: a fresh one lists again, so that the set is known to
@@ -128,10 +163,26 @@ impl Watches {
         WatchError::Ended
     }
 
-    fn replace(&self, kind: Kind, found: Vec<Viewed>) {
-        let (now, mut interest) = (Instant::now(), self.write());
-        let late = interest.replace(kind, found, now);
-        self.tell(interest, late);
+    fn replace(&self, kind: Kind, viewed: Vec<Viewed>, objects: Objects) {
+        if BESIDE_KINDS.contains(&kind) {
+            self.write_neighbours().replace(kind, objects);
+        }
+        if REFERRING_KINDS.contains(&kind) {
+            let (now, mut interest) = (Instant::now(), self.write());
+            let late = interest.replace(kind, viewed, now);
+            self.tell(interest, late);
+        }
+    }
+
+    fn apply(&self, kind: Kind, seen: Seen) {
+        if BESIDE_KINDS.contains(&kind) {
+            self.write_neighbours().apply(kind, seen.name, seen.kept);
+        }
+        if let Some(viewed) = seen.viewed {
+            let (now, mut interest) = (Instant::now(), self.write());
+            let late = interest.apply(kind, viewed, now);
+            self.tell(interest, late);
+        }
     }
 
     /// Tells units of changes that were before they referred to what was changed.
@@ -148,31 +199,35 @@ impl Watches {
         }
     }
 
-    fn viewed(&self, kind: Kind, object: DynamicObject) -> Option<Viewed> {
-        let DynamicObject { metadata, mut data, .. } = object;
-        let created = metadata.creation_timestamp.map_or(0, |created| created.0.as_second());
+    fn seen(&self, kind: Kind, object: DynamicObject) -> Option<Seen> {
+        let created = object.metadata.creation_timestamp.as_ref().map_or(0, |created| created.0.as_second());
         let age = OffsetDateTime::now_utc().unix_timestamp().saturating_sub(created);
-        let named = serde_json::json!({
-            "name": metadata.name,
-            "namespace": metadata.namespace,
-            "annotations": metadata.annotations,
-        });
-        data.as_object_mut()?.insert("metadata".to_owned(), named);
-        Some(Viewed {
-            name: object_name(&data)?,
-            references: references_of(&self.cluster, kind, &data),
+        let object = serde_json::to_value(object).ok()?;
+        let name = object_name(&object)?;
+        let viewed = REFERRING_KINDS.contains(&kind).then(|| Viewed {
+            name: name.clone(),
+            references: references_of(&self.cluster, kind, &object),
             age: Duration::from_secs(u64::try_from(age).unwrap_or_default()),
-        })
+        });
+        Some(Seen { name, viewed, kept: Kept::of(kind, &object) })
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Interest> {
         // A panic elsewhere leaves an index that is at worst too large: go on with it.
         self.interest.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn write_neighbours(&self) -> RwLockWriteGuard<'_, Neighbours> {
+        self.neighbours.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The kind as this cluster serves it, in its most stable version; `None` if it has no such kind.
 async fn find_kind(client: &Client, kind: Kind) -> Result<Option<ApiResource>, WatchError> {
+    if kind == Kind::Namespace {
+        // Every cluster has it, in a group without a name that is not among the others.
+        return Ok(Some(ApiResource::erase::<Namespace>(&())));
+    }
     match discovery::group(client, kind.group()).await {
         Ok(group) => {
             let resources = group.resources_by_stability();

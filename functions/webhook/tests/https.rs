@@ -17,11 +17,12 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
-use trellis_gateway::{CONTROLLER, REFERRING_KINDS};
+use trellis_gateway::{BESIDE_KINDS, CONTROLLER, REFERRING_KINDS};
 use trellis_hint::{Hint, Kind};
 use trellis_webhook::listen::{Crowd, Gate, REVIEW_CROWD, bind, serve_tls};
 use trellis_webhook::losses::Losses;
 use trellis_webhook::metrics::Metrics;
+use trellis_webhook::neighbours::{Kept as Beside, Objects, SharedNeighbours};
 use trellis_webhook::queue::{Entry, PACE, Refusal, SendBatch, SendError, hint_queue};
 use trellis_webhook::server::{BODY_BYTES_MAX, Reviewer, VALUES_MAX};
 use trellis_webhook::tls::Served;
@@ -45,6 +46,7 @@ struct Webhook {
     served: Arc<Served>,
     metrics: Arc<Metrics>,
     interest: SharedInterest,
+    neighbours: SharedNeighbours,
     wake: Arc<Notify>,
     kept: Kept,
     drain: Option<oneshot::Sender<()>>,
@@ -64,9 +66,11 @@ impl Webhook {
         let (interest, wake, tokens) =
             (SharedInterest::default(), Arc::new(Notify::new()), Tokens::default());
         tokens.take([token()].into());
+        let neighbours = SharedNeighbours::default();
         let reviewer = Reviewer {
             cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
             interest: interest.clone(),
+            neighbours: neighbours.clone(),
             queue,
             metrics: metrics.clone(),
             losses: losses.clone(),
@@ -84,7 +88,7 @@ impl Webhook {
             axum_server::Handle::new(),
         ));
         let sender = Some(tokio::spawn(sender.run()));
-        Self { address, served, metrics, interest, wake, kept, drain: Some(drain), sender }
+        Self { address, served, metrics, interest, neighbours, wake, kept, drain: Some(drain), sender }
     }
 
     async fn connect(&self, identity: &Identity) -> std::io::Result<SendRequest<Full<Bytes>>> {
@@ -202,6 +206,36 @@ async fn a_user_is_warned_at_once_of_what_vpc_lattice_cannot_do() {
     let warnings = answer["response"]["warnings"].as_array().unwrap();
     assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("UDP")), "{warnings:?}");
     assert!(webhook.has_metric(&format!("trellis_webhook_warnings_total {}", warnings.len())));
+}
+
+#[tokio::test]
+async fn a_user_is_warned_of_what_refuses_a_route_once_all_that_it_stands_beside_is_known() {
+    let (identity, served) = identity();
+    let webhook = Webhook::start(served);
+    let mut client = webhook.connect(&identity).await.unwrap();
+    let route = json!({"parentRefs": [{"name": "edge", "sectionName": "none"}], "rules": []});
+    let (_, answer) = post(&mut client, review(Kind::HTTPRoute, "rates", &route)).await;
+    assert_eq!(
+        (&answer["response"]["allowed"], &answer["response"]["warnings"]),
+        (&json!(true), &Value::Null)
+    );
+
+    let class = json!({"metadata": {"name": "ours"}, "spec": {"controllerName": CONTROLLER}});
+    let spec =
+        json!({"gatewayClassName": "ours", "listeners": [{"name": "http", "protocol": "HTTP", "port": 80}]});
+    let gateway = json!({"metadata": {"namespace": "default", "name": "edge"}, "spec": spec});
+    for kind in BESIDE_KINDS {
+        webhook.neighbours.write().unwrap().replace(kind, Objects::default());
+    }
+    for (kind, namespace, name, object) in
+        [(Kind::GatewayClass, "", "ours", class), (Kind::Gateway, "default", "edge", gateway)]
+    {
+        let mut neighbours = webhook.neighbours.write().unwrap();
+        neighbours.apply(kind, (namespace.to_owned(), name.to_owned()), Beside::of(kind, &object));
+    }
+    let (_, answer) = post(&mut client, review(Kind::HTTPRoute, "rates", &route)).await;
+    let warnings = answer["response"]["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().contains("has no listener of that sectionName"), "{warnings:?}");
 }
 
 #[tokio::test]

@@ -2,15 +2,17 @@
 
 use crate::annotations;
 use crate::api;
-use crate::backend::never_targets;
+use crate::backend::{left_out_note, never_targets};
+use crate::beside;
 use crate::gateway::judge;
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
-use crate::{ObjectKey, Report, Settings, Snapshot, translate};
+use crate::{Report, Settings, Snapshot, references, translate};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::{Actual, Limits};
 
@@ -116,20 +118,19 @@ fn slice_problems(object: &Value) -> Vec<Problem> {
     never_targets(&slice).map(problem).collect()
 }
 
-/// What a route would be told beside all else that its cluster has: parents that refuse it or do not get all, and matches and
-/// hostnames that others have. Nothing where something is not known.
+/// What a route would be told beside these other objects of its cluster: parents that refuse it or do not get all, matches
+/// and hostnames that others have, and endpoints that get no requests.
 pub(crate) fn route_warnings(
     cluster: &ClusterId,
     kind: Kind,
     object: &Value,
-    snapshot: &Snapshot,
+    beside: impl IntoIterator<Item = (Kind, Value)>,
 ) -> Vec<String> {
     let meta = api::meta(object);
-    let mut beside = snapshot.clone();
-    let key = ObjectKey { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
-    beside.objects.entry(cluster.clone()).or_default().insert(key, object.clone());
     let unit = UnitKey::Route { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
-    let translation = translate(&unit, &beside, &Actual::default(), &Settings::default());
+    let snapshot = beside::snapshot(cluster, beside.into_iter().chain([(kind, made(object))]));
+    let settings = Settings { limits: without_quotas(), ..Settings::default() };
+    let translation = translate(&unit, &snapshot, &Actual::default(), &settings);
     let reports = translation.reports.iter().filter_map(|report| match report {
         Report::Route(report) if translation.desired.is_some() => Some(report),
         _ => None,
@@ -138,8 +139,9 @@ pub(crate) fn route_warnings(
         let refused = (!parent.accepted.is_true()).then(|| parent.accepted.message.clone());
         refused.into_iter().chain([parent.unserved.clone(), parent.notes.clone()])
     });
+    let left_out = left_out_problems(cluster, kind, object, &snapshot).into_iter();
     let mut warnings = warnings(kind, object);
-    for text in told.filter(|text| !text.is_empty()) {
+    for text in told.chain(left_out.map(|problem| problem.to_string())).filter(|text| !text.is_empty()) {
         let text = shortened(&text);
         // A parent's message begins with what was said of the object alone.
         let is_said = warnings.iter().any(|said| text.starts_with(said.trim_end_matches('…')));
@@ -148,6 +150,42 @@ pub(crate) fn route_warnings(
         }
     }
     warnings
+}
+
+/// The object with the time at which it is made: the youngest, as long as nobody says another.
+fn made(object: &Value) -> Value {
+    let mut made = object.clone();
+    let metadata = made.get_mut("metadata").and_then(Value::as_object_mut);
+    if let Some(metadata) = metadata.filter(|metadata| !metadata.contains_key("creationTimestamp")) {
+        metadata.insert("creationTimestamp".to_owned(), "9999-12-31T23:59:59Z".into());
+    }
+    made
+}
+
+/// What an account has raised is not known to whoever reviews: nothing is said of what more of it could do.
+fn without_quotas() -> Limits {
+    Limits {
+        rules_per_listener: usize::MAX,
+        listeners_per_service: usize::MAX,
+        target_groups_per_service: usize::MAX,
+        ..Limits::default()
+    }
+}
+
+/// Endpoints of the Services that a route names to which nobody sends requests.
+fn left_out_problems(cluster: &ClusterId, kind: Kind, object: &Value, snapshot: &Snapshot) -> Vec<Problem> {
+    let named: BTreeSet<(String, String)> = references(cluster, kind, object).services;
+    let mut left_out: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
+    for (key, slice) in snapshot.all(cluster, Kind::EndpointSlice) {
+        let Some(service) = api::service_of_slice(slice) else { continue };
+        let Ok(read) = api::parse::<api::EndpointSlice>(slice) else { continue };
+        if named.contains(&(key.namespace.clone(), service.to_owned())) {
+            left_out.entry((&key.namespace, service)).or_default().extend(never_targets(&read));
+        }
+    }
+    let problems =
+        left_out.into_iter().filter_map(|((_, name), left_out)| left_out_note(name, &left_out, "spec.rules"));
+    problems.collect()
 }
 
 fn parse_problem<T: serde::de::DeserializeOwned>(object: &Value) -> Vec<Problem> {

@@ -85,8 +85,7 @@ pub(crate) fn missing(path: &str, listener: &Listener, view: Option<&View>) -> O
 pub(crate) fn lacks(view: &View, hostname: &str) -> bool {
     match &view.snapshot.certificates {
         Certificates::Known(all) => choose(all, hostname).is_none(),
-        Certificates::NotAsked => true,
-        Certificates::Unknown(_) => false,
+        Certificates::NotAsked | Certificates::Unknown(_) => false,
     }
 }
 

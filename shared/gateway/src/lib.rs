@@ -40,6 +40,7 @@ mod api;
 mod assess;
 mod attach;
 mod backend;
+mod beside;
 mod certificate;
 mod conditions;
 mod gateway;
@@ -63,6 +64,7 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -410,15 +412,17 @@ pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
     Some(naming::service(&id, None, None))
 }
 
-/// As [`admission_warnings`], for a route beside what else its cluster has: also parents that refuse it or do not get all
-/// that it asks for, and hostnames and matches that other routes have. The snapshot holds what [`wants`] asks for.
+/// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
+/// it or do not get all that it asks for, hostnames and matches that other routes have, and endpoints that get no requests.
+/// What matters of an object is what [`beside()`] keeps of it, and which objects matter [`Meeting`] tells. Nothing is said of
+/// quotas, which may have been raised.
 pub fn admission_warnings_among(
     cluster: &ClusterId,
     kind: Kind,
     object: &Value,
-    snapshot: &Snapshot,
+    beside: impl IntoIterator<Item = (Kind, Value)>,
 ) -> Vec<String> {
-    admission::route_warnings(cluster, kind, object, snapshot)
+    admission::route_warnings(cluster, kind, object, beside)
 }
 
 /// Whether a unit may have given a service or a target group this name.

@@ -18,7 +18,7 @@ pub struct Certificate {
 /// What is known of the certificates in ACM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Certificates {
-    /// Nobody has asked, since nothing needs one.
+    /// Nobody has asked, since nothing needs one, or since nobody may: nothing is said of them.
     #[default]
     NotAsked,
     /// ACM did not tell: why.

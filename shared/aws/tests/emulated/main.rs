@@ -7,6 +7,7 @@ mod auth;
 #[path = "../support/emulator.rs"]
 mod emulator;
 mod finding;
+mod hand_over;
 mod harness;
 mod model;
 mod ownership;

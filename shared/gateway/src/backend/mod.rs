@@ -9,6 +9,7 @@ mod service;
 pub(crate) use endpoints::never_targets;
 pub(crate) use gone::mark;
 pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
+pub(crate) use service::left_out_note;
 pub(crate) use service::{Asked, Pool, pool};
 
 use crate::Settings;

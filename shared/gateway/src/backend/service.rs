@@ -96,7 +96,7 @@ pub(crate) fn pool(
     let (protocol, protocol_version) = protocol(name, port, asked, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
-    notes.extend(left_out_note(name, &left_out, asked));
+    notes.extend(left_out_note(name, &left_out, asked.path));
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
     Ok(Pool {
@@ -114,7 +114,7 @@ pub(crate) fn pool(
 }
 
 /// What is to be told of addresses that no target can have.
-fn left_out_note(name: &str, left_out: &BTreeSet<String>, asked: &Asked) -> Option<Problem> {
+pub(crate) fn left_out_note(name: &str, left_out: &BTreeSet<String>, path: &str) -> Option<Problem> {
     let first = left_out.first()?;
     let more = match left_out.len() - 1 {
         0 => String::new(),
@@ -126,7 +126,7 @@ fn left_out_note(name: &str, left_out: &BTreeSet<String>, asked: &Asked) -> Opti
         quoted(name),
         quoted(first)
     );
-    Some(Problem::new(asked.path, text))
+    Some(Problem::new(path, text))
 }
 
 /// What is to be told of more endpoints than a target group takes.

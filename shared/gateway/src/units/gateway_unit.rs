@@ -25,6 +25,10 @@ use trellis_lattice::{
 /// Characters of a service network's name (API model, ServiceNetworkName).
 const NETWORK_NAME_CHARS: usize = 63;
 
+/// How no new service network's name begins (CloudFormation, AWS::VpcLattice::ServiceNetwork; the API model does not say so, and
+/// the stricter of the two counts: a name that is refused is found at once, one that AWS refuses only in a failed call).
+const NETWORK_RESERVED: &str = "servicenetwork-";
+
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
 
@@ -236,7 +240,7 @@ fn report(
         let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
         Condition { message: format!("{}{between}{notes}", own.message), ..own }
     };
-    let accepted = name_problem(name).map_or_else(told, |problem| {
+    let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
     let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
@@ -257,16 +261,29 @@ fn report(
 }
 
 /// Why the Gateway's name cannot be a service network's.
-fn name_problem(name: &str) -> Option<Problem> {
+fn name_problem(view: &View, name: &str, settings: &Settings) -> Option<Problem> {
     let is_good = (3..=NETWORK_NAME_CHARS).contains(&name.len()) && label(name, NETWORK_NAME_CHARS) == name;
-    (!is_good).then(|| {
-        let text = format!(
+    let text = if !is_good {
+        format!(
             "{} cannot be a service network's name; use 3 to {NETWORK_NAME_CHARS} lower-case letters, digits and \
              single hyphens",
             quoted(name)
-        );
-        Problem::new("metadata.name", text)
-    })
+        )
+    } else if name.starts_with(NETWORK_RESERVED) && !is_network(view, name, settings) {
+        format!(
+            "{} begins with \"{NETWORK_RESERVED}\", which AWS reserves; choose another name",
+            quoted(name)
+        )
+    } else {
+        return None;
+    };
+    Some(Problem::new("metadata.name", text))
+}
+
+/// Whether there is such a network: then the name can be had, whatever the documents say.
+fn is_network(view: &View, name: &str, settings: &Settings) -> bool {
+    settings.allowed_networks.contains(name)
+        || view.actual.networks.iter().any(|network| network.name == name)
 }
 
 /// How many routes each listener takes, and the Gateway's addresses.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trellis_gateway::{
-    Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings, admission_warnings_among,
-    dependents, statuses, translate, wants_dependents, wants_everything,
+    BESIDE_KINDS, Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings,
+    admission_warnings_among, beside, dependents, statuses, translate, wants_dependents, wants_everything,
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
@@ -234,10 +234,16 @@ fn everything(world: &World) -> Snapshot {
 fn warnings(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
     let key = &subject.object;
     let object = snapshot.get(&subject.cluster, key.kind, &key.namespace, &key.name).unwrap();
-    if key.kind.is_route() {
-        return admission_warnings_among(&subject.cluster, key.kind, object, snapshot);
+    if !key.kind.is_route() {
+        return admission_warnings(key.kind, object);
     }
-    admission_warnings(key.kind, object)
+    let all = snapshot.objects[&subject.cluster].iter().map(|(key, object)| (key.kind, object.clone()));
+    let slim = all.clone().filter_map(|(kind, object)| Some((kind, beside(kind, &object)?)));
+    let warnings = admission_warnings_among(&subject.cluster, key.kind, object, slim);
+    let whole = all.filter(|(kind, _)| BESIDE_KINDS.contains(kind));
+    let of_whole = admission_warnings_among(&subject.cluster, key.kind, object, whole);
+    assert_eq!(warnings, of_whole, "{key:?}: what is not kept matters");
+    warnings
 }
 
 /// Once the patches are stored nothing more is due, whatever the time.
@@ -294,12 +300,12 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
 
 /// The plan from nothing but the networks, one step a line.
 fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
-    let plan = plan(desired, &beside(desired, actual), limits);
+    let plan = plan(desired, &with_networks(desired, actual), limits);
     plan.to_string().lines().map(str::to_owned).collect()
 }
 
 /// What VPC Lattice has, and the networks that a route's services are to join.
-fn beside(desired: &Desired, actual: Actual) -> Actual {
+fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
         id: "sn-01234567890abcdef".into(),
         arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-01234567890abcdef".into(),
@@ -340,7 +346,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
     let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
-    let beside = beside(&desired, nothing);
+    let beside = with_networks(&desired, nothing);
     settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
 }
 
@@ -358,7 +364,7 @@ fn first_seen(
     let grace = Some(Grace { now: FIRST_SEEN, seconds: GRACE });
     let then = Settings { grace, ..settings.clone() };
     let Some(desired) = translate(unit, snapshot, &before, &then).desired else { return before };
-    let beside = beside(&desired, before);
+    let beside = with_networks(&desired, before);
     settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
 }
 

@@ -141,7 +141,9 @@ impl LatticeClient {
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
             return Ok(Some((service, vec![])));
         }
-        let parts = if wants_anything(desired) {
+        // One of a hostname may go on under another unit, and then all that is below it goes with it.
+        let may_go_on = service.domain().is_some();
+        let parts = if wants_anything(desired) || may_go_on {
             futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
