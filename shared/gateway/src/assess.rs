@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
-    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Step, Violation, check, plan,
+    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Status, Step, Violation,
+    VpcAssociationOutcome, check, plan,
 };
 
 /// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
@@ -169,6 +170,13 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
         blocked: plan.blocked.clone(),
         refused: actual.refused.clone(),
         refused_logs: vec![],
+        refused_vpcs: vec![],
+        vpc_associations: actual
+            .vpc_associations
+            .iter()
+            .filter(|one| one.status != Status::DeleteInProgress)
+            .map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() })
+            .collect(),
         waiting: None,
         failure: None,
     }

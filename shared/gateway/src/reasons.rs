@@ -58,5 +58,7 @@ pub(crate) const INVALID_KIND: &str = "InvalidKind";
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 /// What a policy names is not there, or not ours.
 pub(crate) const TARGET_NOT_FOUND: &str = "TargetNotFound";
+/// The VPC is not to be associated.
+pub(crate) const NOT_WANTED: &str = "NotWanted";
 /// The VPC is with another service network.
 pub(crate) const ASSOCIATED_ELSEWHERE: &str = "AssociatedElsewhere";

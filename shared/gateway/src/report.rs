@@ -168,6 +168,12 @@ pub struct GatewayReport {
     pub vpc: String,
     /// Domain names of the attached routes' services.
     pub addresses: Vec<String>,
+    /// Why the VPC may not be associated; counts where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc_problem: Option<Condition>,
+    /// What else a person should know of the association; counts where there is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub vpc_notes: String,
 }
 
 /// A listener's report.
@@ -267,4 +273,23 @@ pub enum Effect {
         /// Whom.
         holders: Vec<Holder>,
     },
+    /// A VPC is associated, or is not.
+    Vpc(VpcEffect),
+}
+
+/// What a VpcAssociationPolicy does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcEffect {
+    /// The service network's name.
+    pub network: String,
+    /// The VPC's id.
+    pub vpc: String,
+    /// Whether the VPC is not to be associated.
+    pub is_apart: bool,
+    /// What is in the way, that the apply does not know of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hindrance: Option<String>,
+    /// What is to be told when it is done.
+    pub done: String,
 }

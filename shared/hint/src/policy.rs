@@ -59,6 +59,7 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
     match policy {
         Kind::AccessLogPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute],
         Kind::IAMAuthPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute],
+        Kind::VpcAssociationPolicy => &[Kind::Gateway],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute

@@ -42,7 +42,9 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             UnitKey::Export { cluster: cluster.clone(), namespace: namespace.clone(), name: name.clone() },
             dependents(Kind::ServiceExport, name),
         ],
-        Kind::AccessLogPolicy | Kind::IAMAuthPolicy => units_of_policy(changed, object, old_object),
+        Kind::AccessLogPolicy | Kind::IAMAuthPolicy | Kind::VpcAssociationPolicy => {
+            units_of_policy(changed, object, old_object)
+        }
         Kind::EndpointSlice => slice_services(object, old_object)
             .iter()
             .map(|service| dependents(Kind::Service, service))

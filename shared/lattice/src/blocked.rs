@@ -2,6 +2,7 @@
 
 use crate::Holder;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result};
 
 /// A wish that cannot be met, and why.
@@ -103,6 +104,17 @@ pub enum Blocked {
         network: String,
         /// The VPC's id.
         vpc: String,
+        /// Those that it keeps.
+        security_groups: BTreeSet<String>,
+    },
+    /// Security groups or private DNS are wanted for an association that somebody else made.
+    VpcAssociationOfOthers {
+        /// The network's name.
+        network: String,
+        /// The VPC's id.
+        vpc: String,
+        /// `snva-…`.
+        id: String,
     },
     /// Access logs of a type go where somebody else wants them: a holder has one subscription of each type.
     AccessLogTaken {
@@ -133,7 +145,13 @@ pub enum Blocked {
 impl Blocked {
     /// Whether it is a policy's matter: its target does without what the policy asks for.
     pub fn is_of_policy(&self) -> bool {
-        matches!(self, Self::AccessLogTaken { .. } | Self::AccessLogsOfOthers { .. })
+        matches!(
+            self,
+            Self::AccessLogTaken { .. }
+                | Self::AccessLogsOfOthers { .. }
+                | Self::SecurityGroupsKept { .. }
+                | Self::VpcAssociationOfOthers { .. }
+        )
     }
 }
 
@@ -199,10 +217,16 @@ impl Display for Blocked {
                 "service {service} cannot be deleted: its association with service network {network} is not this \
                  installation's"
             ),
-            Self::SecurityGroupsKept { network, vpc } => write!(
+            Self::SecurityGroupsKept { network, vpc, security_groups } => write!(
                 f,
-                "the VPC association {network} {vpc} keeps its security groups: VPC Lattice cannot remove the last one \
-                 from an association; name the groups, or delete the association by hand"
+                "the VPC association {network} {vpc} keeps its security groups {}: VPC Lattice cannot remove the last one \
+                 from an association",
+                security_groups.iter().cloned().collect::<Vec<_>>().join(", ")
+            ),
+            Self::VpcAssociationOfOthers { network, vpc, id } => write!(
+                f,
+                "the VPC association {network} {vpc} ({id}) is not this installation's, and so are its security groups \
+                 and its private DNS"
             ),
             Self::AccessLogTaken { holder, destination, arn } => write!(
                 f,

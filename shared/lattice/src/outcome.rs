@@ -1,6 +1,6 @@
 use crate::{Blocked, Holder, Target};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a unit's wishes have become true in VPC Lattice: what the status builder needs to know of an apply.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +19,12 @@ pub struct Outcome {
     /// Wanted access logs that AWS does not give. Everything else is done as if they were not wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused_logs: Vec<RefusedAccessLog>,
+    /// Wanted settings of VPC associations that AWS does not give. Everything else is done as if they were not wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_vpcs: Vec<RefusedVpcAssociation>,
+    /// The associations of VPCs that there are, whosever; none that is ending.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub vpc_associations: BTreeSet<VpcAssociationOutcome>,
     /// What is under way and being waited for, in words for a condition's message.
     pub waiting: Option<String>,
     /// What failed.
@@ -57,6 +63,31 @@ pub struct RefusedAccessLog {
     pub holder: Holder,
     /// ARN of the destination.
     pub destination: String,
+    /// What AWS says of it; stable text without request ids.
+    pub message: String,
+}
+
+/// A VPC's association that exists.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcAssociationOutcome {
+    /// The network's name.
+    pub network: String,
+    /// The VPC's id.
+    pub vpc: String,
+}
+
+/// A VPC's association that AWS does not make or change as it is wanted: a security group is missing, or of another VPC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedVpcAssociation {
+    /// The network's name.
+    pub network: String,
+    /// The VPC's id.
+    pub vpc: String,
+    /// The security groups that were asked for, where the call has said so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub security_groups: BTreeSet<String>,
     /// What AWS says of it; stable text without request ids.
     pub message: String,
 }

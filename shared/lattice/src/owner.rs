@@ -28,6 +28,9 @@ pub const TAG_ACCESS_LOGS: &str = "trellis:access-logs";
 /// The tag of a service or a service network for which an auth policy was once written: the marks of what was written last
 /// (`policy_mark`), so that a policy of a person is told from ours.
 pub const TAG_AUTH: &str = "trellis:auth-policy";
+/// The tag of a VPC association that a VpcAssociationPolicy speaks of: the ARN of the cluster whose policy counts. Then its
+/// security groups and its private DNS are looked at, which costs a call.
+pub const TAG_VPC_POLICY: &str = "trellis:vpc-policy";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

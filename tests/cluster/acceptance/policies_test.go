@@ -19,6 +19,9 @@ func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing
 	spelled := map[string]any{"group": gatewayGroup, "kind": "HTTPRoute", "name": "inventory", "namespace": "examplens"}
 	document := "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}\n"
 	logGroup := "arn:aws:logs:us-west-2:123456789012:log-group:myloggroup:*"
+	hotel := map[string]any{"group": gatewayGroup, "kind": "Gateway", "name": "my-hotel"}
+	groups := []any{"sg-1234567890", "sg-0987654321"}
+	domains := map[string]any{"privateDnsPreference": "SPECIFIED_DOMAINS_ONLY", "privateDnsSpecifiedDomains": []any{"db.example.com"}}
 	for _, c := range []struct {
 		kind, plural string
 		spec         map[string]any
@@ -33,6 +36,12 @@ func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing
 		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": spelled}, true},
 		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": target, "targetRefs": []any{target}}, false},
 		{"IAMAuthPolicy", "iamauthpolicies", map[string]any{"policy": document, "targetRef": target, "unknown": "field"}, false},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"securityGroupIds": groups, "associateWithVpc": true, "targetRef": hotel}, true},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"associateWithVpc": false, "targetRef": hotel}, true},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"targetRefs": []any{hotel}, "privateDnsEnabled": true, "dnsOptions": domains}, true},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"securityGroupIds": []any{"sg_1"}, "targetRef": hotel}, false},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"privateDnsEnabled": "yes", "targetRef": hotel}, false},
+		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"associateWithVpc": true}, false},
 	} {
 		policy := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": latticeGroup + "/v1alpha1", "kind": c.kind, "spec": c.spec,

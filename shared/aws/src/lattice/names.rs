@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use trellis_lattice::{
-    Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedTarget, ServiceOutcome, Status,
+    Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedTarget, RefusedVpcAssociation,
+    ServiceOutcome, Status, VpcAssociationOutcome,
 };
 
 /// What a plan's names mean while it is being applied.
@@ -32,6 +33,8 @@ pub(super) struct Known {
     pub(super) refused: BTreeSet<RefusedTarget>,
     /// Wanted access logs that AWS does not give.
     pub(super) refused_logs: BTreeSet<RefusedAccessLog>,
+    /// Wanted settings of VPC associations that AWS does not give.
+    pub(super) refused_vpcs: BTreeSet<RefusedVpcAssociation>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -213,6 +216,12 @@ impl Names {
             blocked: blocked.to_vec(),
             refused: known.refused.iter().cloned().collect(),
             refused_logs: known.refused_logs.iter().cloned().collect(),
+            refused_vpcs: known.refused_vpcs.iter().cloned().collect(),
+            vpc_associations: known
+                .vpc_associations
+                .keys()
+                .map(|(network, vpc)| VpcAssociationOutcome { network: network.clone(), vpc: vpc.clone() })
+                .collect(),
             waiting: None,
             failure: None,
         }

@@ -14,6 +14,7 @@ mod ownership;
 mod quotas;
 mod refused;
 mod services;
+mod vpc_settings;
 mod wishes;
 
 use harness::{Emulator, converge, inspect, pass, pass_after_a_conflict, pass_until};

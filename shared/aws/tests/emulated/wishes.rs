@@ -2,8 +2,8 @@
 
 use trellis_lattice::{
     Action, Desired, DesiredListener, DesiredNetwork, DesiredRule, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation, HealthCheck, IpFamily, ListenerProtocol, Owner, PathMatch, ProtocolVersion,
-    RuleMatch, Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, names,
+    DesiredVpcAssociation, HealthCheck, IpFamily, ListenerProtocol, Owner, PathMatch, PrivateDns,
+    ProtocolVersion, RuleMatch, Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, names,
 };
 
 pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
@@ -19,6 +19,7 @@ pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
         network: "my-hotel".into(),
         vpc: (*vpc).to_owned(),
         security_groups: [].into(),
+        private_dns: PrivateDns::default(),
         tags: owner.tags(),
     };
     Desired {

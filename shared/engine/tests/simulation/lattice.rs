@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualAccessLog, ActualAuth, ActualService, Certificate, Desired, Failure, Holder, Outcome,
-    Owner, Ownership, Plan, RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS,
-    TAG_AUTH, Tags, names,
+    Actual, ActualAccessLog, ActualAuth, ActualService, ActualVpcAssociation, Certificate, Desired, Failure,
+    Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget, RegisterTargets, ServiceOutcome,
+    Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY, Tags, VpcAssociationOutcome, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -230,6 +230,13 @@ impl LatticeModel {
             blocked: plan.blocked.clone(),
             refused: known.refused.iter().cloned().collect(),
             refused_logs: vec![],
+            refused_vpcs: vec![],
+            vpc_associations: view
+                .vpc_associations
+                .iter()
+                .filter(|one| one.status != Status::DeleteInProgress)
+                .map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() })
+                .collect(),
             waiting: None,
             failure: None,
         }
@@ -303,8 +310,17 @@ fn hidden(ownership: &Ownership, status: Status) -> bool {
 fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
     let wanted = |vpc: &str| desired.vpc_associations.iter().any(|one| one.vpc == vpc);
     let networks: Vec<_> = all.networks.into_iter().filter(|one| one.name == name).collect();
-    let vpc_associations =
+    let mut vpc_associations: Vec<ActualVpcAssociation> =
         all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
+    let is_spoken_of = |one: &ActualVpcAssociation| {
+        let wish =
+            desired.vpc_associations.iter().find(|wish| wish.vpc == one.vpc && wish.network == one.network);
+        let by_wish = wish.is_some_and(|wish| wish.has_settings() || wish.tags.contains_key(TAG_VPC_POLICY));
+        one.ownership == Ownership::Ours && (by_wish || one.tags.contains_key(TAG_VPC_POLICY))
+    };
+    for hidden in vpc_associations.iter_mut().filter(|one| !is_spoken_of(one)) {
+        (hidden.security_groups, hidden.private_dns) = (BTreeSet::new(), PrivateDns::default());
+    }
     let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
     actual.access_logs = access_logs(desired, &actual, all.access_logs);
     actual.auth = auth(desired, &actual, all.auth);

@@ -61,9 +61,11 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::AccessLogPolicy, "default", "logs-a"),
         (ONE, Kind::AccessLogPolicy, "default", "logs-b"),
         (ONE, Kind::IAMAuthPolicy, "default", "callers"),
+        (ONE, Kind::VpcAssociationPolicy, "default", "entry"),
         (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
         (TWO, Kind::Namespace, "", "default"),
         (TWO, Kind::Gateway, "default", "my-hotel"),
+        (TWO, Kind::VpcAssociationPolicy, "default", "entry"),
         (TWO, Kind::Service, "default", "inventory-ver2"),
         (TWO, Kind::EndpointSlice, "default", "inventory-ver2-a"),
         (TWO, Kind::EndpointSlice, "default", "inventory-ver2-b"),
@@ -92,9 +94,8 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
     let api_version = match key.kind {
         Kind::Service | Kind::Namespace => "v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
-        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
-            "application-networking.k8s.aws/v1alpha1"
-        }
+        Kind::ServiceExport | Kind::ServiceImport => "application-networking.k8s.aws/v1alpha1",
+        kind if kind.is_policy() => "application-networking.k8s.aws/v1alpha1",
         _ => "gateway.networking.k8s.io/v1",
     };
     let mut metadata = json!({"name": key.name});
@@ -127,9 +128,24 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::Namespace => object["metadata"]["labels"] = json!({"variant": variant.to_string()}),
         Kind::AccessLogPolicy => object["spec"] = access_log_policy(&key.name, variant),
         Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
+        Kind::VpcAssociationPolicy => object["spec"] = vpc_policy(variant),
         Kind::GRPCRoute | Kind::TLSRoute => {}
     }
     object
+}
+
+fn vpc_policy(variant: u32) -> Value {
+    let target = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "my-hotel"});
+    match variant {
+        0 => {
+            json!({"securityGroupIds": ["sg-0a1b2c3d4e5f60001", "sg-0a1b2c3d4e5f60002"], "targetRef": target})
+        }
+        1 => json!({"associateWithVpc": false, "targetRef": target}),
+        2 => {
+            json!({"securityGroupIds": ["sg-0a1b2c3d4e5f60002"], "privateDnsEnabled": true, "targetRef": target})
+        }
+        _ => json!({"securityGroupIds": ["no group"], "targetRef": target}),
+    }
 }
 
 fn auth_policy(name: &str, variant: u32) -> Value {

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use trellis_hint::{Hint, ObjectRef, Operation, UnitKey};
 use trellis_lattice::{
     Action, AwaitService, CreateListener, CreateNetwork, CreateRule, CreateService, CreateVpcAssociation,
-    DeleteListener, DeleteRule, DesiredRule, Ownership, PathMatch, RuleMatch, Step, Tags, names::short_hash,
+    DeleteListener, DeleteRule, DesiredRule, Ownership, PathMatch, PrivateDns, RuleMatch, Step, Tags,
+    names::short_hash,
 };
 
 /// How a cluster can be there and be no help.
@@ -199,6 +200,7 @@ pub(crate) fn strangers(state: &mut State) {
             network: "billing".into(),
             vpc,
             security_groups: BTreeSet::new(),
+            private_dns: PrivateDns::default(),
             tags: tags.clone(),
         }));
     }

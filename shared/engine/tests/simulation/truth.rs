@@ -11,7 +11,9 @@ use trellis_gateway::{
     CONTROLLER, Read, ReadResult, Snapshot, assess, candidate_service_names, to_inspect, wants_everything,
 };
 use trellis_hint::{Kind, UnitKey};
-use trellis_lattice::{Owner, Ownership, Status, TAG_SOURCE, TAG_WANTED_BY, TargetHealth};
+use trellis_lattice::{
+    ActualVpcAssociation, Owner, Ownership, Status, TAG_SOURCE, TAG_WANTED_BY, TargetHealth,
+};
 
 /// Everything that all clusters hold, those too that cannot be asked.
 pub(crate) fn snapshot(state: &State) -> Snapshot {
@@ -81,7 +83,7 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
         for (key, object) in &cluster.objects {
             let what = format!("{} {}/{} of {name}", key.kind, key.namespace, key.name);
             if key.kind.is_policy() {
-                policy_holds(state, object).map_err(|why| format!("{what}: {why}"))?;
+                policy_holds(state, object, &vpc_of(name)).map_err(|why| format!("{what}: {why}"))?;
             }
             if !key.kind.is_route() {
                 continue;
@@ -107,7 +109,7 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
 }
 
 /// Each target of a policy has an entry of the present generation, and one that says it is programmed tells the truth.
-fn policy_holds(state: &State, policy: &Value) -> Result<(), String> {
+fn policy_holds(state: &State, policy: &Value, vpc: &str) -> Result<(), String> {
     let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).cloned().unwrap_or_default();
     let targets = trellis_hint::policy_targets(policy);
     if entries.len() != targets.len() {
@@ -121,6 +123,9 @@ fn policy_holds(state: &State, policy: &Value) -> Result<(), String> {
                 return Err(format!("an old condition: {condition}"));
             }
             let is_programmed = condition["type"] == "Programmed" && condition["status"] == "True";
+            if is_programmed && policy["kind"] == "VpcAssociationPolicy" {
+                has_settings(state, policy, vpc)?;
+            }
             if policy["kind"] != "AccessLogPolicy" {
                 continue;
             }
@@ -131,6 +136,28 @@ fn policy_holds(state: &State, policy: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn vpc_of(cluster: &str) -> String {
+    let all = crate::objects::clusters();
+    all.into_iter().find(|one| one.id.name == cluster).map(|one| one.vpc).unwrap_or_default()
+}
+
+/// A VPC is associated as its policy says, or is not.
+fn has_settings(state: &State, policy: &Value, vpc: &str) -> Result<(), String> {
+    let held = state.account.view(&owner(INSTALLATION, "nobody")).vpc_associations;
+    let lasting = |one: &&ActualVpcAssociation| {
+        one.vpc == vpc && one.network == "my-hotel" && one.status != Status::DeleteInProgress
+    };
+    let held = held.iter().find(lasting);
+    if policy["spec"]["associateWithVpc"] == false {
+        return held.map_or(Ok(()), |held| Err(format!("{vpc} is associated by {}", held.id)));
+    }
+    let groups = policy["spec"]["securityGroupIds"].as_array().into_iter().flatten();
+    let groups: BTreeSet<&str> = groups.filter_map(Value::as_str).collect();
+    let has_them =
+        held.is_some_and(|held| held.security_groups.iter().map(String::as_str).eq(groups.iter().copied()));
+    if has_them { Ok(()) } else { Err(format!("{vpc} has not the groups {groups:?}: {held:?}")) }
 }
 
 fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &Value) -> Result<(), String> {

@@ -325,6 +325,8 @@ impl World {
             blocked: plan.blocked.clone(),
             refused: vec![],
             refused_logs: vec![],
+            refused_vpcs: vec![],
+            vpc_associations: [].into(),
             waiting: None,
             failure: None,
         }

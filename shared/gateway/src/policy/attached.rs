@@ -8,8 +8,9 @@ use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{Translation, conditions, reasons};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, PolicyTarget, Scope, policy_targets};
+use trellis_lattice::Mode;
 
 /// A policy that names a target of the unit.
 pub(super) struct Candidate<'a> {
@@ -98,6 +99,8 @@ pub(super) struct OfGateways<'a> {
     pub(super) candidates: Vec<Candidate<'a>>,
     /// Clusters of which the policies, or whose their Gateways are, is not known; and why.
     pub(super) unknown: BTreeMap<ClusterId, String>,
+    /// Clusters that are only observed: nothing is done for them, and nothing is told.
+    pub(super) observed: BTreeSet<ClusterId>,
 }
 
 /// The policies of a kind that name a Gateway of this name, in all clusters.
@@ -108,8 +111,12 @@ pub(super) fn of_gateways_named<'a>(
     name: &str,
     translation: &Translation,
 ) -> OfGateways<'a> {
-    let (mut all, mut unknown) = (vec![], BTreeMap::new());
-    for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
+    let (mut all, mut unknown, mut observed) = (vec![], BTreeMap::new(), BTreeSet::new());
+    for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
+        if facts.mode == Mode::Observe {
+            observed.insert(cluster.clone());
+            continue;
+        }
         let classes = view.list(cluster, Kind::GatewayClass, None);
         let (policies, gateways) =
             (view.list(cluster, kind, None), view.list_named(cluster, Kind::Gateway, name));
@@ -140,7 +147,25 @@ pub(super) fn of_gateways_named<'a>(
             all.push(Candidate { cluster: cluster.clone(), kind, object, meta, target, refused, idle: None });
         }
     }
-    OfGateways { candidates: sorted(all), unknown }
+    OfGateways { candidates: sorted(all), unknown, observed }
+}
+
+/// The policies of a kind that name one Gateway, the oldest first.
+pub(super) fn of_gateway<'a>(
+    view: &View<'a>,
+    kind: Kind,
+    cluster: &ClusterId,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<&'a Value>, String> {
+    let listed = view.list(cluster, kind, None)?;
+    let local = listed.into_iter().filter(|(key, _)| key.namespace == namespace);
+    let mut found: Vec<(Meta, &Value)> = local
+        .filter(|(_, policy)| naming(policy, namespace, Kind::Gateway, name).is_some())
+        .map(|(_, policy)| (api::meta(policy), policy))
+        .collect();
+    found.sort_by(|(a, _), (b, _)| (&a.creation_timestamp, &a.name).cmp(&(&b.creation_timestamp, &b.name)));
+    Ok(found.into_iter().map(|(_, policy)| policy).collect())
 }
 
 fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {

@@ -18,7 +18,7 @@ use crate::report::{Condition, Effect, Report};
 use crate::view::View;
 use crate::{Translation, conditions, reasons};
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{Kind, policy_target_kinds};
 use trellis_lattice::{DesiredAuth, Holder, Ownership, TAG_PREFIX};
 
 /// Bytes that an auth policy may have (User Guide, quotas: 10 KB, not adjustable).
@@ -160,6 +160,9 @@ fn tell_left(translation: &mut Translation) {
 
 /// Whether an IAMAuthPolicy names the route itself: a service has one, so such a route cannot be in another route's.
 pub(crate) fn has_its_own(view: &View, id: &crate::route::RouteId) -> Result<bool, String> {
+    if !policy_target_kinds(Kind::IAMAuthPolicy).contains(&id.kind) {
+        return Ok(false);
+    }
     let policies = view.list(&id.cluster, Kind::IAMAuthPolicy, Some(&id.namespace))?;
     Ok(policies
         .into_values()

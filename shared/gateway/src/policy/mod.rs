@@ -10,6 +10,8 @@
 mod access_log;
 mod attached;
 mod iam_auth;
+mod vpc_association;
+mod vpc_spec;
 
 use crate::Translation;
 use crate::api;
@@ -21,6 +23,7 @@ use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
 pub(crate) use iam_auth::has_its_own;
+pub(crate) use vpc_association::{VpcWish, vpc_wish};
 
 use attached::{Candidate, OfGateways, of_gateways_named, of_route_named};
 use serde_json::Value;
@@ -36,7 +39,8 @@ pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) 
         Found::Object(route) => iam_auth::opens(route),
         Found::Missing | Found::Unknown(_) => false,
     };
-    let found = Kind::POLICIES.map(|kind| (kind, of_route_named(view, kind, id, &translation)));
+    let kinds = Kind::POLICIES.into_iter().filter(|kind| policy_target_kinds(*kind).contains(&id.kind));
+    let found: Vec<_> = kinds.map(|kind| (kind, of_route_named(view, kind, id, &translation))).collect();
     for (kind, candidates) in found {
         match candidates {
             Ok(candidates) => {
@@ -65,9 +69,9 @@ pub(crate) fn of_gateways(
 ) -> Translation {
     let is_opened = is_opened_by_all(view, &translation);
     let found = Kind::POLICIES.map(|kind| (kind, of_gateways_named(view, kind, scope, name, &translation)));
-    for (kind, OfGateways { candidates, unknown }) in found {
+    for (kind, OfGateways { candidates, unknown, observed }) in found {
         translation.held.extend(unknown.values().cloned());
-        let unknown = unknown.into_keys().collect();
+        let unknown = unknown.into_keys().chain(observed).collect();
         let network = translation.desired.as_ref().and_then(|desired| desired.network.as_ref());
         let holders = network.map(|one| Holder::Network(one.name.clone())).into_iter().collect();
         add(view, scope, kind, Attached { candidates, holders, is_opened, unknown }, &mut translation);
@@ -94,6 +98,8 @@ fn add(view: &View, scope: &Scope, kind: Kind, attached: Attached, translation: 
         access_log::add(view, scope, attached, translation);
     } else if kind == Kind::IAMAuthPolicy {
         iam_auth::add(view, attached, translation);
+    } else if kind == Kind::VpcAssociationPolicy {
+        vpc_association::add(view, attached, translation);
     }
 }
 
@@ -184,6 +190,8 @@ pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
         problems.extend(access_log::destination(object).err());
     } else if kind == Kind::IAMAuthPolicy {
         problems.extend(iam_auth::policy(object).err());
+    } else if kind == Kind::VpcAssociationPolicy {
+        problems.extend(vpc_spec::spec(object).err().into_iter().flatten());
     }
     problems
 }

@@ -53,9 +53,15 @@ pub(super) fn text(blocked: &Blocked) -> String {
             "The service {service} cannot be deleted while an association that is not ours holds it in the service \
              network {network}; delete that association."
         ),
-        Blocked::SecurityGroupsKept { network, vpc } => format!(
-            "The last security group of the association of {vpc} with the service network {network} cannot be \
-             removed; delete the association to be rid of it."
+        Blocked::SecurityGroupsKept { network, vpc, security_groups } => format!(
+            "The association of the VPC {vpc} with the service network {network} keeps the security groups {}, since VPC \
+             Lattice takes the last one off no association. {}",
+            security_groups.iter().cloned().collect::<Vec<_>>().join(", "),
+            super::HOW_TO_BE_RID_OF_GROUPS
+        ),
+        Blocked::VpcAssociationOfOthers { network, vpc, id } => format!(
+            "This installation did not make the association {id} of the VPC {vpc} with the service network {network}; its \
+             security groups and its private DNS are its owner's to set. Delete it, and one is made as the policy says."
         ),
         Blocked::AccessLogTaken { holder, destination, arn } => format!(
             "The {holder} sends its access logs to {destination} by {arn}, which is not ours, and has one subscription of \

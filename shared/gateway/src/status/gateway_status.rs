@@ -1,5 +1,5 @@
 use super::merge::Merge;
-use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before};
+use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before, vpc_status};
 use crate::report::{Condition, GatewayReport, ListenerReport};
 use crate::{conditions, reasons};
 use serde_json::{Value, json};
@@ -89,6 +89,11 @@ fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
         );
         return Condition::no(conditions::VPC_ASSOCIATED, reasons::ASSOCIATED_ELSEWHERE, text);
     }
+    if !vpc_status::is_associated(context.outcome, &report.subject.object.name, &report.vpc)
+        && let Some(problem) = vpc_status::gateway_problem(context.outcome, report)
+    {
+        return problem;
+    }
     if context.outcome.waiting.is_some() || context.outcome.failure.is_some() {
         let text = format!("The VPC {} is not associated yet.", report.vpc);
         return Condition::no(conditions::VPC_ASSOCIATED, reasons::PENDING, text);
@@ -96,7 +101,7 @@ fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
     Condition::yes(
         conditions::VPC_ASSOCIATED,
         reasons::ASSOCIATED,
-        format!("The VPC {} is associated.", report.vpc),
+        format!("The VPC {} is associated. {}", report.vpc, report.vpc_notes).trim_end(),
     )
 }
 

@@ -5,7 +5,9 @@
 //! the order, the conditions come out the same.
 
 use super::merge::Merge;
-use super::{Context, Members, blocked, fails_in_passing, outcome_problem, programmed_before, sentences};
+use super::{
+    Context, Members, blocked, fails_in_passing, outcome_problem, programmed_before, sentences, vpc_status,
+};
 use crate::gateway::CONTROLLER;
 use crate::report::{Condition, Effect, PolicyEntry, PolicyReport};
 use crate::{api, conditions, reasons};
@@ -92,6 +94,7 @@ fn programmed(
             logs_problem(outcome, holders, destination),
             format!("The access logs of {} go to {destination}.", listed(holders)),
         ),
+        Effect::Vpc(effect) => (vpc_status::problem(outcome, effect), effect.done.clone()),
         Effect::Auth { holders } => {
             (auth_problem(outcome, holders), format!("Whom the policy lets in may call {}.", listed(holders)))
         }
@@ -105,7 +108,7 @@ fn programmed(
 
 fn effect_holders(effect: &Effect) -> &[Holder] {
     match effect {
-        Effect::Nothing(_) => &[],
+        Effect::Nothing(_) | Effect::Vpc(_) => &[],
         Effect::AccessLogs { holders, .. } | Effect::Auth { holders } => holders,
     }
 }

@@ -7,6 +7,7 @@ use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::hostname::is_wildcard;
 use crate::naming;
+use crate::policy::{VpcWish, vpc_wish};
 use crate::problem::{self, Problem, quoted};
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::route::{ParentRef, Route};
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::names::label;
 use trellis_lattice::{
-    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, Tags,
+    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, PrivateDns, Tags,
 };
 
 /// Characters of a service network's name (API model, ServiceNetworkName).
@@ -58,8 +59,12 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
 
 /// What a cluster wants of a service network.
 enum Wish {
-    /// Its VPC is to be associated, with these tags for what is made for it.
-    Associated { vpc: String, tags: Tags },
+    /// There is to be one, with these tags for what is made for the cluster.
+    Wanted {
+        tags: Tags,
+        /// What is to become of the cluster's VPC.
+        vpc: VpcWish,
+    },
     /// Nothing: it has no such Gateway, or is taken out.
     Nothing,
     /// Nobody knows.
@@ -94,6 +99,9 @@ impl Gateways<'_> {
                 Wish::Unknown
             }
             (Mode::Upsert, Wish::Nothing) => Wish::Unknown,
+            (Mode::Upsert, Wish::Wanted { tags, vpc }) => {
+                Wish::Wanted { tags, vpc: vpc.max(VpcWish::AsItIs) }
+            }
             (Mode::Upsert | Mode::Sync, wish) => wish,
         }
     }
@@ -109,6 +117,7 @@ impl Gateways<'_> {
     ) -> Wish {
         // Asked for together with the Gateways, which saves a round.
         let _ = view.list(cluster, Kind::GatewayClass, None);
+        let _ = view.list(cluster, Kind::VpcAssociationPolicy, None);
         let gateways = match view.list_named(cluster, Kind::Gateway, self.name) {
             Ok(gateways) => gateways,
             Err(why) => {
@@ -128,10 +137,23 @@ impl Gateways<'_> {
                     let report = report(view, cluster, object, self.name, settings, &mut self.unknown);
                     let is_wanting = report.accepted.is_true() || was_programmed_by_us(object);
                     self.reports.push(Report::Gateway(report));
-                    if is_wanting && matches!(wish, Wish::Nothing) {
-                        let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
-                        let tags = naming::tags(own, &naming::user_tags(&crate::api::meta(object)).0);
-                        wish = Wish::Associated { vpc: facts.vpc.clone(), tags };
+                    if !is_wanting {
+                        continue;
+                    }
+                    let meta = crate::api::meta(object);
+                    let policies = vpc_wish(view, cluster, &meta.namespace, self.name);
+                    let of_this = policies.unwrap_or_else(|why| {
+                        self.unknown.push(why);
+                        VpcWish::AsItIs
+                    });
+                    match &mut wish {
+                        Wish::Wanted { vpc, .. } => *vpc = of_this.max(*vpc),
+                        Wish::Nothing => {
+                            let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
+                            let tags = naming::tags(own, &naming::user_tags(&meta).0);
+                            wish = Wish::Wanted { tags, vpc: of_this };
+                        }
+                        Wish::Unknown => {}
                     }
                 }
             }
@@ -146,11 +168,13 @@ impl Gateways<'_> {
     fn vpc_associations(&mut self, view: &View) -> BTreeMap<String, DesiredVpcAssociation> {
         let mut wanted: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
         for (cluster, wish) in &self.wishes {
-            let Wish::Associated { vpc, tags } = wish else { continue };
+            let Wish::Wanted { tags, vpc: VpcWish::Associated } = wish else { continue };
+            let Some(vpc) = view.snapshot.facts.get(cluster).map(|facts| &facts.vpc) else { continue };
             let association = wanted.entry(vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
                 network: self.name.to_owned(),
                 vpc: vpc.clone(),
                 security_groups: BTreeSet::new(),
+                private_dns: PrivateDns::default(),
                 tags: tags.clone(),
             });
             association.tags.insert(naming::wanted_by(cluster), cluster.to_string());
@@ -160,13 +184,14 @@ impl Gateways<'_> {
             let mut given_up = vec![];
             for (mark, cluster) in naming::wanting(&held.tags) {
                 match self.wishes.get(&cluster) {
-                    Some(Wish::Associated { .. }) => {}
-                    Some(Wish::Nothing) => given_up.push(mark),
-                    Some(Wish::Unknown) | None => {
+                    Some(Wish::Wanted { vpc: VpcWish::Associated, .. }) => {}
+                    Some(Wish::Nothing | Wish::Wanted { vpc: VpcWish::Apart, .. }) => given_up.push(mark),
+                    Some(Wish::Unknown | Wish::Wanted { vpc: VpcWish::AsItIs, .. }) | None => {
                         let as_it_is = || DesiredVpcAssociation {
                             network: held.network.clone(),
                             vpc: held.vpc.clone(),
                             security_groups: held.security_groups.clone(),
+                            private_dns: PrivateDns::default(),
                             tags: held.tags.clone(),
                         };
                         let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
@@ -194,7 +219,7 @@ impl Gateways<'_> {
         associations: &BTreeMap<String, DesiredVpcAssociation>,
     ) -> Option<DesiredNetwork> {
         let wanted = self.wishes.values().find_map(|wish| match wish {
-            Wish::Associated { tags, .. } => Some(tags.clone()),
+            Wish::Wanted { tags, .. } => Some(tags.clone()),
             Wish::Nothing | Wish::Unknown => None,
         });
         let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
@@ -231,7 +256,16 @@ fn report(
         Ok(judged) => judged,
         Err(problem) => {
             let accepted = Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string());
-            return GatewayReport { subject, accepted, listeners: vec![], vpc, addresses: vec![] };
+            let (listeners, addresses, vpc_notes) = (vec![], vec![], String::new());
+            return GatewayReport {
+                subject,
+                accepted,
+                listeners,
+                vpc,
+                addresses,
+                vpc_problem: None,
+                vpc_notes,
+            };
         }
     };
     let told = || {
@@ -257,7 +291,15 @@ fn report(
             conflicted: listener.conflicted.clone(),
         })
         .collect();
-    GatewayReport { subject, accepted, listeners, vpc, addresses }
+    GatewayReport {
+        subject,
+        accepted,
+        listeners,
+        vpc,
+        addresses,
+        vpc_problem: None,
+        vpc_notes: String::new(),
+    }
 }
 
 /// Why the Gateway's name cannot be a service network's.

@@ -13,8 +13,8 @@ use trellis_gateway::{
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, ActualService, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode,
-    Outcome, Ownership, RefusedAccessLog, RefusedTarget, ServiceOutcome, Status, Tags, plan, settle,
-    simulate,
+    Outcome, Ownership, RefusedAccessLog, RefusedTarget, RefusedVpcAssociation, ServiceOutcome, Status, Tags,
+    VpcAssociationOutcome, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -108,6 +108,7 @@ pub(crate) struct Apply {
     pub(crate) blocked: Vec<Blocked>,
     pub(crate) refused: Vec<RefusedTarget>,
     pub(crate) refused_logs: Vec<RefusedAccessLog>,
+    pub(crate) refused_vpcs: Vec<RefusedVpcAssociation>,
 }
 
 impl Case {
@@ -181,7 +182,8 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
             translate(unit, &everything, &actual, &settings),
             "{unit}: full lists change the result"
         );
-        let outcome = applied(&case.apply, &translation);
+        let mut outcome = applied(&case.apply, &translation);
+        outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
         let patches = statuses(&snapshot, &translation, &outcome, NOW);
         if matches!(unit, UnitKey::Gateway { .. }) {
             for read in wants_dependents(unit, &snapshot) {
@@ -276,6 +278,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         failure: apply.failure.clone(),
         refused: apply.refused.clone(),
         refused_logs: apply.refused_logs.clone(),
+        refused_vpcs: apply.refused_vpcs.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };
@@ -296,6 +299,26 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         outcome.target_groups.insert(group.name.clone(), arn("targetgroup", "tg", &group.name));
     }
     outcome
+}
+
+/// The associations of VPCs after the plan; a new one that AWS refuses is none.
+fn associated(
+    apply: &Apply,
+    translation: &Translation,
+    actual: &Actual,
+    limits: &Limits,
+) -> BTreeSet<VpcAssociationOutcome> {
+    let then = match &translation.desired {
+        Some(desired) if !apply.nothing => {
+            simulate(actual, &plan(desired, &beside(desired, actual.clone()), limits))
+        }
+        _ => actual.clone(),
+    };
+    let is_new = |vpc: &str| !actual.vpc_associations.iter().any(|one| one.vpc == vpc);
+    let is_refused = |vpc: &str| is_new(vpc) && apply.refused_vpcs.iter().any(|one| one.vpc == vpc);
+    let lasting = then.vpc_associations.iter().filter(|one| one.status != Status::DeleteInProgress);
+    let there = lasting.filter(|one| !is_refused(&one.vpc));
+    there.map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() }).collect()
 }
 
 /// The plan from nothing but the networks, one step a line.

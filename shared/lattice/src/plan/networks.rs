@@ -30,7 +30,7 @@ pub(super) fn associate(draft: &mut Draft) {
             None if !is_secured(draft, &Holder::Network(wanted.network.clone())) => {}
             None if network_usable(draft, &wanted.network) => create_association(draft, &wanted),
             None => {}
-            Some(held) if held.network == wanted.network => update_security_groups(draft, &held, &wanted),
+            Some(held) if held.network == wanted.network => update_settings(draft, &held, &wanted),
             Some(held) if gives_way(&held) => {}
             Some(held) => {
                 let (vpc, network) = (held.vpc, held.network);
@@ -62,7 +62,7 @@ pub(super) fn associate_again(draft: &mut Draft) {
     }
 }
 
-/// Waits for what is wanted, and sets the security groups that could not be set while a change was under way.
+/// Waits for what is wanted, and sets what could not be set while a change was under way.
 pub(super) fn await_associations(draft: &mut Draft) {
     for wanted in draft.desired.vpc_associations.clone() {
         let Some(held) = held(&draft.model, &wanted).filter(|a| a.network == wanted.network) else {
@@ -74,7 +74,7 @@ pub(super) fn await_associations(draft: &mut Draft) {
             draft.push(AwaitVpcAssociation { network: network.clone(), vpc: vpc.clone() });
             let held = ActualVpcAssociation { status: Status::Active, ..held };
             let steps = draft.steps.len();
-            update_security_groups(draft, &held, &wanted);
+            update_settings(draft, &held, &wanted);
             if draft.steps.len() > steps {
                 draft.push(AwaitVpcAssociation { network, vpc });
             }
@@ -151,23 +151,35 @@ pub(super) fn is_wanted(draft: &Draft, association: &ActualVpcAssociation) -> bo
 
 fn create_association(draft: &mut Draft, wanted: &DesiredVpcAssociation) {
     let tags = draft.tags(&wanted.tags);
-    let DesiredVpcAssociation { network, vpc, security_groups, .. } = wanted.clone();
-    draft.push(CreateVpcAssociation { network, vpc, security_groups, tags });
+    let DesiredVpcAssociation { network, vpc, security_groups, private_dns, .. } = wanted.clone();
+    draft.push(CreateVpcAssociation { network, vpc, security_groups, private_dns, tags });
 }
 
-/// Brings security groups in line where the API allows it: not while another change is under way (conflict), and never
-/// to none.
-fn update_security_groups(draft: &mut Draft, held: &ActualVpcAssociation, wanted: &DesiredVpcAssociation) {
-    let changeable = is_ours(held) && !is_broken(held.status) && held.status != Status::DeleteInProgress;
-    if !changeable || held.security_groups == wanted.security_groups {
+/// Brings security groups and private DNS in line where the API allows it: not while another change is under way (conflict),
+/// never to no group, and never of an association that somebody else made.
+fn update_settings(draft: &mut Draft, held: &ActualVpcAssociation, wanted: &DesiredVpcAssociation) {
+    let (id, network, vpc) = (held.id.clone(), held.network.clone(), held.vpc.clone());
+    if !is_ours(held) {
+        if wanted.has_settings() {
+            draft.block(Blocked::VpcAssociationOfOthers { network, vpc, id });
+        }
         return;
     }
-    let (id, network, vpc) = (held.id.clone(), held.network.clone(), held.vpc.clone());
-    if wanted.security_groups.is_empty() {
-        draft.block(Blocked::SecurityGroupsKept { network, vpc });
-    } else if !in_progress(held.status) {
-        let security_groups = wanted.security_groups.clone();
-        draft.push(UpdateVpcAssociation { id, vpc, security_groups });
+    if is_broken(held.status) || held.status == Status::DeleteInProgress {
+        return;
+    }
+    if wanted.security_groups.is_empty() && !held.security_groups.is_empty() {
+        let security_groups = held.security_groups.clone();
+        let (network, vpc) = (network.clone(), vpc.clone());
+        draft.block(Blocked::SecurityGroupsKept { network, vpc, security_groups });
+    }
+    let differ = held.security_groups != wanted.security_groups;
+    let groups = Some(&wanted.security_groups).filter(|_| differ).cloned().unwrap_or_default();
+    let is_met = wanted.private_dns.is_met_by(&held.private_dns);
+    let private_dns = Some(&wanted.private_dns).filter(|_| !is_met).cloned().unwrap_or_default();
+    let is_due = !groups.is_empty() || !private_dns.is_unnamed();
+    if is_due && !in_progress(held.status) {
+        draft.push(UpdateVpcAssociation { id, network, vpc, security_groups: groups, private_dns });
     }
 }
 

@@ -52,7 +52,7 @@ pub use target_group::{
 };
 pub use vpc_association::{
     ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,
-    DeleteVpcAssociation, DesiredVpcAssociation, UpdateVpcAssociation,
+    DeleteVpcAssociation, DesiredVpcAssociation, DnsPreference, PrivateDns, UpdateVpcAssociation,
 };
 
 use crate::{Ownership, Tags};

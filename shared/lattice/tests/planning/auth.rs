@@ -9,7 +9,8 @@ use proptest::sample::select;
 use std::collections::BTreeSet;
 use trellis_lattice::{
     Actual, ActualAuth, Blocked, CreateAssociation, CreateVpcAssociation, Desired, DesiredAuth, Holder,
-    Limits, Ownership, Plan, PutAuthPolicy, SetAuthType, Step, TAG_AUTH, ViolationKind, check, policy_mark,
+    Limits, Ownership, Plan, PrivateDns, PutAuthPolicy, SetAuthType, Step, TAG_AUTH, ViolationKind, check,
+    policy_mark,
 };
 
 const ONE: &str = r#"{"Statement":[1]}"#;
@@ -195,7 +196,13 @@ fn the_checker_lets_nobody_reach_what_lacks_its_policy() {
     let wanted = Desired { auth: auth(&network(), Some(ONE)), ..gateway(&["vpc-1"]) };
     let bare_network = made(&gateway(&[]));
     let (network, vpc) = ("net".into(), "vpc-1".into());
-    let associate = CreateVpcAssociation { network, vpc, security_groups: [].into(), tags: owner().tags() };
+    let associate = CreateVpcAssociation {
+        network,
+        vpc,
+        security_groups: [].into(),
+        private_dns: PrivateDns::default(),
+        tags: owner().tags(),
+    };
     assert!(unsecured(violation(&wanted, &bare_network, associate)));
 }
 

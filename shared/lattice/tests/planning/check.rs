@@ -9,7 +9,7 @@ use trellis_lattice::{
     Action, Actual, AwaitDrained, AwaitPropagation, AwaitService, CreateAssociation, CreateListener,
     CreateNetwork, CreateRule, CreateService, CreateTargetGroup, CreateVpcAssociation, DeleteAssociation,
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
-    DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan,
+    DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan, PrivateDns,
     RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, UpdateCertificate,
     UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
@@ -316,8 +316,10 @@ fn nothing_is_changed_or_deleted_while_it_is_being_made() {
     let groups = ["sg-1".to_owned()].into();
     let step = Step::UpdateVpcAssociation(UpdateVpcAssociation {
         id: "snva-net".into(),
+        network: "net".into(),
         vpc: "vpc-1".into(),
         security_groups: groups,
+        private_dns: PrivateDns::default(),
     });
     refused(&gateway(&["vpc-1"]), &actual, step, "changed while UpdateInProgress");
 }
@@ -330,6 +332,7 @@ fn nothing_is_associated_with_a_network_that_is_not_allowed() {
         network: "net".into(),
         vpc: "vpc-1".into(),
         security_groups: [].into(),
+        private_dns: PrivateDns::default(),
         tags: owner().tags(),
     });
     refused(&gateway(&["vpc-1"]), &actual, vpc, "service network net may not be used");
@@ -351,8 +354,10 @@ fn security_groups_are_never_set_to_none() {
     let id = actual.vpc_associations[0].id.clone();
     let step = Step::UpdateVpcAssociation(UpdateVpcAssociation {
         id,
+        network: "net".into(),
         vpc: "vpc-1".into(),
         security_groups: [].into(),
+        private_dns: PrivateDns::default(),
     });
     refused(&gateway(&["vpc-1"]), &actual, step, "last security group");
 }
@@ -377,6 +382,7 @@ fn names_must_be_known_when_they_are_used() {
         network: "net".into(),
         vpc: "vpc-1".into(),
         security_groups: [].into(),
+        private_dns: PrivateDns::default(),
         tags: owner().tags(),
     });
     refused(&gateway(&["vpc-1"]), &Actual::default(), vpc, "service network net is not there");

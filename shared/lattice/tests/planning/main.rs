@@ -12,4 +12,5 @@ mod rules;
 mod services;
 mod support;
 mod target_groups;
+mod vpc_settings;
 mod worlds;

@@ -261,7 +261,8 @@ fn essence(desired: &Desired, actual: &Actual) -> Vec<String> {
     let logs = actual.access_logs.iter();
     lines.extend(logs.map(|l| format!("{} {}", l.holder, l.destination)));
     let vpcs = actual.vpc_associations.iter();
-    lines.extend(vpcs.map(|a| format!("{} {} {:?}", a.network, a.vpc, a.security_groups)));
+    lines
+        .extend(vpcs.map(|a| format!("{} {} {:?} {:?}", a.network, a.vpc, a.security_groups, a.private_dns)));
     lines.extend(actual.networks.iter().map(|n| n.name.clone()));
     lines.sort();
     lines

@@ -5,8 +5,8 @@ use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork, DesiredRule,
     DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, IpFamily, Limits,
-    ListenerProtocol, Owner, Ownership, PathMatch, Plan, ProtocolVersion, RuleMatch, Status, Tags, Target,
-    TargetGroupConfig, TargetProtocol, WeightedTargetGroup, check, plan, settle, simulate,
+    ListenerProtocol, Owner, Ownership, PathMatch, Plan, PrivateDns, ProtocolVersion, RuleMatch, Status,
+    Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, check, plan, settle, simulate,
 };
 
 pub(crate) const VPC: &str = "vpc-1";
@@ -98,6 +98,7 @@ pub(crate) fn gateway(vpcs: &[&str]) -> Desired {
         network: "net".into(),
         vpc: (*vpc).into(),
         security_groups: BTreeSet::new(),
+        private_dns: PrivateDns::default(),
         tags: Tags::new(),
     };
     Desired {
@@ -126,6 +127,7 @@ pub(crate) fn vpc_association(network: &str, status: Status, ownership: Ownershi
         vpc: VPC.into(),
         status,
         security_groups: BTreeSet::new(),
+        private_dns: PrivateDns::default(),
         ownership,
         tags: Tags::new(),
     }

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
-    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, Limits,
-    ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, Tags, TargetGroupConfig,
-    TargetHealth, WeightedTargetGroup,
+    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, DnsPreference, Grace,
+    HealthCheck, Limits, ListenerProtocol, Mode, Ownership, PrivateDns, Status, TAG_IDLE_TIMEOUT,
+    TAG_UNWANTED, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
 };
 
 pub(crate) const NETWORKS: [&str; 2] = ["net-1", "net-2"];
@@ -166,10 +166,20 @@ fn desired_groups() -> impl Strategy<Value = Vec<DesiredTargetGroup>> {
     })
 }
 
+fn private_dns() -> impl Strategy<Value = PrivateDns> {
+    let preference =
+        select(vec![None, Some(DnsPreference::AllDomains), Some(DnsPreference::SpecifiedDomainsOnly)]);
+    (select(vec![None, Some(true), Some(false)]), preference).prop_map(|(enabled, preference)| {
+        let domains = preference.filter(|one| one.specifies()).map(|_| "example.com".to_owned());
+        PrivateDns { enabled, preference, domains: domains.into_iter().collect() }
+    })
+}
+
 fn wishes() -> impl Strategy<Value = Desired> {
     let network = proptest::option::of(select(NETWORKS.to_vec()));
     let security_groups = btree_set("sg-[12]", 0..2);
-    let vpcs = vec((select(NETWORKS.to_vec()), select(VPCS.to_vec()), security_groups), 0..3);
+    let settings = (security_groups, private_dns());
+    let vpcs = vec((select(NETWORKS.to_vec()), select(VPCS.to_vec()), settings), 0..3);
     let route = prop_oneof![
         1 => Just((vec![], vec![])),
         6 => (vec(desired_service(), 0..3), desired_groups()),
@@ -186,10 +196,11 @@ fn wishes() -> impl Strategy<Value = Desired> {
             network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
             vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
                 .into_iter()
-                .map(|(network, vpc, security_groups)| DesiredVpcAssociation {
+                .map(|(network, vpc, (security_groups, private_dns))| DesiredVpcAssociation {
                     network: network.into(),
                     vpc: vpc.into(),
                     security_groups,
+                    private_dns,
                     tags: Tags::new(),
                 })
                 .collect(),
@@ -249,15 +260,16 @@ fn actual_network() -> impl Strategy<Value = ActualNetwork> {
 }
 
 fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
-    let security_groups = btree_set("sg-[12]", 0..2);
-    (select(NETWORKS.to_vec()), select(VPCS.to_vec()), statuses(), security_groups, ownerships()).prop_map(
-        |(network, vpc, status, security_groups, ownership)| ActualVpcAssociation {
+    let settings = (btree_set("sg-[12]", 0..2), private_dns());
+    (select(NETWORKS.to_vec()), select(VPCS.to_vec()), statuses(), settings, ownerships()).prop_map(
+        |(network, vpc, status, (security_groups, private_dns), ownership)| ActualVpcAssociation {
             id: format!("snva-0-{network}-{vpc}"),
             arn: format!("arn:snva-0-{network}-{vpc}"),
             network: network.into(),
             vpc: vpc.into(),
             status,
             security_groups,
+            private_dns,
             ownership,
             tags: Tags::new(),
         },

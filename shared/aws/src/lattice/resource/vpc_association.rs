@@ -1,18 +1,19 @@
 //! The association of a VPC with a service network.
 
-use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{ASSOCIATION, Reading, Seen, VPC_GONE, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
+use crate::{AwsError, ErrorClass};
 use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use trellis_lattice::{
     ActualNetwork, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,
-    DeleteVpcAssociation, Desired, Ownership, Status, Tags, UpdateVpcAssociation,
+    DeleteVpcAssociation, Desired, DnsPreference, Ownership, PrivateDns, RefusedVpcAssociation, Status,
+    TAG_VPC_POLICY, Tags, UpdateVpcAssociation,
 };
 
 const GET: &str = "GetServiceNetworkVpcAssociation";
@@ -70,6 +71,7 @@ impl LatticeClient {
                 vpc: summary.vpc_id?,
                 status: seen_status(summary.status.as_ref()),
                 security_groups: BTreeSet::new(),
+                private_dns: PrivateDns::default(),
                 ownership: Ownership::Unread,
                 tags: Tags::new(),
             })
@@ -77,15 +79,12 @@ impl LatticeClient {
         Ok(read.collect())
     }
 
-    /// Reads whose an association is and its security groups, if anything may have to be done with it. None if it has
-    /// gone meanwhile.
+    /// Reads whose an association is and its settings, if anything may have to be done with it. None if it has gone
+    /// meanwhile.
     ///
-    /// | association | tags | security groups |
+    /// | association | tags | security groups, private DNS |
     /// |---|---|---|
-    /// | wanted, active or being made, no security groups wanted | – | – |
-    /// | wanted with security groups | read | read if ours |
-    /// | wanted and failed or going | read | – |
-    /// | of the unit's network and not wanted | read | – |
+    /// | of the unit's network | read | read if ours, and it or the wish for it bears [`TAG_VPC_POLICY`] or settings are wanted |
     /// | of a wanted VPC with another network | – | – |
     async fn own_vpc_association(
         &self,
@@ -103,11 +102,15 @@ impl LatticeClient {
             return Ok(None);
         };
         (association.ownership, association.tags) = (ownership, tags);
-        if association.ownership == Ownership::Ours && wanted.is_some_and(|w| !w.security_groups.is_empty()) {
+        let is_spoken_of = |tags: &Tags| tags.contains_key(TAG_VPC_POLICY);
+        let matters = is_spoken_of(&association.tags)
+            || wanted.is_some_and(|wanted| is_spoken_of(&wanted.tags) || wanted.has_settings());
+        if association.ownership == Ownership::Ours && matters {
             let get = self.api().get_service_network_vpc_association();
             let request = get.service_network_vpc_association_identifier(&association.id).send();
             let Some(details) = found(self.read(GET, request).await)? else { return Ok(None) };
             association.security_groups = details.security_group_ids.into_iter().flatten().collect();
+            association.private_dns = private_dns_of(details.private_dns_enabled, details.dns_options);
         }
         Ok(Some(association))
     }
@@ -129,21 +132,87 @@ fn security_group_ids(groups: &BTreeSet<String>) -> Option<Vec<String>> {
     Some(groups.iter().cloned().collect()).filter(|groups: &Vec<String>| !groups.is_empty())
 }
 
+fn private_dns_of(enabled: Option<bool>, options: Option<sdk::DnsOptions>) -> PrivateDns {
+    let (preference, domains) = options
+        .map(|options| (options.private_dns_preference, options.private_dns_specified_domains))
+        .unwrap_or_default();
+    PrivateDns {
+        enabled,
+        preference: preference.and_then(|preference| DnsPreference::parse(preference.as_str())),
+        domains: domains.into_iter().flatten().collect(),
+    }
+}
+
+/// Absent where nothing is named.
+fn dns_options(private_dns: &PrivateDns) -> Option<sdk::DnsOptions> {
+    let preference = sdk::PrivateDnsPreference::from(private_dns.preference?.as_str());
+    let domains =
+        Some(private_dns.domains.iter().cloned().collect()).filter(|all: &Vec<String>| !all.is_empty());
+    let options = sdk::DnsOptions::builder().private_dns_preference(preference);
+    Some(options.set_private_dns_specified_domains(domains).build())
+}
+
+/// What a plan's step wants of an association.
+struct Asked<'a> {
+    network: &'a str,
+    vpc: &'a str,
+    security_groups: &'a BTreeSet<String>,
+    private_dns: &'a PrivateDns,
+}
+
+/// A security group that is missing or of another VPC, or private DNS that cannot be had, is a policy's matter, and no
+/// reason to leave a Gateway undone: it is told, and everything else goes on. Without either the call is the Gateway's.
+fn unless_refused<T>(
+    names: &Names,
+    asked: &Asked,
+    written: Result<T, AwsError>,
+) -> Result<Option<T>, AwsError> {
+    let is_policys = !asked.security_groups.is_empty() || !asked.private_dns.is_unnamed();
+    // What is missing may be the network as well, after which a new plan is made.
+    let names_a_group =
+        |error: &AwsError| asked.security_groups.iter().any(|one| error.to_string().contains(one));
+    match written {
+        Ok(written) => Ok(Some(written)),
+        Err(error)
+            if is_policys
+                && (error.class() == ErrorClass::Terminal
+                    || error.is_not_found() && names_a_group(&error)) =>
+        {
+            note_refused(names, asked, &error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn note_refused(names: &Names, asked: &Asked, error: &AwsError) {
+    names.lock().refused_vpcs.insert(RefusedVpcAssociation {
+        network: asked.network.to_owned(),
+        vpc: asked.vpc.to_owned(),
+        security_groups: asked.security_groups.clone(),
+        message: error.to_string(),
+    });
+}
+
 impl Perform for CreateVpcAssociation {
     const LANE: Lane = Lane::Vpcs;
 
     async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         const OPERATION: &str = "CreateServiceNetworkVpcAssociation";
-        let Self { network, vpc, security_groups, tags } = self;
+        let Self { network, vpc, security_groups, private_dns, tags } = self;
         let request = client
             .api()
             .create_service_network_vpc_association()
             .service_network_identifier(names.network(OPERATION, network)?.arn)
             .vpc_identifier(vpc)
             .set_security_group_ids(security_group_ids(security_groups))
+            .set_private_dns_enabled(private_dns.enabled)
+            .set_dns_options(dns_options(private_dns))
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let output = client.write(OPERATION, request).await?;
+        let written = client.write(OPERATION, request).await;
+        let asked = Asked { network, vpc, security_groups, private_dns };
+        let Some(output) = unless_refused(names, &asked, written)? else { return Ok(StepEnd::Done) };
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;
         made.active = output.status == Some(sdk::ServiceNetworkVpcAssociationStatus::Active);
         names.lock().vpc_associations.insert((network.clone(), vpc.clone()), made);
@@ -154,14 +223,18 @@ impl Perform for CreateVpcAssociation {
 impl Perform for UpdateVpcAssociation {
     const LANE: Lane = Lane::Vpcs;
 
-    async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+    async fn perform(&self, client: &LatticeClient, names: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let Self { id, network, vpc, security_groups, private_dns } = self;
         let request = client
             .api()
             .update_service_network_vpc_association()
-            .service_network_vpc_association_identifier(&self.id)
-            .set_security_group_ids(security_group_ids(&self.security_groups))
+            .service_network_vpc_association_identifier(id)
+            .set_security_group_ids(security_group_ids(security_groups))
+            .set_private_dns_enabled(private_dns.enabled)
+            .set_dns_options(dns_options(private_dns))
             .send();
-        client.write("UpdateServiceNetworkVpcAssociation", request).await?;
+        let written = client.write("UpdateServiceNetworkVpcAssociation", request).await;
+        unless_refused(names, &Asked { network, vpc, security_groups, private_dns }, written)?;
         Ok(StepEnd::Done)
     }
 }
@@ -175,8 +248,20 @@ impl Perform for AwaitVpcAssociation {
         names: &Names,
         until: Instant,
     ) -> Result<StepEnd, AwsError> {
-        let known = names.vpc_association(GET, &self.network, &self.vpc)?;
-        until_active(&ASSOCIATION, &known, until, || client.vpc_association_reading(&known.id)).await
+        let Self { network, vpc } = self;
+        if names.lock().refused_vpcs.iter().any(|one| one.network == *network && one.vpc == *vpc) {
+            return Ok(StepEnd::Done);
+        }
+        let known = names.vpc_association(GET, network, vpc)?;
+        match until_active(&ASSOCIATION, &known, until, || client.vpc_association_reading(&known.id)).await {
+            // Only a policy's settings are ever updated: the old ones hold, and the association serves.
+            Err(error) if error.class() == ErrorClass::Terminal && error.code().is_none() => {
+                let (security_groups, private_dns) = (&BTreeSet::new(), &PrivateDns::default());
+                note_refused(names, &Asked { network, vpc, security_groups, private_dns }, &error);
+                Ok(StepEnd::Done)
+            }
+            ended => ended,
+        }
     }
 }
 
