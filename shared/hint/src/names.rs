@@ -53,7 +53,8 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::ServiceImport
         | Kind::EndpointSlice
         | Kind::AccessLogPolicy
-        | Kind::IAMAuthPolicy => is_subdomain(name),
+        | Kind::IAMAuthPolicy
+        | Kind::TargetGroupPolicy => is_subdomain(name),
     }
 }
 

@@ -31,11 +31,13 @@ pub enum Kind {
     AccessLogPolicy,
     /// `application-networking.k8s.aws` IAMAuthPolicy.
     IAMAuthPolicy,
+    /// `application-networking.k8s.aws` TargetGroupPolicy.
+    TargetGroupPolicy,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -49,10 +51,11 @@ impl Kind {
         Self::Namespace,
         Self::AccessLogPolicy,
         Self::IAMAuthPolicy,
+        Self::TargetGroupPolicy,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
-    pub const POLICIES: [Self; 2] = [Self::AccessLogPolicy, Self::IAMAuthPolicy];
+    pub const POLICIES: [Self; 3] = [Self::AccessLogPolicy, Self::IAMAuthPolicy, Self::TargetGroupPolicy];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -70,6 +73,7 @@ impl Kind {
             Self::Namespace => "Namespace",
             Self::AccessLogPolicy => "AccessLogPolicy",
             Self::IAMAuthPolicy => "IAMAuthPolicy",
+            Self::TargetGroupPolicy => "TargetGroupPolicy",
         }
     }
 
@@ -87,9 +91,11 @@ impl Kind {
             | Self::GRPCRoute
             | Self::TLSRoute
             | Self::ReferenceGrant => "gateway.networking.k8s.io",
-            Self::ServiceExport | Self::ServiceImport | Self::AccessLogPolicy | Self::IAMAuthPolicy => {
-                "application-networking.k8s.aws"
-            }
+            Self::ServiceExport
+            | Self::ServiceImport
+            | Self::AccessLogPolicy
+            | Self::IAMAuthPolicy
+            | Self::TargetGroupPolicy => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace => "",
         }

@@ -13,9 +13,11 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::ReferenceGrant => &["v1", "v1beta1"],
         Kind::TLSRoute => &["v1", "v1alpha3", "v1alpha2"],
-        Kind::ServiceExport | Kind::ServiceImport | Kind::AccessLogPolicy | Kind::IAMAuthPolicy => {
-            &["v1alpha1"]
-        }
+        Kind::ServiceExport
+        | Kind::ServiceImport
+        | Kind::AccessLogPolicy
+        | Kind::IAMAuthPolicy
+        | Kind::TargetGroupPolicy => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -42,6 +44,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::Namespace => "namespaces",
         Kind::AccessLogPolicy => "accesslogpolicies",
         Kind::IAMAuthPolicy => "iamauthpolicies",
+        Kind::TargetGroupPolicy => "targetgrouppolicies",
     }
 }
 

@@ -28,6 +28,9 @@ pub const TAG_ACCESS_LOGS: &str = "trellis:access-logs";
 /// The tag of a service or a service network for which an auth policy was once written: the marks of what was written last
 /// (`policy_mark`), so that a policy of a person is told from ours.
 pub const TAG_AUTH: &str = "trellis:auth-policy";
+/// The TargetGroupPolicy, `<namespace>/<name>`, that a target group is made as it asks for; empty where one did before. What
+/// becomes of the group when the policy cannot be had is told by it.
+pub const TAG_POLICY: &str = "trellis:target-group-policy";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

@@ -40,7 +40,7 @@ impl Candidate<'_> {
     pub(super) fn report(&self, accepted: Condition, effect: Option<crate::report::Effect>) -> Report {
         let entry = PolicyEntry { target: self.target.clone(), accepted, effect };
         let subject = subject(&self.cluster, self.kind, self.object);
-        Report::Policy(PolicyReport { subject, entries: vec![entry] })
+        Report::Policy(PolicyReport { subject, entries: vec![entry], routes: None })
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn of_gateways_named<'a>(
     OfGateways { candidates: sorted(all), unknown }
 }
 
-fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {
+pub(super) fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {
     let mut all: Vec<Candidate> = candidates.into_iter().collect();
     all.sort_by(|a, b| a.seniority().cmp(&b.seniority()));
     all
@@ -157,7 +157,7 @@ pub(super) fn naming(policy: &Value, namespace: &str, kind: Kind, name: &str) ->
     policy_targets(policy).into_iter().find(fits)
 }
 
-fn missing(kind: Kind, namespace: &str, name: &str) -> Condition {
+pub(super) fn missing(kind: Kind, namespace: &str, name: &str) -> Condition {
     not_found(&format!("{kind} target \"{namespace}/{name}\" could not be found"))
 }
 
