@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stack.objects import conditions
+from stack.objects import conditions, dns_name
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
 
@@ -106,3 +110,82 @@ def test_an_auth_policy_whose_route_is_gone_says_so_and_can_be_deleted(world: Wo
     wait_for("TargetNotFound", lambda: accepted(world, "iamauthpolicies", "callers"), within=PROGRAMMED_SECONDS,
              until=lambda reason: reason == "TargetNotFound")
     world.kubectl("delete", "iamauthpolicy", "callers", GONE)
+
+
+#: Longer than the data plane takes here to follow the API, shorter than Trellis waits for it.
+PROPAGATION = "3s"
+#: Every second, by HTTP/2 over TLS on one connection.
+REQUESTS = 100
+HTTPS_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: my-hotel}
+spec:
+  gatewayClassName: amazon-vpc-lattice
+  listeners:
+    - {name: https, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
+"""
+
+
+@contextmanager
+def no_failed_request(world: World, name: str, log: Path) -> Iterator[None]:
+    """Sends requests from the first cluster's VPC meanwhile, each of which must be answered with 200."""
+    place = f"{world.one.spec.data_plane_address}:{world.stack.emulator.data_port}"
+    command = ["curl", "--http2", "--insecure", "--silent", "--show-error", "--max-time", "10", "--rate", f"{REQUESTS}/s",
+               "--connect-to", f"::{place}", "--output", "/dev/null", "--write-out", "%{stderr}%{http_code} by HTTP/%{http_version}\\n",
+               f"https://{name}/?[1-1000000]"]
+    with log.open("w") as answers:
+        client = subprocess.Popen(command, stderr=answers)
+    try:
+        yield
+    finally:
+        client.terminate()
+        client.wait()
+    answered = log.read_text().splitlines()
+    failed = [answer for answer in answered if answer != "200 by HTTP/2"]
+    assert len(answered) > 2 * REQUESTS and not failed, f"{len(failed)} of {len(answered)} requests failed: {failed[:3]}"
+
+
+def groups(world: World) -> list[dict[str, Any]]:
+    """The target groups that were made for the route inventory, as VPC Lattice describes them."""
+    lattice = world.stack.aws("vpc-lattice")
+    state = world.stack.emulator.state()["targetGroups"]
+    unit = f"/{world.namespace}/inventory"
+    made = [item["id"] for item in state if item.get("tags", {}).get("trellis:key", "").endswith(unit)]
+    return [lattice.get_target_group(targetGroupIdentifier=one) for one in made]
+
+
+def test_a_target_group_policy_changes_check_and_protocol_without_a_failed_request(world: World, tmp_path: Path) -> None:
+    world.kubectl("apply", "-f", "-", stdin=HTTPS_GATEWAY)
+    world.programmed("gateways", "my-hotel")
+    world.roll_out("inventory-ver1")
+    world.apply("inventory-route")
+    name = dns_name(world.programmed("httproutes", "inventory"))
+    (before,) = groups(world)
+    service = {"group": "", "kind": "Service", "name": "inventory-ver1"}
+    check = {"path": "/healthz", "intervalSeconds": 5, "timeoutSeconds": 2}
+    with world.stack.delays(latency="5ms", propagation=PROPAGATION), no_failed_request(world, name, tmp_path / "answers.log"):
+        apply(world, "TargetGroupPolicy", "pods", {"targetRef": service, "healthCheck": check})
+        world.programmed("targetgrouppolicies", "pods")
+        (checked,) = groups(world)
+        assert checked["id"] == before["id"], "the health check is changed in place"
+        assert checked["config"]["healthCheck"]["path"] == "/healthz"
+        apply(world, "TargetGroupPolicy", "pods", {"targetRef": service, "healthCheck": check, "protocolVersion": "HTTP2"})
+        world.programmed("targetgrouppolicies", "pods", generation=2)
+        wait_for("the old target group to go", lambda: groups(world), within=PROGRAMMED_SECONDS, until=lambda found: len(found) == 1)
+    (after,) = groups(world)
+    assert after["id"] != before["id"] and after["config"]["protocolVersion"] == "HTTP2"
+    assert after["config"]["healthCheck"]["path"] == "/healthz"
+
+
+def test_a_target_group_policy_tells_what_becomes_of_its_service_and_can_be_deleted(world: World) -> None:
+    world.inventory()
+    service = {"group": "", "kind": "Service", "name": "nowhere"}
+    apply(world, "TargetGroupPolicy", "pods", {"targetRef": service, "protocol": "HTTP"})
+    wait_for("TargetNotFound", lambda: accepted(world, "targetgrouppolicies", "pods"), within=PROGRAMMED_SECONDS,
+             until=lambda reason: reason == "TargetNotFound")
+    apply(world, "TargetGroupPolicy", "pods", {"targetRef": {**service, "name": "inventory-ver1"}, "healthCheck": {"path": "/healthz"}})
+    world.programmed("targetgrouppolicies", "pods", generation=2)
+    world.kubectl("delete", "targetgrouppolicy", "pods", GONE)
+    wait_for("the default check", lambda: [one["config"]["healthCheck"]["path"] for one in groups(world)], within=PROGRAMMED_SECONDS,
+             until=lambda paths: paths == ["/"])

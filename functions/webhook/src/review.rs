@@ -18,7 +18,7 @@
 //! that removes the last finalizer of a terminating object is its end and has no DELETE review: it counts as one.
 //!
 //! A change of a Service or its endpoints is told to those who refer to it, as far as [`Interest`] knows them, and else to
-//! the unit that searches for them.
+//! the unit that searches for them. That unit is always told of a change of a Service's policy, whose status it writes.
 
 use crate::interest::{Interest, Referrers, ServiceName};
 use crate::queue::Entry;
@@ -234,7 +234,11 @@ impl Review {
     pub fn decide(&self, interest: &Interest, now: Instant) -> Decision {
         let mut seen = BTreeSet::new();
         let mut hints = Vec::new();
-        let units = self.units.iter().flat_map(|unit| told_units(unit, interest, now));
+        let is_policy = self.told.object.kind.is_policy();
+        let units = self.units.iter().flat_map(|unit| match is_policy {
+            true => vec![unit.clone()],
+            false => told_units(unit, interest, now),
+        });
         for unit in units.filter(|unit| seen.insert(unit.clone())) {
             hints.push(self.told.hint(unit));
         }
@@ -244,7 +248,7 @@ impl Review {
 
     /// The Services that the change is of, itself or its endpoints.
     pub fn services(&self) -> impl Iterator<Item = ServiceName> {
-        self.units.iter().filter_map(service_of)
+        self.units.iter().filter(|_| !self.told.object.kind.is_policy()).filter_map(service_of)
     }
 }
 

@@ -284,6 +284,23 @@ fn while_the_referrers_are_not_known_a_search_for_them_is_hinted() {
     assert_eq!(units, ["dependents/123456789012/us-west-2/Service/one/ns/n"]);
 }
 
+/// That unit writes the policy's status and tells the Service's routes.
+#[test]
+fn the_policy_of_a_service_is_told_to_the_services_own_unit_whoever_refers_to_it() {
+    let policy = request("application-networking.k8s.aws", "TargetGroupPolicy", "UPDATE", |request| {
+        for member in ["object", "oldObject"] {
+            request[member]["spec"] = json!({"targetRef": {"group": "", "kind": "Service", "name": "named"}});
+        }
+        request["object"]["spec"]["protocol"] = json!("HTTPS");
+    });
+    assert_eq!(
+        hinted(&policy),
+        unit(Operation::Update, "dependents/123456789012/us-west-2/Service/one/ns/named", 2)
+    );
+    let review = read(&policy, &cluster()).unwrap();
+    assert_eq!(review.services().count(), 0, "no Service has changed");
+}
+
 #[test]
 fn a_hint_tells_the_version_before_and_the_request_that_it_comes_from() {
     let told = |request: &Value| match decided(request) {

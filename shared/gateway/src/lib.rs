@@ -308,7 +308,8 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
             policy::of_route(view, &id, units::route_unit::translate(view, &id, settings))
         }
         UnitKey::Export { cluster, namespace, name } => {
-            units::export_unit::translate(view, cluster, namespace, name, settings)
+            let own = units::export_unit::translate(view, cluster, namespace, name, settings);
+            policy::of_export(view, cluster, (namespace, name), own)
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })

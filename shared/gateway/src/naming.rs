@@ -9,7 +9,7 @@ use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-    TAG_PREFIX, TAG_WANTED_BY, Tags,
+    TAG_POLICY, TAG_PREFIX, TAG_WANTED_BY, Tags,
 };
 
 /// Characters of a service's name (API model, ServiceName).
@@ -29,7 +29,7 @@ const MARK_HASH_CHARS: usize = 12;
 /// Tags that one resource bears (User Guide, tagging), our own among them.
 const TAGS_MAX: usize = 50;
 /// Tags of our own that one resource bears at most, with room for more: a user's tags are the same on all of them.
-const OWN_TAGS_MAX: usize = 15;
+const OWN_TAGS_MAX: usize = 16;
 /// The annotation that asks for tags, without the common prefix.
 const TAGS_ANNOTATION: &str = "tags";
 /// Characters of a tag's key and value (API model, TagKey and TagValue).
@@ -197,6 +197,14 @@ pub(crate) fn tag_key(name: &str) -> String {
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.
 pub(crate) fn tag(name: &str, value: &str) -> (String, String) {
     (tag_key(name), value.chars().take(TAG_VALUE_CHARS).collect())
+}
+
+/// The tag of a target group with the TargetGroupPolicy that it is made as asked for by. One that it bore before has no
+/// value: a tag once set is not taken away.
+pub(crate) fn policy_tag(actual: &Actual, group: &str, pool: &Pool) -> Option<(String, String)> {
+    let held = || actual.target_groups.iter().find(|held| held.name == group)?.tags.get(TAG_POLICY);
+    let value = pool.policy.clone().or_else(|| held().map(|_| String::new()))?;
+    Some((TAG_POLICY.to_owned(), value.chars().take(TAG_VALUE_CHARS).collect()))
 }
 
 /// The value of the ProtocolVersion tag; empty for TCP.

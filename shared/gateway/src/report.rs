@@ -236,8 +236,11 @@ pub struct ImportReport {
 pub struct PolicyReport {
     /// The policy.
     pub subject: Subject,
-    /// One for each of the targets.
+    /// One for each of the targets, and for the route that follows a Service's policy.
     pub entries: Vec<PolicyEntry>,
+    /// Of the routes that the policy's status has entries of, those that may follow it still; none: all of them.
+    #[serde(skip)]
+    pub routes: Option<BTreeSet<PolicyTarget>>,
 }
 
 /// A report on a policy's relation to one target.
@@ -268,6 +271,18 @@ pub enum Effect {
         /// The ARN.
         destination: String,
     },
+    /// Target groups are made and checked as it says.
+    #[serde(rename_all = "camelCase")]
+    TargetGroups {
+        /// Their names; empty for an export without target groups of its own.
+        target_groups: Vec<String>,
+        /// What of the policy they cannot have.
+        unheeded: Vec<String>,
+        /// What of the policy does not count for them.
+        moot: Vec<String>,
+    },
+    /// Target groups of routes, each of which has an entry of its own.
+    Followed,
     /// Only some may call.
     Auth {
         /// Whom.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use support::case::{Case, outcome_of, scoped};
 use support::world::World;
 use trellis_gateway::{Read, references};
-use trellis_hint::Kind;
+use trellis_hint::{Kind, policy_targets};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -70,7 +70,8 @@ fn no_golden_file_is_without_its_case_and_no_base_is_unused() {
     assert_eq!(names(&folder().join("base"), ".yaml"), used, "bases that no case uses");
 }
 
-/// The webhook forwards changes of referents only: what a route is translated from must be among them.
+/// The webhook forwards changes of referents only: what a route is translated from must be among them. Whether a
+/// policy's Service is there matters to the policy's status alone.
 #[test]
 fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_there() {
     let mut looked_at = 0;
@@ -86,7 +87,11 @@ fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_the
                 let objects = world.objects.get(cluster).into_iter().flatten();
                 let of_kind =
                     objects.filter_map(|object| Some((Kind::parse(object.get("kind")?.as_str()?)?, object)));
-                let mut named = of_kind.flat_map(|(kind, object)| references(cluster, kind, object).services);
+                let mut named = of_kind.flat_map(|(kind, object)| {
+                    let of_policy = policy_targets(object).into_iter().filter(move |_| kind.is_policy());
+                    let of_policy = of_policy.map(|target| (namespace.clone(), target.name));
+                    references(cluster, kind, object).services.into_iter().chain(of_policy)
+                });
                 let wanted = (namespace.clone(), service.clone());
                 assert!(named.any(|one| one == wanted), "{name}: {read:?}");
                 looked_at += 1;

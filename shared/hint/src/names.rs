@@ -54,6 +54,7 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::EndpointSlice
         | Kind::AccessLogPolicy
         | Kind::IAMAuthPolicy
+        | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy => is_subdomain(name),
     }
 }

@@ -31,13 +31,15 @@ pub enum Kind {
     AccessLogPolicy,
     /// `application-networking.k8s.aws` IAMAuthPolicy.
     IAMAuthPolicy,
+    /// `application-networking.k8s.aws` TargetGroupPolicy.
+    TargetGroupPolicy,
     /// `application-networking.k8s.aws` VpcAssociationPolicy.
     VpcAssociationPolicy,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -51,11 +53,13 @@ impl Kind {
         Self::Namespace,
         Self::AccessLogPolicy,
         Self::IAMAuthPolicy,
+        Self::TargetGroupPolicy,
         Self::VpcAssociationPolicy,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
-    pub const POLICIES: [Self; 3] = [Self::AccessLogPolicy, Self::IAMAuthPolicy, Self::VpcAssociationPolicy];
+    pub const POLICIES: [Self; 4] =
+        [Self::AccessLogPolicy, Self::IAMAuthPolicy, Self::TargetGroupPolicy, Self::VpcAssociationPolicy];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -73,6 +77,7 @@ impl Kind {
             Self::Namespace => "Namespace",
             Self::AccessLogPolicy => "AccessLogPolicy",
             Self::IAMAuthPolicy => "IAMAuthPolicy",
+            Self::TargetGroupPolicy => "TargetGroupPolicy",
             Self::VpcAssociationPolicy => "VpcAssociationPolicy",
         }
     }
@@ -95,6 +100,7 @@ impl Kind {
             | Self::ServiceImport
             | Self::AccessLogPolicy
             | Self::IAMAuthPolicy
+            | Self::TargetGroupPolicy
             | Self::VpcAssociationPolicy => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Namespace => "",

@@ -60,6 +60,7 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         Kind::AccessLogPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute],
         Kind::IAMAuthPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute],
         Kind::VpcAssociationPolicy => &[Kind::Gateway],
+        Kind::TargetGroupPolicy => &[Kind::Service, Kind::ServiceExport],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -89,6 +90,7 @@ pub fn unit_of_target(
     Some(match kind {
         Kind::Gateway => UnitKey::Gateway { scope: cluster.scope, name },
         kind if kind.is_route() => UnitKey::Route { kind, cluster, namespace, name },
+        Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
         kind => UnitKey::Dependents { kind, cluster, namespace, name },
     })
 }
@@ -113,12 +115,20 @@ pub(crate) fn units_of_policy(
         name: name.clone(),
     };
     let mut units: Vec<UnitKey> = vec![];
-    for unit in found.into_iter().flatten().chain((!is_told).then_some(own)) {
+    let importers: Vec<UnitKey> = found.iter().flatten().filter_map(importers).collect();
+    for unit in found.into_iter().flatten().chain(importers).chain((!is_told).then_some(own)) {
         if !units.contains(&unit) {
             units.push(unit);
         }
     }
     units
+}
+
+/// Whoever imports what an export unit exports.
+fn importers(unit: &UnitKey) -> Option<UnitKey> {
+    let UnitKey::Export { cluster, namespace, name } = unit else { return None };
+    let (cluster, namespace, name) = (cluster.clone(), namespace.clone(), name.clone());
+    Some(UnitKey::Dependents { kind: Kind::ServiceExport, cluster, namespace, name })
 }
 
 #[cfg(test)]
@@ -128,9 +138,13 @@ mod tests {
     use serde_json::json;
 
     fn told(new: Option<&Value>, old: Option<&Value>) -> Vec<String> {
+        told_of(Kind::AccessLogPolicy, new, old)
+    }
+
+    fn told_of(kind: Kind, new: Option<&Value>, old: Option<&Value>) -> Vec<String> {
         let changed = ObjectRef {
             cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
-            kind: Kind::AccessLogPolicy,
+            kind,
             namespace: "shop".into(),
             name: "logs".into(),
             uid: String::new(),
@@ -150,6 +164,23 @@ mod tests {
         assert_eq!(told(Some(&new), Some(&old)), ["gateway/my-hotel", "route/HTTPRoute/one/shop/rates"]);
         assert_eq!(told(None, Some(&old)), ["gateway/my-hotel"]);
         assert_eq!(told(Some(&old), Some(&old)), ["gateway/my-hotel"]);
+    }
+
+    #[test]
+    fn a_target_group_policy_concerns_who_refers_to_its_service_and_who_imports_its_export() {
+        let naming = |kind: &str, group: &str| json!({"spec": {"targetRef": {"group": group, "kind": kind, "name": "a"}}});
+        let (service, export) =
+            (naming("Service", ""), naming("ServiceExport", "application-networking.k8s.aws"));
+        let told = |new, old| told_of(Kind::TargetGroupPolicy, new, old);
+        assert_eq!(told(Some(&service), None), ["dependents/Service/one/shop/a"]);
+        assert_eq!(
+            told(Some(&service), Some(&export)),
+            ["export/one/shop/a", "dependents/Service/one/shop/a", "dependents/ServiceExport/one/shop/a"]
+        );
+        assert_eq!(
+            told(Some(&naming("HTTPRoute", "gateway.networking.k8s.io")), None),
+            ["dependents/TargetGroupPolicy/one/shop/logs"]
+        );
     }
 
     #[test]

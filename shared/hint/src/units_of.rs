@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// | ServiceExport | the export, and the routes anywhere that import it |
 /// | Service, EndpointSlice | whoever refers to the Service |
 /// | GatewayClass, ReferenceGrant, ServiceImport, Namespace | whoever refers to it |
-/// | a policy | the units of its targets, before and after; itself where it names none or a wrong one |
+/// | a policy | the units of its targets, before and after, and of a ServiceExport those that import it; itself where it names none or a wrong one |
 ///
 /// `object` and `old_object` are those of the admission review; either may be absent.
 pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<&Value>) -> Vec<UnitKey> {
@@ -42,9 +42,10 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             UnitKey::Export { cluster: cluster.clone(), namespace: namespace.clone(), name: name.clone() },
             dependents(Kind::ServiceExport, name),
         ],
-        Kind::AccessLogPolicy | Kind::IAMAuthPolicy | Kind::VpcAssociationPolicy => {
-            units_of_policy(changed, object, old_object)
-        }
+        Kind::AccessLogPolicy
+        | Kind::IAMAuthPolicy
+        | Kind::TargetGroupPolicy
+        | Kind::VpcAssociationPolicy => units_of_policy(changed, object, old_object),
         Kind::EndpointSlice => slice_services(object, old_object)
             .iter()
             .map(|service| dependents(Kind::Service, service))

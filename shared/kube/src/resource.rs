@@ -17,6 +17,7 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::ServiceImport
         | Kind::AccessLogPolicy
         | Kind::IAMAuthPolicy
+        | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
@@ -44,6 +45,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::Namespace => "namespaces",
         Kind::AccessLogPolicy => "accesslogpolicies",
         Kind::IAMAuthPolicy => "iamauthpolicies",
+        Kind::TargetGroupPolicy => "targetgrouppolicies",
         Kind::VpcAssociationPolicy => "vpcassociationpolicies",
     }
 }

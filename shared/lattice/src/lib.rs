@@ -38,7 +38,8 @@ pub use outcome::{
 };
 pub use owner::{
     Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST,
-    TAG_MANAGED_BY, TAG_OWNER, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
+    TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_VPC_POLICY, TAG_WANTED_BY,
+    Tags,
 };
 pub use plan::{Plan, plan};
 pub use resource::*;

@@ -22,6 +22,10 @@ func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing
 	hotel := map[string]any{"group": gatewayGroup, "kind": "Gateway", "name": "my-hotel"}
 	groups := []any{"sg-1234567890", "sg-0987654321"}
 	domains := map[string]any{"privateDnsPreference": "SPECIFIED_DOMAINS_ONLY", "privateDnsSpecifiedDomains": []any{"db.example.com"}}
+	service := map[string]any{"group": "", "kind": "Service", "name": "my-parking-service"}
+	check := func(member string, value any) map[string]any {
+		return map[string]any{"targetRef": service, "healthCheck": map[string]any{member: value}}
+	}
 	for _, c := range []struct {
 		kind, plural string
 		spec         map[string]any
@@ -42,6 +46,27 @@ func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing
 		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"securityGroupIds": []any{"sg_1"}, "targetRef": hotel}, false},
 		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"privateDnsEnabled": "yes", "targetRef": hotel}, false},
 		{"VpcAssociationPolicy", "vpcassociationpolicies", map[string]any{"associateWithVpc": true}, false},
+		{"TargetGroupPolicy", "targetgrouppolicies", map[string]any{
+			"targetRef": service, "protocol": "HTTPS", "protocolVersion": "HTTP1",
+			"healthCheck": map[string]any{
+				"enabled": true, "intervalSeconds": int64(5), "timeoutSeconds": int64(1), "healthyThresholdCount": int64(3),
+				"unhealthyThresholdCount": int64(2), "path": "/healthcheck", "port": int64(80), "protocol": "HTTP",
+				"protocolVersion": "HTTP1", "statusMatch": "200",
+			},
+		}, true},
+		{"TargetGroupPolicy", "targetgrouppolicies", map[string]any{
+			"targetRef": map[string]any{"group": latticeGroup, "kind": "ServiceExport", "name": "inventory-ver2"}, "protocol": "TCP",
+		}, true},
+		{"TargetGroupPolicy", "targetgrouppolicies", map[string]any{"targetRefs": []any{service}, "protocolVersion": "HTTP2"}, true},
+		{"TargetGroupPolicy", "targetgrouppolicies", map[string]any{"protocol": "HTTP"}, false},
+		{"TargetGroupPolicy", "targetgrouppolicies", map[string]any{"targetRef": service, "protocol": "UDP"}, false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("intervalSeconds", int64(4)), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("timeoutSeconds", int64(121)), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("healthyThresholdCount", int64(1)), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("unhealthyThresholdCount", int64(11)), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("statusMatch", "2xx"), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("path", "healthz"), false},
+		{"TargetGroupPolicy", "targetgrouppolicies", check("path", "/healthz?deep=1"), true},
 	} {
 		policy := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": latticeGroup + "/v1alpha1", "kind": c.kind, "spec": c.spec,

@@ -62,6 +62,8 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::AccessLogPolicy, "default", "logs-b"),
         (ONE, Kind::IAMAuthPolicy, "default", "callers"),
         (ONE, Kind::VpcAssociationPolicy, "default", "entry"),
+        (ONE, Kind::TargetGroupPolicy, "default", "pods-a"),
+        (ONE, Kind::TargetGroupPolicy, "default", "pods-b"),
         (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
         (TWO, Kind::Namespace, "", "default"),
         (TWO, Kind::Gateway, "default", "my-hotel"),
@@ -70,6 +72,7 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (TWO, Kind::EndpointSlice, "default", "inventory-ver2-a"),
         (TWO, Kind::EndpointSlice, "default", "inventory-ver2-b"),
         (TWO, Kind::ServiceExport, "default", "inventory-ver2"),
+        (TWO, Kind::TargetGroupPolicy, "default", "exported"),
         // Wants the very Lattice service name of the first cluster's route.
         (TWO, Kind::HTTPRoute, "default", "inventory"),
         (THREE, Kind::GatewayClass, "", "amazon-vpc-lattice"),
@@ -129,6 +132,7 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::AccessLogPolicy => object["spec"] = access_log_policy(&key.name, variant),
         Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
         Kind::VpcAssociationPolicy => object["spec"] = vpc_policy(variant),
+        Kind::TargetGroupPolicy => object["spec"] = target_group_policy(&key.name, variant),
         Kind::GRPCRoute | Kind::TLSRoute => {}
     }
     object
@@ -153,6 +157,24 @@ fn auth_policy(name: &str, variant: u32) -> Value {
     let policy =
         if variant == 3 { "{".to_owned() } else { json!({"Statement": [name, variant]}).to_string() };
     json!({"policy": policy, "targetRef": {"group": "gateway.networking.k8s.io", "kind": kind, "name": target}})
+}
+
+fn target_group_policy(name: &str, variant: u32) -> Value {
+    let service = |name: &str| json!({"group": "", "kind": "Service", "name": name});
+    if name == "exported" {
+        let (group, kind) =
+            if variant == 2 { ("", "Service") } else { ("application-networking.k8s.aws", "ServiceExport") };
+        let target = json!({"group": group, "kind": kind, "name": "inventory-ver2"});
+        let protocol = if variant == 1 { "HTTPS" } else { "HTTP" };
+        return json!({"targetRef": target, "protocol": protocol, "healthCheck": {"path": format!("/{variant}")}});
+    }
+    let check = json!({"path": format!("/{name}/{variant}")});
+    match variant {
+        0 => json!({"targetRef": service("parking"), "healthCheck": check}),
+        1 => json!({"targetRef": service("parking"), "healthCheck": check, "protocol": "HTTPS"}),
+        2 => json!({"targetRefs": [service("parking"), service("review")], "healthCheck": check}),
+        _ => json!({"targetRef": service("parking"), "healthCheck": {"intervalSeconds": 1}}),
+    }
 }
 
 fn access_log_policy(name: &str, variant: u32) -> Value {

@@ -12,7 +12,7 @@ use trellis_gateway::{
 };
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
-    ActualVpcAssociation, Owner, Ownership, Status, TAG_SOURCE, TAG_WANTED_BY, TargetHealth,
+    ActualVpcAssociation, Owner, Ownership, Status, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY, TargetHealth,
 };
 
 /// Everything that all clusters hold, those too that cannot be asked.
@@ -83,7 +83,7 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
         for (key, object) in &cluster.objects {
             let what = format!("{} {}/{} of {name}", key.kind, key.namespace, key.name);
             if key.kind.is_policy() {
-                policy_holds(state, object, &vpc_of(name)).map_err(|why| format!("{what}: {why}"))?;
+                policy_holds(state, name, object).map_err(|why| format!("{what}: {why}"))?;
             }
             if !key.kind.is_route() {
                 continue;
@@ -109,11 +109,16 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
 }
 
 /// Each target of a policy has an entry of the present generation, and one that says it is programmed tells the truth.
-fn policy_holds(state: &State, policy: &Value, vpc: &str) -> Result<(), String> {
+fn policy_holds(state: &State, cluster: &str, policy: &Value) -> Result<(), String> {
     let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).cloned().unwrap_or_default();
     let targets = trellis_hint::policy_targets(policy);
-    if entries.len() != targets.len() {
+    // A Service's policy has an entry for each route beside.
+    let is_of_groups = policy["kind"] == "TargetGroupPolicy";
+    if entries.len() < targets.len() || entries.len() > targets.len() && !is_of_groups {
         return Err(format!("{} targets and {} entries", targets.len(), entries.len()));
+    }
+    if is_of_groups {
+        groups_follow(state, cluster, policy)?;
     }
     let nobody = owner(INSTALLATION, "nobody");
     let logs = state.account.view(&nobody).access_logs;
@@ -124,7 +129,7 @@ fn policy_holds(state: &State, policy: &Value, vpc: &str) -> Result<(), String> 
             }
             let is_programmed = condition["type"] == "Programmed" && condition["status"] == "True";
             if is_programmed && policy["kind"] == "VpcAssociationPolicy" {
-                has_settings(state, policy, vpc)?;
+                has_settings(state, policy, &vpc_of(cluster))?;
             }
             if policy["kind"] != "AccessLogPolicy" {
                 continue;
@@ -158,6 +163,25 @@ fn has_settings(state: &State, policy: &Value, vpc: &str) -> Result<(), String> 
     let has_them =
         held.is_some_and(|held| held.security_groups.iter().map(String::as_str).eq(groups.iter().copied()));
     if has_them { Ok(()) } else { Err(format!("{vpc} has not the groups {groups:?}: {held:?}")) }
+}
+
+/// Target groups that bear a policy's mark are checked as it says, if it can be had.
+fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), String> {
+    let is_accepted = |one: &Value| one["type"] == "Accepted" && one["status"] == "True";
+    if !policy["status"]["conditions"].as_array().into_iter().flatten().any(is_accepted) {
+        return Ok(());
+    }
+    let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+    let mark = format!("default/{name}");
+    for group in state.account.view(&owner(INSTALLATION, "nobody")).target_groups {
+        let is_of = |tag: &str, value: &str| group.tags.get(tag).is_some_and(|held| held.ends_with(value));
+        let is_meant = is_of(TAG_POLICY, &mark) && is_of(TAG_SOURCE, &format!("/{cluster}"));
+        let path = group.health_check.as_ref().map(|check| check.path.as_str());
+        if is_meant && path != policy["spec"]["healthCheck"]["path"].as_str() {
+            return Err(format!("{} is checked at {path:?}", group.name));
+        }
+    }
+    Ok(())
 }
 
 fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &Value) -> Result<(), String> {

@@ -81,6 +81,14 @@ pub(super) fn is_of(group: &ActualTargetGroup, origin: &Origin, port: Option<i64
         && port.is_none_or(is_port)
 }
 
+/// The target group of that origin that requests go to, of several the first by name.
+pub(super) fn in_use<'a>(view: &View<'a>, origins: &[Origin], port: i64) -> Option<&'a ActualTargetGroup> {
+    let named = named(view);
+    let is_meant = |group: &&ActualTargetGroup| origins.iter().any(|origin| is_of(group, origin, Some(port)));
+    let groups = view.actual.target_groups.iter().filter(is_meant);
+    groups.min_by_key(|group| (!named.contains(group.name.as_str()), group.targets.is_empty(), &group.name))
+}
+
 /// The pool that a target group was made for; it stays as it is.
 pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
     let tag = |name: &str| group.tags.get(&naming::tag_key(name)).cloned();
@@ -88,7 +96,9 @@ pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
         cluster: group.tags.get(TAG_SOURCE)?.parse().ok()?,
         namespace: tag(naming::SERVICE_NAMESPACE)?,
         service: tag(naming::SERVICE_NAME)?,
+        health_check: group.health_check.clone()?,
         config: group.config.clone()?,
+        policy: None,
         targets: BTreeSet::new(),
         notes: vec![],
         export: group.tags.get(TAG_EXPORT).cloned(),

@@ -241,6 +241,7 @@ fn exported_pool(
             ),
         ));
     }
-    let pool = pool(view, cluster, namespace, service_of_export(&export.metadata), asked)?;
+    let asked = Asked { export: Some(export_name), ..*asked };
+    let pool = pool(view, cluster, namespace, service_of_export(&export.metadata), &asked)?;
     Ok(Pool { export: Some(export_name.to_owned()), ..pool })
 }

@@ -4,6 +4,7 @@ mod endpoints;
 mod gone;
 mod grants;
 mod imports;
+mod protocol;
 mod service;
 
 pub(crate) use endpoints::never_targets;
@@ -60,6 +61,7 @@ pub(crate) fn resolve(
     let asked = Asked {
         path: &backend.path,
         port: backend.port,
+        export: None,
         route_kind: route.id.kind,
         listeners_take_http2,
         targets_max: settings.limits.targets_per_target_group,

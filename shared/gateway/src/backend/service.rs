@@ -2,13 +2,15 @@
 
 use super::BackendError;
 use super::endpoints::{Targets, targets};
+use super::protocol::{Place, spoken};
 use crate::api::{self, Service, ServicePort};
+use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Grace, IpFamily, ProtocolVersion, Target, TargetGroupConfig, TargetProtocol};
+use trellis_lattice::{Grace, HealthCheck, IpFamily, Target, TargetGroupConfig};
 
 /// What a backendRef asks of a Service.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) path: &'a str,
     /// The Service's port. None is allowed where the Service has only one.
     pub(crate) port: Option<i64>,
+    /// The ServiceExport of its cluster and namespace by which it is asked for: whose policies count.
+    pub(crate) export: Option<&'a str>,
     /// Decides the protocol.
     pub(crate) route_kind: Kind,
     /// Whether every listener of the route can lead to an HTTP/2 target group: those behind HTTPS can.
@@ -34,6 +38,9 @@ pub(crate) struct Pool {
     pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) config: TargetGroupConfig,
+    pub(crate) health_check: HealthCheck,
+    /// Namespace and name of the TargetGroupPolicy that the two are from.
+    pub(crate) policy: Option<String>,
     pub(crate) targets: BTreeSet<Target>,
     /// What of it is not as a person may expect.
     pub(crate) notes: Vec<Problem>,
@@ -55,6 +62,7 @@ pub(crate) fn pool(
 ) -> Result<Pool, BackendError> {
     // Asked for before the Service is looked at, so that one round of reads brings both.
     let slices = view.slices(cluster, namespace, name);
+    let policy = target_group::in_force(view, cluster, namespace, name, asked.export);
     // One that is being deleted has endpoints until they go: a finalizer of somebody else may hold it for long.
     let service = match view.get_even_terminating(cluster, Kind::Service, namespace, name) {
         Found::Unknown(why) => return Err(BackendError::Unknown(why)),
@@ -68,7 +76,7 @@ pub(crate) fn pool(
         }
         Found::Object(service) => service,
     };
-    let slices = slices.map_err(BackendError::Unknown)?;
+    let (slices, policy) = (slices.map_err(BackendError::Unknown)?, policy.map_err(BackendError::Unknown)?);
     let mut notes = vec![];
     if api::is_terminating(service) {
         let text = format!(
@@ -93,18 +101,28 @@ pub(crate) fn pool(
         Some(family) if family == "IPv6" => IpFamily::Ipv6,
         _ => IpFamily::Ipv4,
     };
-    let (protocol, protocol_version) = protocol(name, port, asked, &mut notes)?;
+    let place = Place { cluster, namespace, service: name };
+    let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
     notes.extend(left_out_note(name, &left_out, asked.path));
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
+    // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
+    let config = TargetGroupConfig {
+        port: number,
+        protocol: spoken.protocol,
+        protocol_version: spoken.protocol_version,
+        ip_family,
+        vpc,
+    };
     Ok(Pool {
         cluster: cluster.clone(),
         namespace: namespace.to_owned(),
         service: name.to_owned(),
-        // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
-        config: TargetGroupConfig { port: number, protocol, protocol_version, ip_family, vpc },
+        health_check: spoken.health_check(&config),
+        config,
+        policy: spoken.policy,
         targets,
         notes,
         export: None,
@@ -169,85 +187,4 @@ fn find_port<'s>(
         let text = format!("Service {} has no port {wanted}; its ports: {has}", quoted(name));
         BackendError::broken(reasons::BACKEND_NOT_FOUND, path, text)
     })
-}
-
-/// What a Service's port says of the protocol above TCP, whoever's way of spelling it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AppProtocol {
-    Http,
-    Https,
-    /// HTTP/2 without TLS; gRPC is carried by it.
-    Http2,
-    /// HTTP/2 with TLS.
-    Http2Tls,
-    WebSocket,
-    /// Nothing that an HTTP rule can lead to by its own protocol.
-    Other,
-}
-
-impl AppProtocol {
-    /// Kubernetes' own names, IANA's, and those that meshes use; case does not matter.
-    fn of(text: Option<&str>) -> Self {
-        match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "" | "http" | "http/1.1" | "http1" | "http1.1" => Self::Http,
-            "https" | "kubernetes.io/https" => Self::Https,
-            "kubernetes.io/h2c" | "h2c" | "http2" | "http/2" | "grpc" | "kubernetes.io/grpc" => Self::Http2,
-            "h2" | "https2" | "grpcs" => Self::Http2Tls,
-            "kubernetes.io/ws" | "kubernetes.io/wss" | "ws" | "wss" | "websocket" => Self::WebSocket,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The protocol to the Pods: by the route's kind, then by `appProtocol`.
-fn protocol(
-    name: &str,
-    port: &ServicePort,
-    asked: &Asked,
-    notes: &mut Vec<Problem>,
-) -> Result<(TargetProtocol, Option<ProtocolVersion>), BackendError> {
-    let unsupported = |what: &str, remedy: &str| {
-        let text = format!("Port {} of Service {} is {what}; {remedy}", port.port, quoted(name));
-        Err(BackendError::broken(reasons::UNSUPPORTED_PROTOCOL, asked.path, text))
-    };
-    match port.protocol.as_deref().unwrap_or("TCP") {
-        "TCP" => {}
-        other => {
-            return unsupported(&format!("of protocol {}", quoted(other)), "VPC Lattice routes need TCP");
-        }
-    }
-    if asked.route_kind == Kind::TLSRoute {
-        return Ok((TargetProtocol::Tcp, None));
-    }
-    let app = AppProtocol::of(port.app_protocol.as_deref());
-    let is_grpc = asked.route_kind == Kind::GRPCRoute;
-    if app == AppProtocol::Other {
-        let text = format!(
-            "Port {} of Service {} has the appProtocol {}, which is not known here: its Pods are spoken to by {} without \
-             TLS; use http, https, kubernetes.io/h2c or grpc",
-            port.port,
-            quoted(name),
-            quoted(port.app_protocol.as_deref().unwrap_or_default()),
-            if is_grpc { "gRPC" } else { "HTTP/1.1" },
-        );
-        notes.push(Problem::new(asked.path, text));
-    }
-    match app {
-        AppProtocol::Https | AppProtocol::Http2Tls if is_grpc => {
-            Ok((TargetProtocol::Https, Some(ProtocolVersion::Grpc)))
-        }
-        _ if is_grpc => Ok((TargetProtocol::Http, Some(ProtocolVersion::Grpc))),
-        AppProtocol::WebSocket => unsupported(
-            "of the application protocol WebSocket",
-            "VPC Lattice does not upgrade HTTP connections, use a TLSRoute",
-        ),
-        AppProtocol::Http2 | AppProtocol::Http2Tls if !asked.listeners_take_http2 => unsupported(
-            "of the application protocol HTTP/2",
-            "VPC Lattice leads to such from HTTPS listeners only, attach the route to one",
-        ),
-        AppProtocol::Http2 => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http2))),
-        AppProtocol::Http2Tls => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http2))),
-        AppProtocol::Https => Ok((TargetProtocol::Https, Some(ProtocolVersion::Http1))),
-        AppProtocol::Http | AppProtocol::Other => Ok((TargetProtocol::Http, Some(ProtocolVersion::Http1))),
-    }
 }

@@ -41,7 +41,7 @@ impl Candidate<'_> {
     pub(super) fn report(&self, accepted: Condition, effect: Option<crate::report::Effect>) -> Report {
         let entry = PolicyEntry { target: self.target.clone(), accepted, effect };
         let subject = subject(&self.cluster, self.kind, self.object);
-        Report::Policy(PolicyReport { subject, entries: vec![entry] })
+        Report::Policy(PolicyReport { subject, entries: vec![entry], routes: None })
     }
 }
 
@@ -168,7 +168,7 @@ pub(super) fn of_gateway<'a>(
     Ok(found.into_iter().map(|(_, policy)| policy).collect())
 }
 
-fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {
+pub(super) fn sorted<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Candidate<'a>> {
     let mut all: Vec<Candidate> = candidates.into_iter().collect();
     all.sort_by(|a, b| a.seniority().cmp(&b.seniority()));
     all
@@ -182,7 +182,7 @@ pub(super) fn naming(policy: &Value, namespace: &str, kind: Kind, name: &str) ->
     policy_targets(policy).into_iter().find(fits)
 }
 
-fn missing(kind: Kind, namespace: &str, name: &str) -> Condition {
+pub(super) fn missing(kind: Kind, namespace: &str, name: &str) -> Condition {
     not_found(&format!("{kind} target \"{namespace}/{name}\" could not be found"))
 }
 

@@ -9,7 +9,9 @@
 
 mod access_log;
 mod attached;
+mod followed;
 mod iam_auth;
+pub(crate) mod target_group;
 mod vpc_association;
 mod vpc_spec;
 
@@ -22,6 +24,7 @@ use crate::units::dependents::Changed;
 use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
+pub(crate) use followed::of_service;
 pub(crate) use iam_auth::has_its_own;
 pub(crate) use vpc_association::{VpcWish, vpc_wish};
 
@@ -39,8 +42,12 @@ pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) 
         Found::Object(route) => iam_auth::opens(route),
         Found::Missing | Found::Unknown(_) => false,
     };
-    let kinds = Kind::POLICIES.into_iter().filter(|kind| policy_target_kinds(*kind).contains(&id.kind));
-    let found: Vec<_> = kinds.map(|kind| (kind, of_route_named(view, kind, id, &translation))).collect();
+    // Asked for with the route itself, which saves a round: the rules of sharing a service read them too.
+    for kind in Kind::POLICIES {
+        let _ = view.list(&id.cluster, kind, Some(&id.namespace));
+    }
+    let found = attachable(id.kind).map(|kind| (kind, of_route_named(view, kind, id, &translation)));
+    let found: Vec<_> = found.collect();
     for (kind, candidates) in found {
         match candidates {
             Ok(candidates) => {
@@ -57,7 +64,24 @@ pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) 
             Err(_) => {}
         }
     }
+    followed::add_of_route(view, id, &mut translation);
     translation
+}
+
+/// Adds to an export's translation what is to be told of its policies.
+pub(crate) fn of_export(
+    view: &View,
+    cluster: &ClusterId,
+    (namespace, name): (&str, &str),
+    mut translation: Translation,
+) -> Translation {
+    followed::add_of_export(view, cluster, (namespace, name), &mut translation);
+    translation
+}
+
+/// The kinds of policies that can be attached to a kind.
+fn attachable(target: Kind) -> impl Iterator<Item = Kind> {
+    Kind::POLICIES.into_iter().filter(move |policy| policy_target_kinds(*policy).contains(&target))
 }
 
 /// Adds to a Gateway unit's translation what the policies of its Gateways ask for.
@@ -68,7 +92,9 @@ pub(crate) fn of_gateways(
     mut translation: Translation,
 ) -> Translation {
     let is_opened = is_opened_by_all(view, &translation);
-    let found = Kind::POLICIES.map(|kind| (kind, of_gateways_named(view, kind, scope, name, &translation)));
+    let found = attachable(Kind::Gateway)
+        .map(|kind| (kind, of_gateways_named(view, kind, scope, name, &translation)));
+    let found: Vec<_> = found.collect();
     for (kind, OfGateways { candidates, unknown, observed }) in found {
         translation.held.extend(unknown.values().cloned());
         let unknown = unknown.into_keys().chain(observed).collect();
@@ -133,8 +159,10 @@ pub(crate) fn of_itself(view: &View, changed: &Changed) -> Option<Report> {
             effect: None,
         })
         .collect();
+    // What can be attached to nothing is followed by nobody.
+    let routes = (entries.len() == policy_targets(object).len()).then(BTreeSet::new);
     let subject = subject(changed.cluster, changed.kind, object);
-    Some(Report::Policy(PolicyReport { subject, entries }))
+    Some(Report::Policy(PolicyReport { subject, entries, routes }))
 }
 
 /// Why a policy cannot be attached to a target that it names.
@@ -192,6 +220,8 @@ pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
         problems.extend(iam_auth::policy(object).err());
     } else if kind == Kind::VpcAssociationPolicy {
         problems.extend(vpc_spec::spec(object).err().into_iter().flatten());
+    } else if kind == Kind::TargetGroupPolicy {
+        problems.extend(target_group::wish(object).err().unwrap_or_default());
     }
     problems
 }

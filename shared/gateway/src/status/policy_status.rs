@@ -2,42 +2,96 @@
 //! the AWS Gateway API Controller writes them.
 //!
 //! Targets belong to different units. Each writes the entries of its own and takes the others as they stand, so whatever
-//! the order, the conditions come out the same.
+//! the order, the conditions come out the same. A TargetGroupPolicy also has an entry for each route that follows it, and
+//! its Service's entry is made of theirs.
 
 use super::merge::Merge;
 use super::{
-    Context, Members, blocked, fails_in_passing, outcome_problem, programmed_before, sentences, vpc_status,
+    Context, Members, blocked, fails_in_passing, is_ours, outcome_problem, programmed_before, sentences,
+    vpc_status,
 };
 use crate::gateway::CONTROLLER;
+use crate::problem::quoted;
 use crate::report::{Condition, Effect, PolicyEntry, PolicyReport};
 use crate::{api, conditions, reasons};
 use serde_json::{Value, json};
-use trellis_hint::{PolicyTarget, policy_targets};
+use std::collections::BTreeSet;
+use trellis_hint::{Kind, PolicyTarget, policy_targets};
 use trellis_lattice::{Blocked, Holder, Outcome, log_type};
 
 /// Entries that `status.ancestors` can hold (CRD).
 const ANCESTORS_MAX: usize = 16;
+/// Entries that routes leave to others.
+const ROOM_FOR_TARGETS: usize = 4;
 
 pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -> Members {
     let namespace = &report.subject.object.namespace;
     let old = object.pointer("/status/ancestors").and_then(Value::as_array);
     let old = old.map(Vec::as_slice).unwrap_or_default();
-    let is_ours = |entry: &&Value| entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER);
+    let routes = routes(context, report, old);
     // Of the targets that the stored policy names: entries of others that it named once go.
     let ours: Vec<Option<Value>> = policy_targets(object)
         .iter()
         .map(|target| {
             let reference = reference(target, namespace);
-            let held = old.iter().filter(is_ours).find(|entry| entry.get("ancestorRef") == Some(&reference));
+            let held = old
+                .iter()
+                .filter(|entry| is_ours(entry))
+                .find(|entry| entry.get("ancestorRef") == Some(&reference));
             let own = report.entries.iter().find(|entry| entry.target == *target);
-            own.map(|own| render(context, report, own, &reference, held)).or_else(|| held.cloned())
+            own.map(|own| render(context, report, own, (&reference, held), &routes)).or_else(|| held.cloned())
         })
         .collect();
-    let merge = Merge::new(object.pointer("/status/conditions"), observed(&ours, object), context.now);
+    let observed = observed(ours.iter().flatten().chain(&routes));
+    let observed = observed.unwrap_or_else(|| api::meta(object).generation);
+    let merge = Merge::new(object.pointer("/status/conditions"), observed, context.now);
     let all = [conditions::ACCEPTED, conditions::PROGRAMMED].map(|kind| over_all(&ours, kind));
     let others = old.iter().filter(|entry| !is_ours(entry)).cloned();
-    let ancestors = ours.into_iter().flatten().chain(others).take(ANCESTORS_MAX).collect();
+    let ancestors = ours.into_iter().flatten().chain(routes).chain(others).take(ANCESTORS_MAX).collect();
     vec![("conditions".into(), merge.conditions(all)), ("ancestors".into(), Value::Array(ancestors))]
+}
+
+/// The routes that follow a policy of a Service, as its status tells.
+pub(crate) fn policy_routes(policy: &Value) -> BTreeSet<PolicyTarget> {
+    let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).into_iter().flatten();
+    entries.filter(|entry| is_ours(entry)).filter_map(route_of).collect()
+}
+
+fn route_of(entry: &Value) -> Option<PolicyTarget> {
+    let text = |member: &str| entry.get("ancestorRef")?.get(member)?.as_str().map(str::to_owned);
+    let target = PolicyTarget {
+        group: text("group")?,
+        kind: text("kind")?,
+        namespace: text("namespace"),
+        name: text("name")?,
+    };
+    target.known_kind().is_some_and(Kind::is_route).then_some(target)
+}
+
+/// The entries of the routes that follow a policy: the unit's own as it is now, others as they stand.
+fn routes(context: &Context, report: &PolicyReport, old: &[Value]) -> Vec<Value> {
+    let PolicyReport { subject, entries, routes } = report;
+    if subject.object.kind != Kind::TargetGroupPolicy {
+        return vec![];
+    }
+    let is_route = |entry: &&PolicyEntry| entry.target.known_kind().is_some_and(Kind::is_route);
+    let mut own: Vec<&PolicyEntry> = entries.iter().filter(is_route).collect();
+    let namespace = &subject.object.namespace;
+    let rendered = |entry: &PolicyEntry, held: Option<&Value>| {
+        render(context, report, entry, (&reference(&entry.target, namespace), held), &[])
+    };
+    let mut all = vec![];
+    for held in old.iter().filter(|entry| is_ours(entry)) {
+        let Some(route) = route_of(held) else { continue };
+        if let Some(at) = own.iter().position(|entry| entry.target == route) {
+            all.push(rendered(own.swap_remove(at), Some(held)));
+        } else if routes.as_ref().is_none_or(|routes| routes.contains(&route)) {
+            all.push(held.clone());
+        }
+    }
+    all.extend(own.into_iter().map(|entry| rendered(entry, None)));
+    all.truncate(ANCESTORS_MAX.saturating_sub(ROOM_FOR_TARGETS));
+    all
 }
 
 /// A target as `status.ancestors` names it.
@@ -50,12 +104,17 @@ fn render(
     context: &Context,
     report: &PolicyReport,
     entry: &PolicyEntry,
-    reference: &Value,
-    old: Option<&Value>,
+    (reference, old): (&Value, Option<&Value>),
+    routes: &[Value],
 ) -> Value {
     let old = old.and_then(|old| old.get("conditions"));
-    let programmed = programmed(context, report, entry, old);
-    let merge = Merge::new(old, report.subject.generation, context.now);
+    let programmed = match &entry.effect {
+        Some(Effect::Followed) => followed(&entry.target, routes),
+        effect => programmed(context, report, effect.as_ref(), old),
+    };
+    // A Service's entry is made of those of its routes, of which some may not have seen the last edit.
+    let generation = report.subject.generation.min(observed(routes.iter()).unwrap_or(i64::MAX));
+    let merge = Merge::new(old, generation, context.now);
     json!({
         "ancestorRef": reference,
         "controllerName": CONTROLLER,
@@ -66,11 +125,11 @@ fn render(
 fn programmed(
     context: &Context,
     report: &PolicyReport,
-    entry: &PolicyEntry,
+    effect: Option<&Effect>,
     old: Option<&Value>,
 ) -> Condition {
     let no = |reason, text: String| Condition::no(conditions::PROGRAMMED, reason, text);
-    let effect = match &entry.effect {
+    let effect = match effect {
         None => return no(reasons::INVALID, "The policy is not accepted; see condition Accepted.".into()),
         Some(Effect::Nothing(why)) => return no(reasons::PENDING, why.clone()),
         Some(effect) => effect,
@@ -89,7 +148,10 @@ fn programmed(
         return no(reasons::PENDING, format!("{why} VPC Lattice keeps what it has."));
     }
     let (problem, done) = match effect {
-        Effect::Nothing(why) => (None, why.clone()),
+        Effect::Nothing(_) | Effect::Followed => (None, String::new()),
+        Effect::TargetGroups { target_groups, moot, .. } => {
+            (groups_problem(outcome, target_groups), groups_text(target_groups, moot))
+        }
         Effect::AccessLogs { holders, destination } => (
             logs_problem(outcome, holders, destination),
             format!("The access logs of {} go to {destination}.", listed(holders)),
@@ -99,18 +161,76 @@ fn programmed(
             (auth_problem(outcome, holders), format!("Whom the policy lets in may call {}.", listed(holders)))
         }
     };
-    let missing = effect_holders(effect).iter().find(|holder| !is_there(outcome, holder));
+    let missing = missing(effect, outcome);
     problem
         .or_else(|| outcome_problem(outcome, |_| missing.is_some()))
-        .or_else(|| missing.map(|holder| no(reasons::PENDING, format!("The {holder} does not exist yet."))))
+        .or_else(|| missing.map(|what| no(reasons::PENDING, format!("The {what} does not exist yet."))))
+        .or_else(|| unheeded(effect))
         .unwrap_or_else(|| Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, done))
 }
 
-fn effect_holders(effect: &Effect) -> &[Holder] {
+/// What a policy changes and is not there yet.
+fn missing(effect: &Effect, outcome: &Outcome) -> Option<String> {
     match effect {
-        Effect::Nothing(_) | Effect::Vpc(_) => &[],
-        Effect::AccessLogs { holders, .. } | Effect::Auth { holders } => holders,
+        Effect::Nothing(_) | Effect::Followed | Effect::Vpc(_) => None,
+        Effect::AccessLogs { holders, .. } | Effect::Auth { holders } => {
+            holders.iter().find(|holder| !is_there(outcome, holder)).map(ToString::to_string)
+        }
+        Effect::TargetGroups { target_groups, .. } => {
+            let missing = target_groups.iter().find(|group| !outcome.target_groups.contains_key(*group));
+            missing.map(|group| format!("target group {group}"))
+        }
     }
+}
+
+/// What of a policy its target groups cannot have: all else of it is in place.
+fn unheeded(effect: &Effect) -> Option<Condition> {
+    let Effect::TargetGroups { unheeded, .. } = effect else { return None };
+    let text = unheeded.join(" ");
+    (!unheeded.is_empty()).then(|| Condition::no(conditions::PROGRAMMED, reasons::INVALID, text))
+}
+
+/// What is told of target groups that are as a policy says.
+fn groups_text(groups: &[String], moot: &[String]) -> String {
+    let done = match groups {
+        [] => "The target groups of routes that import the export follow it.".to_owned(),
+        groups => format!("Target groups: {}.", groups.join(", ")),
+    };
+    [done].into_iter().chain(moot.iter().cloned()).collect::<Vec<_>>().join(" ")
+}
+
+/// What keeps target groups from being as a policy says.
+fn groups_problem(outcome: &Outcome, groups: &[String]) -> Option<Condition> {
+    let in_the_way = |one: &&Blocked| matches!(one, Blocked::TargetGroupNameTaken { target_group, .. } if groups.contains(target_group));
+    let blocked = outcome.blocked.iter().find(in_the_way)?;
+    Some(Condition::no(conditions::PROGRAMMED, reasons::CONFLICTED, blocked::text(blocked)))
+}
+
+/// Whether the routes that lead to a Service follow its policy, as their entries tell.
+fn followed(target: &PolicyTarget, routes: &[Value]) -> Condition {
+    let no = |reason, text: String| Condition::no(conditions::PROGRAMMED, reason, text);
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let route = |entry: &Value| {
+        let member = |member: &str| text(entry.get("ancestorRef").and_then(|one| one.get(member)));
+        format!("{} {}/{}", member("kind"), member("namespace"), member("name"))
+    };
+    for entry in routes {
+        let mut conditions = entry.get("conditions").and_then(Value::as_array).into_iter().flatten();
+        let programmed = conditions.find(|one| text(one.get("type")) == conditions::PROGRAMMED);
+        let Some(one) = programmed.filter(|one| text(one.get("status")) != "True") else { continue };
+        let reason = known_reason(&text(one.get("reason")));
+        return no(reason, format!("{}: {}", route(entry), text(one.get("message"))));
+    }
+    if routes.is_empty() {
+        let text = format!(
+            "No route of the cluster has a target group for Service {} yet; routes that lead to it follow the policy.",
+            quoted(&target.name)
+        );
+        return no(reasons::PENDING, text);
+    }
+    let names: Vec<String> = routes.iter().map(route).collect();
+    let done = format!("The target groups of {} follow it.", names.join(", "));
+    Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, done)
 }
 
 /// What keeps access logs from their destination.
@@ -177,7 +297,8 @@ fn over_all(entries: &[Option<Value>], kind: &'static str) -> Condition {
         return Condition::no(kind, reasons::PENDING, "Not all targets have been looked at yet.");
     }
     let messages = found.iter().flatten().map(|one| text(one, "message"));
-    let messages: Vec<String> = messages.filter(|message| !message.is_empty()).collect();
+    let mut messages: Vec<String> = messages.filter(|message| !message.is_empty()).collect();
+    messages.dedup();
     let reason = if kind == conditions::ACCEPTED { reasons::ACCEPTED } else { reasons::PROGRAMMED };
     Condition::yes(kind, reason, messages.join(" "))
 }
@@ -188,12 +309,11 @@ fn known_reason(reason: &str) -> &'static str {
     ours.into_iter().find(|one| *one == reason).unwrap_or(reasons::INVALID)
 }
 
-/// The oldest generation that any target's entry is about.
-fn observed(entries: &[Option<Value>], object: &Value) -> i64 {
+/// The oldest generation that any of these entries is about.
+fn observed<'e>(entries: impl Iterator<Item = &'e Value>) -> Option<i64> {
     let of = |entry: &Value| {
         let conditions = entry.get("conditions").and_then(Value::as_array)?;
         conditions.iter().filter_map(|one| one.get("observedGeneration")?.as_i64()).min()
     };
-    let oldest = entries.iter().flatten().filter_map(of).min();
-    oldest.unwrap_or_else(|| api::meta(object).generation)
+    entries.filter_map(of).min()
 }

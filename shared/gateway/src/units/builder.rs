@@ -15,8 +15,8 @@ use crate::{Settings, naming};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
-    Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, HealthCheck, ListenerProtocol,
-    Owner, RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, WeightedTargetGroup,
+    Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
+    RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -237,12 +237,13 @@ impl<'a> Builder<'a> {
         ];
         let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
         let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        let policy = naming::policy_tag(self.view.actual, &name, pool);
         Some(DesiredTargetGroup {
             name,
-            health_check: HealthCheck::default_for(&pool.config),
+            health_check: pool.health_check.clone(),
             config: pool.config.clone(),
             targets: pool.targets.clone(),
-            tags: self.tags(own.into_iter().chain(source).chain(export)),
+            tags: self.tags(own.into_iter().chain(source).chain(export).chain(policy)),
         })
     }
 

@@ -40,6 +40,9 @@ pub(crate) fn translate(view: &View, changed: &Changed) -> Translation {
             .into_iter()
             .map(|(cluster, import)| import_report(view, &cluster, import))
             .collect(),
+        Kind::Service => {
+            policy::of_service(view, changed, || service_users(view, changed, &Settings::default()))
+        }
         kind if kind.is_policy() => policy::of_itself(view, changed).into_iter().collect(),
         _ => vec![],
     };

@@ -15,7 +15,7 @@ use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Desired, DesiredTargetGroup, HealthCheck, Owner, Ownership, TAG_PREFIX};
+use trellis_lattice::{Desired, DesiredTargetGroup, Owner, Ownership, TAG_PREFIX};
 
 /// The annotation that asks for target groups of the export's own, by `true`. Without the common prefix.
 const TARGET_GROUP: &str = "export-target-group";
@@ -63,6 +63,7 @@ pub(crate) fn translate(
         let asked = Asked {
             path: &path,
             port: Some(port),
+            export: Some(name),
             route_kind,
             listeners_take_http2: true,
             targets_max: settings.limits.targets_per_target_group,
@@ -203,14 +204,16 @@ fn target_group(
         naming::tag("ProtocolVersion", naming::protocol_version(pool.config.protocol_version)),
     ];
     let managed_by = view.snapshot.facts.get(&pool.cluster).map(naming::managed_by);
+    let name = naming::target_group(&owner.unit, &pool.service, &named);
+    let policy = naming::policy_tag(view.actual, &name, pool);
     DesiredTargetGroup {
         // Named and tagged by the export's name, under which it is looked for.
-        name: naming::target_group(&owner.unit, &pool.service, &named),
-        health_check: HealthCheck::default_for(&pool.config),
+        name,
+        health_check: pool.health_check.clone(),
         config: pool.config.clone(),
         targets: pool.targets.clone(),
         tags: naming::tags(
-            owner.tags().into_iter().chain(managed_by).chain(own),
+            owner.tags().into_iter().chain(managed_by).chain(own).chain(policy),
             &naming::user_tags(&export.metadata).0,
         ),
     }

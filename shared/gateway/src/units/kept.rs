@@ -3,7 +3,7 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::rules::ResolvedRule;
-use crate::backend::{Asked, BackendError, mark, pool};
+use crate::backend::{Asked, BackendError, Pool, mark, pool};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
@@ -14,7 +14,7 @@ use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
     DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_SOURCE,
-    TAG_UNWANTED, Target, TargetHealth, TargetProtocol,
+    TAG_UNWANTED, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -212,7 +212,12 @@ pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String,
 pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
     let held = group_as_it_is(&kept.group)?;
     Some(match endpoints_of(view, kept, settings) {
-        Endpoints::Known(targets) => DesiredTargetGroup { targets, ..held },
+        // Its health check follows as far as the policy means what it speaks.
+        Endpoints::Known(pool) => {
+            let is_meant = pool.config == held.config;
+            let health_check = if is_meant { pool.health_check } else { held.health_check.clone() };
+            DesiredTargetGroup { targets: pool.targets, health_check, ..held }
+        }
         Endpoints::Gone => match mark(settings.grace, &kept.group) {
             Some(since) => marked(held, since),
             None => DesiredTargetGroup { targets: BTreeSet::new(), ..held },
@@ -241,7 +246,7 @@ pub(crate) fn marked(mut group: DesiredTargetGroup, since: String) -> DesiredTar
 
 /// What a kept target group has its targets from.
 enum Endpoints {
-    Known(BTreeSet<Target>),
+    Known(Box<Pool>),
     /// There is no such Service, export or permission any more.
     Gone,
     Unknown,
@@ -260,6 +265,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
     let asked = Asked {
         path: "spec.rules",
         port: Some(i64::from(config.port)),
+        export: kept.group.tags.get(TAG_EXPORT).map(String::as_str),
         route_kind,
         listeners_take_http2: true,
         targets_max: settings.limits.targets_per_target_group,
@@ -281,7 +287,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         }
     }
     match pool(view, &cluster, &namespace, &service, &asked) {
-        Ok(pool) => Endpoints::Known(pool.targets),
+        Ok(pool) => Endpoints::Known(Box::new(pool)),
         Err(BackendError::Broken(..)) => Endpoints::Gone,
         Err(BackendError::Unknown(_)) => Endpoints::Unknown,
     }

@@ -310,7 +310,7 @@ fn associated(
 ) -> BTreeSet<VpcAssociationOutcome> {
     let then = match &translation.desired {
         Some(desired) if !apply.nothing => {
-            simulate(actual, &plan(desired, &beside(desired, actual.clone()), limits))
+            simulate(actual, &plan(desired, &with_networks(desired, actual.clone()), limits))
         }
         _ => actual.clone(),
     };

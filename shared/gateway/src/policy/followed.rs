@@ -1,0 +1,214 @@
+//! What is told of TargetGroupPolicies, in the status of each: an entry for its Service or export, and one for each route
+//! whose target groups follow it.
+//!
+//! | entry | written by |
+//! |---|---|
+//! | Service | the routes that lead to it, and its `dependents` unit |
+//! | route | its own unit |
+//! | ServiceExport | the export's unit |
+//!
+//! Routes of other clusters follow the policies of an export and have no entry: a reference names no cluster.
+
+use super::target_group::{Judged, judged};
+use crate::backend::is_of_other_federation;
+use crate::report::{Condition, Effect, PolicyEntry, PolicyReport, Report};
+use crate::route::RouteId;
+use crate::status::policy_routes;
+use crate::units::dependents::{Changed, Hints};
+use crate::units::subject;
+use crate::view::{Found, View};
+use crate::{Translation, conditions, naming, reasons};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::{ClusterId, Kind, PolicyTarget, UnitKey, policy_targets};
+use trellis_lattice::{DesiredTargetGroup, TAG_EXPORT, TAG_POLICY, TAG_SOURCE};
+
+/// Adds to a route's translation what it tells of the policies of the Services that it leads to, in its own cluster, and of
+/// those that it followed before.
+pub(super) fn add_of_route(view: &View, id: &RouteId, translation: &mut Translation) {
+    let Some(desired) = &translation.desired else { return };
+    let own: Vec<&DesiredTargetGroup> =
+        desired.target_groups.iter().filter(|group| is_of_service(group, &id.cluster)).collect();
+    let route = reference(id.kind, &id.namespace, &id.name);
+    let mut reports = vec![];
+    let namespaces = own.iter().filter_map(|group| service_of(group)).map(|(namespace, _)| namespace);
+    for namespace in namespaces.chain([id.namespace.as_str()]).collect::<BTreeSet<&str>>() {
+        let Ok(listed) = view.list(&id.cluster, Kind::TargetGroupPolicy, Some(namespace)) else { continue };
+        let followed = |object: &&Value| policy_routes(object).contains(&route);
+        let before = listed.values().copied().filter(followed).flat_map(policy_targets);
+        let before: Vec<PolicyTarget> = before.collect();
+        let before = before
+            .iter()
+            .filter(|target| target.known_kind() == Some(Kind::Service) && target.is_local(namespace));
+        let now = own.iter().filter_map(|group| service_of(group)).filter(|(at, _)| *at == namespace);
+        let services: BTreeSet<&str> =
+            now.map(|(_, service)| service).chain(before.map(|target| target.name.as_str())).collect();
+        let mut told: BTreeMap<String, PolicyReport> = BTreeMap::new();
+        for service in services {
+            for one in judged_of(view, &id.cluster, namespace, service).unwrap_or_default() {
+                tell(&one, &own, &route, &mut told);
+            }
+        }
+        reports.extend(told.into_values().map(Report::Policy));
+    }
+    translation.reports.extend(reports);
+}
+
+/// Tells of one policy of a Service: of the Service, and of the route if its target groups follow it.
+fn tell(
+    one: &Judged,
+    own: &[&DesiredTargetGroup],
+    route: &PolicyTarget,
+    told: &mut BTreeMap<String, PolicyReport>,
+) {
+    let Judged { candidate, .. } = one;
+    let report = told.entry(candidate.meta.name.clone()).or_insert_with(|| {
+        let mut routes = policy_routes(candidate.object);
+        routes.remove(route);
+        PolicyReport {
+            subject: subject(&candidate.cluster, candidate.kind, candidate.object),
+            entries: vec![],
+            routes: Some(routes),
+        }
+    });
+    report.entries.push(entry_of(one));
+    let Ok(wish) = &one.wish else { return };
+    let groups = own.iter().filter(|group| group.tags.get(TAG_POLICY) == Some(&wish.policy));
+    let groups: Vec<&&DesiredTargetGroup> = groups.collect();
+    if groups.is_empty() || report.entries.iter().any(|entry| entry.target == *route) {
+        return;
+    }
+    let effect = effect(one, groups.into_iter().copied());
+    report.entries.push(PolicyEntry { target: route.clone(), accepted: accepted(), effect });
+}
+
+/// Adds to an export's translation what it tells of its own policies.
+pub(super) fn add_of_export(
+    view: &View,
+    cluster: &ClusterId,
+    (namespace, name): (&str, &str),
+    translation: &mut Translation,
+) {
+    let listed = view.list(cluster, Kind::TargetGroupPolicy, Some(namespace));
+    let is_there = match view.get(cluster, Kind::ServiceExport, namespace, name) {
+        Found::Unknown(_) => return,
+        Found::Missing => false,
+        Found::Object(object) => !is_of_other_federation(object),
+    };
+    let Ok(listed) = listed else { return };
+    let is_held = translation.desired.is_none() && !translation.refused;
+    if is_held {
+        return;
+    }
+    let groups: Vec<DesiredTargetGroup> =
+        translation.desired.iter().flat_map(|desired| desired.target_groups.clone()).collect();
+    for one in judged(&listed, cluster, (Kind::ServiceExport, namespace, name), is_there) {
+        let accepted = one.wish.as_ref().err().cloned().unwrap_or_else(accepted);
+        let effect = if translation.refused {
+            one.wish.is_ok().then(|| Effect::Nothing("The export is not valid; see its status.".into()))
+        } else {
+            effect(&one, groups.iter())
+        };
+        translation.reports.push(one.candidate.report(accepted, effect));
+    }
+}
+
+/// What the `dependents` unit of a Service tells of its policies, also where no route leads to it. `users` is who refers to
+/// the Service, asked only if there is a policy.
+pub(crate) fn of_service(view: &View, changed: &Changed, users: impl FnOnce() -> Hints) -> Vec<Report> {
+    let Changed { cluster, namespace, name, .. } = *changed;
+    let Ok(judged) = judged_of(view, cluster, namespace, name) else { return vec![] };
+    if judged.is_empty() {
+        return vec![];
+    }
+    let users: Vec<UnitKey> = users().into_keys().collect();
+    let routes = users.iter().filter_map(|unit| match unit {
+        UnitKey::Route { kind, cluster: at, namespace, name } if at == cluster => {
+            Some(reference(*kind, namespace, name))
+        }
+        _ => None,
+    });
+    let routes: BTreeSet<PolicyTarget> = routes.collect();
+    let report = |one: &Judged| {
+        let object = one.candidate.object;
+        // The routes of another target of the policy are known to that one.
+        let is_only = policy_targets(object).len() == 1;
+        Report::Policy(PolicyReport {
+            subject: subject(cluster, Kind::TargetGroupPolicy, object),
+            entries: vec![entry_of(one)],
+            routes: is_only.then(|| routes.clone()),
+        })
+    };
+    judged.iter().map(report).collect()
+}
+
+/// The policies of a Service.
+fn judged_of<'a>(
+    view: &View<'a>,
+    cluster: &ClusterId,
+    namespace: &str,
+    service: &str,
+) -> Result<Vec<Judged<'a>>, String> {
+    let listed = view.list(cluster, Kind::TargetGroupPolicy, Some(namespace))?;
+    let target = (Kind::Service, namespace, service);
+    let judged_if = |is_there| judged(&listed, cluster, target, is_there);
+    if judged_if(true).is_empty() {
+        return Ok(vec![]);
+    }
+    match view.get_even_terminating(cluster, Kind::Service, namespace, service) {
+        Found::Unknown(why) => Err(why),
+        Found::Missing => Ok(judged_if(false)),
+        Found::Object(_) => Ok(judged_if(true)),
+    }
+}
+
+/// A policy's entry for its Service.
+fn entry_of(one: &Judged) -> PolicyEntry {
+    let target = one.candidate.target.clone();
+    match &one.wish {
+        Err(refused) => PolicyEntry { target, accepted: refused.clone(), effect: None },
+        Ok(_) => PolicyEntry { target, accepted: accepted(), effect: Some(Effect::Followed) },
+    }
+}
+
+/// What a policy that counts does to target groups, of which those that bear its tag are made as it says.
+fn effect<'g>(one: &Judged, groups: impl Iterator<Item = &'g DesiredTargetGroup>) -> Option<Effect> {
+    let wish = one.wish.as_ref().ok()?;
+    let groups = groups.filter(|group| group.tags.get(TAG_POLICY) == Some(&wish.policy));
+    let groups: Vec<&DesiredTargetGroup> = groups.collect();
+    let configs = || groups.iter().map(|group| &group.config);
+    let unheeded = configs().filter_map(|config| wish.unheeded(config.protocol, config.protocol_version));
+    let unheeded: BTreeSet<String> = unheeded.map(|problem| problem.to_string()).collect();
+    let moot: BTreeSet<&str> = configs().filter_map(|config| wish.moot(config)).collect();
+    Some(Effect::TargetGroups {
+        target_groups: groups.iter().map(|group| group.name.clone()).collect(),
+        unheeded: unheeded.into_iter().collect(),
+        moot: moot.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+fn accepted() -> Condition {
+    Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "")
+}
+
+/// A route as a policy's status names it.
+fn reference(kind: Kind, namespace: &str, name: &str) -> PolicyTarget {
+    PolicyTarget {
+        group: kind.group().to_owned(),
+        kind: kind.as_str().to_owned(),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    }
+}
+
+/// Whether a target group was made for a Service of the cluster, as a route of it names one.
+fn is_of_service(group: &DesiredTargetGroup, cluster: &ClusterId) -> bool {
+    let source = group.tags.get(TAG_SOURCE);
+    source.is_some_and(|source| *source == cluster.to_string()) && !group.tags.contains_key(TAG_EXPORT)
+}
+
+/// The namespace and name of a target group's Service.
+fn service_of(group: &DesiredTargetGroup) -> Option<(&str, &str)> {
+    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).map(String::as_str);
+    Some((tag(naming::SERVICE_NAMESPACE)?, tag(naming::SERVICE_NAME)?))
+}
