@@ -34,6 +34,10 @@ pub struct Desired {
     /// How long what is not wanted any more stays; none: it goes at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grace: Option<Grace>,
+    /// Whether all that the owner has is to be read, also where nothing is wanted yet: once it is known, some of it may be
+    /// wanted as it is, or go to another unit. It says nothing of what is wanted.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub in_full: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -52,6 +56,7 @@ impl Desired {
             target_groups: vec![],
             handovers: BTreeMap::new(),
             mode: Mode::default(),
+            in_full: false,
             allowed_networks: BTreeSet::new(),
             grace: None,
         }

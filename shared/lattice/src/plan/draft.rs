@@ -189,6 +189,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         services,
         target_groups,
         handovers: _,
+        in_full: _,
         mode: _,
         allowed_networks: _,
         grace: _,

@@ -177,6 +177,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let all = (network, vpcs, route, allowed, tags(), graces());
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace)| Desired {
         handovers: std::collections::BTreeMap::new(),
+        in_full: false,
         mode: Mode::Sync,
         owner: owner(),
         grace,
