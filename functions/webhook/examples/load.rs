@@ -1,8 +1,8 @@
 //! How much one webhook takes: `cargo run --release -p trellis-webhook --example load`.
 //!
 //! Starts itself a second time as the webhook (the real TLS port, decisions and queue on one thread, with an SQS that
-//! takes 5 ms, in a cluster of 1,000 routes of which ten share the hostname under review), then sends reviews of route
-//! updates, as an API server does over kept connections: first as many as it takes, then 1000 a second. Prints the figures beside their bars; the exit status says whether all were met.
+//! takes 5 ms, in a cluster of 1,000 routes), then sends reviews of route updates, as an API server does over kept
+//! connections: first as many as it takes, then 1000 a second, then of a route that shares its hostname with ten others. Prints the figures beside their bars; the exit status says whether all were met.
 
 use anyhow::{Context, ensure};
 use axum_server::Handle;
@@ -40,14 +40,18 @@ use trellis_webhook::watch::SharedInterest;
 const CONNECTIONS: u32 = 8;
 const PHASE: Duration = Duration::from_secs(5);
 const PACED_PER_SECOND: u32 = 1000;
-/// Routes of the cluster, and how many of them share the hostname of the one under review.
+/// Routes of the cluster, how many of them share a hostname, and the number of that.
 const ROUTES: u32 = 1000;
 const SHARING: u32 = 10;
+const SHARED: u32 = 2;
 const SQS_LATENCY: Duration = Duration::from_millis(5);
 
 /// The bars: an API server waits one second, but every write in the cluster waits with it.
 const REVIEWS_PER_CPU_SECOND_MIN: f64 = 1000.0;
 const P99_MAX: Duration = Duration::from_millis(10);
+/// Of a route that has to be read beside ten others: a person waits for it, at a pace of persons.
+const SHARED_P99_MAX: Duration = Duration::from_millis(50);
+const SHARED_PER_SECOND: u32 = 20;
 const RSS_MIB_MAX: f64 = 20.0;
 
 struct SlowSqs;
@@ -123,7 +127,7 @@ fn neighbours() -> Neighbours {
     );
     for number in 0..ROUTES {
         let name = format!("beside-{number}");
-        let hostname = if number < SHARING { 2 } else { number + 10 };
+        let hostname = if number < SHARING { SHARED } else { number + 10 };
         put(Kind::HTTPRoute, &name, route(&name, hostname, 1));
     }
     all
@@ -143,7 +147,7 @@ async fn load() -> anyhow::Result<()> {
         clients.push(connect(address, authority.clone()).await?);
     }
     let path = hello["path"].as_str().context("no path")?.to_owned();
-    let review = Bytes::from(review().to_string());
+    let (review, shared) = (Bytes::from(review(1).to_string()), Bytes::from(review(SHARED).to_string()));
     println!("{CONNECTIONS} connections, reviews of {} bytes, SQS of {SQS_LATENCY:?}", review.len());
 
     let cpu_before = cpu_seconds(&child)?;
@@ -157,18 +161,28 @@ async fn load() -> anyhow::Result<()> {
         share(&mut latencies, 99)
     );
 
-    let (_, mut latencies) = phase(clients, &path, &review, Some(PACED_PER_SECOND)).await?;
+    let (clients, mut latencies) = phase(clients, &path, &review, Some(PACED_PER_SECOND)).await?;
     let (paced_p50, paced_p99) = (share(&mut latencies, 50), share(&mut latencies, 99));
+    let (_, mut latencies) = phase(clients, &path, &shared, Some(SHARED_PER_SECOND)).await?;
+    let (shared_p50, shared_p99) = (share(&mut latencies, 50), share(&mut latencies, 99));
     let rss = rss_mib(&child)?;
     let per_cpu = reviews / cpu;
     println!("one core takes {per_cpu:.0} reviews a second (bar: at least {REVIEWS_PER_CPU_SECOND_MIN})");
-    println!("p50 at {PACED_PER_SECOND} a second: {paced_p50:?}");
-    println!("p99 at {PACED_PER_SECOND} a second: {paced_p99:?} (bar: at most {P99_MAX:?})");
+    println!(
+        "p50 at {PACED_PER_SECOND} a second: {paced_p50:?}, p99: {paced_p99:?} (bar: at most {P99_MAX:?})"
+    );
+    println!(
+        "beside {SHARING} others, at {SHARED_PER_SECOND} a second: p50 {shared_p50:?}, p99 {shared_p99:?} (bar: at most \
+         {SHARED_P99_MAX:?})"
+    );
     println!("most memory resident: {rss:.1} MiB (bar: at most {RSS_MIB_MAX})");
     drop(child.stdin.take());
     child.wait()?;
     ensure!(
-        per_cpu >= REVIEWS_PER_CPU_SECOND_MIN && paced_p99 <= P99_MAX && rss <= RSS_MIB_MAX,
+        per_cpu >= REVIEWS_PER_CPU_SECOND_MIN
+            && paced_p99 <= P99_MAX
+            && shared_p99 <= SHARED_P99_MAX
+            && rss <= RSS_MIB_MAX,
         "a bar was missed"
     );
     Ok(())
@@ -256,9 +270,9 @@ fn route(name: &str, hostname: u32, generation: u32) -> Value {
             "rules": (0..12).map(rule).collect::<Vec<Value>>(), "hostnames": [format!("host-{hostname}.example.com")]}})
 }
 
-/// An update of a route.
-fn review() -> Value {
-    let (new, old) = (route("rates", 2, 2), route("rates", 1, 1));
+/// An update of a route of the hostname of this number.
+fn review(hostname: u32) -> Value {
+    let (new, old) = (route("rates", hostname, 2), route("rates", 0, 1));
     let kind = json!({"group": "gateway.networking.k8s.io", "version": "v1", "kind": "HTTPRoute"});
     json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {"uid": "r", "kind": kind,
         "name": "rates", "namespace": "default", "operation": "UPDATE", "object": new, "oldObject": old}})

@@ -152,9 +152,9 @@ impl Neighbours {
             own.hostnames = gateways.flat_map(|(_, gateway)| gateway.meeting.hostnames.clone()).collect();
         }
         let mut around = Around::new(kind, object_name(object)?);
-        let beside = |kind: Kind| self.of(kind).filter(|(_, one)| one.meeting.shares_gateway(&own));
         for kind in ROUTES.into_iter().filter(|_| !own.is_open()) {
-            around.take(kind, beside(kind).filter(|(_, one)| one.meeting.shares_hostname(&own)))?;
+            let meets = |one: &Meeting| one.shares_hostname(&own) && one.shares_gateway(&own);
+            around.take(kind, self.of(kind).filter(|(_, one)| meets(&one.meeting)))?;
         }
         let mut named = own.gateways.clone();
         named.extend(around.taken.iter().flat_map(|(_, one)| one.meeting.gateways.iter().cloned()));
@@ -173,8 +173,8 @@ impl Neighbours {
         around.take(Kind::EndpointSlice, self.of(Kind::EndpointSlice).filter(is_asked))?;
         // A route without hostnames is in nobody's way; it is told of as long as there is room.
         for kind in ROUTES.into_iter().filter(|_| !own.is_open()) {
-            let open = beside(kind).filter(|(_, one)| one.meeting.is_open());
-            if around.take(kind, open).is_none() {
+            let is_beside = |one: &Meeting| one.is_open() && one.shares_gateway(&own);
+            if around.take(kind, self.of(kind).filter(|(_, one)| is_beside(&one.meeting))).is_none() {
                 break;
             }
         }

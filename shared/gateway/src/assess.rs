@@ -83,8 +83,16 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 }
 
 /// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
+///
+/// A route that is there may be refused, and then what it has stays as it is; what one had that is gone may go to the routes that
+/// shared it. Both show only in what is there, so all of it is read.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
-    translate(unit, snapshot, &Actual::default(), settings).desired
+    let mut desired = translate(unit, snapshot, &Actual::default(), settings).desired?;
+    if let UnitKey::Route { kind, cluster, namespace, name } = unit {
+        let is_there = snapshot.get(cluster, *kind, namespace, name).is_some();
+        desired.in_full = is_there || !dependents(unit, snapshot).is_empty();
+    }
+    Some(desired)
 }
 
 /// The service names to look for besides the wanted ones: the one that the unit may have used although it wants none any

@@ -31,7 +31,7 @@ pub(crate) fn narrowness(listener: Option<&str>, hostname: &str) -> Option<usize
 
 /// Whether a request can be for both hostnames.
 pub(crate) fn do_meet(one: &str, other: &str) -> bool {
-    meet(one, other).is_some()
+    one == other || covers(one, other) || covers(other, one)
 }
 
 /// The narrower of two hostnames that meet.

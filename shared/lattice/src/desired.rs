@@ -42,6 +42,10 @@ pub struct Desired {
     /// How long what is not wanted any more stays; none: it goes at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grace: Option<Grace>,
+    /// Whether all that the owner has is to be read, also where nothing is wanted yet: once it is known, some of it may be
+    /// wanted as it is, or go to another unit. It says nothing of what is wanted.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub in_full: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -62,6 +66,7 @@ impl Desired {
             mode: Mode::default(),
             access_logs: vec![],
             auth: vec![],
+            in_full: false,
             allowed_networks: BTreeSet::new(),
             grace: None,
         }

@@ -2,7 +2,7 @@
 //! more ([`trellis_lattice::Grace`]): a mark is decided on, so neither it nor its absence is believed from memory.
 
 use super::LatticeClient;
-use super::inspect::wants_anything;
+use super::inspect::reads_in_full;
 use crate::AwsError;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
     let services = services.map(|one| (&one.arn, &one.ownership));
     let wanted = |name: &String| desired.target_groups.iter().any(|group| group.name == *name);
     // One that nobody wants goes and stays with its service; but a backend that is gone may leave one for a while.
-    let may_stay = |name: &String| wants_anything(desired) && !wanted(name);
+    let may_stay = |name: &String| reads_in_full(desired) && !wanted(name);
     let groups = actual.target_groups.iter().filter(|one| may_stay(&one.name) || is_marked(&one.tags));
     let groups = groups.map(|one| (&one.arn, &one.ownership));
     let wanted = |name: &String| desired.network.as_ref().is_some_and(|network| network.name == *name);

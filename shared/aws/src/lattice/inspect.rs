@@ -43,7 +43,8 @@ struct Found {
 
 impl LatticeClient {
     /// What is there of what `desired` names and of what its owner has. `desired` may be less than what will be wanted: as
-    /// long as it wants anything, all that the owner has is read in full, so that parts of it can be wanted as they are.
+    /// long as it wants anything or asks for it, all that the owner has is read in full, so that parts of it can be wanted as they
+    /// are, or go to another unit as they are.
     ///
     /// Whose a resource is, its tags tell; those of services, target groups and, for Gateway units, service networks are
     /// always read (or known from the last minute, unless a mark may matter: [`super::fresh`]), those of what is below a
@@ -258,8 +259,13 @@ impl LatticeClient {
     }
 }
 
-/// Whether a unit wants a service or a target group. Of one that wants none only what is needed to delete is read.
-pub(super) fn wants_anything(desired: &Desired) -> bool {
+/// Whether all that a unit has is read in full. Of one that can want none of it only what is needed to delete is read.
+pub(super) fn reads_in_full(desired: &Desired) -> bool {
+    desired.in_full || wants_anything(desired)
+}
+
+/// Whether a unit wants a service or a target group.
+fn wants_anything(desired: &Desired) -> bool {
     !(desired.services.is_empty() && desired.target_groups.is_empty())
 }
 

@@ -10,7 +10,7 @@ use trellis_lattice::{Actual, ActualListener, ActualRule, Desired, DesiredListen
 /// | association | its network is not wanted, or it is neither ACTIVE nor being made |
 /// | rule | no wanted rule is equal to it in match, action and priority |
 /// | listener | it is not wanted, or anything in it differs or is missing |
-/// | any rule of a listener | some rule there is not ours: all must then be ordered around it; or its service has a hostname and is not wanted: it may go to another unit, with all below it |
+/// | any rule of a listener | some rule there is not ours: all must then be ordered around it; or its service is not wanted yet and all is to be read, since it may stay as it is or go to another unit |
 ///
 /// The answer to the last row can change what it asks for, so callers ask again until nothing is left.
 pub(super) fn unread_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
@@ -24,12 +24,12 @@ pub(super) fn unread_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet
                 arns.insert(association.arn.clone());
             }
         }
-        let may_go_on = wanted.is_none() && service.domain().is_some();
+        let may_stay = wanted.is_none() && desired.in_full;
         for listener in &service.listeners {
             let wanted = wanted.and_then(|w| w.listeners.iter().find(|w| w.port == listener.port));
             arns.extend(unread_in(listener, wanted));
             let unread = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Unread);
-            arns.extend(unread.filter(|_| may_go_on).map(|rule| rule.arn.clone()));
+            arns.extend(unread.filter(|_| may_stay).map(|rule| rule.arn.clone()));
         }
     }
     arns

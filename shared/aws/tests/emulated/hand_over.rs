@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use trellis_aws::End;
 use trellis_hint::UnitKey;
-use trellis_lattice::{Desired, Outcome, Owner, check, plan};
+use trellis_lattice::{Desired, Outcome, Owner, Ownership, check, plan};
 
 fn heir() -> Owner {
     let key = "route/123456789012/us-west-2/HTTPRoute/one/default/heir";
@@ -56,6 +56,7 @@ async fn all_that_is_below_a_service_goes_with_it_whatever_its_unit_still_wants(
             "a service, a listener, two rules, an association and a target group: {all:?}"
         );
         // What is given away follows from what is there: the look at it does not know of it yet.
+        let left = Desired { in_full: true, ..left };
         let actual = inspect(&emulator.aws().await.lattice(), &left).await;
         let handovers = [("inventory-default".to_owned(), heir())].into();
         let left = Desired { handovers, ..left };
@@ -66,5 +67,31 @@ async fn all_that_is_below_a_service_goes_with_it_whatever_its_unit_still_wants(
         let applied = lattice.apply(&plan, &actual, Instant::now() + Duration::from_mins(1), &tell).await;
         assert!(matches!(applied.end, End::Complete), "{:?}", applied.end);
         assert_eq!(of(&emulator, &heir().unit), all, "after\n{plan}");
+    }
+}
+
+/// An edit that is refused wants nothing at first, and then all as it is.
+#[tokio::test]
+async fn what_may_be_kept_is_read_in_full_and_can_be_wanted_as_it_is() {
+    for domain in [None, Some("shop.example.test".to_owned())] {
+        let mut wish = route(&["/a", "/b"], 2);
+        wish.services[0].custom_domain = domain;
+        let emulator = Emulator::instant();
+        let lattice = emulator.aws().await.lattice();
+        converge(&emulator, &lattice, &gateway(&[])).await;
+        converge(&emulator, &lattice, &wish).await;
+        let look = Desired { in_full: true, ..no_route() };
+        let actual = inspect(&emulator.aws().await.lattice(), &look).await;
+        let group = &actual.target_groups[0];
+        assert!(
+            group.config.is_some() && group.health_check.is_some() && group.targets.len() == 2,
+            "{group:?}"
+        );
+        let listener = &actual.services[0].listeners[0];
+        assert_eq!(listener.ownership, Ownership::Ours);
+        assert!(
+            listener.rules.len() == 2 && listener.rules.iter().all(|rule| rule.ownership == Ownership::Ours)
+        );
+        assert_eq!(plan(&wish, &actual, &limits()).steps, []);
     }
 }

@@ -203,6 +203,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         access_logs,
         auth,
         handovers: _,
+        in_full: _,
         mode: _,
         allowed_networks: _,
         grace: _,

@@ -189,6 +189,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace, access_logs, auth)| {
         Desired {
             handovers: BTreeMap::new(),
+            in_full: false,
             mode: Mode::Sync,
             owner: owner(),
             grace,

@@ -4,7 +4,7 @@ use super::listener::Listeners;
 use super::network::NetworkEntry;
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
-use crate::lattice::inspect::wants_anything;
+use crate::lattice::inspect::reads_in_full;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -141,9 +141,7 @@ impl LatticeClient {
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
             return Ok(Some((service, vec![])));
         }
-        // One of a hostname may go on under another unit, and then all that is below it goes with it.
-        let may_go_on = service.domain().is_some();
-        let parts = if wants_anything(desired) || may_go_on {
+        let parts = if reads_in_full(desired) {
             futures::try_join!(
                 self.associations(&entry.id),
                 self.listeners(&entry.id, group_names),
