@@ -26,6 +26,9 @@ use trellis_lattice::{
     ActualVpcAssociation, DesiredVpcAssociation, Ownership, PrivateDns, Status, TAG_VPC_POLICY,
 };
 
+/// Gateways that a message names; the rest is counted.
+const WANTERS_SHOWN_MAX: usize = 3;
+
 /// What a Gateway wants of its cluster's VPC, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VpcWish {
@@ -243,10 +246,14 @@ impl Scene<'_> {
     fn hindrance(&self, vpc: &str) -> Option<String> {
         let network = &self.network;
         if let Some(wanters) = self.wanters.get(vpc) {
+            let shown = wanters.iter().take(WANTERS_SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ");
+            let more = match wanters.len().saturating_sub(WANTERS_SHOWN_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             return Some(format!(
-                "The VPC {vpc} stays associated with service network {network}: {} wants it. Say there too that it is not to \
-                 be.",
-                wanters.join(" and ")
+                "The VPC {vpc} stays associated with service network {network}, which is wanted for {shown}{more}. Let a \
+                 VpcAssociationPolicy there say that it is not to be."
             ));
         }
         let held = self.vpcs.get(vpc)?.held.as_ref()?;

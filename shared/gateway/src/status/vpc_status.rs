@@ -6,9 +6,9 @@ use crate::{conditions, reasons};
 use trellis_lattice::{Blocked, Outcome, RefusedVpcAssociation};
 
 /// How an association loses its last security group.
-pub(crate) const HOW_TO_BE_RID_OF_GROUPS: &str = "Name others in a VpcAssociationPolicy; or, to have none, set its \
-    associateWithVpc to false until the Gateway's condition VpcAssociated is False, and then to true without \
-    securityGroupIds: meanwhile the VPC's Pods do not reach the Gateway.";
+pub(crate) const HOW_TO_BE_RID_OF_GROUPS: &str = "Name others in a VpcAssociationPolicy; or, to have none, set \
+    associateWithVpc to false for each Gateway that shares the VPC until the condition VpcAssociated is False, and then to \
+    true without securityGroupIds: meanwhile the VPC's Pods do not reach the Gateway.";
 
 /// Whether a VPC is associated with a network, as far as the apply came.
 pub(super) fn is_associated(outcome: &Outcome, network: &str, vpc: &str) -> bool {

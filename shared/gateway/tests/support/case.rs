@@ -12,9 +12,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode,
-    Outcome, Ownership, RefusedAccessLog, RefusedTarget, RefusedVpcAssociation, ServiceOutcome, Status, Tags,
-    VpcAssociationOutcome, plan, settle, simulate,
+    Actual, ActualNetwork, ActualService, ActualVpcAssociation, Blocked, Certificate, Desired, Failure,
+    Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedTarget,
+    RefusedVpcAssociation, ServiceOutcome, Status, Tags, VpcAssociationOutcome, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -71,6 +71,9 @@ pub(crate) struct Case {
     /// Names of services in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_services: Vec<String>,
+    /// VPCs that somebody else has associated with the network `my-hotel`.
+    #[serde(default)]
+    pub(crate) foreign_vpc_associations: Vec<String>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
@@ -183,6 +186,8 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
             "{unit}: full lists change the result"
         );
         let mut outcome = applied(&case.apply, &translation);
+        let in_the_way = policies_blocked(&translation, &actual, &settings.limits);
+        outcome.blocked.extend(in_the_way.into_iter().filter(|one| !case.apply.blocked.contains(one)));
         outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
         let patches = statuses(&snapshot, &translation, &outcome, NOW);
         if matches!(unit, UnitKey::Gateway { .. }) {
@@ -301,6 +306,13 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     outcome
 }
 
+/// What the plan leaves out of what policies ask for.
+fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits) -> Vec<Blocked> {
+    let plan =
+        translation.desired.as_ref().map(|desired| plan(desired, &beside(desired, actual.clone()), limits));
+    plan.into_iter().flat_map(|plan| plan.blocked).filter(Blocked::is_of_policy).collect()
+}
+
 /// The associations of VPCs after the plan; a new one that AWS refuses is none.
 fn associated(
     apply: &Apply,
@@ -361,10 +373,32 @@ fn foreign(name: &String) -> ActualService {
     }
 }
 
+/// Somebody else's association of that VPC.
+fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
+    ActualVpcAssociation {
+        id: "snva-0123456789abcdef0".into(),
+        arn: "arn:snva-0123456789abcdef0".into(),
+        network: "my-hotel".into(),
+        vpc: vpc.to_owned(),
+        status: Status::Active,
+        security_groups: BTreeSet::new(),
+        private_dns: PrivateDns::default(),
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+    }
+}
+
 /// What VPC Lattice has of a unit from when everything was known.
 fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actual {
-    let nothing =
-        Actual { services: case.foreign_services.iter().map(foreign).collect(), ..Actual::default() };
+    let nothing = Actual {
+        services: case.foreign_services.iter().map(foreign).collect(),
+        vpc_associations: case
+            .foreign_vpc_associations
+            .iter()
+            .map(|vpc| foreign_vpc_association(vpc))
+            .collect(),
+        ..Actual::default()
+    };
     let Some(clusters) = &case.before else { return nothing };
     let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
     let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
