@@ -233,16 +233,17 @@ fn report(
             return GatewayReport { subject, accepted, listeners: vec![], vpc, addresses: vec![] };
         }
     };
+    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let told = || {
-        let tags = problem::message(&naming::tag_problems(&crate::api::meta(object)));
+        let tags = naming::tag_problems(&crate::api::meta(object)).into_iter();
+        let notes = problem::message(&tags.chain(addresses.as_ref().err().cloned()).collect::<Vec<_>>());
         let own = judged.accepted.clone();
-        let between = if own.message.is_empty() || tags.is_empty() { "" } else { " " };
-        Condition { message: format!("{}{between}{tags}", own.message), ..own }
+        let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
+        Condition { message: format!("{}{between}{notes}", own.message), ..own }
     };
     let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
-    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let listeners = judged
         .listeners
         .iter()
@@ -256,7 +257,7 @@ fn report(
             conflicted: listener.conflicted.clone(),
         })
         .collect();
-    GatewayReport { subject, accepted, listeners, vpc, addresses }
+    GatewayReport { subject, accepted, listeners, vpc, addresses: addresses.unwrap_or_default() }
 }
 
 /// Why the Gateway's name cannot be a service network's.
@@ -292,7 +293,7 @@ fn attached_routes(
     gateway: &JudgedGateway,
     settings: &Settings,
     unknown: &mut Vec<String>,
-) -> (BTreeMap<String, usize>, Vec<String>) {
+) -> (BTreeMap<String, usize>, Result<Vec<String>, Problem>) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut names: Vec<(String, String, Names)> = vec![];
     for (route, object) in routes(view, cluster, settings, unknown) {
@@ -344,8 +345,9 @@ struct Names {
 ///
 /// Who makes DNS records from a Gateway (ExternalDNS) points every hostname of every route at all of its addresses, and
 /// each hostname has a service of its own. So as soon as there is a hostname, only a name is an address that is right for
-/// all of them: with two services none is. A record that is missing is found sooner than one that leads elsewhere.
-fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
+/// all of them: with two services none is, and that is told. A record that is missing is found sooner than one that leads
+/// elsewhere.
+fn addresses(routes: impl Iterator<Item = Names>) -> Result<Vec<String>, Problem> {
     let (mut generated, mut of_hostnames): (Vec<String>, Vec<String>) = (vec![], vec![]);
     for names in routes {
         let into = if names.is_for_hostname { &mut of_hostnames } else { &mut generated };
@@ -356,8 +358,15 @@ fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
         }
     }
     match of_hostnames.len() {
-        0 => generated.into_iter().take(ADDRESSES_MAX).collect(),
-        1 => of_hostnames,
-        _ => vec![],
+        0 => Ok(generated.into_iter().take(ADDRESSES_MAX).collect()),
+        1 => Ok(of_hostnames),
+        services => {
+            let text = format!(
+                "The routes' hostnames lead to {services} services, so no address is right for all of them and none is listed; \
+                 make DNS records of the names in the routes' statuses, or give a hostname a Gateway of its own, of the same \
+                 name in another namespace"
+            );
+            Err(Problem::new("status.addresses", text))
+        }
     }
 }

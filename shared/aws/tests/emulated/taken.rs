@@ -1,0 +1,59 @@
+//! A hostname that somebody else has in a service network: the failure says who, and what to do.
+
+use crate::harness::{Emulator, converge, pass};
+use crate::wishes::{gateway, route};
+use trellis_aws::End;
+use trellis_hint::UnitKey;
+use trellis_lattice::{Desired, Owner};
+
+const HOSTNAME: &str = "shop.example.test";
+
+/// The route of the hostname in a cluster, with a service of this name.
+fn shop(cluster: &str, service: &str) -> Desired {
+    let key = format!("route/123456789012/us-west-2/HTTPRoute/{cluster}/default/shop");
+    let unit = key.parse::<UnitKey>().unwrap().hash();
+    let owner = Owner { installation: "trellis".into(), unit, key };
+    let mut wish = route(&["/"], 1);
+    wish.services[0].name = service.into();
+    wish.services[0].custom_domain = Some(HOSTNAME.into());
+    wish.services[0].tags = owner.tags();
+    wish.services[0].listeners.clear();
+    wish.target_groups.clear();
+    Desired { owner, ..wish }
+}
+
+#[tokio::test]
+async fn one_hostname_in_two_clusters_is_told_with_the_other_route_and_the_way_to_merge_them() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &shop("one", "shop-one")).await;
+    let second = pass(&emulator.aws().await.lattice(), &shop("two", "shop-two")).await;
+    let End::Failed(error) = second.applied.end else { panic!("{:?}", second.applied.end) };
+    let text = error.source.to_string();
+    for part in [
+        "the hostname shop.example.test is taken in the service network my-hotel",
+        "HTTPRoute default/shop of cluster one has it",
+        "export the Service of the other cluster by a ServiceExport",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!second.applied.outcome.failure.unwrap().retryable, "a person has to do something");
+}
+
+#[tokio::test]
+async fn a_hostname_that_a_stranger_has_is_told_with_his_service() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let stranger = emulator.stranger().await;
+    let made = stranger.create_service().name("other").custom_domain_name(HOSTNAME).send().await.unwrap();
+    let network = emulator.state()["serviceNetworks"][0]["id"].as_str().unwrap().to_owned();
+    let associate = stranger.create_service_network_service_association();
+    associate.service_identifier(made.id.unwrap()).service_network_identifier(network).send().await.unwrap();
+    let refused = pass(&lattice, &shop("one", "shop-one")).await;
+    let End::Failed(error) = refused.applied.end else { panic!("{:?}", refused.applied.end) };
+    let text = error.source.to_string();
+    let whose = format!("{} has it, which no route of this installation made", made.arn.unwrap());
+    assert!(text.contains(&whose), "{text}");
+}
