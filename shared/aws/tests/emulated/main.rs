@@ -12,7 +12,6 @@ mod ownership;
 mod quotas;
 mod refused;
 mod services;
-mod taken;
 mod wishes;
 
 use harness::{Emulator, converge, inspect, pass, pass_after_a_conflict, pass_until};
