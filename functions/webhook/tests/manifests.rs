@@ -3,7 +3,10 @@
 
 use clap::Parser;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
+use trellis_gateway::{BESIDE_KINDS, REFERRING_KINDS};
+use trellis_hint::Kind;
 use trellis_webhook::args::Args;
 
 fn manifests() -> Vec<Value> {
@@ -81,4 +84,27 @@ fn the_pods_are_bounded_and_come_before_what_is_less_urgent() {
     let labels = &deployment["spec"]["selector"]["matchLabels"];
     assert_eq!(&policy["spec"]["podSelector"]["matchLabels"], labels);
     assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
+}
+
+/// What it may not watch, it would only find out about in its log.
+#[test]
+fn it_may_list_and_watch_every_kind_that_it_watches_and_nothing_else() {
+    let may = |verb: &str| {
+        let rules = manifest("ClusterRole")["rules"].as_array().unwrap().clone();
+        let rules =
+            rules.into_iter().filter(|rule| rule["verbs"].as_array().unwrap().iter().any(|one| one == verb));
+        let named = rules.flat_map(|rule| {
+            let group = rule["apiGroups"][0].as_str().unwrap().to_owned();
+            let kinds = rule["resources"].as_array().unwrap().clone();
+            kinds.into_iter().map(move |kind| (group.clone(), kind.as_str().unwrap().to_owned()))
+        });
+        named.collect::<BTreeSet<_>>()
+    };
+    let plural = |kind: Kind| {
+        let name = kind.as_str().to_ascii_lowercase();
+        if name.ends_with('s') { format!("{name}es") } else { format!("{name}s") }
+    };
+    let watched = BESIDE_KINDS.into_iter().chain(REFERRING_KINDS);
+    let watched: BTreeSet<_> = watched.map(|kind| (kind.group().to_owned(), plural(kind))).collect();
+    assert_eq!((may("list"), may("watch")), (watched.clone(), watched));
 }

@@ -1,9 +1,27 @@
-//! Settings of a service that only GetService tells.
+//! Settings of a service that only GetService tells, and a hostname that somebody else has in a service network.
 
-use crate::harness::{Emulator, converge};
+use crate::harness::{Emulator, converge, pass};
 use crate::wishes::{gateway, route};
 use serde_json::json;
-use trellis_lattice::Step;
+use trellis_aws::End;
+use trellis_hint::UnitKey;
+use trellis_lattice::{Desired, Owner, Step};
+
+const HOSTNAME: &str = "shop.example.test";
+
+/// The route of the hostname in a cluster, with a service of this name.
+fn shop(cluster: &str, service: &str) -> Desired {
+    let key = format!("route/123456789012/us-west-2/HTTPRoute/{cluster}/default/shop");
+    let unit = key.parse::<UnitKey>().unwrap().hash();
+    let owner = Owner { installation: "trellis".into(), unit, key };
+    let mut wish = route(&["/"], 1);
+    wish.services[0].name = service.into();
+    wish.services[0].custom_domain = Some(HOSTNAME.into());
+    wish.services[0].tags = owner.tags();
+    wish.services[0].listeners.clear();
+    wish.target_groups.clear();
+    Desired { owner, ..wish }
+}
 
 #[tokio::test]
 async fn a_certificate_is_changed_in_place() {
@@ -35,4 +53,40 @@ async fn an_idle_timeout_is_changed_in_place_and_the_default_comes_back() {
     }
     converge(&emulator, &lattice, &plain).await;
     assert_eq!(emulator.state()["services"][0]["idleTimeoutSeconds"], json!(60));
+}
+
+#[tokio::test]
+async fn one_hostname_in_two_clusters_is_told_with_the_other_route_and_the_way_to_merge_them() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &shop("one", "shop-one")).await;
+    let second = pass(&emulator.aws().await.lattice(), &shop("two", "shop-two")).await;
+    let End::Failed(error) = second.applied.end else { panic!("{:?}", second.applied.end) };
+    let text = error.source.to_string();
+    for part in [
+        "the hostname shop.example.test is taken in the service network my-hotel",
+        "HTTPRoute default/shop of cluster one has it",
+        "export the Service of the other cluster by a ServiceExport",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!second.applied.outcome.failure.unwrap().retryable, "a person has to do something");
+}
+
+#[tokio::test]
+async fn a_hostname_that_a_stranger_has_is_told_with_his_service() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let stranger = emulator.stranger().await;
+    let made = stranger.create_service().name("other").custom_domain_name(HOSTNAME).send().await.unwrap();
+    let network = emulator.state()["serviceNetworks"][0]["id"].as_str().unwrap().to_owned();
+    let associate = stranger.create_service_network_service_association();
+    associate.service_identifier(made.id.unwrap()).service_network_identifier(network).send().await.unwrap();
+    let refused = pass(&lattice, &shop("one", "shop-one")).await;
+    let End::Failed(error) = refused.applied.end else { panic!("{:?}", refused.applied.end) };
+    let text = error.source.to_string();
+    let whose = format!("{} has it, which no route of this installation made", made.arn.unwrap());
+    assert!(text.contains(&whose), "{text}");
 }

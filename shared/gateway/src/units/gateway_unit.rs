@@ -268,6 +268,7 @@ fn report(
             };
         }
     };
+    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let told = || {
         let notes = problem::message(&annotations::problems(Kind::Gateway, &crate::api::meta(object)));
         let own = judged.accepted.clone();
@@ -277,7 +278,6 @@ fn report(
     let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
-    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let listeners = judged
         .listeners
         .iter()

@@ -308,8 +308,10 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
 
 /// What the plan leaves out of what policies ask for.
 fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits) -> Vec<Blocked> {
-    let plan =
-        translation.desired.as_ref().map(|desired| plan(desired, &beside(desired, actual.clone()), limits));
+    let plan = translation
+        .desired
+        .as_ref()
+        .map(|desired| plan(desired, &with_networks(desired, actual.clone()), limits));
     plan.into_iter().flat_map(|plan| plan.blocked).filter(Blocked::is_of_policy).collect()
 }
 
