@@ -123,7 +123,7 @@ metadata: {name: my-hotel}
 spec:
   gatewayClassName: amazon-vpc-lattice
   listeners:
-    - {name: https, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
+    - {name: http, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
 """
 
 

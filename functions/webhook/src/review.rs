@@ -235,10 +235,10 @@ impl Review {
         let mut seen = BTreeSet::new();
         let mut hints = Vec::new();
         let is_policy = self.told.object.kind.is_policy();
-        let units = self.units.iter().flat_map(|unit| match is_policy {
-            true => vec![unit.clone()],
-            false => told_units(unit, interest, now),
-        });
+        let units = self
+            .units
+            .iter()
+            .flat_map(|unit| if is_policy { vec![unit.clone()] } else { told_units(unit, interest, now) });
         for unit in units.filter(|unit| seen.insert(unit.clone())) {
             hints.push(self.told.hint(unit));
         }

@@ -12,7 +12,8 @@ use trellis_gateway::{
 };
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
-    ActualVpcAssociation, Owner, Ownership, Status, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY, TargetHealth,
+    ActualVpcAssociation, Owner, Ownership, Status, TAG_KEY, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY,
+    TargetHealth,
 };
 
 /// Everything that all clusters hold, those too that cannot be asked.
@@ -165,7 +166,8 @@ fn has_settings(state: &State, policy: &Value, vpc: &str) -> Result<(), String> 
     if has_them { Ok(()) } else { Err(format!("{vpc} has not the groups {groups:?}: {held:?}")) }
 }
 
-/// Target groups that bear a policy's mark are checked as it says, if it can be had.
+/// Target groups of the cluster that bear a policy's mark are checked as it says, if it can be had. Those of routes of other
+/// clusters are not looked at, since one that cannot be read keeps what it has.
 fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), String> {
     let is_accepted = |one: &Value| one["type"] == "Accepted" && one["status"] == "True";
     if !policy["status"]["conditions"].as_array().into_iter().flatten().any(is_accepted) {
@@ -174,8 +176,8 @@ fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), Str
     let name = policy["metadata"]["name"].as_str().unwrap_or_default();
     let mark = format!("default/{name}");
     for group in state.account.view(&owner(INSTALLATION, "nobody")).target_groups {
-        let is_of = |tag: &str, value: &str| group.tags.get(tag).is_some_and(|held| held.ends_with(value));
-        let is_meant = is_of(TAG_POLICY, &mark) && is_of(TAG_SOURCE, &format!("/{cluster}"));
+        let is_ours = group.tags.get(TAG_KEY).is_some_and(|key| key.contains(&format!("/{cluster}/")));
+        let is_meant = is_ours && group.tags.get(TAG_POLICY) == Some(&mark);
         let path = group.health_check.as_ref().map(|check| check.path.as_str());
         if is_meant && path != policy["spec"]["healthCheck"]["path"].as_str() {
             return Err(format!("{} is checked at {path:?}", group.name));
