@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from operator import eq
 from typing import Any
 
 import pytest
@@ -54,6 +56,6 @@ def test_a_certificate_is_found_by_hostname_and_replaced_by_a_better_one_without
         world.stack.emulator.configure(certificates=certificates)
         world.drift_pass()
         wait_for(f"the certificate for {wanted['domain']}", lambda: certificate(world), within=PROGRAMMED_SECONDS,
-                 until=lambda found, wanted=wanted: found == wanted["arn"])
+                 until=partial(eq, wanted["arn"]))
     wait_for("no word of a missing certificate", lambda: str(conditions(world.get("httproutes", "rates"))), within=PROGRAMMED_SECONDS,
              until=lambda told: "no certificate" not in told)
