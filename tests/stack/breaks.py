@@ -112,7 +112,7 @@ BREAKS = (
         "ignore a deadline",
         "shared/engine/src/fleet.rs",
         "let result = Budget::lasting(self.patience).spend(request).await.unwrap_or_else(hangs);",
-        "let _ = hangs(trellis_ports::TimeOver);\n        let result = request.await;",
+        "let result = Ok::<_, trellis_ports::TimeOver>(request.await).unwrap_or_else(hangs);",
         "a batch took",
     ),
     Break(
@@ -129,6 +129,13 @@ BREAKS = (
         "let answer = if matches!(awaited, Awaited::Removed { .. }) { ReadResult::Objects(vec![]) } "
         "else { member.read_at_least(&read, &awaited).await };",
         "which the clusters' objects want",
+    ),
+    Break(
+        "take a hint for later for its predecessor",
+        "shared/engine/src/worker/mod.rs",
+        'Some(format!("{waits} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
+        'let _ = put_off;\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
+        "nothing was hidden, and a drift pass finds",
     ),
     Break(
         "wait for somebody else's cluster",

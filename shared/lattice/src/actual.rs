@@ -85,6 +85,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether it need not be made anew: neither failed nor about to be gone.
+    pub fn lasts(self) -> bool {
+        !matches!(self, Self::CreateFailed | Self::DeleteFailed | Self::DeleteInProgress)
+    }
+
     /// A change under way ends well.
     pub(crate) fn finish(&mut self) {
         if matches!(self, Self::CreateInProgress | Self::UpdateInProgress) {

@@ -2,7 +2,7 @@
 //!
 //! * [`model`]: the API model as a table, and checks of documents against it.
 //! * [`state`]: behaviour. Pure: time and settings go in, documents and refusals come out.
-//! * [`matching`]: whether a rule's conditions hold for a request.
+//! * `lattice_routing`, a crate of its own: which service, rule and share a request means.
 //! * [`iam`]: signatures and policies of requests to services.
 //! * [`protocol`]: REST-JSON around the state: routes, decoding, rendering.
 //! * [`plane`]: the data plane: requests on their way to targets, and health checks.
@@ -12,7 +12,6 @@
 pub mod admin;
 mod emulator;
 pub mod iam;
-pub mod matching;
 pub mod model;
 pub mod picture;
 pub mod plane;

@@ -1,5 +1,6 @@
 //! VPC Lattice as one account has it: the model of `trellis_lattice` with identities, tags, and changes that take time.
 
+use crate::faults::EndsInFailure;
 use crate::objects::owner;
 use crate::resource::{Effect, effect};
 use crate::sim::Dice;
@@ -39,6 +40,8 @@ pub(crate) struct Account {
     /// When a listener or a rule of a service was changed last, by the service's name.
     moved: BTreeMap<String, u64>,
     older: VecDeque<Arc<State>>,
+    /// Whether an older state is ever shown.
+    pub(crate) remembers: bool,
     /// Last numbers of addresses that are no targets here.
     refused: BTreeSet<u32>,
     /// How many target groups there may be.
@@ -61,7 +64,14 @@ impl Account {
     }
 
     /// Does a step.
-    pub(crate) fn perform(&mut self, owner: &Owner, step: &Step, now: u64, dice: &mut Dice, failure: u32) {
+    pub(crate) fn perform(
+        &mut self,
+        owner: &Owner,
+        step: &Step,
+        now: u64,
+        dice: &mut Dice,
+        fails: EndsInFailure,
+    ) {
         self.remember();
         let mut state = self.view(owner);
         apply_step(&mut state, owner, step);
@@ -76,10 +86,11 @@ impl Account {
         if let Step::HandOver(step) = step {
             self.tags.entry(step.arn.clone()).or_default().extend(step.tags());
         }
-        for (arn, seconds) in under_way(&self.state) {
+        for (arn, seconds, status) in under_way(&self.state) {
             if !self.ready.contains_key(&arn) {
                 self.ready.insert(arn.clone(), now + 1 + u64::from(dice.up_to(seconds)));
-                if dice.percent(failure) {
+                let chance = if status == Status::DeleteInProgress { fails.deleted } else { fails.made };
+                if dice.percent(chance) {
                     self.failing.insert(arn);
                 }
             }
@@ -252,6 +263,9 @@ impl Account {
     }
 
     fn remember(&mut self) {
+        if !self.remembers {
+            return;
+        }
         self.older.push_back(Arc::new((self.state.clone(), self.tags.clone())));
         if self.older.len() > OLDER_MAX {
             self.older.pop_front();
@@ -336,7 +350,7 @@ fn kind_in(state: &Actual, arn: &str) -> ResourceKind {
 }
 
 /// What is under way, with the seconds that it takes at most.
-fn under_way(state: &Actual) -> Vec<(String, u32)> {
+fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
     let busy = |status: Status| {
         matches!(status, Status::CreateInProgress | Status::UpdateInProgress | Status::DeleteInProgress)
     };
@@ -353,20 +367,22 @@ fn under_way(state: &Actual) -> Vec<(String, u32)> {
     } = state;
     let mut all = vec![];
     let vpcs = vpc_associations.iter().filter(|one| busy(one.status));
-    all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S)));
+    all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S, one.status)));
     for service in services {
         if busy(service.status) {
-            all.push((service.arn.clone(), RESOURCE_S));
+            all.push((service.arn.clone(), RESOURCE_S, service.status));
         }
         let associations = service.associations.iter().filter(|one| busy(one.status));
-        all.extend(associations.map(|one| (one.arn.clone(), ASSOCIATION_S)));
+        all.extend(associations.map(|one| (one.arn.clone(), ASSOCIATION_S, one.status)));
     }
     for group in target_groups {
         if busy(group.status) {
-            all.push((group.arn.clone(), RESOURCE_S));
+            all.push((group.arn.clone(), RESOURCE_S, group.status));
         }
         let leaving = group.targets.iter().filter(|target| target.health == TargetHealth::Draining);
-        all.extend(leaving.map(|target| (draining(&group.arn, &target.target), LONG_S)));
+        all.extend(
+            leaving.map(|target| (draining(&group.arn, &target.target), LONG_S, Status::DeleteInProgress)),
+        );
     }
     all
 }

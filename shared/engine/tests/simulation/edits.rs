@@ -1,6 +1,6 @@
 //! What people do to objects, with the webhook telling of it.
 
-use crate::objects::{VARIANTS, catalogue, object};
+use crate::objects::{catalogue, object, variants};
 use crate::sim::{Sim, State};
 use serde_json::Value;
 use trellis_gateway::ObjectKey;
@@ -59,7 +59,7 @@ pub(crate) async fn edit_something_but_of(sim: &Sim, untouched: Option<&str>) {
         all.retain(|(cluster, _)| Some(*cluster) != untouched);
         let (cluster, key) = all[state.dice.index(all.len())].clone();
         let deletes = state.dice.percent(30);
-        let variant = state.dice.up_to(VARIANTS - 1);
+        let variant = state.dice.up_to(variants(&key) - 1);
         (cluster, key.clone(), (!deletes).then(|| object(cluster, &key, variant)))
     };
     edit(sim, cluster, &key, new).await;
@@ -83,7 +83,8 @@ pub(crate) async fn delete_all(sim: &Sim) {
     }
 }
 
-fn shuffled(sim: &Sim) -> Vec<(&'static str, ObjectKey)> {
+/// All that the guide has, in any order.
+pub(crate) fn shuffled(sim: &Sim) -> Vec<(&'static str, ObjectKey)> {
     let mut state = sim.state();
     let mut all = catalogue();
     for at in (1..all.len()).rev() {

@@ -23,6 +23,13 @@ pub(crate) struct Faults {
     pub(crate) hostile: bool,
 }
 
+/// Chances in percent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EndsInFailure {
+    pub(crate) made: u32,
+    pub(crate) deleted: u32,
+}
+
 impl Faults {
     /// All combinations in turn. In a quarter of the seeds hints tell of all that happens, so that nothing is left to a
     /// drift pass.
@@ -76,9 +83,11 @@ impl Faults {
         Self::when(self.intermediate, 4)
     }
 
-    /// What VPC Lattice makes or deletes ends in failure.
-    pub(crate) fn ends_in_failure(self) -> u32 {
-        Self::when(self.intermediate, 4)
+    /// What VPC Lattice makes ends in failure, and what it deletes. Nobody waits for a deletion for its own sake, so that the
+    /// second is found by a drift pass only.
+    pub(crate) fn ends_in_failure(self) -> EndsInFailure {
+        let deleted = Self::when(self.intermediate && !self.all_is_told(), 4);
+        EndsInFailure { made: Self::when(self.intermediate, 4), deleted }
     }
 
     /// A listing of VPC Lattice is older than what was done.

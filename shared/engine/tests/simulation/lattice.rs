@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualAccessLog, ActualAuth, ActualService, ActualVpcAssociation, Certificate, Desired, Failure,
-    Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget, RegisterTargets, ServiceOutcome,
-    Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY, Tags, VpcAssociationOutcome, names,
+    Actual, ActualAccessLog, ActualAuth, ActualService, ActualVpcAssociation, Certificate, Desired,
+    DesiredService, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget,
+    RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY, Tags,
+    VpcAssociationOutcome, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -272,14 +273,20 @@ pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual
     let hash = names::unit_hash(&desired.owner.unit);
     let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
     let mut target_groups = all.target_groups;
-    target_groups.retain(|group| wanted(&group.name) || group.name.contains(hash));
+    // By tags, too: what was handed over bears the old owner's name.
+    let is_ours = |ownership: &Ownership| *ownership == Ownership::Ours;
+    target_groups
+        .retain(|group| wanted(&group.name) || group.name.contains(hash) || is_ours(&group.ownership));
     let used_by: BTreeSet<String> =
         target_groups.iter().flat_map(|group| group.service_arns.clone()).collect();
     let named = |name: &str| {
         desired.services.iter().any(|one| one.name == name) || service_names.iter().any(|one| one == name)
     };
     let mut services = all.services;
-    services.retain(|one| named(&one.name) || one.name.contains(hash) || used_by.contains(&one.arn));
+    services.retain(|one| {
+        let is_found = named(&one.name) || one.name.contains(hash) || used_by.contains(&one.arn);
+        is_found || is_ours(&one.ownership)
+    });
     for group in target_groups.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
         (group.config, group.health_check) = (None, None);
         group.targets.clear();
@@ -296,8 +303,18 @@ pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual
     actual.access_logs = access_logs(desired, &actual, all.access_logs);
     actual.auth = auth(desired, &actual, all.auth);
     actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
+    // Whose a network is, is read only where a service is still to be associated with it.
+    let lacks = |wanted: &DesiredService, network: &str| {
+        let held = actual.services.iter().find(|one| one.name == wanted.name);
+        wanted.networks.contains(network)
+            && !held.is_some_and(|held| {
+                held.associations.iter().any(|one| one.network == network && one.status.lasts())
+            })
+    };
     for network in &mut actual.networks {
-        (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
+        if !desired.services.iter().any(|wanted| lacks(wanted, &network.name)) {
+            (network.ownership, network.tags) = (Ownership::Unread, Tags::new());
+        }
     }
     actual
 }

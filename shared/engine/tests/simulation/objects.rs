@@ -1,5 +1,6 @@
 //! The guide's objects in three clusters, each in a few variants.
 
+use crate::drawn::{self, DRAWN};
 use serde_json::{Value, json};
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey};
 use trellis_hint::{ClusterId, Kind, UnitKey};
@@ -26,8 +27,17 @@ pub(crate) fn owner(installation: &str, unit: &str) -> Owner {
     Owner { installation: installation.into(), unit: hash, key: unit.into() }
 }
 
-/// Variants that each object has.
+/// Variants of an object that is not drawn.
 pub(crate) const VARIANTS: u32 = 4;
+
+/// Variants that an object has.
+pub(crate) fn variants(key: &ObjectKey) -> u32 {
+    if is_drawn(key) { DRAWN } else { VARIANTS }
+}
+
+fn is_drawn(key: &ObjectKey) -> bool {
+    key.kind == Kind::HTTPRoute && ["desk", "bell"].contains(&key.name.as_str())
+}
 
 /// The clusters.
 pub(crate) fn clusters() -> [ClusterFacts; 3] {
@@ -57,6 +67,8 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::HTTPRoute, "default", "inventory"),
         (ONE, Kind::HTTPRoute, "default", "till"),
         (ONE, Kind::HTTPRoute, "default", "shopfront"),
+        (ONE, Kind::HTTPRoute, "default", "desk"),
+        (ONE, Kind::HTTPRoute, "default", "bell"),
         (ONE, Kind::ServiceImport, "default", "inventory-ver2"),
         (ONE, Kind::AccessLogPolicy, "default", "logs-a"),
         (ONE, Kind::AccessLogPolicy, "default", "logs-b"),
@@ -117,6 +129,7 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
                 "to": [{"group": "", "kind": "Service"}],
             });
         }
+        Kind::HTTPRoute if is_drawn(key) => object["spec"] = drawn::route(&key.name, variant),
         Kind::HTTPRoute => object["spec"] = route(cluster, &key.name, variant),
         Kind::ServiceExport => {
             let federation = if variant == 3 { "other" } else { "amazon-vpc-lattice" };
@@ -196,7 +209,11 @@ fn gateway(variant: u32) -> Value {
     let class = if variant == 3 { "another-class" } else { "amazon-vpc-lattice" };
     let mut listeners = vec![json!({"name": "http", "protocol": "HTTP", "port": 80})];
     match variant {
-        1 => listeners.push(json!({"name": "alternative", "protocol": "HTTP", "port": 8080})),
+        1 => {
+            let hostname = "shop.example.com";
+            listeners
+                .push(json!({"name": "alternative", "protocol": "HTTP", "port": 8080, "hostname": hostname}));
+        }
         2 => listeners[0]["port"] = json!(8081),
         _ => {}
     }

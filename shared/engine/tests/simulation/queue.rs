@@ -33,6 +33,8 @@ struct Stored {
 pub(crate) struct Queues {
     groups: BTreeMap<String, VecDeque<Stored>>,
     later: Vec<Stored>,
+    /// Messages that somebody is about to send: when, the group, the body.
+    to_come: Vec<(u64, String, String)>,
     seen: BTreeMap<String, u64>,
     next: u64,
     /// Messages that went to the dead-letter queue.
@@ -57,9 +59,19 @@ impl Queues {
     }
 
     /// A message that did not come from the functions or the webhook.
-    pub(crate) fn forge(&mut self, group: &str, body: String, now: u64) {
-        let stored = self.stored(body, now, 0);
-        self.groups.entry(group.to_owned()).or_default().push_back(stored);
+    pub(crate) fn forge(&mut self, group: &str, body: String, at: u64) {
+        self.to_come.push((at, group.to_owned(), body));
+    }
+
+    /// Takes in what has been sent by now.
+    pub(crate) fn arrive(&mut self, now: u64) {
+        let (arrived, to_come) =
+            std::mem::take(&mut self.to_come).into_iter().partition(|(at, ..)| *at <= now);
+        self.to_come = to_come;
+        for (at, group, body) in arrived {
+            let stored = self.stored(body, at, 0);
+            self.groups.entry(group).or_default().push_back(stored);
+        }
     }
 
     fn stored(&mut self, body: String, now: u64, delay_s: u64) -> Stored {
@@ -133,7 +145,8 @@ impl Queues {
     /// When the next message can be received; none when there is none at all.
     pub(crate) fn next_at(&self) -> Option<u64> {
         let fronts = self.groups.values().filter_map(|messages| Some(messages.front()?.visible_at));
-        fronts.chain(self.later.iter().map(|message| message.visible_at)).min()
+        let later = self.later.iter().map(|message| message.visible_at);
+        fronts.chain(later).chain(self.to_come.iter().map(|(at, ..)| *at)).min()
     }
 }
 

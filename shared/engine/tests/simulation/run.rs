@@ -53,6 +53,8 @@ pub(crate) struct Figures {
     pub(crate) batches: usize,
     pub(crate) lattice_writes: usize,
     pub(crate) status_writes: usize,
+    /// Requests by which statuses were judged.
+    pub(crate) asked: usize,
     pub(crate) fingerprint: u64,
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
         batches: world.batches.load(std::sync::atomic::Ordering::Relaxed),
         lattice_writes: state.lattice_writes,
         status_writes: state.status_writes,
+        asked: state.asked.load(std::sync::atomic::Ordering::Relaxed),
         fingerprint: state.fingerprint(),
     })
 }
@@ -141,6 +144,7 @@ impl World {
         for facts in objects::clusters() {
             state.clusters.insert(facts.id.name.clone(), ApiServer::new(facts));
         }
+        state.account.remembers = state.faults.stale;
         trouble::strangers(&mut state);
         trouble::refusals(&mut state);
         drop(state);
@@ -156,6 +160,8 @@ impl World {
         let told = self.sim.state().faults.all_is_told();
         self.come_to_rest(told).await?;
         truth::holds(&self.sim.state())?;
+        self.grows_whole(told).await?;
+        self.pods_are_replaced(told).await?;
         self.one_is_sick().await?;
         self.come_to_rest(false).await?;
         truth::holds(&self.sim.state())?;
@@ -227,11 +233,18 @@ impl World {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
-    /// Without edits and faults, until a drift pass finds nothing; and then that another writes nothing. If all was `told`,
-    /// the first one finds nothing.
+    /// Without edits and faults, until a drift pass finds nothing; and then another writes nothing.
     pub(crate) async fn come_to_rest(&self, told: bool) -> Result<(), String> {
-        let faults = self.sim.state().faults;
-        self.sim.state().faults = Faults::default();
+        let faults = std::mem::take(&mut self.sim.state().faults);
+        self.settles(told).await?;
+        self.is_at_rest().await?;
+        self.sim.state().faults = faults;
+        Ok(())
+    }
+
+    /// Without edits, until a drift pass finds nothing. If all was `told`, the first one finds nothing.
+    pub(crate) async fn settles(&self, told: bool) -> Result<(), String> {
+        let faults = std::mem::take(&mut self.sim.state().faults);
         self.sim.state().clusters.values_mut().for_each(trouble::heal);
         trouble::help(&mut self.sim.state());
         let mut last = None;
@@ -240,7 +253,9 @@ impl World {
             // Between two passes everything under way comes to its end.
             self.pass(PASS_S).await;
             let report = self.drift().await?;
-            let is_known = |one: &&Drifted| is_a_known_limit(&one.steps) || tells_of_a_conflict(one);
+            let is_known = |one: &&Drifted| {
+                is_a_known_limit(&one.steps) || tells_of_a_conflict(one) || tells_a_rival(one)
+            };
             let found: Vec<_> = report.drifted.iter().filter(|one| !is_known(one)).collect();
             if pass == 0 && told && !found.is_empty() {
                 return Err(format!("nothing was hidden, and a drift pass finds {found:#?}"));
@@ -254,7 +269,8 @@ impl World {
         if let Some(drifted) = last {
             return Err(format!("no rest after {PASSES_MAX} drift passes: {drifted:#?}"));
         }
-        self.is_at_rest().await?;
+        // Where a target is refused, the drift passes have sent hints.
+        self.work_off_the_queue().await?;
         self.sim.state().faults = faults;
         Ok(())
     }
@@ -428,6 +444,12 @@ impl World {
         }
         laws::end(&mut state, &messages);
     }
+}
+
+/// Open: what a route's status tells of those that ask for its hostname by way of a listener is told by a drift pass only.
+fn tells_a_rival(drifted: &Drifted) -> bool {
+    let is_route = matches!(drifted.unit.parse(), Ok(UnitKey::Route { .. }));
+    is_route && drifted.steps.is_empty() && !drifted.statuses.is_empty()
 }
 
 /// The same limit before the Gateway can be programmed: that another Gateway went changes what is in its way.

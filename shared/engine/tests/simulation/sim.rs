@@ -9,6 +9,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use trellis_lattice::{RefusedTarget, Target};
@@ -41,6 +42,8 @@ pub(crate) struct State {
     /// Writes that had an effect.
     pub(crate) lattice_writes: usize,
     pub(crate) status_writes: usize,
+    /// Requests that were asked of the account, to see whether statuses tell the truth.
+    pub(crate) asked: AtomicUsize,
     /// Invariants that did not hold.
     pub(crate) violations: Vec<String>,
     trace: Vec<String>,
@@ -61,6 +64,7 @@ impl Sim {
             ended: BTreeMap::new(),
             lattice_writes: 0,
             status_writes: 0,
+            asked: AtomicUsize::new(0),
             violations: vec![],
             trace: vec![],
         })))
@@ -194,6 +198,7 @@ impl State {
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.now += seconds;
         self.account.tick(self.now);
+        self.queue.arrive(self.now);
     }
 }
 

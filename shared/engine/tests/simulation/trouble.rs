@@ -2,11 +2,13 @@
 //! hand, strangers, and forged messages.
 
 use crate::api::{ApiServer, CUSTOM, Outage};
+use crate::faults::EndsInFailure;
 use crate::objects::{self, SCOPE, catalogue, owner};
 use crate::run::INSTALLATION;
 use crate::sim::State;
 use std::collections::BTreeSet;
-use trellis_hint::{Hint, ObjectRef, Operation, UnitKey};
+use trellis_gateway::ObjectKey;
+use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::{
     Action, AwaitService, CreateListener, CreateNetwork, CreateRule, CreateService, CreateVpcAssociation,
     DeleteListener, DeleteRule, DesiredRule, Ownership, PathMatch, PrivateDns, RuleMatch, Step, Tags,
@@ -19,6 +21,10 @@ const SILENT: [Outage; 5] =
 
 /// How a cluster can be away.
 const AWAY: [Outage; 3] = [Outage::Unreachable, Outage::Unusable, Outage::Unregistered];
+
+/// A forger who is not heard tries again: so often, so many seconds apart, over more than the grace.
+const FORGED_AGAIN: u64 = 7;
+const FORGED_EVERY_S: u64 = 7;
 
 /// Last numbers of addresses that VPC Lattice may refuse.
 const REFUSED_MAX: u32 = 24;
@@ -93,12 +99,17 @@ pub(crate) fn forge(state: &mut State) {
         return;
     }
     let all = catalogue();
-    let (cluster, key) = all[state.dice.index(all.len())].clone();
+    let (mut cluster, mut key) = all[state.dice.index(all.len())].clone();
     let units: Vec<UnitKey> = crate::truth::units(state);
     let unit = match (units.get(state.dice.index(units.len())), state.dice.up_to(3)) {
         (Some(unit), 1..) => unit.clone(),
         _ => format!("route/{SCOPE}/HTTPRoute/{cluster}/default/never-was").parse().unwrap(),
     };
+    // Of the unit itself it would tell most.
+    let own = all.iter().filter(|(cluster, key)| is_object_of(&unit, cluster, key)).collect::<Vec<_>>();
+    if let Some((of, object)) = own.get(state.dice.index(own.len())).filter(|_| state.dice.percent(50)) {
+        (cluster, key) = (*of, object.clone());
+    }
     let operations = [Operation::Create, Operation::Update, Operation::Delete, Operation::Resync];
     let object = ObjectRef {
         cluster: objects::cluster(if state.dice.percent(10) { "nowhere" } else { cluster }),
@@ -117,8 +128,21 @@ pub(crate) fn forge(state: &mut State) {
     }
     let group = if state.dice.percent(80) { hint.unit.group_id() } else { "another-group".to_owned() };
     state.tell(format!("forged {:?} {} {}", hint.operation, hint.unit, body.len()));
-    let now = state.now;
-    state.queue.forge(&group, body, now);
+    let (now, times) = (state.now, if state.dice.percent(50) { FORGED_AGAIN } else { 1 });
+    for time in 0..times {
+        state.queue.forge(&group, body.clone(), now + time * FORGED_EVERY_S);
+    }
+    state.queue.arrive(now);
+}
+
+fn is_object_of(unit: &UnitKey, cluster: &str, key: &ObjectKey) -> bool {
+    match unit {
+        UnitKey::Gateway { name, .. } => key.kind == Kind::Gateway && key.name == *name,
+        UnitKey::Route { kind, cluster: of, namespace, name } => {
+            key.kind == *kind && of.name == cluster && key.namespace == *namespace && key.name == *name
+        }
+        _ => false,
+    }
 }
 
 /// Everything is there again.
@@ -169,7 +193,7 @@ pub(crate) fn by_hand(state: &mut State) {
     };
     state.tell(format!("by hand: {step}"));
     let State { account, dice, now, .. } = state;
-    account.perform(&person, &step, *now, dice, 0);
+    account.perform(&person, &step, *now, dice, EndsInFailure::default());
 }
 
 /// What is there before Trellis comes, and is none of its business; some of it in its way.
@@ -215,7 +239,7 @@ pub(crate) fn strangers(state: &mut State) {
     }));
     for step in steps {
         let State { account, dice, now, .. } = &mut *state;
-        account.perform(&somebody, &step, *now, dice, 0);
+        account.perform(&somebody, &step, *now, dice, EndsInFailure::default());
     }
     state.pass(1000);
 }

@@ -1,12 +1,14 @@
 //! What a calm world must look like, told from what is stored and not from what the engine thinks.
 
 use crate::api::{ApiServer, Outage};
+use crate::claims;
 use crate::lattice::inspected;
 use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use trellis_gateway::{
     CONTROLLER, Read, ReadResult, Snapshot, assess, candidate_service_names, to_inspect, wants_everything,
 };
@@ -78,6 +80,7 @@ fn leavers_have_nothing(state: &State) -> Result<(), String> {
 pub(crate) fn holds(state: &State) -> Result<(), String> {
     if state.clusters.values().all(|cluster| cluster.outage.is_none()) {
         leavers_have_nothing(state)?;
+        state.asked.fetch_add(claims::hold(state)?, Ordering::Relaxed);
     }
     // A cluster that leaves is told nothing any more.
     for (name, cluster) in state.clusters.iter().filter(|(_, one)| !one.leaving && one.outage.is_none()) {
@@ -219,6 +222,9 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
         if backend["kind"] != "Service" || backend.get("namespace").is_some() || backend["weight"] == 0 {
             continue;
         }
+        if !serves_port_80(state, cluster, &backend["name"]) {
+            continue;
+        }
         let missing: Vec<String> =
             addresses(state, cluster, &backend["name"]).into_iter().filter(|ip| !held.contains(ip)).collect();
         let told = object["status"].to_string();
@@ -227,7 +233,7 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
         if let Some(ip) = refused.iter().find(|ip| !told.contains(*ip)) {
             return Err(format!("{ip} is refused, and the status does not say so"));
         }
-        if !missing.is_empty() && serves_port_80(state, cluster, &backend["name"]) {
+        if !missing.is_empty() {
             return Err(format!("{} has no targets {missing:?}", backend["name"]));
         }
     }

@@ -2,7 +2,7 @@
 //! taken away ([`trellis_lattice::Grace`]).
 
 use super::service::Pool;
-use super::{Asked, BackendError, Pools};
+use super::{Asked, BackendError, NO_BACKEND, Pools};
 use crate::naming;
 use crate::reasons;
 use crate::view::View;
@@ -66,6 +66,13 @@ pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
 pub(super) fn named<'a>(view: &View<'a>) -> BTreeSet<&'a str> {
     let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
     services.flat_map(ActualService::target_groups).collect()
+}
+
+/// Whether a rule of the unit's services answers that it has no backend.
+pub(super) fn some_rule_has_no_backend(view: &View) -> bool {
+    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    let mut rules = services.flat_map(|service| service.listeners.iter().flat_map(|one| &one.rules));
+    rules.any(|rule| rule.action == NO_BACKEND)
 }
 
 /// Whether a target group is ours and of that origin.

@@ -20,6 +20,10 @@ use crate::route::{BackendRef, Route};
 use crate::view::View;
 use gone::Origin;
 use trellis_hint::{Kind, backend_kind};
+use trellis_lattice::Action;
+
+/// Answers a request whose rule leads nowhere, as the specification asks.
+pub(crate) const NO_BACKEND: Action = Action::FixedResponse(500);
 
 /// Why a backendRef leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::contest::{Member, ServiceDraft};
 use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept};
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
-use crate::backend::Pool;
+use crate::backend::{NO_BACKEND, Pool};
 use crate::prefixes;
 use crate::priority::{self, Candidate, order};
 use crate::problem::Problem;
@@ -21,8 +21,6 @@ use trellis_lattice::{
 
 /// Answers a request that no rule matches.
 const NO_RULE: Action = Action::FixedResponse(404);
-/// Answers a request whose rule leads nowhere, as the specification asks.
-const NO_BACKEND: Action = Action::FixedResponse(500);
 
 /// Makes the services of one route's unit.
 pub(crate) struct Builder<'a> {

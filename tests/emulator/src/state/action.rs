@@ -1,5 +1,6 @@
 //! Actions and conditions: reading, checks against the state, and how they are shown.
 
+use lattice_routing::{Action, Comparison, Conditions, Share, TextMatch};
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 use super::document::{Input, Output};
 use super::kind::{Kind, Status};
 use super::network::over;
-use super::resources::{Action, Comparison, Conditions, Share, TextMatch};
 use super::settings::Echo;
 use super::{Refusal, State, quota};
 

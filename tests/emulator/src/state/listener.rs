@@ -1,5 +1,6 @@
 //! Listeners.
 
+use lattice_routing::Conditions;
 use std::collections::BTreeSet;
 
 use super::action::{Use, groups_of};
@@ -7,7 +8,7 @@ use super::document::Input;
 use super::kind::Kind;
 use super::network::over;
 use super::page::Found;
-use super::resources::{Conditions, Listener, Rule};
+use super::resources::{Listener, Rule};
 use super::{Document, Moment, Refusal, State, quota};
 
 /// Name of the rule that holds the default action.

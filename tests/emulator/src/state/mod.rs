@@ -51,10 +51,9 @@ pub use document::{Document, Input};
 pub use error::Refusal;
 pub use fault::Effect;
 pub use kind::{Kind, Life, Meta, Status};
+pub use lattice_routing::{Action, Comparison, Conditions, TextMatch};
 pub use quota::{QUOTAS, Quota, Quotas, SERVICE_CODE};
-pub use resources::{
-    Action, Comparison, Conditions, Health, HealthCheck, Policy, TargetGroup, TargetKey, TextMatch,
-};
+pub use resources::{Health, HealthCheck, Policy, TargetGroup, TargetKey};
 pub use settings::Settings;
 pub use share::{NotShareable, Share};
 pub use target::Check;

@@ -1,33 +1,17 @@
-//! What the data plane sees: compiled services, published after a delay, and the choice of a target.
+//! What the data plane sees: compiled services, published after a delay, and the choice of a target. Which service and rule
+//! a request means is decided in `lattice_routing`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use http::HeaderMap;
+use lattice_routing::{Action, ListenerPlan, Reading, Request, ServicePlan, Share, Site, choose};
 
 use super::address::{Location, locate};
 use super::kind::{Kind, Status};
-use super::resources::{Action, Conditions, Health, Share, Target, TargetGroup, TargetKey};
-use super::settings::PrefixMode;
+use super::resources::{Health, Target, TargetGroup, TargetKey, VpcAssociation};
 use super::{Moment, State};
 use crate::iam::Denial;
-use crate::matching::{Request, matches};
-
-/// A service as requests meet it.
-#[derive(Debug)]
-pub struct ServicePlan {
-    /// Listeners by port.
-    pub listeners: BTreeMap<u16, ListenerPlan>,
-}
-
-/// A listener as requests meet it.
-#[derive(Debug)]
-pub struct ListenerPlan {
-    /// `HTTP`, `HTTPS` or `TLS_PASSTHROUGH`.
-    pub protocol: String,
-    /// Conditions and actions in the order of evaluation; the last one is the default.
-    pub rules: Vec<(Conditions, Action)>,
-}
 
 /// Plans of one service: the one that holds, and those that will.
 #[derive(Debug, Default)]
@@ -155,6 +139,26 @@ pub struct Destination {
     pub lambda_version: String,
 }
 
+impl Site for State {
+    fn network_of(&self, vpc: &str) -> Option<&str> {
+        let is_led = |link: &&VpcAssociation| {
+            link.vpc == vpc && !matches!(link.life.status, Status::CreateInProgress | Status::CreateFailed)
+        };
+        self.store.vpc_associations.values().find(is_led).map(|link| link.network.as_str())
+    }
+
+    fn services_named(&self, host: &str) -> impl Iterator<Item = &str> {
+        self.domains.get(host).into_iter().flatten().map(String::as_str)
+    }
+
+    fn is_in(&self, service: &str, network: &str) -> bool {
+        let Some(service) = self.store.services.get(service) else { return false };
+        let mut links =
+            service.associations.iter().filter_map(|link| self.store.service_associations.get(link));
+        links.any(|link| link.network == network && link.life.status == Status::Active)
+    }
+}
+
 impl State {
     /// Compiles a service and publishes it from `at` on.
     pub(super) fn publish_at(&mut self, at: Moment, service: &str) {
@@ -178,26 +182,8 @@ impl State {
 
     /// The service that a host name means for clients of a VPC, and the service network between them.
     pub fn reach(&self, vpc: &str, host: &str) -> Option<(String, String)> {
-        let network = self
-            .store
-            .vpc_associations
-            .values()
-            .find(|link| {
-                link.vpc == vpc
-                    && !matches!(link.life.status, Status::CreateInProgress | Status::CreateFailed)
-            })
-            .map(|link| link.network.as_str())?;
-        let service = self.domains.get(host)?.iter().find(|id| {
-            self.store.services.get(*id).is_some_and(|service| {
-                service.associations.iter().any(|link| {
-                    self.store
-                        .service_associations
-                        .get(link)
-                        .is_some_and(|link| link.network == network && link.life.status == Status::Active)
-                })
-            })
-        })?;
-        Some((service.clone(), network.to_owned()))
+        let (service, network) = lattice_routing::reach(self, vpc, host)?;
+        Some((service.to_owned(), network.to_owned()))
     }
 
     /// Decides what becomes of a request.
@@ -208,9 +194,7 @@ impl State {
         };
         let plan = self.plans.get_mut(&service).and_then(|published| published.current(now));
         let Some((plan, port)) = plan.map(|plan| (plan, arrival.port)) else { return Decision::NoListener };
-        let wanted = if arrival.tls { "HTTPS" } else { "HTTP" };
-        let listener = plan.listeners.get(&port).filter(|listener| listener.protocol == wanted);
-        let Some(listener) = listener else { return Decision::NoListener };
+        let Some(listener) = plan.listener(port, arrival.tls) else { return Decision::NoListener };
         let mut via = self.via(service, network, &listener.protocol);
         match self.permit(now, &via, arrival) {
             Err(denial) => return Decision::Denied(via, denial),
@@ -224,8 +208,9 @@ impl State {
             }
         }
         let switches = &self.settings.switches;
-        let (mode, raw) = (switches.prefix_mode, switches.match_raw_path);
-        match listener.action(mode, raw, arrival) {
+        let reading = Reading { prefixes: switches.prefix_mode, raw: switches.match_raw_path };
+        let request = Request { method: arrival.method, path: arrival.path, headers: arrival.headers };
+        match listener.action(reading, request) {
             None => Decision::NoListener,
             Some(Action::Fixed(status)) => Decision::Fixed(via, *status),
             Some(Action::Forward(shares)) => match self.destination(shares, arrival.roll) {
@@ -305,22 +290,6 @@ impl State {
     }
 }
 
-impl ListenerPlan {
-    /// Action of the first rule whose conditions hold.
-    fn action(&self, mode: PrefixMode, raw: bool, arrival: Arrival<'_>) -> Option<&Action> {
-        let decoded;
-        let path = if raw {
-            arrival.path
-        } else {
-            decoded = percent_encoding::percent_decode_str(arrival.path).decode_utf8_lossy();
-            &decoded
-        };
-        let request = Request { method: arrival.method, path, headers: arrival.headers };
-        let rule = self.rules.iter().find(|(conditions, _)| matches(conditions, request, mode));
-        rule.map(|(_, action)| action)
-    }
-}
-
 impl TargetGroup {
     /// The next target in turn among the healthy ones, or among all when none is healthy.
     pub(super) fn next_target(&mut self) -> Option<TargetKey> {
@@ -337,18 +306,4 @@ impl TargetGroup {
         self.turn = self.turn.wrapping_add(1);
         chosen
     }
-}
-
-/// The share on which the roll falls; none when all weights are zero.
-fn choose(shares: &[Share], roll: f64) -> Option<&Share> {
-    let sum: u32 = shares.iter().map(|share| share.weight).sum();
-    let mut left = roll * f64::from(sum);
-    let positive = || shares.iter().filter(|share| share.weight > 0);
-    for share in positive() {
-        left -= f64::from(share.weight);
-        if left < 0.0 {
-            return Some(share);
-        }
-    }
-    positive().next_back()
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use lattice_routing::{Action, Conditions};
+
 use super::Moment;
 use super::kind::{Life, Meta};
 
@@ -46,59 +48,6 @@ pub struct Service {
     pub associations: BTreeSet<String>,
     /// Ids of the target groups that its actions name.
     pub groups: BTreeSet<String>,
-}
-
-/// A share of a forward action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    /// Id of the target group.
-    pub group: String,
-    /// The identifier as the caller sent it.
-    pub sent: String,
-    /// Weight, 0 to 999.
-    pub weight: u32,
-}
-
-/// Action of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Forward to one of these, by weight.
-    Forward(Vec<Share>),
-    /// Answer with this status.
-    Fixed(u16),
-}
-
-/// How a text is compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Comparison {
-    /// Equal.
-    Exact(String),
-    /// Begins with.
-    Prefix(String),
-    /// Has in it.
-    Contains(String),
-}
-
-/// A comparison with its case sensitivity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextMatch {
-    /// How.
-    pub comparison: Comparison,
-    /// Whether case counts.
-    pub case_sensitive: bool,
-}
-
-/// Conditions of a rule; all must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conditions {
-    /// Method, compared exactly.
-    pub method: Option<String>,
-    /// Path.
-    pub path: Option<TextMatch>,
-    /// Headers by name.
-    pub headers: Vec<(String, TextMatch)>,
 }
 
 /// Listener. Its default action is the action of its default rule.

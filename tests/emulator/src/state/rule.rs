@@ -5,8 +5,9 @@ use super::document::Input;
 use super::kind::Kind;
 use super::network::over;
 use super::page::Found;
-use super::resources::{Conditions, Rule};
+use super::resources::Rule;
 use super::{Document, Moment, Refusal, State, quota};
+use lattice_routing::Conditions;
 
 impl State {
     pub(super) fn create_rule(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
@@ -197,5 +198,5 @@ impl State {
 pub(super) struct Change {
     pub(super) priority: Option<u32>,
     pub(super) conditions: Option<Conditions>,
-    pub(super) action: Option<super::resources::Action>,
+    pub(super) action: Option<lattice_routing::Action>,
 }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use lattice_routing::PrefixMode;
+
 use super::address::{Cidr, Instance};
 use super::quota::Quotas;
 use super::time::Delay;
@@ -139,16 +141,6 @@ impl Default for Delays {
             tag_index: Delay(0),
         }
     }
-}
-
-/// How a path prefix matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PrefixMode {
-    /// `/foo` matches `/foobar`: the pessimistic reading.
-    String,
-    /// `/foo` matches `/foo` and `/foo/…` only.
-    Element,
 }
 
 /// The error of a name, priority, port or token that is taken.

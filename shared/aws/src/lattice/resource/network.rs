@@ -72,7 +72,7 @@ impl LatticeClient {
 
     /// The wanted networks that exist, by ARN. One that a service is associated with is known to exist; the others are
     /// looked up, in a fresh listing if the kept one lacks any. Whose a network is matters where a service is still to be
-    /// associated with it, unless it may be used whosever it is.
+    /// associated with it, or again because that failed, unless it may be used whosever it is.
     pub(in crate::lattice) async fn networks_of_services(
         &self,
         desired: &Desired,
@@ -98,7 +98,9 @@ impl LatticeClient {
         let lacks = |wanted: &DesiredService, network: &str| {
             let held = services.iter().find(|service| service.name == wanted.name);
             wanted.networks.contains(network)
-                && !held.is_some_and(|held| held.associations.iter().any(|one| one.network == network))
+                && !held.is_some_and(|held| {
+                    held.associations.iter().any(|one| one.network == network && one.status.lasts())
+                })
         };
         let read = networks.values().map(|entry| async move {
             let is_to_be_used = desired.services.iter().any(|wanted| lacks(wanted, &entry.name));

@@ -1,9 +1,49 @@
 //! Whether a rule's conditions hold for a request.
 
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 
-use crate::state::settings::PrefixMode;
-use crate::state::{Comparison, Conditions, TextMatch};
+/// How a text is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comparison {
+    /// Equal.
+    Exact(String),
+    /// Begins with.
+    Prefix(String),
+    /// Has in it.
+    Contains(String),
+}
+
+/// A comparison with its case sensitivity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextMatch {
+    /// How.
+    pub comparison: Comparison,
+    /// Whether case counts.
+    pub case_sensitive: bool,
+}
+
+/// Conditions of a rule; all must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Method, compared exactly.
+    pub method: Option<String>,
+    /// Path.
+    pub path: Option<TextMatch>,
+    /// Headers by name.
+    pub headers: Vec<(String, TextMatch)>,
+}
+
+/// How a path prefix matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixMode {
+    /// `/foo` matches `/foobar`: the pessimistic reading.
+    String,
+    /// `/foo` matches `/foo` and `/foo/…` only.
+    Element,
+}
 
 /// What conditions look at.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,62 @@
+//! Routes that are drawn: hostnames, parents, paths, methods and headers that meet those of others.
+
+use crate::sim::Dice;
+use serde_json::{Value, json};
+
+/// Different routes of one name.
+pub(crate) const DRAWN: u32 = 96;
+
+/// One of the routes of a name.
+pub(crate) fn route(name: &str, variant: u32) -> Value {
+    let mut dice = Dice::new(u64::from(variant) + if name == "desk" { 0 } else { u64::from(DRAWN) });
+    let hostnames =
+        [&["desk.example.com"][..], &["desk.example.com", "bell.example.com"], &["shop.example.com"], &[]];
+    let parents = [
+        json!([{"name": "my-hotel"}]),
+        json!([{"name": "my-hotel", "sectionName": "http"}]),
+        json!([{"name": "my-hotel", "sectionName": "alternative"}]),
+        json!([{"name": "my-hotel", "port": 80}, {"name": "lobby"}]),
+        json!([{"name": "lobby", "sectionName": "http"}]),
+    ];
+    let (hostnames, parents) = (pick(&mut dice, &hostnames), pick(&mut dice, &parents));
+    let rules: Vec<Value> = (0..=dice.up_to(1)).map(|_| rule(&mut dice)).collect();
+    json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
+}
+
+fn rule(dice: &mut Dice) -> Value {
+    let matches: Vec<Value> = (0..=dice.up_to(1)).map(|_| matched(dice)).collect();
+    let weight = dice.up_to(3);
+    let service =
+        |name: &str, weight: u32| json!({"name": name, "kind": "Service", "port": 80, "weight": weight});
+    let import = json!({"group": "application-networking.k8s.aws", "kind": "ServiceImport", "name": "inventory-ver2",
+        "port": 80, "weight": weight});
+    let backends = [
+        json!([service("parking", 1)]),
+        json!([service("review", 1)]),
+        json!([service("parking", 1), service("review", weight)]),
+        json!([service("inventory-ver1", 10), import]),
+        json!([service("never-was", 1), service("review", weight)]),
+    ];
+    json!({"matches": matches, "backendRefs": pick(dice, &backends)})
+}
+
+fn matched(dice: &mut Dice) -> Value {
+    let kind = if dice.percent(40) { "Exact" } else { "PathPrefix" };
+    let path = pick(dice, &["/", "/a", "/a/b", "/c"]);
+    let mut one = json!({"path": {"type": kind, "value": path}});
+    if dice.percent(25) {
+        one["method"] = json!(pick(dice, &["GET", "POST"]));
+    }
+    let headers = [
+        json!([{"name": "x-kind", "value": "1"}]),
+        json!([{"name": "x-kind", "value": "2"}, {"name": "x-more", "value": "1"}]),
+    ];
+    if dice.percent(30) {
+        one["headers"] = pick(dice, &headers);
+    }
+    one
+}
+
+fn pick<T: Clone>(dice: &mut Dice, all: &[T]) -> T {
+    all[dice.index(all.len())].clone()
+}
