@@ -99,7 +99,7 @@ BREAKS = (
         "shared/lattice/src/plan.rs",
         "    targets::deregister_surplus(&mut draft);\n",
         "",
-        "is a target and no ready endpoint",
+        "is a target and no ready endpoint|is answered by|none of its names answers",
     ),
     Break(
         "lose an outbox",
@@ -135,7 +135,7 @@ BREAKS = (
         "shared/engine/src/worker/mod.rs",
         'Some(format!("{waits} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
         'let _ = put_off;\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
-        "nothing was hidden, and a drift pass finds",
+        "nothing was hidden, and a drift pass finds|and is not followed",
     ),
     Break(
         "wait for somebody else's cluster",
