@@ -178,7 +178,9 @@ fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), Str
     }
     let name = policy["metadata"]["name"].as_str().unwrap_or_default();
     let mark = format!("default/{name}");
-    for group in state.account.view(&owner(INSTALLATION, "nobody")).target_groups {
+    let groups = state.account.view(&owner(INSTALLATION, "nobody")).target_groups;
+    // One that is on its way out stays as it was.
+    for group in groups.into_iter().filter(|group| group.status.lasts()) {
         let is_ours = group.tags.get(TAG_KEY).is_some_and(|key| key.contains(&format!("/{cluster}/")));
         let is_meant = is_ours && group.tags.get(TAG_POLICY) == Some(&mark);
         let path = group.health_check.as_ref().map(|check| check.path.as_str());
