@@ -411,6 +411,21 @@ async fn settings_that_can_change_are_changed_in_place() {
     assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck(_)]), "{}", back.plan);
 }
 
+/// Whose its network is has to be read again for that, since a network of others may not be used.
+#[tokio::test]
+async fn a_service_whose_association_failed_is_associated_by_the_next_pass() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    emulator.configure(&json!({"failures": [{"resource": "service-association", "transition": "create"}]}));
+    let first = pass(&lattice, &route(&["/a"], 1)).await;
+    assert!(matches!(first.applied.end, End::Failed(_)), "{:?}\n{}", first.applied.end, first.plan);
+    let second = converge(&emulator, &lattice, &route(&["/a"], 1)).await;
+    assert!(second.plan.blocked.is_empty(), "{}", second.plan);
+    let associated = inspect(&lattice, &route(&["/a"], 1)).await.services[0].associations.len();
+    assert_eq!(associated, 1);
+}
+
 #[tokio::test]
 async fn units_that_want_nothing_share_their_listings() {
     let emulator = Emulator::instant();
