@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,12 @@ def groups(world: World) -> list[dict[str, Any]]:
     state = world.stack.emulator.state()["targetGroups"]
     unit = f"/{world.namespace}/inventory"
     made = [item["id"] for item in state if item.get("tags", {}).get("trellis:key", "").endswith(unit)]
-    return [lattice.get_target_group(targetGroupIdentifier=one) for one in made]
+    found = []
+    for one in made:
+        # It may go between the two looks.
+        with suppress(lattice.exceptions.ResourceNotFoundException):
+            found.append(lattice.get_target_group(targetGroupIdentifier=one))
+    return found
 
 
 def test_a_target_group_policy_changes_check_and_protocol_without_a_failed_request(world: World, tmp_path: Path) -> None:
