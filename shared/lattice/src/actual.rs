@@ -85,7 +85,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether it need not be made anew: neither failed nor about to be gone.
+    /// Whether it need not be made anew, and its tags are of use: neither failed nor about to be gone.
     pub fn lasts(self) -> bool {
         !matches!(self, Self::CreateFailed | Self::DeleteFailed | Self::DeleteInProgress)
     }

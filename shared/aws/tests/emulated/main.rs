@@ -323,21 +323,6 @@ async fn two_hundred_and_fifty_targets_are_registered_in_three_calls_and_paged_t
 }
 
 #[tokio::test]
-async fn a_failed_service_is_deleted_and_made_again() {
-    let emulator = Emulator::instant();
-    let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[])).await;
-    emulator.configure(&json!({"failures": [{"resource": "service", "transition": "create"}]}));
-    let wish = route(&["/a"], 1);
-    let failed = pass(&lattice, &wish).await;
-    let End::Failed(error) = failed.applied.end else { panic!("{:?}", failed.applied.end) };
-    assert!(error.source.to_string().contains("CREATE_FAILED"), "{}", error.source);
-    assert_eq!(error.source.class(), ErrorClass::Stale);
-    converge(&emulator, &lattice, &wish).await;
-    assert_eq!(emulator.state()["services"].as_array().unwrap().len(), 1);
-}
-
-#[tokio::test]
 async fn a_wrong_value_is_final_and_its_message_names_operation_and_code() {
     let emulator = Emulator::instant();
     let lattice = emulator.aws().await.lattice();
@@ -409,21 +394,6 @@ async fn settings_that_can_change_are_changed_in_place() {
     wish.target_groups[0].health_check.port = None;
     let back = converge(&emulator, &lattice, &wish).await;
     assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck(_)]), "{}", back.plan);
-}
-
-/// Whose its network is has to be read again for that, since a network of others may not be used.
-#[tokio::test]
-async fn a_service_whose_association_failed_is_associated_by_the_next_pass() {
-    let emulator = Emulator::instant();
-    let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[])).await;
-    emulator.configure(&json!({"failures": [{"resource": "service-association", "transition": "create"}]}));
-    let first = pass(&lattice, &route(&["/a"], 1)).await;
-    assert!(matches!(first.applied.end, End::Failed(_)), "{:?}\n{}", first.applied.end, first.plan);
-    let second = converge(&emulator, &lattice, &route(&["/a"], 1)).await;
-    assert!(second.plan.blocked.is_empty(), "{}", second.plan);
-    let associated = inspect(&lattice, &route(&["/a"], 1)).await.services[0].associations.len();
-    assert_eq!(associated, 1);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Settings of a service that only GetService tells, and a hostname that somebody else has in a service network.
 
-use crate::harness::{Emulator, converge, pass};
+use crate::harness::{Emulator, converge, inspect, pass};
 use crate::wishes::{gateway, route};
 use serde_json::json;
-use trellis_aws::End;
+use trellis_aws::{End, ErrorClass};
 use trellis_hint::UnitKey;
 use trellis_lattice::{Desired, Owner, Step};
 
@@ -89,4 +89,34 @@ async fn a_hostname_that_a_stranger_has_is_told_with_his_service() {
     let text = error.source.to_string();
     let whose = format!("{} has it, which no route of this installation made", made.arn.unwrap());
     assert!(text.contains(&whose), "{text}");
+}
+
+#[tokio::test]
+async fn a_failed_service_is_deleted_and_made_again() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    emulator.configure(&json!({"failures": [{"resource": "service", "transition": "create"}]}));
+    let wish = route(&["/a"], 1);
+    let failed = pass(&lattice, &wish).await;
+    let End::Failed(error) = failed.applied.end else { panic!("{:?}", failed.applied.end) };
+    assert!(error.source.to_string().contains("CREATE_FAILED"), "{}", error.source);
+    assert_eq!(error.source.class(), ErrorClass::Stale);
+    converge(&emulator, &lattice, &wish).await;
+    assert_eq!(emulator.state()["services"].as_array().unwrap().len(), 1);
+}
+
+/// Whose its network is has to be read again for that, since a network of others may not be used.
+#[tokio::test]
+async fn a_service_whose_association_failed_is_associated_by_the_next_pass() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    emulator.configure(&json!({"failures": [{"resource": "service-association", "transition": "create"}]}));
+    let first = pass(&lattice, &route(&["/a"], 1)).await;
+    assert!(matches!(first.applied.end, End::Failed(_)), "{:?}\n{}", first.applied.end, first.plan);
+    let second = converge(&emulator, &lattice, &route(&["/a"], 1)).await;
+    assert!(second.plan.blocked.is_empty(), "{}", second.plan);
+    let associated = inspect(&lattice, &route(&["/a"], 1)).await.services[0].associations.len();
+    assert_eq!(associated, 1);
 }

@@ -155,7 +155,7 @@ impl<'a> Draft<'a> {
             let same =
                 |held: &&ActualVpcAssociation| held.vpc == wanted.vpc && held.network == wanted.network;
             let held = self.model.vpc_associations.iter().filter(same);
-            let ours = held.filter(|a| a.ownership == Ownership::Ours && !is_leaving(a.status));
+            let ours = held.filter(|a| a.ownership == Ownership::Ours && a.status.lasts());
             ours.map(|a| (&a.arn, missing_tags(&wanted.tags, &a.tags)))
         });
         let logs = self.desired.access_logs.iter().filter_map(|wanted| {
@@ -177,11 +177,6 @@ impl<'a> Draft<'a> {
             self.push(step);
         }
     }
-}
-
-/// Whether a resource is on its way out: then its tags are of no use any more.
-pub(super) fn is_leaving(status: Status) -> bool {
-    matches!(status, Status::DeleteInProgress | Status::CreateFailed | Status::DeleteFailed)
 }
 
 fn missing_tags(wished: &Tags, held: &Tags) -> Tags {

@@ -1,6 +1,6 @@
 //! What nobody wants any more and what stays for a while all the same ([`crate::Grace`]).
 
-use super::draft::{Draft, is_leaving};
+use super::draft::Draft;
 use super::networks;
 use crate::grace::{is_marked, network_mark, port_mark};
 use crate::{
@@ -62,7 +62,7 @@ fn stays(draft: &Draft, mark: &str, tags: &Tags) -> bool {
 
 /// Whether a service that nobody wants stays for now, with all that is below it.
 pub(super) fn service_stays(draft: &Draft, service: &ActualService) -> bool {
-    !is_leaving(service.status) && stays(draft, TAG_UNWANTED, &service.tags)
+    service.status.lasts() && stays(draft, TAG_UNWANTED, &service.tags)
 }
 
 /// Whether the listener of a wanted service stays for now that nobody wants.
@@ -72,12 +72,12 @@ pub(super) fn listener_stays(draft: &Draft, service: &str, port: u16) -> bool {
 
 /// Whether the association of a wanted service stays for now that nobody wants.
 pub(super) fn association_stays(draft: &Draft, service: &ActualService, held: &ActualAssociation) -> bool {
-    !is_leaving(held.status) && stays(draft, &network_mark(&held.network), &service.tags)
+    held.status.lasts() && stays(draft, &network_mark(&held.network), &service.tags)
 }
 
 /// Whether the association of a VPC stays for now that nobody wants.
 pub(super) fn vpc_association_stays(draft: &Draft, held: &ActualVpcAssociation) -> bool {
-    !is_leaving(held.status) && stays(draft, TAG_UNWANTED, &held.tags)
+    held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
 }
 
 /// Whether a network that nobody wants stays for now: for itself, or for a VPC that does.
@@ -102,7 +102,7 @@ fn markables(draft: &Draft) -> Vec<Markable> {
     let whole = || TAG_UNWANTED.to_owned();
     let model = &draft.model;
     let ours = |ownership: &Ownership| *ownership == Ownership::Ours;
-    for held in model.services.iter().filter(|held| ours(&held.ownership) && !is_leaving(held.status)) {
+    for held in model.services.iter().filter(|held| ours(&held.ownership) && held.status.lasts()) {
         let wanted = draft.wanted_service(&held.name);
         add(&held.arn, whole(), &held.tags, wanted.is_some());
         let Some(wanted) = wanted else { continue };
@@ -118,11 +118,11 @@ fn markables(draft: &Draft) -> Vec<Markable> {
             add(&held.arn, port_mark(listener.port), &held.tags, false);
         }
         let stale = held.associations.iter().filter(|one| !wanted.networks.contains(&one.network));
-        for association in stale.filter(|one| ours(&one.ownership) && !is_leaving(one.status)) {
+        for association in stale.filter(|one| ours(&one.ownership) && one.status.lasts()) {
             add(&held.arn, network_mark(&association.network), &held.tags, false);
         }
     }
-    for held in model.vpc_associations.iter().filter(|a| ours(&a.ownership) && !is_leaving(a.status)) {
+    for held in model.vpc_associations.iter().filter(|a| ours(&a.ownership) && a.status.lasts()) {
         add(&held.arn, whole(), &held.tags, networks::is_wanted(draft, held));
     }
     let wanted_networks = networks::wanted(draft);

@@ -1,6 +1,6 @@
 use crate::support::{
     assert_in_order, forward, gateway, made, made_but, only_network, other_unit, owner, plan_within, planned,
-    rule, simple_route,
+    rule, simple_route, violation,
 };
 use crate::worlds::{NETWORKS, SERVICES, held_tags, ownerships};
 use proptest::collection::vec;
@@ -9,7 +9,7 @@ use proptest::sample::select;
 use std::collections::BTreeSet;
 use trellis_lattice::{
     Actual, ActualAccessLog, Blocked, CreateAccessLog, DeleteAccessLog, Desired, DesiredAccessLog, Holder,
-    Limits, Ownership, Plan, Step, Tags, UpdateAccessLog, ViolationKind, check, log_type,
+    Limits, Ownership, Tags, UpdateAccessLog, ViolationKind, log_type,
 };
 
 const GROUP: &str = "arn:aws:logs:us-west-2:123456789012:log-group:one:*";
@@ -161,18 +161,6 @@ fn nothing_is_put_on_what_others_have() {
     let plan = plan_within(&wanted, &actual, &Limits::default());
     assert!(plan.steps.is_empty(), "{plan}");
     assert_eq!(plan.blocked, [Blocked::AccessLogsOfOthers { holder: network }]);
-}
-
-/// What the checker finds in a plan of one step.
-fn violation(desired: &Desired, actual: &Actual, step: impl Into<Step>) -> Option<ViolationKind> {
-    let plan = Plan {
-        owner: owner(),
-        steps: vec![step.into()],
-        blocked: vec![],
-        withheld: vec![],
-        grace_left: None,
-    };
-    check(&plan, desired, actual, &Limits::default()).into_iter().next().map(|violation| violation.kind)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use crate::support::{
     assert_in_order, forward, gateway, made, made_but, only_network, only_service, other_unit, owner,
-    plan_within, planned, rule, simple_route,
+    plan_within, planned, rule, simple_route, violation,
 };
 use crate::worlds::{NETWORKS, SERVICES};
 use proptest::collection::vec;
@@ -9,8 +9,7 @@ use proptest::sample::select;
 use std::collections::BTreeSet;
 use trellis_lattice::{
     Actual, ActualAuth, Blocked, CreateAssociation, CreateVpcAssociation, Desired, DesiredAuth, Holder,
-    Limits, Ownership, Plan, PrivateDns, PutAuthPolicy, SetAuthType, Step, TAG_AUTH, ViolationKind, check,
-    policy_mark,
+    Limits, Ownership, PrivateDns, PutAuthPolicy, SetAuthType, TAG_AUTH, ViolationKind, policy_mark,
 };
 
 const ONE: &str = r#"{"Statement":[1]}"#;
@@ -172,18 +171,6 @@ fn a_network_of_others_gets_no_policy() {
     let plan = plan_within(&wanted, &actual, &Limits::default());
     assert!(plan.steps.is_empty(), "{plan}");
     assert_eq!(plan.blocked, [Blocked::AuthOfOthers { holder: network() }]);
-}
-
-/// What the checker finds in a plan of one step.
-fn violation(desired: &Desired, actual: &Actual, step: impl Into<Step>) -> Option<ViolationKind> {
-    let plan = Plan {
-        owner: owner(),
-        steps: vec![step.into()],
-        blocked: vec![],
-        withheld: vec![],
-        grace_left: None,
-    };
-    check(&plan, desired, actual, &Limits::default()).into_iter().next().map(|violation| violation.kind)
 }
 
 #[test]

@@ -6,7 +6,8 @@ use trellis_lattice::{
     ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork, DesiredRule,
     DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, IpFamily, Limits,
     ListenerProtocol, Owner, Ownership, PathMatch, Plan, PrivateDns, ProtocolVersion, RuleMatch, Status,
-    Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, check, plan, settle, simulate,
+    Step, Tags, Target, TargetGroupConfig, TargetProtocol, ViolationKind, WeightedTargetGroup, check, plan,
+    settle, simulate,
 };
 
 pub(crate) const VPC: &str = "vpc-1";
@@ -190,6 +191,23 @@ pub(crate) fn plan_within(desired: &Desired, actual: &Actual, limits: &Limits) -
     let next = plan(desired, &then, limits);
     assert!(next.is_settled(), "after\n{made}\nthere is still\n{next}");
     made
+}
+
+/// What the checker finds in a plan of one step.
+pub(crate) fn violations(desired: &Desired, actual: &Actual, step: impl Into<Step>) -> Vec<ViolationKind> {
+    let plan = Plan {
+        owner: owner(),
+        steps: vec![step.into()],
+        blocked: vec![],
+        withheld: vec![],
+        grace_left: None,
+    };
+    check(&plan, desired, actual, &Limits::default()).into_iter().map(|found| found.kind).collect()
+}
+
+/// The first of [`violations`].
+pub(crate) fn violation(desired: &Desired, actual: &Actual, step: impl Into<Step>) -> Option<ViolationKind> {
+    violations(desired, actual, step).into_iter().next()
 }
 
 /// [`plan_within`] AWS's default quotas, as text.

@@ -1,12 +1,12 @@
 //! Security groups and private DNS of VPC associations.
 
-use crate::support::{VPC, gateway, made, made_but, owner, planned};
+use crate::support::{VPC, gateway, made, made_but, owner, planned, violations};
 use crate::worlds::worlds;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use trellis_lattice::{
-    Actual, Blocked, CreateVpcAssociation, Desired, DnsPreference, Limits, Ownership, Plan, PrivateDns, Step,
-    UpdateVpcAssociation, ViolationKind, apply_step, check, plan, settle, simulate,
+    Blocked, CreateVpcAssociation, Desired, DnsPreference, Limits, Ownership, PrivateDns,
+    UpdateVpcAssociation, ViolationKind, apply_step, plan, settle, simulate,
 };
 
 /// Worlds of the property.
@@ -76,17 +76,6 @@ fn settings_of_an_association_of_others_are_told_with_its_id() {
     assert!(
         matches!(&plan.blocked[..], [Blocked::VpcAssociationOfOthers { id, .. }] if *id == actual.vpc_associations[0].id)
     );
-}
-
-fn violations(desired: &Desired, actual: &Actual, step: impl Into<Step>) -> Vec<ViolationKind> {
-    let plan = Plan {
-        owner: owner(),
-        steps: vec![step.into()],
-        withheld: vec![],
-        blocked: vec![],
-        grace_left: None,
-    };
-    check(&plan, desired, actual, &Limits::default()).into_iter().map(|found| found.kind).collect()
 }
 
 #[test]

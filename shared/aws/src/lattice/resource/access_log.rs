@@ -1,5 +1,6 @@
 //! The access log subscription.
 
+use super::holder::holders_that_matter;
 use crate::lattice::convert::sdk_tags;
 use crate::lattice::names::{Names, Resource};
 use crate::lattice::step::{Lane, Perform, StepEnd};
@@ -9,8 +10,8 @@ use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
 use std::time::Instant;
 use trellis_lattice::{
-    Actual, ActualAccessLog, CreateAccessLog, DeleteAccessLog, Desired, Holder, Ownership, RefusedAccessLog,
-    Status, TAG_ACCESS_LOGS, Tags, UpdateAccessLog,
+    Actual, ActualAccessLog, CreateAccessLog, DeleteAccessLog, Desired, Holder, RefusedAccessLog,
+    TAG_ACCESS_LOGS, UpdateAccessLog,
 };
 
 impl LatticeClient {
@@ -20,20 +21,9 @@ impl LatticeClient {
         desired: &Desired,
         actual: &mut Actual,
     ) -> Result<(), AwsError> {
-        let matters = |holder: &Holder, ownership: &Ownership, tags: &Tags| {
-            *ownership == Ownership::Ours
-                && (tags.contains_key(TAG_ACCESS_LOGS)
-                    || desired.access_logs.iter().any(|wanted| wanted.holder == *holder))
-        };
-        let services = actual.services.iter().filter(|one| one.status != Status::DeleteInProgress);
-        let services =
-            services.map(|one| (Holder::Service(one.name.clone()), &one.id, &one.ownership, &one.tags));
-        let networks = actual.networks.iter();
-        let networks =
-            networks.map(|one| (Holder::Network(one.name.clone()), &one.id, &one.ownership, &one.tags));
-        let holders = services.chain(networks);
-        let holders = holders.filter(|(holder, _, ownership, tags)| matters(holder, ownership, tags));
-        let read = try_join_all(holders.map(|(holder, id, ..)| self.access_logs_of(desired, holder, id)));
+        let is_wanted = |holder: &Holder| desired.access_logs.iter().any(|wanted| wanted.holder == *holder);
+        let holders = holders_that_matter(actual, TAG_ACCESS_LOGS, is_wanted).into_iter();
+        let read = try_join_all(holders.map(|(holder, id)| self.access_logs_of(desired, holder, id)));
         let read: Vec<ActualAccessLog> = read.await?.into_iter().flatten().collect();
         actual.access_logs = read;
         Ok(())

@@ -1,6 +1,7 @@
 //! Auth types and auth policies.
 
 use super::access_log::resource;
+use super::holder::holders_that_matter;
 use crate::AwsError;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
@@ -8,9 +9,7 @@ use crate::lattice::{LatticeClient, found};
 use aws_sdk_vpclattice::types::AuthType;
 use futures::future::try_join_all;
 use std::time::Instant;
-use trellis_lattice::{
-    Actual, ActualAuth, Desired, Holder, Ownership, PutAuthPolicy, SetAuthType, Status, TAG_AUTH, Tags,
-};
+use trellis_lattice::{Actual, ActualAuth, Desired, Holder, PutAuthPolicy, SetAuthType, TAG_AUTH};
 
 impl LatticeClient {
     /// Reads who may call the services and networks that are to have an auth policy, or once had.
@@ -19,20 +18,10 @@ impl LatticeClient {
         desired: &Desired,
         actual: &mut Actual,
     ) -> Result<(), AwsError> {
-        let matters = |holder: &Holder, ownership: &Ownership, tags: &Tags| {
-            *ownership == Ownership::Ours
-                && (tags.contains_key(TAG_AUTH) || desired.auth.iter().any(|wanted| wanted.holder == *holder))
-        };
-        let services = actual.services.iter().filter(|one| one.status != Status::DeleteInProgress);
-        let services =
-            services.map(|one| (Holder::Service(one.name.clone()), &one.id, &one.ownership, &one.tags));
-        let networks = actual.networks.iter();
-        let networks =
-            networks.map(|one| (Holder::Network(one.name.clone()), &one.id, &one.ownership, &one.tags));
-        let holders = services.chain(networks);
-        let holders = holders.filter(|(holder, _, ownership, tags)| matters(holder, ownership, tags));
+        let is_wanted = |holder: &Holder| desired.auth.iter().any(|wanted| wanted.holder == *holder);
+        let holders = holders_that_matter(actual, TAG_AUTH, is_wanted).into_iter();
         let read: Vec<Option<ActualAuth>> =
-            try_join_all(holders.map(|(holder, id, ..)| self.auth_of(holder, id))).await?;
+            try_join_all(holders.map(|(holder, id)| self.auth_of(holder, id))).await?;
         actual.auth = read.into_iter().flatten().collect();
         Ok(())
     }

@@ -5,6 +5,7 @@ mod access_log;
 pub(super) mod action;
 mod auth;
 pub(super) mod health_check;
+mod holder;
 pub(super) mod listener;
 pub(super) mod network;
 pub(super) mod rule;
