@@ -400,17 +400,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
-/// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a
-/// route that is gone. All other names of its services hold the unit's hash ([`trellis_lattice::names::unit_hash`]).
-pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return None };
+/// The names of the Lattice service that a route has if nothing else is asked for, the one that the AWS Gateway API Controller
+/// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
+/// unit's hash ([`trellis_lattice::names::unit_hash`]).
+pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
     let id = route::RouteId {
         kind: *kind,
         cluster: cluster.clone(),
         namespace: namespace.clone(),
         name: name.clone(),
     };
-    Some(naming::service(&id, None, None))
+    let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
+    names.dedup();
+    names
 }
 
 /// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
@@ -429,7 +432,7 @@ pub fn admission_warnings_among(
 /// Whether a unit may have given a service or a target group this name.
 pub fn made_names(unit: &UnitKey, name: &str) -> bool {
     let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
-    with_hash || plain_service_name(unit).is_some_and(|plain| plain == name)
+    with_hash || plain_service_names(unit).iter().any(|plain| plain == name)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

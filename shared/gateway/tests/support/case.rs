@@ -1,5 +1,6 @@
 //! One case: what is read of a golden input, and how its output is written.
 
+use super::adopted::as_the_controller_names;
 use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub(crate) struct Case {
     /// Absent: there is no grace.
     #[serde(default)]
     pub(crate) gone_for: Option<u64>,
+    /// What VPC Lattice has was made by the AWS Gateway API Controller, and a person gave it to the unit.
+    #[serde(default)]
+    pub(crate) adopted: bool,
     /// Names of services in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_services: Vec<String>,
@@ -406,7 +410,8 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
     let beside = with_networks(&desired, nothing);
-    settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
+    let before = settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)));
+    if case.adopted { as_the_controller_names(&before, unit) } else { before }
 }
 
 /// What VPC Lattice has after the look that saw for the first time what is not wanted any more.
