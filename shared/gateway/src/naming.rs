@@ -9,7 +9,7 @@ use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-    TAG_POLICY, TAG_PREFIX, TAG_WANTED_BY, Tags,
+    TAG_POLICY, TAG_PREFIX, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
 };
 
 /// Characters of a service's name (API model, ServiceName).
@@ -303,6 +303,9 @@ pub(crate) fn tags(own: impl IntoIterator<Item = (String, String)>, user: &Tags)
         if tags.len() < TAGS_MAX {
             tags.entry(key.clone()).or_insert_with(|| value.clone());
         }
+    }
+    if !user.is_empty() {
+        tags.insert(TAG_USER.to_owned(), user_tags_mark(user.keys().take(TAGS_MAX - OWN_TAGS_MAX)));
     }
     tags
 }
