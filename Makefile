@@ -153,6 +153,11 @@ clean: ## Remove all that was built here; what checkouts share stays (clean-cach
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share
 	@rm -rf "$${TRELLIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/trellis}"
 
+.PHONY: migration
+migration: build ## From the real AWS Gateway API Controller and back (CONTROLLER=its built program)
+	@test -x "$(CONTROLLER)" || { echo "CONTROLLER=<program>: build cmd/aws-application-networking-k8s of its repository" >&2; exit 2; }
+	TRELLIS_PEER_CONTROLLER=$(abspath $(CONTROLLER)) $(PYTEST) -s tests/e2e/test_migration.py
+
 .PHONY: conformance
 conformance: build ## The Gateway API conformance suite, on a stack of its own
 	@$(PY) -m conformance

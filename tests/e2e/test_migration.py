@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from stack.peer import PREFIX, Peer, Route
+import pytest
+
+from stack.peer import CONTROLLER_SECONDS, PREFIX, Controller, Peer, Route
 from stack.pollers import Pollers, pollers
 from stack.processes import run
 from stack.settings import ROOT
@@ -19,6 +24,8 @@ from stack.world import PROGRAMMED_SECONDS, World
 
 REGISTERED = "trellis:registered"
 POLLERS = 4
+#: The program of the real controller, if there is one.
+CONTROLLER = os.environ.get("TRELLIS_PEER_CONTROLLER", "")
 ROUTES = (
     Route("inventory", [("inventory-ver1", 10)]),
     Route("a-route-with-a-long-name", [("inventory-ver1", 1)]),
@@ -65,55 +72,117 @@ def test_a_cluster_moves_to_trellis_and_back_without_a_failed_request(world: Wor
     with ExitStack() as scene:
         functions = scene.enter_context(pollers(world.stack, POLLERS))
         with unregistered(world, functions):
-            world.apply("my-hotel-gateway")
-            world.roll_out("inventory-ver1", "parking", "review")
+            prepare(world)
             services = {route.name: peer.route(route) for route in ROUTES}
             export = peer.target_group("inventory-ver1", SourceTypeKey="ServiceExport")
-            hosts = {route.name: route.hostname or services[route.name]["dnsEntry"]["domainName"] for route in ROUTES}
-            for host in hosts.values():
-                world.answers(host, "handler pod")
-            traffic = {name: scene.enter_context(Traffic(world.stack, host)) for name, host in hosts.items()}
-            said = migrate(world, "adopt", "--yes")
-            assert said["inTheWay"] == []
-            assert of_trellis(world) == {one["id"] for one in services.values()} | {
-                group["id"] for group in world.stack.emulator.state()["targetGroups"]
-                if world.namespace in json.dumps(group["tags"]) and group["id"] != export}
+            traffic = clients(world, services, scene)
+            said = adopt(world)
             assert [one["why"] for one in said["left"] if one["arn"].endswith(export)] \
                 == ["its export is not there any more: the controller left it behind"]
-        # Registered: the next pass looks at all of it.
-        world.drift_pass()
-        for route in ROUTES:
-            world.programmed("httproutes", route.name)
-        wait_for("the controller's target groups to go", lambda: of_the_controller(world, export), within=PROGRAMMED_SECONDS,
-                 until=lambda left: not left)
-        lattice = world.stack.aws("vpc-lattice")
-        for name, service in services.items():
-            now = lattice.get_service(serviceIdentifier=service["id"])
-            assert (now["name"], now["dnsEntry"]["domainName"]) == (service["name"], service["dnsEntry"]["domainName"]), name
-        # Its objects can be deleted again.
-        assert peer.finalizers("httproutes", "inventory") == ["httproute.k8s.aws/resources"]
-        migrate(world, "finalizers", "--yes")
-        assert [peer.finalizers("httproutes", route.name) for route in ROUTES] == [[] for _ in ROUTES]
+        taken_over(world, services)
         # And back.
         with unregistered(world, functions):
             migrate(world, "release", "--yes")
             assert of_trellis(world) == set()
             found = owned(world)
             assert all(one["tags"].get(f"{PREFIX}ManagedBy") == peer.managed_by for one in found), found
-            for name, one in traffic.items():
-                one.at_least(100, since=one.sent(), within=PROGRAMMED_SECONDS)
-                strange = [answer for answer in one.answers if answer not in PODS]
-                assert not strange, f"{name}: {len(strange)} of {one.sent()} requests failed: {strange[:3]}"
-            print({name: one.sent() for name, one in traffic.items()})
+            nobody_noticed(traffic)
             world.kubectl("delete", "httproutes", "--all")
             remove(world)
 
 
-def of_the_controller(world: World, but: str) -> list[str]:
-    """Target groups with the controller's names that are Trellis' now."""
-    groups = world.stack.emulator.state()["targetGroups"]
-    return [one["name"] for one in groups if one["id"] != but and world.namespace in json.dumps(one["tags"])
-            and not any(character.isdigit() for character in one["name"].rpartition("-")[2])]
+@pytest.mark.skipif(not CONTROLLER, reason="make migration CONTROLLER=<program> runs it beside the real controller")
+def test_the_real_controller_hands_over_and_takes_back_without_a_failed_request(world: World) -> None:
+    controller = Controller(world, Path(CONTROLLER))
+    with ExitStack() as scene:
+        functions = scene.enter_context(pollers(world.stack, POLLERS))
+        scene.callback(controller.stop)
+        with unregistered(world, functions):
+            prepare(world)
+            controller.start()
+            services = {route.name: controller.route(route) for route in ROUTES}
+            traffic = clients(world, services, scene)
+            controller.stop()
+            adopt(world)
+        taken_over(world, services)
+        with unregistered(world, functions):
+            migrate(world, "release", "--yes")
+            assert of_trellis(world) == set()
+            controller.start()
+            # It is at work again when a new Pod is a target of what answers.
+            had = len(targets(world))
+            world.kubectl("scale", "deployment/inventory-ver1", "--replicas=3")
+            wait_for("the controller to register the new Pod", lambda: len(targets(world)), within=CONTROLLER_SECONDS,
+                     until=lambda now: now > had)
+            for name, service in services.items():
+                now = world.stack.aws("vpc-lattice").get_service(serviceIdentifier=service["id"])
+                assert now["dnsEntry"] == service["dnsEntry"], name
+            nobody_noticed(traffic)
+            world.kubectl("delete", "httproutes", "--all", f"--timeout={int(CONTROLLER_SECONDS)}s")
+            wait_for("the controller to delete what it had", lambda: owned(world), within=CONTROLLER_SECONDS, until=lambda left: not left)
+
+
+def prepare(world: World) -> None:
+    """What stands before anybody makes a route."""
+    world.apply("my-hotel-gateway")
+    world.roll_out("inventory-ver1", "parking", "review")
+
+
+def clients(world: World, services: dict[str, dict[str, Any]], scene: ExitStack) -> dict[str, Traffic]:
+    """Clients of each route, who have had an answer."""
+    hosts = {route.name: route.hostname or services[route.name]["dnsEntry"]["domainName"] for route in ROUTES}
+    for host in hosts.values():
+        world.answers(host, "handler pod")
+    return {name: scene.enter_context(Traffic(world.stack, host)) for name, host in hosts.items()}
+
+
+def adopt(world: World) -> dict[str, Any]:
+    """Gives all of the routes to Trellis, and holds that nothing more is left to give."""
+    said = migrate(world, "adopt", "--yes")
+    assert said["inTheWay"] == []
+    strange = {one["arn"] for one in said["left"]}
+    assert {one["arn"] for one in owned(world)} - strange == {one["arn"] for one in owned(world) if one["id"] in of_trellis(world)}
+    assert migrate(world, "scan")["adopt"] == []
+    return said
+
+
+def taken_over(world: World, services: dict[str, dict[str, Any]]) -> None:
+    """Holds that the cluster, registered now, is all Trellis', under the same names, and that its objects can be deleted."""
+    world.drift_pass()
+    for route in ROUTES:
+        world.programmed("httproutes", route.name)
+    wait_for("the controller's target groups to go", lambda: of_the_controller(world), within=PROGRAMMED_SECONDS,
+             until=lambda left: not left)
+    lattice = world.stack.aws("vpc-lattice")
+    for name, service in services.items():
+        now = lattice.get_service(serviceIdentifier=service["id"])
+        assert (now["name"], now["dnsEntry"]["domainName"]) == (service["name"], service["dnsEntry"]["domainName"]), name
+    assert finalizers(world, "inventory") == ["httproute.k8s.aws/resources"]
+    migrate(world, "finalizers", "--yes")
+    assert [finalizers(world, route.name) for route in ROUTES] == [[] for _ in ROUTES]
+
+
+def finalizers(world: World, route: str) -> list[str]:
+    return list(world.get("httproutes", route)["metadata"].get("finalizers", []))
+
+
+def nobody_noticed(traffic: dict[str, Traffic]) -> None:
+    for name, one in traffic.items():
+        one.at_least(100, since=one.sent(), within=PROGRAMMED_SECONDS)
+        strange = [answer for answer in one.answers if answer not in PODS]
+        assert not strange, f"{name}: {len(strange)} of {one.sent()} requests failed: {strange[:3]}"
+    print({name: one.sent() for name, one in traffic.items()})
+
+
+def targets(world: World) -> set[str]:
+    """Addresses that the services' target groups have."""
+    return {target["id"] for one in owned(world) for target in one.get("targets", []) if target["status"] != "DRAINING"}
+
+
+def of_the_controller(world: World) -> list[str]:
+    """Target groups with the controller's names that are Trellis' now: they end in letters, Trellis' in a hash."""
+    return [one["name"] for one in owned(world) if one["id"] in of_trellis(world) and one["id"].startswith("tg-")
+            and re.fullmatch("[a-z]{10}", one["name"].rpartition("-")[2])]
 
 
 def remove(world: World) -> None:

@@ -10,9 +10,12 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from .settings import ACCOUNT
+from .environment import free_ports
+from .processes import Process
+from .settings import ACCOUNT, REGION
 from .waiting import wait_for
 from .world import PROGRAMMED_SECONDS, World
 
@@ -23,6 +26,8 @@ ROUTE_CHARS, NAMESPACE_CHARS = 20, 18
 RANDOM_CHARS = 10
 #: The port of the examples' containers.
 TARGET_PORT = 8090
+#: It works on one route at a time, and pauses ten seconds while an association is made.
+CONTROLLER_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,44 @@ class Peer:
                                    f"?labelSelector=kubernetes.io%2Fservice-name%3D{service}")
         return [endpoint["addresses"][0] for item in found["items"] for endpoint in item["endpoints"]]
 
-    def finalizers(self, kind: str, name: str) -> list[str]:
-        """The finalizers of an object; none if it is gone."""
-        one = self.world.get(kind, name)
-        return list(one.get("metadata", {}).get("finalizers", [])) if one else []
 
+class Controller:
+    """The real controller, built elsewhere, working for the first cluster of the stack."""
+
+    def __init__(self, world: World, program: Path) -> None:
+        self.world = world
+        self._program = program
+        self._process: Process | None = None
+        self.lattice = world.stack.aws("vpc-lattice")
+
+    def start(self) -> None:
+        """Lets it work."""
+        spec, ports = self.world.one.spec, free_ports(2)
+        env = self.world.stack.environment() | {
+            "KUBECONFIG": str(self.world.one.kubeconfig), "CLUSTER_NAME": spec.name, "CLUSTER_VPC_ID": spec.vpc, "REGION": REGION,
+            "AWS_ACCOUNT_ID": ACCOUNT, "ENABLE_WEBHOOKS": "false", "LOG_LEVEL": "info",
+        }
+        at = [f"127.0.0.1:{port}" for port in ports]
+        argv: list[str | Path] = [self._program, "--metrics-bind-address", at[0], "--health-probe-bind-address", at[1]]
+        self._process = Process("aws-controller", argv, env=env, logs=self.world.stack.logs)
+
+    def stop(self) -> None:
+        """Ends it. Safe to repeat."""
+        if self._process:
+            self._process.stop()
+            self._process = None
+
+    def route(self, route: Route) -> dict[str, Any]:
+        """Applies a route and waits until its service forwards requests; the service."""
+        manifest = route.manifest()
+        del manifest["metadata"]["finalizers"]
+        self.world.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+        def look() -> list[dict[str, Any]]:
+            arns = [one["ResourceARN"] for one in self.world.stack.aws("resourcegroupstaggingapi").get_resources(
+                TagFilters=[{"Key": f"{PREFIX}RouteName", "Values": [route.name]},
+                            {"Key": f"{PREFIX}RouteNamespace", "Values": [self.world.namespace]}])["ResourceTagMappingList"]]
+            found: list[dict[str, Any]] = [self.lattice.get_service(serviceIdentifier=arn) for arn in arns if ":service/" in arn]
+            return found
+
+        return wait_for(f"the controller's service for {route.name}", look, within=CONTROLLER_SECONDS)[0]
