@@ -173,7 +173,8 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
-/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
+/// What has to be read for [`dependents`] beside what [`wants`] asks for: of a Gateway unit its routes in all clusters, of a
+/// route unit the routes of its cluster.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
@@ -332,7 +333,7 @@ pub fn statuses(
 }
 
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
-/// routes that shared a service with one that is gone. Each with the object that the hint is to name.
+/// routes whose status names a route unit's. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings::default();
     dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
@@ -344,12 +345,8 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
-        UnitKey::Route { cluster, .. } if is_gone(view, unit) => {
-            units::dependents::left_behind(view, cluster, unit)
-        }
-        UnitKey::Route { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
-            units::dependents::Hints::new()
-        }
+        UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit),
+        UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
     }
 }
 

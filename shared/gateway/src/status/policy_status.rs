@@ -43,7 +43,8 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
                 .filter(|entry| is_ours(entry))
                 .find(|entry| entry.get("ancestorRef") == Some(&reference));
             let own = report.entries.iter().find(|entry| entry.target == *target);
-            own.map(|own| render(context, report, own, (&reference, held), &routes)).or_else(|| held.cloned())
+            own.map(|own| render(context, report, own, (&reference, held), &routes))
+                .or_else(|| held.map(|held| made_anew(context, report, target, held, &routes)))
         })
         .collect();
     let observed = observed(ours.iter().flatten().chain(&routes));
@@ -121,6 +122,28 @@ fn render(
         "controllerName": CONTROLLER,
         "conditions": merge.conditions([entry.accepted.clone(), programmed]),
     })
+}
+
+/// The entry of another unit's target. A Service's is made of those of its policy's routes, whoever writes one of these.
+fn made_anew(
+    context: &Context,
+    report: &PolicyReport,
+    target: &PolicyTarget,
+    held: &Value,
+    routes: &[Value],
+) -> Value {
+    let is_of_routes =
+        report.subject.object.kind == Kind::TargetGroupPolicy && target.known_kind() == Some(Kind::Service);
+    let held_conditions = held.get("conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut accepted = held_conditions.filter(|one| one["type"] == conditions::ACCEPTED);
+    if !(is_of_routes && accepted.any(|one| one["status"] == "True")) {
+        return held.clone();
+    }
+    let generation = observed(routes.iter().chain([held])).unwrap_or_default();
+    let merge = Merge::new(held.get("conditions"), generation, context.now);
+    let mut entry = held.clone();
+    entry["conditions"] = merge.conditions([followed(target, routes)]);
+    entry
 }
 
 fn programmed(
