@@ -40,9 +40,11 @@ mod api;
 mod assess;
 mod attach;
 mod backend;
+mod behind;
 mod beside;
 mod certificate;
 mod conditions;
+mod gates;
 mod gateway;
 mod grant;
 mod hostname;
@@ -64,7 +66,9 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
+pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -150,8 +154,9 @@ pub struct StatusPatch {
 }
 
 /// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with
-/// it, what those name, what an import among that leads to, the exported Service, and one to spare.
-pub const ROUNDS_MAX: usize = 7;
+/// it, what those name, what an import among that leads to, the exported Service, its Pods that are not ready, the other units
+/// that these wait for, and one to spare.
+pub const ROUNDS_MAX: usize = 9;
 
 /// What has to be read next for a unit. To be called again with the answers, until it returns nothing.
 ///
@@ -306,11 +311,16 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            policy::of_route(view, &id, units::route_unit::translate(view, &id, settings))
+            let own = units::route_unit::translate(view, &id, settings);
+            let mut all = policy::of_route(view, &id, own);
+            gates::add_of_route(view, &id, &mut all);
+            all
         }
         UnitKey::Export { cluster, namespace, name } => {
             let own = units::export_unit::translate(view, cluster, namespace, name, settings);
-            policy::of_export(view, cluster, (namespace, name), own)
+            let mut all = policy::of_export(view, cluster, (namespace, name), own);
+            gates::add_of_export(view, cluster, (namespace, name), &mut all);
+            all
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })

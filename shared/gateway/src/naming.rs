@@ -9,7 +9,11 @@ use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
+<<<<<<< HEAD
     TAG_POLICY, TAG_PREFIX, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
+=======
+    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_WANTED_BY, Tags,
+>>>>>>> gates
 };
 
 /// Characters of a service's name (API model, ServiceName).
@@ -210,6 +214,12 @@ pub(crate) const SERVICE_NAMESPACE: &str = "ServiceNamespace";
 /// The key of a tag with the common prefix.
 pub(crate) fn tag_key(name: &str) -> String {
     format!("{TAG_PREFIX}{name}")
+}
+
+/// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
+pub(crate) fn source_of(tags: &Tags) -> Option<(ClusterId, String, String)> {
+    let tag = |name: &str| tags.get(&tag_key(name)).cloned();
+    Some((tags.get(TAG_SOURCE)?.parse().ok()?, tag(SERVICE_NAMESPACE)?, tag(SERVICE_NAME)?))
 }
 
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.
