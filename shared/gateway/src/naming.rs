@@ -9,11 +9,7 @@ use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-<<<<<<< HEAD
-    TAG_POLICY, TAG_PREFIX, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
-=======
-    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_WANTED_BY, Tags,
->>>>>>> gates
+    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
 };
 
 /// Characters of a service's name (API model, ServiceName).
