@@ -178,7 +178,8 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
-/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
+/// What has to be read for [`dependents`] beside what [`wants`] asks for: of a Gateway unit its routes in all clusters, of a
+/// route unit the routes of its cluster.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
@@ -342,7 +343,7 @@ pub fn statuses(
 }
 
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
-/// routes that shared a service with one that is gone. Each with the object that the hint is to name.
+/// routes whose status names a route unit's. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings::default();
     dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
@@ -354,12 +355,8 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
-        UnitKey::Route { cluster, .. } if is_gone(view, unit) => {
-            units::dependents::left_behind(view, cluster, unit)
-        }
-        UnitKey::Route { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
-            units::dependents::Hints::new()
-        }
+        UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit),
+        UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
     }
 }
 
@@ -410,17 +407,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
-/// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a
-/// route that is gone. All other names of its services hold the unit's hash ([`trellis_lattice::names::unit_hash`]).
-pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return None };
+/// The names of the Lattice service that a route has if nothing else is asked for, the one that the AWS Gateway API Controller
+/// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
+/// unit's hash ([`trellis_lattice::names::unit_hash`]).
+pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
     let id = route::RouteId {
         kind: *kind,
         cluster: cluster.clone(),
         namespace: namespace.clone(),
         name: name.clone(),
     };
-    Some(naming::service(&id, None, None))
+    let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
+    names.dedup();
+    names
 }
 
 /// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
@@ -439,7 +439,7 @@ pub fn admission_warnings_among(
 /// Whether a unit may have given a service or a target group this name.
 pub fn made_names(unit: &UnitKey, name: &str) -> bool {
     let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
-    with_hash || plain_service_name(unit).is_some_and(|plain| plain == name)
+    with_hash || plain_service_names(unit).iter().any(|plain| plain == name)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

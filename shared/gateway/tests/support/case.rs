@@ -1,5 +1,6 @@
 //! One case: what is read of a golden input, and how its output is written.
 
+use super::adopted::as_the_controller_names;
 use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,9 @@ pub(crate) struct Case {
     /// Absent: there is no grace.
     #[serde(default)]
     pub(crate) gone_for: Option<u64>,
+    /// What VPC Lattice has was made by the AWS Gateway API Controller, and a person gave it to the unit.
+    #[serde(default)]
+    pub(crate) adopted: bool,
     /// Names of services in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_services: Vec<String>,
@@ -414,7 +418,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     for target in actual.target_groups.iter_mut().flat_map(|group| &mut group.targets) {
         target.health = case.health.get(&target.target.ip).copied().unwrap_or(target.health);
     }
-    actual
+    if case.adopted { as_the_controller_names(&actual, unit) } else { actual }
 }
 
 /// What VPC Lattice has after the look that saw for the first time what is not wanted any more.
