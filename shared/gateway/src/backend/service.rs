@@ -104,7 +104,7 @@ pub(crate) fn pool(
     let place = Place { cluster, namespace, service: name };
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
-    let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
+    let Targets { mut targets, left_out } = targets(slices.values(), port, ip_family);
     notes.extend(left_out_note(name, &left_out, asked.path));
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
