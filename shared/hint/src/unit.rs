@@ -107,7 +107,7 @@ fn fitting(text: String) -> String {
 
 /// The SHA-256 of these bytes in hexadecimal.
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 impl fmt::Display for UnitKey {

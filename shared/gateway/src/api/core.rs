@@ -80,5 +80,5 @@ impl ServicePort {
 
 /// The name of the Service that an EndpointSlice belongs to.
 pub(crate) fn service_of_slice(slice: &Value) -> Option<&str> {
-    slice.pointer("/metadata/labels/kubernetes.io~1service-name")?.as_str()
+    slice.get("metadata")?.get("labels")?.get("kubernetes.io/service-name")?.as_str()
 }

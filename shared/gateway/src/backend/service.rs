@@ -106,8 +106,7 @@ pub(crate) fn pool(
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     // A slice that cannot be read gives no targets: its Service's others still do.
-    let slices: Vec<EndpointSlice> =
-        slices.into_values().filter_map(|slice| api::parse(slice).ok()).collect();
+    let slices: Vec<EndpointSlice> = slices.values().filter_map(|slice| api::parse(slice).ok()).collect();
     let gated = gated(view, cluster, namespace, &slices);
     let Targets { mut targets, left_out } = targets(&slices, &gated, port, ip_family);
     notes.extend(left_out_note(name, &left_out, asked.path));
