@@ -43,7 +43,8 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
                 .filter(|entry| is_ours(entry))
                 .find(|entry| entry.get("ancestorRef") == Some(&reference));
             let own = report.entries.iter().find(|entry| entry.target == *target);
-            own.map(|own| render(context, report, own, (&reference, held), &routes)).or_else(|| held.cloned())
+            own.map(|own| render(context, report, own, (&reference, held), &routes))
+                .or_else(|| held.map(|held| as_routes_tell(context, target, (&reference, held), &routes)))
         })
         .collect();
     let observed = observed(ours.iter().flatten().chain(&routes));
@@ -53,6 +54,34 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     let others = old.iter().filter(|entry| !is_ours(entry)).cloned();
     let ancestors = ours.into_iter().flatten().chain(routes).chain(others).take(ANCESTORS_MAX).collect();
     vec![("conditions".into(), merge.conditions(all)), ("ancestors".into(), Value::Array(ancestors))]
+}
+
+/// The entry of a target that is another unit's: as it stands, but for a Service that counts, whose entry is made of those of
+/// the routes.
+fn as_routes_tell(
+    context: &Context,
+    target: &PolicyTarget,
+    (reference, held): (&Value, &Value),
+    routes: &[Value],
+) -> Value {
+    let conditions = held.get("conditions");
+    let is_accepted = |one: &Value| {
+        one.get("type").and_then(Value::as_str) == Some(conditions::ACCEPTED)
+            && one.get("status").and_then(Value::as_str) == Some("True")
+    };
+    let mut all = conditions.and_then(Value::as_array).into_iter().flatten();
+    if target.known_kind() != Some(Kind::Service) || !all.any(is_accepted) {
+        return held.clone();
+    }
+    let generation = observed(routes.iter().chain([held])).unwrap_or_default();
+    let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
+    let merge = Merge::new(conditions, generation, context.now);
+    written(reference, &merge.conditions([accepted, followed(target, routes)]))
+}
+
+/// An entry of ours.
+fn written(reference: &Value, conditions: &Value) -> Value {
+    json!({ "ancestorRef": reference, "controllerName": CONTROLLER, "conditions": conditions })
 }
 
 /// The routes that follow a policy of a Service, as its status tells.
@@ -116,11 +145,7 @@ fn render(
     // A Service's entry is made of those of its routes, of which some may not have seen the last edit.
     let generation = report.subject.generation.min(observed(routes.iter()).unwrap_or(i64::MAX));
     let merge = Merge::new(old, generation, context.now);
-    json!({
-        "ancestorRef": reference,
-        "controllerName": CONTROLLER,
-        "conditions": merge.conditions([entry.accepted.clone(), programmed]),
-    })
+    written(reference, &merge.conditions([entry.accepted.clone(), programmed]))
 }
 
 fn programmed(
