@@ -4,7 +4,7 @@
 //! do with it. It is pure: no clock, no network.
 
 use crate::{
-    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
+    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses, translate,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,7 +99,7 @@ pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> O
 /// more, and those that hints have seen with its tag.
 pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
     let seen = hints.iter().flat_map(|hint| hint.service_names.iter().cloned());
-    let mut names: Vec<String> = plain_service_name(unit).into_iter().chain(seen).collect();
+    let mut names: Vec<String> = plain_service_names(unit).into_iter().chain(seen).collect();
     names.sort();
     names.dedup();
     names
@@ -109,8 +109,8 @@ pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
 ///
 /// A Gateway unit concerns its routes when a Gateway was changed or when its network was: a route that comes or goes
 /// changes only the Gateway's count, and must not wake all the other routes; in a look at a whole cluster its routes are told
-/// themselves. A deleted route concerns those that shared
-/// its service. `settled`: whether VPC Lattice was as desired.
+/// themselves. A route that is edited or deleted concerns those whose status names it: what it had of a hostname may be
+/// theirs now. `settled`: whether VPC Lattice was as desired.
 pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> bool {
     match unit {
         UnitKey::Dependents { .. } => true,
@@ -118,7 +118,10 @@ pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> boo
             let is_told = |hint: &Hint| hint.object.kind == Kind::Gateway && hint.look.is_none();
             !settled || hints.iter().any(is_told)
         }
-        UnitKey::Route { .. } => hints.iter().any(|hint| hint.operation == Operation::Delete),
+        UnitKey::Route { .. } => {
+            let is_edit = |hint: &Hint| hint.operation != Operation::Resync && hint.object.kind.is_route();
+            hints.iter().any(is_edit)
+        }
         UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }
 }

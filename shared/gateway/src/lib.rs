@@ -40,9 +40,11 @@ mod api;
 mod assess;
 mod attach;
 mod backend;
+mod behind;
 mod beside;
 mod certificate;
 mod conditions;
+mod gates;
 mod gateway;
 mod grant;
 mod hostname;
@@ -64,7 +66,9 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
+pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -150,8 +154,9 @@ pub struct StatusPatch {
 }
 
 /// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with
-/// it, what those name, what an import among that leads to, the exported Service, and one to spare.
-pub const ROUNDS_MAX: usize = 7;
+/// it, what those name, what an import among that leads to, the exported Service, its Pods that are not ready, the other units
+/// that these wait for, and one to spare.
+pub const ROUNDS_MAX: usize = 9;
 
 /// What has to be read next for a unit. To be called again with the answers, until it returns nothing.
 ///
@@ -173,7 +178,8 @@ fn is_gone(view: &View, unit: &UnitKey) -> bool {
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }
 
-/// What has to be read for [`dependents`] of a Gateway unit beside what [`wants`] asks for: its routes in all clusters.
+/// What has to be read for [`dependents`] beside what [`wants`] asks for: of a Gateway unit its routes in all clusters, of a
+/// route unit the routes of its cluster.
 pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
     let view = View::new(snapshot, &nothing);
@@ -305,11 +311,16 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            policy::of_route(view, &id, units::route_unit::translate(view, &id, settings))
+            let own = units::route_unit::translate(view, &id, settings);
+            let mut all = policy::of_route(view, &id, own);
+            gates::add_of_route(view, &id, &mut all);
+            all
         }
         UnitKey::Export { cluster, namespace, name } => {
             let own = units::export_unit::translate(view, cluster, namespace, name, settings);
-            policy::of_export(view, cluster, (namespace, name), own)
+            let mut all = policy::of_export(view, cluster, (namespace, name), own);
+            gates::add_of_export(view, cluster, (namespace, name), &mut all);
+            all
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })
@@ -332,7 +343,7 @@ pub fn statuses(
 }
 
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
-/// routes that shared a service with one that is gone. Each with the object that the hint is to name.
+/// routes whose status names a route unit's. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings::default();
     dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
@@ -344,12 +355,8 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
-        UnitKey::Route { cluster, .. } if is_gone(view, unit) => {
-            units::dependents::left_behind(view, cluster, unit)
-        }
-        UnitKey::Route { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
-            units::dependents::Hints::new()
-        }
+        UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit),
+        UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
     }
 }
 
@@ -400,17 +407,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
-/// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a
-/// route that is gone. All other names of its services hold the unit's hash ([`trellis_lattice::names::unit_hash`]).
-pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return None };
+/// The names of the Lattice service that a route has if nothing else is asked for, the one that the AWS Gateway API Controller
+/// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
+/// unit's hash ([`trellis_lattice::names::unit_hash`]).
+pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
     let id = route::RouteId {
         kind: *kind,
         cluster: cluster.clone(),
         namespace: namespace.clone(),
         name: name.clone(),
     };
-    Some(naming::service(&id, None, None))
+    let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
+    names.dedup();
+    names
 }
 
 /// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
@@ -429,7 +439,7 @@ pub fn admission_warnings_among(
 /// Whether a unit may have given a service or a target group this name.
 pub fn made_names(unit: &UnitKey, name: &str) -> bool {
     let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
-    with_hash || plain_service_name(unit).is_some_and(|plain| plain == name)
+    with_hash || plain_service_names(unit).iter().any(|plain| plain == name)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

@@ -39,6 +39,13 @@ pub(crate) fn message<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> St
     }
 }
 
+/// Whether a text has a message that leaves problems out: statuses are searched for that.
+pub(crate) fn is_cut(text: &str) -> bool {
+    let counts =
+        |after: &str| after.split_once(" more.").is_some_and(|(count, _)| count.parse::<usize>().is_ok());
+    text.split(" And ").skip(1).any(counts)
+}
+
 /// A user's text as it may stand in a message: in quotes, without control characters, not too long.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().filter(|c| !c.is_control()).take(VALUE_CHARS_MAX).collect();

@@ -7,9 +7,12 @@ mod whole;
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_gateway::{CONTROLLER, ObjectKey, Settings, Snapshot, dependents, statuses, translate, units};
-use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Actual, Outcome, ServiceOutcome};
+use trellis_gateway::{
+    CONTROLLER, ObjectKey, Settings, Snapshot, StatusPatch, concerns_dependents, dependents, statuses,
+    translate, units,
+};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_lattice::{Actual, Desired, Outcome, ServiceOutcome};
 use whole::whole;
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
@@ -40,39 +43,51 @@ fn unit(name: &str) -> UnitKey {
     UnitKey::Route { kind: Kind::HTTPRoute, cluster: one(), namespace: "d".into(), name: name.into() }
 }
 
-/// Reconciles the units and whom they wake, in order, with everything that is desired being there at once. Gives back
-/// the services that are there in the end, by name, with their rules' paths.
-fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> BTreeMap<String, Vec<String>> {
+/// Services by name, with their rules' paths.
+type Services = BTreeMap<String, Vec<String>>;
+
+/// What a unit has once everything that it wants is there, and the statuses that are due then.
+fn reconcile(snapshot: &Snapshot, unit: &UnitKey) -> (Option<Services>, Vec<StatusPatch>) {
     let settings = Settings { installation: "trellis".into(), ..Settings::default() };
-    let mut by_unit: BTreeMap<UnitKey, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let translation = translate(unit, snapshot, &Actual::default(), &settings);
+    let mut outcome = Outcome::default();
+    let desired = translation.desired.as_ref();
+    for service in desired.iter().flat_map(|desired| &desired.services) {
+        let dns_name = format!("{}-01234567890abcdef.example.on.aws", service.name);
+        let there = ServiceOutcome { arn: String::new(), dns_name: Some(dns_name) };
+        outcome.services.insert(service.name.clone(), there);
+    }
+    if let Some(network) = desired.and_then(|desired| desired.network.as_ref()) {
+        outcome.networks.insert(network.name.clone(), "arn".into());
+    }
+    let paths = |service: &trellis_lattice::DesiredService| {
+        let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
+        rules.map(|rule| format!("{:?}", rule.matches.path)).collect()
+    };
+    let services = |desired: &Desired| {
+        desired.services.iter().map(|service| (service.name.clone(), paths(service))).collect()
+    };
+    let patches = statuses(snapshot, &translation, &outcome, "2026-01-01T00:00:00Z");
+    (desired.map(services), patches)
+}
+
+/// Reconciles units whose objects were edited and whom they wake, in order, with everything that is desired being there at
+/// once. Gives back the services that are there in the end.
+fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> Services {
+    let mut edited: BTreeSet<UnitKey> = queue.iter().cloned().collect();
+    let mut by_unit: BTreeMap<UnitKey, Services> = BTreeMap::new();
     let mut reconciles = 0;
     while !queue.is_empty() {
         let unit = queue.remove(0);
         reconciles += 1;
         assert!(reconciles <= RECONCILES_MAX, "the units wake each other for ever");
-        let translation = translate(&unit, snapshot, &Actual::default(), &settings);
-        let mut outcome = Outcome::default();
-        if let Some(desired) = &translation.desired {
-            for service in &desired.services {
-                let dns_name = format!("{}-01234567890abcdef.example.on.aws", service.name);
-                let there = ServiceOutcome { arn: String::new(), dns_name: Some(dns_name) };
-                outcome.services.insert(service.name.clone(), there);
-            }
-            if let Some(network) = &desired.network {
-                outcome.networks.insert(network.name.clone(), "arn".into());
-            }
-            let paths = |service: &trellis_lattice::DesiredService| {
-                let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
-                rules.map(|rule| format!("{:?}", rule.matches.path)).collect()
-            };
-            let services = desired.services.iter().map(|service| (service.name.clone(), paths(service)));
-            by_unit.insert(unit.clone(), services.collect());
-        }
+        let (services, patches) = reconcile(snapshot, &unit);
+        by_unit.extend(services.map(|services| (unit.clone(), services)));
         let mut woken: BTreeSet<UnitKey> = BTreeSet::new();
-        if translation.desired.is_some() && translation.reports.is_empty() {
+        if edited.remove(&unit) {
             woken.extend(dependents(&unit, snapshot).into_iter().map(|(unit, _)| unit));
         }
-        for patch in statuses(snapshot, &translation, &outcome, "2026-01-01T00:00:00Z") {
+        for patch in patches {
             woken.extend(patch.notify.clone());
             let key = ObjectKey { kind: patch.kind, namespace: patch.namespace, name: patch.name };
             let object = snapshot.objects.get_mut(&patch.cluster).unwrap().get_mut(&key).unwrap();
@@ -84,6 +99,12 @@ fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> BTreeMap<String, 
         queue.extend(woken.into_iter().filter(|one| !queue.contains(one)).collect::<Vec<_>>());
     }
     by_unit.into_values().flatten().collect()
+}
+
+/// The statuses that are due although nobody was hinted at.
+fn missed(snapshot: &Snapshot) -> Vec<String> {
+    let patches = units(snapshot).into_keys().flat_map(|unit| reconcile(snapshot, &unit).1);
+    patches.map(|patch| format!("{}: {}", patch.name, patch.summary)).collect()
 }
 
 fn condition<'a>(snapshot: &'a Snapshot, name: &str, kind: &str) -> &'a Value {
@@ -148,6 +169,123 @@ fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     assert!(services.values().flatten().any(|path| path.contains("/new")), "{services:?}");
     assert_eq!(condition(&snapshot, "young", "Programmed")["status"], "True");
     assert_eq!(condition(&snapshot, "young", "Programmed")["observedGeneration"], 2);
+}
+
+/// Changes of the oldest route of a hostname that leave it to younger ones.
+const LEAVING: [&str; 6] = [
+    "is deleted",
+    "names no hostname",
+    "names another hostname",
+    "has no parent",
+    "is on another Gateway",
+    "cannot be read",
+];
+
+fn leave(snapshot: &mut Snapshot, name: &str, how: &str) {
+    let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: name.into() };
+    let objects = snapshot.objects.get_mut(&one()).unwrap();
+    if how == "is deleted" {
+        objects.remove(&key);
+        return;
+    }
+    let object = objects.get_mut(&key).unwrap();
+    object["metadata"]["generation"] = json!(2);
+    let spec = &mut object["spec"];
+    match how {
+        "names no hostname" => spec["hostnames"] = json!([]),
+        "names another hostname" => spec["hostnames"] = json!(["else.example.com"]),
+        "has no parent" => spec["parentRefs"] = json!([]),
+        "is on another Gateway" => spec["parentRefs"] = json!([{"name": "apart"}]),
+        _ => spec["hostnames"] = json!(7),
+    }
+}
+
+/// A world in which an oldest route has all and the others what it leaves them, settled.
+fn contested(others: Vec<Value>) -> Snapshot {
+    let mut oldest = route("old", "2026-01-01T00:00:00Z", &HOSTNAMES);
+    oldest["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/");
+    let apart = json!({"kind": "Gateway", "metadata": {"namespace": "d", "name": "apart", "generation": 1},
+        "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]}});
+    let net = json!({"kind": "Gateway", "metadata": {"namespace": "e", "name": "net", "generation": 1},
+        "spec": {"gatewayClassName": "c", "listeners": [
+            {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}]}});
+    let mut snapshot = world(&[vec![oldest, apart, net], others].concat());
+    let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
+    settle(&mut snapshot, queue);
+    assert_eq!(missed(&snapshot), [""; 0]);
+    snapshot
+}
+
+/// More than a message lists problems of.
+const HOSTNAMES: [&str; 7] = [
+    "a.example.com",
+    "b.example.com",
+    "c.example.com",
+    "d.example.com",
+    "e.example.com",
+    "f.example.com",
+    "g.example.com",
+];
+
+fn follows_when_the_oldest_leaves(other: &dyn Fn() -> Value) {
+    for how in LEAVING {
+        let mut snapshot = contested(vec![other()]);
+        let before = condition(&snapshot, "young", "Accepted").clone();
+        leave(&mut snapshot, "old", how);
+        // A route's change is told to its Gateway too.
+        let net = UnitKey::Gateway { scope: one().scope, name: "net".into() };
+        settle(&mut snapshot, vec![unit("old"), net]);
+        assert_ne!(*condition(&snapshot, "young", "Accepted"), before, "the oldest route {how}");
+        assert_eq!(missed(&snapshot), [""; 0], "the oldest route {how}");
+    }
+}
+
+#[test]
+fn who_is_refused_for_its_gateways_is_told_when_the_oldest_route_leaves_the_hostname() {
+    follows_when_the_oldest_leaves(&|| {
+        let mut young = route("young", "2026-01-02T00:00:00Z", &HOSTNAMES[..1]);
+        young["spec"]["parentRefs"] = json!([{"name": "net", "namespace": "e"}]);
+        young
+    });
+}
+
+#[test]
+fn who_is_refused_for_more_hostnames_than_a_message_names_is_told_when_the_oldest_route_leaves_them() {
+    follows_when_the_oldest_leaves(&|| {
+        let mut young = route("young", "2026-01-02T00:00:00Z", &HOSTNAMES);
+        young["spec"]["parentRefs"] = json!([{"name": "net", "namespace": "e"}]);
+        young
+    });
+}
+
+#[test]
+fn who_is_refused_for_a_quota_is_told_when_the_oldest_route_leaves_the_hostname() {
+    follows_when_the_oldest_leaves(&|| {
+        let mut young = route("young", "2026-01-02T00:00:00Z", &HOSTNAMES[..1]);
+        let paths = (0..10).map(|n| json!({"path": {"type": "Exact", "value": format!("/{n}")}}));
+        young["spec"]["rules"][0]["matches"] = paths.collect();
+        young
+    });
+}
+
+#[test]
+fn a_route_that_is_edited_concerns_others_and_one_that_is_only_looked_at_does_not() {
+    let object = |kind| ObjectRef {
+        cluster: one(),
+        kind,
+        namespace: "d".into(),
+        name: "old".into(),
+        uid: String::new(),
+        generation: 2,
+    };
+    let concerns = |operation, kind| {
+        concerns_dependents(&unit("old"), &[Hint::new(unit("old"), object(kind), operation)], true)
+    };
+    for operation in [Operation::Create, Operation::Update, Operation::Delete] {
+        assert!(concerns(operation, Kind::HTTPRoute), "{operation:?}");
+    }
+    assert!(!concerns(Operation::Resync, Kind::HTTPRoute));
+    assert!(!concerns(Operation::Update, Kind::Service), "a new Pod must not cost a list of all routes");
 }
 
 #[test]

@@ -73,7 +73,8 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::ServiceImport
         | Kind::Service
         | Kind::EndpointSlice
-        | Kind::Namespace => &[],
+        | Kind::Namespace
+        | Kind::Pod => &[],
     }
 }
 

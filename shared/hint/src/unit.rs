@@ -258,5 +258,7 @@ mod tests {
             hash("route/123456789012/us-west-2/HTTPRoute/prod/shop/cart"),
             hash("route/210987654321/us-west-2/HTTPRoute/prod/shop/cart")
         );
+        // What stands in people's accounts, and what `migrate/` computes as well (tests/stack/test_migrate.py).
+        assert_eq!(hash("gateway/123456789012/us-west-2/my-hotel"), "0f4c0d05ee33cdef448e732b67eab8ba");
     }
 }

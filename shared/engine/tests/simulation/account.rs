@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trellis_lattice::{
     Actual, ActualTargetGroup, Holder, Owner, ResourceKind, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT,
-    Tag, Tags, TargetHealth, apply_step,
+    Tag, Tags, TargetHealth, Untag, apply_step,
 };
 use trellis_ports::Owned;
 
@@ -91,6 +91,9 @@ impl Account {
         }
         if let Step::Tag(Tag { arn, tags }) = step {
             self.tags.entry(arn.clone()).or_default().extend(tags.clone());
+        }
+        if let Step::Untag(Untag { arn, keys }) = step {
+            self.tags.entry(arn.clone()).or_default().retain(|key, _| !keys.contains(key));
         }
         if let Step::HandOver(step) = step {
             self.tags.entry(step.arn.clone()).or_default().extend(step.tags());

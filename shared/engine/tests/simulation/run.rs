@@ -256,9 +256,7 @@ impl World {
             // Between two passes everything under way comes to its end.
             self.pass(PASS_S).await;
             let report = self.drift().await?;
-            let is_known = |one: &&Drifted| {
-                is_a_known_limit(&one.steps) || tells_of_a_conflict(one) || tells_a_rival(one)
-            };
+            let is_known = |one: &&Drifted| is_a_known_limit(&one.steps) || tells_of_a_conflict(one);
             let found: Vec<_> = report.drifted.iter().filter(|one| !is_known(one)).collect();
             if pass == 0 && told && !found.is_empty() {
                 return Err(format!("nothing was hidden, and a drift pass finds {found:#?}"));
@@ -447,12 +445,6 @@ impl World {
         }
         laws::end(&mut state, &messages);
     }
-}
-
-/// Open: what a route's status tells of those that ask for its hostname by way of a listener is told by a drift pass only.
-pub(crate) fn tells_a_rival(drifted: &Drifted) -> bool {
-    let is_route = matches!(drifted.unit.parse(), Ok(UnitKey::Route { .. }));
-    is_route && drifted.steps.is_empty() && !drifted.statuses.is_empty()
 }
 
 /// The same limit before the Gateway can be programmed: that another Gateway went changes what is in its way, and in that of

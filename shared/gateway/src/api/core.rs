@@ -34,10 +34,18 @@ pub(crate) struct EndpointSlice {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Endpoint {
     pub(crate) addresses: Vec<String>,
     pub(crate) conditions: EndpointConditions,
+    target_ref: Option<TargetRef>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct TargetRef {
+    kind: String,
+    name: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -54,6 +62,13 @@ pub(crate) struct SlicePort {
     pub(crate) name: Option<String>,
     pub(crate) port: Option<i64>,
     pub(crate) protocol: Option<String>,
+}
+
+impl Endpoint {
+    /// The name of its Pod; none where something else stands behind it.
+    pub(crate) fn pod(&self) -> Option<&str> {
+        self.target_ref.as_ref().filter(|target| target.kind == "Pod").map(|target| target.name.as_str())
+    }
 }
 
 impl ServicePort {

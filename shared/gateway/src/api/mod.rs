@@ -10,7 +10,7 @@ mod gateway_object;
 mod multicluster;
 mod route_object;
 
-pub(crate) use core::{EndpointSlice, Service, ServicePort, service_of_slice};
+pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};
 pub(crate) use route_object::{

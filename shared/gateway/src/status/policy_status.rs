@@ -44,7 +44,7 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
                 .find(|entry| entry.get("ancestorRef") == Some(&reference));
             let own = report.entries.iter().find(|entry| entry.target == *target);
             own.map(|own| render(context, report, own, (&reference, held), &routes))
-                .or_else(|| held.map(|held| as_routes_tell(context, target, (&reference, held), &routes)))
+                .or_else(|| held.map(|held| made_anew(context, report, target, held, &routes)))
         })
         .collect();
     let observed = observed(ours.iter().flatten().chain(&routes));
@@ -54,34 +54,6 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     let others = old.iter().filter(|entry| !is_ours(entry)).cloned();
     let ancestors = ours.into_iter().flatten().chain(routes).chain(others).take(ANCESTORS_MAX).collect();
     vec![("conditions".into(), merge.conditions(all)), ("ancestors".into(), Value::Array(ancestors))]
-}
-
-/// The entry of a target that is another unit's: as it stands, but for a Service that counts, whose entry is made of those of
-/// the routes.
-fn as_routes_tell(
-    context: &Context,
-    target: &PolicyTarget,
-    (reference, held): (&Value, &Value),
-    routes: &[Value],
-) -> Value {
-    let conditions = held.get("conditions");
-    let is_accepted = |one: &Value| {
-        one.get("type").and_then(Value::as_str) == Some(conditions::ACCEPTED)
-            && one.get("status").and_then(Value::as_str) == Some("True")
-    };
-    let mut all = conditions.and_then(Value::as_array).into_iter().flatten();
-    if target.known_kind() != Some(Kind::Service) || !all.any(is_accepted) {
-        return held.clone();
-    }
-    let generation = observed(routes.iter().chain([held])).unwrap_or_default();
-    let accepted = Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "");
-    let merge = Merge::new(conditions, generation, context.now);
-    written(reference, &merge.conditions([accepted, followed(target, routes)]))
-}
-
-/// An entry of ours.
-fn written(reference: &Value, conditions: &Value) -> Value {
-    json!({ "ancestorRef": reference, "controllerName": CONTROLLER, "conditions": conditions })
 }
 
 /// The routes that follow a policy of a Service, as its status tells.
@@ -145,7 +117,33 @@ fn render(
     // A Service's entry is made of those of its routes, of which some may not have seen the last edit.
     let generation = report.subject.generation.min(observed(routes.iter()).unwrap_or(i64::MAX));
     let merge = Merge::new(old, generation, context.now);
-    written(reference, &merge.conditions([entry.accepted.clone(), programmed]))
+    json!({
+        "ancestorRef": reference,
+        "controllerName": CONTROLLER,
+        "conditions": merge.conditions([entry.accepted.clone(), programmed]),
+    })
+}
+
+/// The entry of another unit's target. A Service's is made of those of its policy's routes, whoever writes one of these.
+fn made_anew(
+    context: &Context,
+    report: &PolicyReport,
+    target: &PolicyTarget,
+    held: &Value,
+    routes: &[Value],
+) -> Value {
+    let is_of_routes =
+        report.subject.object.kind == Kind::TargetGroupPolicy && target.known_kind() == Some(Kind::Service);
+    let held_conditions = held.get("conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut accepted = held_conditions.filter(|one| one["type"] == conditions::ACCEPTED);
+    if !(is_of_routes && accepted.any(|one| one["status"] == "True")) {
+        return held.clone();
+    }
+    let generation = observed(routes.iter().chain([held])).unwrap_or_default();
+    let merge = Merge::new(held.get("conditions"), generation, context.now);
+    let mut entry = held.clone();
+    entry["conditions"] = merge.conditions([followed(target, routes)]);
+    entry
 }
 
 fn programmed(

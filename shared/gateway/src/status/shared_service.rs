@@ -4,7 +4,7 @@
 use super::told::{conditions_of, dns_names_at, is_name_for, service_of};
 use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
-use crate::{conditions, reasons};
+use crate::{conditions, problem, reasons};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, UnitKey};
@@ -95,14 +95,25 @@ pub(crate) fn leader_of(cluster: &ClusterId, route: &Value, hostname: &str) -> O
     before.find_map(|before| units_in(cluster, before).pop())
 }
 
-/// The routes that a route's status names: those that share a service with it, and those that have what it asks for.
-pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
-    const NAMING: [&str; 4] =
-        [conditions::SHARED_SERVICE, conditions::ACCEPTED, conditions::PROGRAMMED, conditions::KEPT_RULES];
+/// Conditions whose messages name routes.
+const NAMING: [&str; 4] =
+    [conditions::SHARED_SERVICE, conditions::ACCEPTED, conditions::PROGRAMMED, conditions::KEPT_RULES];
+
+/// Messages of a route's status that may name routes.
+fn naming_messages(route: &Value) -> impl Iterator<Item = &str> {
     let conditions = conditions_of(route)
         .filter(|one| one.get("type").and_then(Value::as_str).is_some_and(|kind| NAMING.contains(&kind)));
-    let messages = conditions.filter_map(|one| one.get("message").and_then(Value::as_str));
-    messages.flat_map(|message| units_in(cluster, message)).collect()
+    conditions.filter_map(|one| one.get("message").and_then(Value::as_str))
+}
+
+/// Whether a message of a route's status lists problems and leaves some out, which may name any route.
+pub(crate) fn is_cut(route: &Value) -> bool {
+    naming_messages(route).any(problem::is_cut)
+}
+
+/// The routes that a route's status names: those that share a service with it, and those that have what it asks for.
+pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey> {
+    naming_messages(route).flat_map(|message| units_in(cluster, message)).collect()
 }
 
 /// The units of routes that a message names as `<kind> <namespace>/<name>`.

@@ -179,7 +179,7 @@ impl Contest<'_> {
             }
             if !is_sound {
                 table.kept.insert(at);
-            } else if let Some(problem) = self.exceeded(network, &tried, &table.kept).into_iter().next() {
+            } else if let Some(problem) = self.exceeded(at, network, &tried, &table.kept).into_iter().next() {
                 self.refused.retain(|(member, ask, _)| !(*member == at && ask.gateway.name == network));
                 self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
                 if !member.was_served {
@@ -265,8 +265,14 @@ impl Contest<'_> {
         )
     }
 
-    /// The limits that a service with these ports would exceed.
-    fn exceeded(&self, network: &str, ports: &BTreeMap<u16, Port>, kept: &BTreeSet<usize>) -> Vec<Problem> {
+    /// The limits that a service with these ports would exceed because of a member.
+    fn exceeded(
+        &self,
+        at: usize,
+        network: &str,
+        ports: &BTreeMap<u16, Port>,
+        kept: &BTreeSet<usize>,
+    ) -> Vec<Problem> {
         let draft = ServiceDraft {
             hostname: self.hostname.map(str::to_owned),
             scope: self.hostname.map(str::to_owned),
@@ -281,7 +287,17 @@ impl Contest<'_> {
             return vec![];
         }
         let builder = Builder::of(self.view, self.settings, &self.members[leader].claim.route);
-        builder.service(&draft, "", self.members).problems
+        let problems = builder.service(&draft, "", self.members).problems;
+        problems.into_iter().map(|problem| self.beside_older(problem, at, leader)).collect()
+    }
+
+    /// The problem of a member, with who has a part in it: when that one asks for less, this one may be had.
+    fn beside_older(&self, problem: Problem, at: usize, leader: usize) -> Problem {
+        if leader == at {
+            return problem;
+        }
+        let older = named(&self.members[leader].claim.route.id);
+        Problem::new(problem.path, format!("{}. It shares the service of {older}", problem.text))
     }
 
     /// Whether even one rule for each alternative of each match, and one target group for each backend, would be within the

@@ -96,8 +96,28 @@ fn is_import_of(import: &Meta, cluster: &ClusterId, export: &Changed) -> bool {
     name == export.name && import.namespace == export.namespace && is_meant
 }
 
-/// Who refers to the object.
+/// Who refers to the object, and whose status names one of those: of a hostname or a quota of its service the one may leave
+/// more to the other, or less, without a change of its own status.
 pub(crate) fn dependents(view: &View, changed: &Changed, settings: &Settings) -> Hints {
+    let mut hints = referring(view, changed, settings);
+    // What becomes of a Service changes the status of whoever leads there, and that tells the others.
+    if changed.kind != Kind::Service {
+        let routes: BTreeSet<UnitKey> = hints.keys().filter(|unit| is_route(unit)).cloned().collect();
+        for cluster in routes.iter().filter_map(UnitKey::cluster).collect::<BTreeSet<_>>() {
+            for (unit, named) in naming(view, cluster, |units| units.iter().any(|unit| routes.contains(unit)))
+            {
+                hints.entry(unit).or_insert(named);
+            }
+        }
+    }
+    hints
+}
+
+fn is_route(unit: &UnitKey) -> bool {
+    matches!(unit, UnitKey::Route { .. })
+}
+
+fn referring(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     match changed.kind {
         Kind::GatewayClass => gateways_of_class(view, changed),
         Kind::Namespace => in_namespace(view, changed, settings),
@@ -240,11 +260,19 @@ fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey 
     UnitKey::Route { kind, cluster: cluster.clone(), namespace, name }
 }
 
-/// The routes whose status says that they share a service with a route that is gone.
-pub(crate) fn left_behind(view: &View, cluster: &ClusterId, gone: &UnitKey) -> Hints {
+/// The routes whose status names a route, or may do: those that share a service with it, and those that it leaves something
+/// of a hostname to.
+pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey) -> Hints {
+    let mut hints = naming(view, cluster, |units| units.contains(route));
+    hints.remove(route);
+    hints
+}
+
+/// The routes of a cluster whose status names others that fit. One that was too long to name all may have named anybody.
+fn naming(view: &View, cluster: &ClusterId, fits: impl Fn(&BTreeSet<UnitKey>) -> bool) -> Hints {
     let mut hints = Hints::new();
     for (kind, object) in objects(view, cluster, &mut vec![]) {
-        if status::mentioned(cluster, object).contains(gone) {
+        if fits(&status::mentioned(cluster, object)) || status::is_cut(object) {
             let named = object_ref(cluster, kind, object);
             hints.insert(unit_of_route(cluster, kind, &named), named);
         }
