@@ -109,7 +109,7 @@ mod tests {
             let message = message(envelope);
             prop_assert_eq!(message.body, body.unwrap_or_default());
             prop_assert_eq!(message.id, id.unwrap_or_default());
-            let is_fifo = arn.is_none_or(|arn| arn.ends_with(".fifo"));
+            let is_fifo = arn.is_none_or(|arn| arn.split('.').next_back() == Some("fifo"));
             prop_assert_eq!(message.group, is_fifo.then(|| values[0].clone()));
             prop_assert_eq!(message.receives, values[1].parse().unwrap_or(1));
         }
