@@ -39,6 +39,9 @@ impl Lattice for LatticeModel {
                 laws::is_not_delayed(&mut state, &desired.owner.key);
             }
             fail(&mut state, "ListServices")?;
+            if state.is_stuck(&desired.owner.key) {
+                return Err(CallError::new(ErrorClass::Retry, "no answer in time"));
+            }
             let all = listing(&mut state, &desired.owner);
             // Services and target groups are listed by different calls.
             let groups = listing(&mut state, &desired.owner);
@@ -142,6 +145,10 @@ impl LatticeModel {
         if let Err(why) = resource::answer(&scene, step) {
             state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
             return Err(CallError::new(ErrorClass::Stale, why));
+        }
+        if state.gets_stuck(&plan.owner.key, step) {
+            state.tell(format!("stuck {}: {step}", plan.owner.key));
+            return Err(CallError::new(ErrorClass::Stale, "it is in conflict"));
         }
         if let Some(why) = state.account.quota_for(step) {
             state.tell(format!("refused {}: {step}: {why}", plan.owner.key));

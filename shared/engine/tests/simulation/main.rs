@@ -29,6 +29,7 @@ mod run;
 mod sick;
 mod sim;
 mod specification;
+mod stuck;
 mod trouble;
 mod truth;
 

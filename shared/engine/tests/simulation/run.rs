@@ -162,6 +162,9 @@ impl World {
         truth::holds(&self.sim.state())?;
         self.grows_whole(told).await?;
         self.pods_are_replaced(told).await?;
+        if told {
+            self.one_is_stuck().await?;
+        }
         self.one_is_sick().await?;
         self.come_to_rest(false).await?;
         truth::holds(&self.sim.state())?;
@@ -444,12 +447,18 @@ impl World {
     }
 }
 
-/// The same limit before the Gateway can be programmed: that another Gateway went changes what is in its way.
-fn tells_of_a_conflict(drifted: &Drifted) -> bool {
+/// The same limit before the Gateway can be programmed: that another Gateway went changes what is in its way, and in that of
+/// its policies.
+pub(crate) fn tells_of_a_conflict(drifted: &Drifted) -> bool {
     let is_gateway = matches!(drifted.unit.parse(), Ok(UnitKey::Gateway { .. }));
+    let is_in_conflict = |status: &String| status.ends_with("Programmed=False/Conflicted");
+    let waits = |status: &String| {
+        status.starts_with("VpcAssociationPolicy ") && status.ends_with("Programmed=False/Pending")
+    };
     is_gateway
         && drifted.steps.is_empty()
-        && drifted.statuses.iter().all(|status| status.ends_with("Programmed=False/Conflicted"))
+        && (drifted.statuses.is_empty() || drifted.statuses.iter().any(is_in_conflict))
+        && drifted.statuses.iter().all(|status| is_in_conflict(status) || waits(status))
 }
 
 /// What is left to the drift pass although nothing was hidden: a Gateway that waits for a VPC which another Gateway gives

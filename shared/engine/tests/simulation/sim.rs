@@ -6,6 +6,7 @@ use crate::faults::Faults;
 use crate::laws::{Clock, Ended};
 use crate::memo::Memo;
 use crate::queue::Queues;
+use crate::stuck::Stuck;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use std::cell::RefCell;
@@ -48,6 +49,8 @@ pub(crate) struct State {
     pub(crate) asked: AtomicUsize,
     /// Invariants that did not hold.
     pub(crate) violations: Vec<String>,
+    /// A unit that cannot come to its end.
+    pub(crate) stuck: Option<Stuck>,
     /// What the clusters' present state means.
     pub(crate) memo: RefCell<Memo>,
     trace: Vec<String>,
@@ -70,6 +73,7 @@ impl Sim {
             status_writes: 0,
             asked: AtomicUsize::new(0),
             violations: vec![],
+            stuck: None,
             memo: RefCell::default(),
             trace: vec![],
         })))

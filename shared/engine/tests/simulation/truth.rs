@@ -10,6 +10,7 @@ use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use trellis_engine::Drifted;
 use trellis_gateway::{CONTROLLER, assess, candidate_service_names, to_inspect};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
@@ -19,13 +20,21 @@ use trellis_lattice::{
 
 /// What a unit's plan would change if everything were known.
 pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
+    untold(state, unit).steps
+}
+
+/// The same with the statuses that it would write, as a drift pass finds it.
+pub(crate) fn untold(state: &State, unit: &UnitKey) -> Drifted {
     let (snapshot, settings) = (state.whole(Counting::All), settings_now());
-    let Some(desired) = to_inspect(unit, &snapshot, &settings) else { return vec![] };
-    let all = state.account.view(&desired.owner);
-    let actual = inspected(&desired, &candidate_service_names(unit, &[]), &all);
-    let assessment = assess(&snapshot, &actual, unit, &settings);
+    let actual = to_inspect(unit, &snapshot, &settings).map(|desired| {
+        let all = state.account.view(&desired.owner);
+        inspected(&desired, &candidate_service_names(unit, &[]), &all)
+    });
+    let assessment = assess(&snapshot, &actual.unwrap_or_default(), unit, &settings);
     let steps = assessment.steps().iter().filter(|step| !step.is_wait()).map(ToString::to_string);
-    steps.filter(|step| !state.account.are_refused(step)).collect()
+    let steps = steps.filter(|step| !state.account.are_refused(step)).collect();
+    let statuses = assessment.statuses.into_iter().map(|patch| patch.summary).collect();
+    Drifted { unit: unit.to_string(), steps, statuses, withheld: vec![] }
 }
 
 /// A cluster that a person takes out has nothing left of its own, no share and no VPC that is kept for it.
