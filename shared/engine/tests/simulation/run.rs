@@ -165,6 +165,7 @@ impl World {
         self.one_is_sick().await?;
         self.come_to_rest(false).await?;
         truth::holds(&self.sim.state())?;
+        self.one_fails().await?;
         edits::delete_all(&self.sim).await;
         self.round(0).await;
         self.come_to_rest(told).await?;
@@ -324,7 +325,7 @@ impl World {
     }
 
     /// What a drift pass found. That a target is missing which VPC Lattice refused is no find: the pass has not tried it.
-    fn beyond_refused(&self, report: &DriftReport) -> Vec<Drifted> {
+    pub(crate) fn beyond_refused(&self, report: &DriftReport) -> Vec<Drifted> {
         let state = self.sim.state();
         let refused = |step: &String| state.account.are_refused(step);
         let only_refused = |one: &&Drifted| !one.steps.is_empty() && one.steps.iter().all(refused);
@@ -445,11 +446,13 @@ impl World {
 }
 
 /// The same limit before the Gateway can be programmed: that another Gateway went changes what is in its way.
-fn tells_of_a_conflict(drifted: &Drifted) -> bool {
+pub(crate) fn tells_of_a_conflict(drifted: &Drifted) -> bool {
     let is_gateway = matches!(drifted.unit.parse(), Ok(UnitKey::Gateway { .. }));
     is_gateway
         && drifted.steps.is_empty()
-        && drifted.statuses.iter().all(|status| status.ends_with("Programmed=False/Conflicted"))
+        && drifted.statuses.iter().all(|status| {
+            status.ends_with("Programmed=False/Conflicted") || status.starts_with("VpcAssociationPolicy ")
+        })
 }
 
 /// What is left to the drift pass although nothing was hidden: a Gateway that waits for a VPC which another Gateway gives
