@@ -46,7 +46,8 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	$(CARGO_PLUGINS)/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
 	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e
+	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e -p migrate
 	$(MAKE) lint-template
 
 # Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
@@ -123,9 +124,11 @@ bench: build ## Figures of the deployed stack: time to converge, calls
 	@$(PY) -m bench
 
 .PHONY: bench-drift
-bench-drift: ## Figures of a drift pass over a thousand routes in two clusters, with 50 ms a call
+bench-drift: ROUTES = 1000
+bench-drift: CLUSTERS = 2
+bench-drift: ## Figures of a drift pass over ROUTES=1000 routes in CLUSTERS=2 clusters, with 50 ms a call
 	@cargo build --locked --quiet -p lattice-emulator
-	TRELLIS_ROUTES=1000 cargo test --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
+	TRELLIS_ROUTES=$(ROUTES) TRELLIS_CLUSTERS=$(CLUSTERS) cargo test --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
 
 .PHONY: golden
 golden: ## Rewrite the golden files
@@ -149,6 +152,11 @@ clean: ## Remove all that was built here; what checkouts share stays (clean-cach
 .PHONY: clean-cache
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share
 	@rm -rf "$${TRELLIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/trellis}"
+
+.PHONY: migration
+migration: build ## From the real AWS Gateway API Controller and back (CONTROLLER=its built program)
+	@test -x "$(CONTROLLER)" || { echo "CONTROLLER=<program>: build cmd/aws-application-networking-k8s of its repository" >&2; exit 2; }
+	TRELLIS_PEER_CONTROLLER=$(abspath $(CONTROLLER)) $(PYTEST) -s tests/e2e/test_migration.py
 
 .PHONY: conformance
 conformance: build ## The Gateway API conformance suite, on a stack of its own

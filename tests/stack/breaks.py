@@ -91,7 +91,7 @@ BREAKS = (
         "treat unknown as absent",
         "shared/gateway/src/view.rs",
         "        if let Some(why) = self.unknown(read, cluster, *kind) {\n            return Err(why);\n        }\n",
-        "        if self.unknown(read, cluster, *kind).is_some() {\n            return Ok(Listed::new());\n        }\n",
+        "        if self.unknown(read, cluster, *kind).is_some() {\n            return Ok(Listed::default());\n        }\n",
         "which the clusters' objects want|for want of knowledge",
     ),
     Break(

@@ -157,7 +157,7 @@ class Stack:
         try:
             yield
         finally:
-            self.emulator.configure(latency=usual.latency, delays={name: usual.transitions[name] for name in chosen})
+            self.emulator.configure(latency=usual.latency, delays={name: usual.transitions.get(name, "0") for name in chosen})
 
     @contextmanager
     def no_schedule(self) -> Iterator[None]:

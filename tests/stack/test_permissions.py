@@ -8,7 +8,6 @@ from pathlib import Path
 
 import botocore.loaders
 import botocore.model
-import pytest
 from botocore import xform_name
 
 from .settings import ROOT
@@ -52,11 +51,6 @@ IMPLIED = {
     "ec2:DescribeNetworkInterfaces": "Lambda in a VPC",
     "ec2:AssignPrivateIpAddresses": "Lambda in a VPC",
     "ec2:UnassignPrivateIpAddresses": "Lambda in a VPC",
-}
-
-#: Actions that are given before the code calls them. A row that is called must go.
-AHEAD = {
-    "vpc-lattice:UntagResource",
 }
 
 READING = ("Get", "List", "Describe")
@@ -107,23 +101,18 @@ def test_the_sources_are_read() -> None:
 
 
 def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:
-    allowed = actions("ReconcilerRole") - set(IMPLIED) - AHEAD
-    assert sorted(CALLED - AHEAD - allowed) == [], "called and not allowed"
+    allowed = actions("ReconcilerRole") - set(IMPLIED)
+    assert sorted(CALLED - allowed) == [], "called and not allowed"
     assert sorted(allowed - CALLED) == [], "allowed and not called"
 
 
 def test_the_drift_function_may_read_what_the_code_reads_and_send_hints() -> None:
     needed = {action for action in CALLED if reads(action)} | {"sqs:SendMessage"}
-    allowed = actions("DriftRole") - set(IMPLIED) - AHEAD
-    assert sorted(needed - AHEAD - allowed) == [], "called and not allowed"
+    allowed = actions("DriftRole") - set(IMPLIED)
+    assert sorted(needed - allowed) == [], "called and not allowed"
     assert sorted(allowed - needed) == [], "allowed and not called"
 
 
 def test_the_webhook_may_do_what_it_calls_and_no_more() -> None:
     assert set(calls("functions/webhook/src")) == actions("WebhookRole") - set(IMPLIED)
 
-
-@pytest.mark.parametrize("action", sorted(AHEAD))
-def test_an_action_that_is_given_ahead_is_not_called_yet_and_one_that_is_called_needs_no_row(action: str) -> None:
-    assert action not in CALLED, f"{action} is called now: take its row away"
-    assert action in actions("ReconcilerRole"), f"{action} is given no more: take its row away"

@@ -72,8 +72,10 @@ def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() 
 def test_the_owners_tag_can_neither_be_given_to_a_foreign_resource_nor_taken_from_ours() -> None:
     denied = [statement for statement in statements("ReconcilerRole") if statement["Effect"] == "Deny" and "vpc-lattice" in str(statement)]
     assert {statement["Action"] for statement in denied} == {"vpc-lattice:TagResource", "vpc-lattice:UntagResource"}
+    # Which unit a resource is of changes in a hand-over, and is never taken away.
+    keys = {"vpc-lattice:TagResource": "trellis:owner", "vpc-lattice:UntagResource": ["trellis:owner", "trellis:unit"]}
     for statement in denied:
-        assert statement["Condition"]["ForAnyValue:StringEquals"] == {"aws:TagKeys": "trellis:owner"}
+        assert statement["Condition"]["ForAnyValue:StringEquals"] == {"aws:TagKeys": keys[statement["Action"]]}
         assert statement["Resource"] == "*"
 
 

@@ -32,7 +32,7 @@ def manifests(url: str) -> list[dict[str, Any]]:
     """The objects of deploy/webhook.yaml, with the API server calling `url` in place of a Service."""
     kept = [item for item in load(ROOT / "deploy" / "webhook.yaml") if item["kind"] not in _LEFT_OUT]
     for item in kept:
-        if item["kind"] == "ValidatingWebhookConfiguration":
+        if item["kind"] in {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}:
             for hook in item["webhooks"]:
                 hook["clientConfig"] = {key: value for key, value in hook["clientConfig"].items() if key != "service"}
                 hook["clientConfig"]["url"] = url

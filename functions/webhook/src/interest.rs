@@ -121,6 +121,13 @@ impl Interest {
         Referrers::Units(units)
     }
 
+    /// All units that refer to this Service at `now`, as far as they are known.
+    pub fn units(&self, service: &ServiceName, now: Instant) -> BTreeSet<&UnitKey> {
+        let viewed = self.referrers.get(service).into_iter().flat_map(BTreeMap::values);
+        let learned = self.learned.get(service, now).into_iter().flatten();
+        viewed.flat_map(|one| &one.units).chain(learned).collect()
+    }
+
     /// Whether all referring kinds are in view.
     pub fn is_complete(&self) -> bool {
         REFERRING_KINDS.iter().all(|kind| self.in_view.contains(kind))

@@ -8,15 +8,20 @@
 //! a route is warned of by itself: while a kind is not in view, where more is there than is kept, and where more routes share
 //! a hostname than are read for one review.
 
-use crate::interest::{ObjectName, object_name};
+use crate::interest::{Interest, ObjectName, object_name};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
-use trellis_gateway::{BESIDE_KINDS, Meeting, beside, references};
-use trellis_hint::{ClusterId, Kind};
+use std::time::Instant;
+use trellis_gateway::{BEHIND_KINDS, BESIDE_KINDS, Meeting, behind, beside, leads_to, references, selects};
+use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// Bytes of all texts: thousands of routes, and an eighth of what a Pod may use. While a kind is listed anew it is there twice.
 pub const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of the texts that tell which Pods stand behind a route: some ten thousand Services with selectors. Pods of those beyond
+/// get no readiness gate.
+pub const BEHIND_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What an object costs beside its text: its name, its hostnames and its place in the map.
 const OBJECT_BYTES: usize = 512;
@@ -45,7 +50,8 @@ pub struct Kept {
 impl Kept {
     /// What of an object counts; nothing of one that never does.
     pub fn of(kind: Kind, object: &Value) -> Option<Self> {
-        let text = serde_json::to_vec(&beside(kind, object)?).ok()?.into_boxed_slice();
+        let counts = beside(kind, object).or_else(|| behind(kind, object))?;
+        let text = serde_json::to_vec(&counts).ok()?.into_boxed_slice();
         let has_meeting = kind.is_route() || kind == Kind::Gateway;
         let meeting = if has_meeting { Meeting::of(kind, object) } else { Meeting::default() };
         let service = object.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str);
@@ -124,9 +130,13 @@ impl Neighbours {
 
     /// Bytes that the objects of a kind may take beside those of the others.
     pub fn room(&self, kind: Kind) -> usize {
-        let others: usize =
-            self.kinds.iter().filter(|(one, _)| **one != kind).map(|(_, all)| all.bytes).sum();
-        KEPT_BYTES_MAX.saturating_sub(others)
+        let (share, room) = if BEHIND_KINDS.contains(&kind) {
+            (BEHIND_KINDS.as_slice(), BEHIND_BYTES_MAX)
+        } else {
+            (BESIDE_KINDS.as_slice(), KEPT_BYTES_MAX)
+        };
+        let others = self.kinds.iter().filter(|(one, _)| **one != kind && share.contains(one));
+        room.saturating_sub(others.map(|(_, all)| all.bytes).sum())
     }
 
     /// Bytes that are kept.
@@ -179,6 +189,62 @@ impl Neighbours {
             }
         }
         Some(around.taken)
+    }
+
+    /// Whether a Pod with these labels stands behind a route of ours or an export; none where that is not known, so that no
+    /// Pod waits for what nobody will do.
+    pub fn is_behind(
+        &self,
+        cluster: &ClusterId,
+        interest: &Interest,
+        (namespace, labels): (&str, Option<&Value>),
+        now: Instant,
+    ) -> Option<bool> {
+        if !interest.is_complete() || !self.in_view.contains(&Kind::Service) {
+            return None;
+        }
+        let from = (namespace.to_owned(), String::new());
+        let services =
+            self.kinds.get(&Kind::Service).into_iter().flat_map(|all| all.by_name.range(from.clone()..));
+        let services = services.take_while(|((of, _), _)| of == namespace);
+        let behind = |(name, kept): Named| {
+            let units = interest.units(name, now);
+            let leads = |unit: &UnitKey| self.leads(cluster, unit, name);
+            !units.is_empty()
+                && kept.object().is_some_and(|service| selects(&service, labels))
+                && units.iter().copied().any(leads)
+        };
+        Some(services.into_iter().any(behind))
+    }
+
+    /// Whether a unit of this cluster leads to a Service of it.
+    fn leads(&self, cluster: &ClusterId, unit: &UnitKey, service: &ObjectName) -> bool {
+        match unit {
+            UnitKey::Export { .. } => true,
+            UnitKey::Route { kind, namespace, name, .. } => {
+                let name = (namespace.clone(), name.clone());
+                let route = self.kinds.get(kind).and_then(|all| all.by_name.get(&name));
+                let Some((route, meeting)) = route.and_then(|one| Some((one.object()?, &one.meeting))) else {
+                    return false;
+                };
+                let gateways = self.of(Kind::Gateway).filter(|(_, one)| one.meeting.shares_gateway(meeting));
+                let grants = self.of(Kind::ReferenceGrant).filter(|((of, _), _)| *of == service.0);
+                let around = gateways
+                    .map(|(_, one)| (Kind::Gateway, one))
+                    .chain(self.of(Kind::GatewayClass).map(|(_, one)| (Kind::GatewayClass, one)))
+                    .chain(grants.map(|(_, one)| (Kind::ReferenceGrant, one)));
+                let around = around.filter_map(|(kind, one)| Some((kind, one.object()?)));
+                leads_to(cluster, *kind, &route, (&service.0, &service.1), around)
+            }
+            UnitKey::Gateway { .. } | UnitKey::Dependents { .. } | UnitKey::Cluster { .. } => false,
+        }
+    }
+
+    /// A label of a namespace, if it is in view.
+    pub fn label_of_namespace(&self, name: &str, label: &str) -> Option<String> {
+        let kept = self.kinds.get(&Kind::Namespace)?.by_name.get(&(String::new(), name.to_owned()))?;
+        let namespace = kept.object()?;
+        namespace.get("metadata")?.get("labels")?.get(label)?.as_str().map(str::to_owned)
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = Named<'_>> {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | no kind, operation or name to be read | unreadable |
 //! | a kind that Trellis does not read | other kind |
+//! | a Pod | no interest: what a new one lacks is told by [`crate::gate`] |
 //! | a subresource | subresource: status is what we write ourselves |
 //! | `dryRun`, in the request or its options | dry run: its uid is never stored |
 //! | what Kubernetes lets no object be ([`trellis_hint::names`]) | impossible |
@@ -160,7 +161,8 @@ pub fn kind_of(request: &Value) -> Option<Kind> {
 pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
     let object = object(request, "object")?;
     let written = matches!(operation(request)?, Operation::Create | Operation::Update);
-    (written && !is_subresource(request) && !is_terminating(object)).then_some((kind_of(request)?, object))
+    let kind = kind_of(request).filter(|kind| *kind != Kind::Pod)?;
+    (written && !is_subresource(request) && !is_terminating(object)).then_some((kind, object))
 }
 
 /// Reads `request`, the `request` of an AdmissionReview of `cluster`.

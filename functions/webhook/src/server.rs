@@ -1,9 +1,10 @@
 //! `POST /validate/<token>`: AdmissionReview in, `allowed: true` out.
 //!
 //! Whatever the body is, the answer is 200 and allows: a webhook that only listens must never be what stops a cluster.
-//! The one thing that is said back are warnings. Whoever does not know the path ([`crate::tls::path`]) is no API server:
+//! What is said back are warnings, and what a new Pod lacks ([`crate::gate`]). Whoever does not know the path ([`crate::tls::path`]) is no API server:
 //! its body is not read, and its connection ends with the answer 404.
 
+use crate::gate::{Gated, gated, new_pod};
 use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use crate::neighbours::SharedNeighbours;
@@ -17,6 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -73,10 +75,12 @@ struct Port {
 }
 
 /// The answer to one body.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 struct Answer {
     uid: String,
     warnings: Vec<String>,
+    /// A JSON patch; empty where nothing is to be changed.
+    patch: Vec<Value>,
 }
 
 impl Reviewer {
@@ -101,6 +105,16 @@ impl Reviewer {
             Err(DropReason::Impossible) => Err(DropReason::Impossible),
             _ => Ok(warnings),
         }
+    }
+
+    /// What a new Pod lacks, and a warning.
+    fn gate(&self, request: &Value, pod: &Value) -> (Vec<Value>, Option<String>) {
+        let interest = self.interest.read().unwrap_or_else(PoisonError::into_inner);
+        let neighbours = self.neighbours.read().unwrap_or_else(PoisonError::into_inner);
+        let Gated { patch, warning, outcome } =
+            gated(&self.cluster, request, pod, (&interest, &neighbours), Instant::now());
+        self.metrics.reviewed(Some(Kind::Pod), outcome);
+        (patch, warning)
     }
 
     /// Of a route beside what its cluster has, as far as that is known here.
@@ -168,7 +182,7 @@ impl Port {
         let answer = catch_unwind(AssertUnwindSafe(|| self.decide(&bytes))).unwrap_or_else(|_| {
             metrics.reviewed(None, "fault");
             losses.note(Cause::Unread);
-            Answer { uid: uid_of(&bytes), warnings: Vec::new() }
+            Answer { uid: uid_of(&bytes), ..Answer::default() }
         });
         metrics.review_seconds.observe(started.elapsed().as_secs_f64());
         answer
@@ -180,6 +194,10 @@ impl Port {
         let uid = review.pointer("/request/uid").and_then(Value::as_str);
         let uid = uid.map_or_else(|| uid_of(bytes), str::to_owned);
         let request = review.get("request").unwrap_or(&Value::Null);
+        if let Some(pod) = new_pod(request) {
+            let (patch, warning) = self.reviewer.gate(request, pod);
+            return Answer { uid, warnings: warning.into_iter().collect(), patch };
+        }
         let warnings = self.reviewer.review(request).unwrap_or_else(|reason| {
             if let Some(unsaid) = self.log.say() {
                 let kind = kind_of(request).map_or("other", Kind::as_str);
@@ -196,7 +214,7 @@ impl Port {
             }
             Vec::new()
         });
-        Answer { uid, warnings }
+        Answer { uid, warnings, patch: vec![] }
     }
 }
 
@@ -210,10 +228,14 @@ async fn answer(State(port): State<Arc<Port>>, method: Method, uri: Uri, body: B
         return (StatusCode::NOT_FOUND, [(header::CONNECTION, HeaderValue::from_static("close"))])
             .into_response();
     }
-    let Answer { uid, warnings } = port.answer(body).await;
+    let Answer { uid, warnings, patch } = port.answer(body).await;
     let mut response = json!({"uid": uid, "allowed": true});
     if let (false, Some(fields)) = (warnings.is_empty(), response.as_object_mut()) {
         fields.insert("warnings".to_owned(), warnings.into());
+    }
+    if let (false, Some(fields)) = (patch.is_empty(), response.as_object_mut()) {
+        fields.insert("patchType".to_owned(), "JSONPatch".into());
+        fields.insert("patch".to_owned(), json!(ByteString(Value::from(patch).to_string().into_bytes())));
     }
     Json(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
         .into_response()

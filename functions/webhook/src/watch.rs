@@ -9,7 +9,7 @@ use crate::neighbours::{Kept, Neighbours, Objects, SharedNeighbours};
 use crate::queue::{Entry, HintQueue};
 use crate::review::references_of;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, discovery};
@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use trellis_gateway::{BESIDE_KINDS, REFERRING_KINDS};
+use trellis_gateway::{BEHIND_KINDS, BESIDE_KINDS, REFERRING_KINDS};
 use trellis_hint::{ClusterId, Kind};
 use trellis_telemetry::chain;
 
@@ -83,7 +83,7 @@ impl Watches {
     /// Never returns.
     pub async fn run(self) {
         let others = BESIDE_KINDS.into_iter().filter(|kind| !REFERRING_KINDS.contains(kind));
-        let kinds = REFERRING_KINDS.into_iter().chain(others);
+        let kinds = REFERRING_KINDS.into_iter().chain(others).chain(BEHIND_KINDS);
         futures::future::join_all(kinds.map(|kind| self.keep_watching(kind))).await;
     }
 
@@ -105,6 +105,8 @@ impl Watches {
                     let error = chain(&error);
                     if REFERRING_KINDS.contains(&kind) {
                         tracing::warn!(%kind, %error, "the watch broke: every Service counts until it is back");
+                    } else if BEHIND_KINDS.contains(&kind) {
+                        tracing::warn!(%kind, %error, "the watch broke: new Pods get no readiness gate until it is back");
                     } else {
                         tracing::warn!(%kind, %error, "the watch broke: routes are warned of by themselves until it is back");
                     }
@@ -164,7 +166,7 @@ impl Watches {
     }
 
     fn replace(&self, kind: Kind, viewed: Vec<Viewed>, objects: Objects) {
-        if BESIDE_KINDS.contains(&kind) {
+        if is_kept(kind) {
             self.write_neighbours().replace(kind, objects);
         }
         if REFERRING_KINDS.contains(&kind) {
@@ -175,7 +177,7 @@ impl Watches {
     }
 
     fn apply(&self, kind: Kind, seen: Seen) {
-        if BESIDE_KINDS.contains(&kind) {
+        if is_kept(kind) {
             self.write_neighbours().apply(kind, seen.name, seen.kept);
         }
         if let Some(viewed) = seen.viewed {
@@ -222,11 +224,18 @@ impl Watches {
     }
 }
 
+/// Whether something of the kind's objects is kept.
+fn is_kept(kind: Kind) -> bool {
+    BESIDE_KINDS.contains(&kind) || BEHIND_KINDS.contains(&kind)
+}
+
 /// The kind as this cluster serves it, in its most stable version; `None` if it has no such kind.
 async fn find_kind(client: &Client, kind: Kind) -> Result<Option<ApiResource>, WatchError> {
-    if kind == Kind::Namespace {
-        // Every cluster has it, in a group without a name that is not among the others.
-        return Ok(Some(ApiResource::erase::<Namespace>(&())));
+    // Every cluster has these, in a group without a name that is not among the others.
+    match kind {
+        Kind::Namespace => return Ok(Some(ApiResource::erase::<Namespace>(&()))),
+        Kind::Service => return Ok(Some(ApiResource::erase::<Service>(&()))),
+        _ => {}
     }
     match discovery::group(client, kind.group()).await {
         Ok(group) => {

@@ -6,6 +6,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use k8s_openapi::ByteString;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
@@ -17,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
-use trellis_gateway::{BESIDE_KINDS, CONTROLLER, REFERRING_KINDS};
+use trellis_gateway::{BEHIND_KINDS, BESIDE_KINDS, CONTROLLER, REFERRING_KINDS};
 use trellis_hint::{Hint, Kind};
 use trellis_webhook::listen::{Crowd, Gate, REVIEW_CROWD, bind, serve_tls};
 use trellis_webhook::losses::Losses;
@@ -258,6 +259,41 @@ async fn a_service_counts_as_soon_as_the_review_of_a_route_that_names_it_has_pas
     let units: Vec<String> = webhook.hints().await.iter().map(|hint| hint.unit.to_string()).collect();
     assert_eq!(units, ["route/123456789012/us-west-2/HTTPRoute/one/default/rates"; 2]);
     assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Service",outcome="no_interest"} 2"#));
+}
+
+#[tokio::test]
+async fn a_new_pod_behind_an_export_gets_its_readiness_gate_as_a_patch() {
+    let (identity, served) = identity();
+    let mut webhook = Webhook::start(served);
+    let name = ("default".to_owned(), "shop".to_owned());
+    let selector = json!({"app": "shop"});
+    let service =
+        json!({"metadata": {"namespace": "default", "name": "shop"}, "spec": {"selector": selector}});
+    for kind in REFERRING_KINDS {
+        let _ = webhook.interest.write().unwrap().replace(kind, [], Instant::now());
+    }
+    for kind in BEHIND_KINDS {
+        webhook.neighbours.write().unwrap().replace(kind, Objects::default());
+    }
+    webhook.neighbours.write().unwrap().apply(Kind::Service, name, Beside::of(Kind::Service, &service));
+    let mut client = webhook.connect(&identity).await.unwrap();
+    post(&mut client, review(Kind::ServiceExport, "shop", &json!({}))).await;
+    let pod = review(Kind::Pod, "shop-1", &json!({"containers": []}));
+    assert_eq!(post(&mut client, pod.clone()).await.1, allowed("r"), "no label of the Service's");
+    let pod = pod.replace(r#""uid":"u""#, r#""labels":{"app":"shop"}"#);
+    let (_, answer) = post(&mut client, pod).await;
+    assert_eq!(
+        (&answer["response"]["allowed"], &answer["response"]["patchType"]),
+        (&json!(true), &json!("JSONPatch"))
+    );
+    let ByteString(patch) = serde_json::from_value(answer["response"]["patch"].clone()).unwrap();
+    let gates = json!([{"conditionType": "application-networking.k8s.aws/pod-readiness-gate"}]);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&patch).unwrap(),
+        json!([{"op": "add", "path": "/spec/readinessGates", "value": gates}])
+    );
+    assert_eq!(webhook.hints().await.len(), 2, "the export's");
+    assert!(webhook.has_metric(r#"trellis_webhook_reviews_total{kind="Pod",outcome="gated"} 1"#));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use clap::Parser;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use trellis_gateway::{BESIDE_KINDS, REFERRING_KINDS};
+use trellis_gateway::{BEHIND_KINDS, BESIDE_KINDS, REFERRING_KINDS};
 use trellis_hint::Kind;
 use trellis_webhook::args::Args;
 
@@ -60,8 +60,9 @@ fn the_names_that_the_program_is_given_are_those_of_the_manifests() {
 /// An `apply` must not take away what the webhook wrote there.
 #[test]
 fn trust_and_path_are_left_to_the_webhook() {
-    let configuration = manifest("ValidatingWebhookConfiguration");
-    for webhook in configuration["webhooks"].as_array().unwrap() {
+    let both = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"].map(manifest);
+    assert_eq!(both[0]["metadata"]["name"], both[1]["metadata"]["name"]);
+    for webhook in both.iter().flat_map(|one| one["webhooks"].as_array().unwrap()) {
         let client = webhook["clientConfig"].as_object().unwrap();
         assert_eq!(client.keys().collect::<Vec<_>>(), ["service"]);
         assert!(client["service"].get("path").is_none());
@@ -104,7 +105,7 @@ fn it_may_list_and_watch_every_kind_that_it_watches_and_nothing_else() {
         let name = kind.as_str().to_ascii_lowercase();
         if name.ends_with('s') { format!("{name}es") } else { format!("{name}s") }
     };
-    let watched = BESIDE_KINDS.into_iter().chain(REFERRING_KINDS);
+    let watched = BESIDE_KINDS.into_iter().chain(BEHIND_KINDS).chain(REFERRING_KINDS);
     let watched: BTreeSet<_> = watched.map(|kind| (kind.group().to_owned(), plural(kind))).collect();
     assert_eq!((may("list"), may("watch")), (watched.clone(), watched));
 }

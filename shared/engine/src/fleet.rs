@@ -121,6 +121,13 @@ impl<C: Cluster> Member<C> {
         match answer {
             Ok(Answer::Objects(objects)) => ReadResult::Objects(objects),
             Ok(Answer::KindMissing) => ReadResult::KindMissing,
+            // Readiness gates are for who wants them: a cluster whose manifests do not let us read Pods yet, or that has too
+            // many, is served as before.
+            Err(error) if read.kind() == Kind::Pod && error.class() == ErrorClass::Terminal => {
+                let (cluster, error) = (&self.id, trellis_telemetry::chain(&error));
+                tracing::warn!(%cluster, %error, "cannot read Pods: readiness gates are not met");
+                ReadResult::KindMissing
+            }
             Err(error) => {
                 let (cluster, kind) = (&self.id, kind_of(read));
                 tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");

@@ -11,9 +11,9 @@ use trellis_hint::ClusterId;
 /// 8 keep a round at two or three round trips and leave room for other units of the batch.
 pub(crate) const READS_AT_ONCE_MAX: usize = 8;
 
-/// How often the core may ask for more. A route refers to services over at most five steps (route, gateways, services and
-/// imports, exports, their services); more would be a core that goes round in a circle.
-pub(crate) const ROUNDS_MAX: usize = 8;
+/// How often the core may ask for more. A route refers to Pods over at most nine steps ([`trellis_gateway::ROUNDS_MAX`]); more
+/// would be a core that goes round in a circle.
+pub(crate) const ROUNDS_MAX: usize = 10;
 
 /// How long the reads of one cluster may take in sum before the unit goes on without it: several times what a healthy one
 /// needs, and less than half of what a unit has.

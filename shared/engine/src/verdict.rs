@@ -3,7 +3,7 @@
 use crate::Task;
 use crate::status::Untold;
 use std::time::Duration;
-use trellis_gateway::Assessment;
+use trellis_gateway::{Assessment, pods_waiting};
 use trellis_lattice::Blocked;
 use trellis_ports::{Applied, End, ErrorClass};
 
@@ -14,6 +14,12 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15);
 /// How often in a row. What is then still held is held by somebody else, and a person must end that; a service of ours that
 /// leaves later tells the Gateway so by itself.
 const REFUSED_WAITS_MAX: u32 = 2;
+
+/// When Pods with a readiness gate are looked at again, by the number of waits before in a row: VPC Lattice tells nobody that a
+/// target is healthy, nor Kubernetes in an EndpointSlice that a Pod's containers are ready. Most Pods are after half a minute;
+/// what takes longer is looked for less often, for 20 minutes in all.
+const PODS_AGAIN: [(u32, Duration); 3] =
+    [(24, Duration::from_mins(1)), (12, Duration::from_secs(15)), (0, Duration::from_secs(5))];
 
 /// What is waited for while something stays that nobody wants any more.
 const GRACE: &str = "what nobody wants any more stays for a while";
@@ -46,7 +52,31 @@ pub enum Verdict {
     },
 }
 
+/// The verdict on a unit. Pods that wait for it bring it back, whatever a person has to do about the rest.
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
+    let pods = pods_waiting(&assessment.translation, &applied.outcome);
+    match of_unit(task, assessment, applied, untold) {
+        Verdict::Done | Verdict::Blocked(_) if pods > 0 => {
+            let reason = format!("{pods} Pods wait for their targets");
+            Verdict::Waiting { after: pods_again(task.waits()), reason, counts: true }
+        }
+        Verdict::Waiting { after, reason, .. } if pods > 0 => {
+            Verdict::Waiting { after: after.min(pods_again(task.waits())), reason, counts: true }
+        }
+        verdict @ (Verdict::Done
+        | Verdict::Waiting { .. }
+        | Verdict::Blocked(_)
+        | Verdict::Held(_)
+        | Verdict::Failed { .. }) => verdict,
+    }
+}
+
+fn pods_again(waits: u32) -> Duration {
+    let pace = PODS_AGAIN.into_iter().find(|(from, _)| waits >= *from);
+    pace.map_or(Duration::from_mins(1), |(_, after)| after)
+}
+
+fn of_unit(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     match applied.end {
         End::Waiting(waiting) => {
             Verdict::Waiting { after: waiting.retry_after, reason: waiting.text, counts: true }

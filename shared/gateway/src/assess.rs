@@ -4,7 +4,7 @@
 //! do with it. It is pure: no clock, no network.
 
 use crate::{
-    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_name, statuses, translate,
+    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses, translate,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -108,7 +108,7 @@ pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> O
 /// more, and those that hints have seen with its tag.
 pub fn candidate_service_names(unit: &UnitKey, hints: &[Hint]) -> Vec<String> {
     let seen = hints.iter().flat_map(|hint| hint.service_names.iter().cloned());
-    let mut names: Vec<String> = plain_service_name(unit).into_iter().chain(seen).collect();
+    let mut names: Vec<String> = plain_service_names(unit).into_iter().chain(seen).collect();
     names.sort();
     names.dedup();
     names

@@ -40,9 +40,11 @@ mod api;
 mod assess;
 mod attach;
 mod backend;
+mod behind;
 mod beside;
 mod certificate;
 mod conditions;
+mod gates;
 mod gateway;
 mod grant;
 mod hostname;
@@ -64,7 +66,9 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
+pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -150,8 +154,9 @@ pub struct StatusPatch {
 }
 
 /// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with
-/// it, what those name, what an import among that leads to, the exported Service, and one to spare.
-pub const ROUNDS_MAX: usize = 7;
+/// it, what those name, what an import among that leads to, the exported Service, its Pods that are not ready, the other units
+/// that these wait for, and one to spare.
+pub const ROUNDS_MAX: usize = 9;
 
 /// What has to be read next for a unit. To be called again with the answers, until it returns nothing.
 ///
@@ -306,11 +311,16 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
-            policy::of_route(view, &id, units::route_unit::translate(view, &id, settings))
+            let own = units::route_unit::translate(view, &id, settings);
+            let mut all = policy::of_route(view, &id, own);
+            gates::add_of_route(view, &id, &mut all);
+            all
         }
         UnitKey::Export { cluster, namespace, name } => {
             let own = units::export_unit::translate(view, cluster, namespace, name, settings);
-            policy::of_export(view, cluster, (namespace, name), own)
+            let mut all = policy::of_export(view, cluster, (namespace, name), own);
+            gates::add_of_export(view, cluster, (namespace, name), &mut all);
+            all
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })
@@ -397,17 +407,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
     is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
-/// The name of the Lattice service that a route has if nothing else is asked for: where to look for what is left of a
-/// route that is gone. All other names of its services hold the unit's hash ([`trellis_lattice::names::unit_hash`]).
-pub fn plain_service_name(unit: &UnitKey) -> Option<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return None };
+/// The names of the Lattice service that a route has if nothing else is asked for, the one that the AWS Gateway API Controller
+/// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
+/// unit's hash ([`trellis_lattice::names::unit_hash`]).
+pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
+    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
     let id = route::RouteId {
         kind: *kind,
         cluster: cluster.clone(),
         namespace: namespace.clone(),
         name: name.clone(),
     };
-    Some(naming::service(&id, None, None))
+    let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
+    names.dedup();
+    names
 }
 
 /// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
@@ -426,7 +439,7 @@ pub fn admission_warnings_among(
 /// Whether a unit may have given a service or a target group this name.
 pub fn made_names(unit: &UnitKey, name: &str) -> bool {
     let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
-    with_hash || plain_service_name(unit).is_some_and(|plain| plain == name)
+    with_hash || plain_service_names(unit).iter().any(|plain| plain == name)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

@@ -9,11 +9,14 @@ use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-    TAG_POLICY, TAG_PREFIX, TAG_WANTED_BY, Tags,
+    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
 };
 
 /// Characters of a service's name (API model, ServiceName).
 const SERVICE_NAME_CHARS: usize = 40;
+/// Characters of a route's name and of its namespace in the name that the AWS Gateway API Controller gives a service.
+const CONTROLLER_ROUTE_CHARS: usize = 20;
+const CONTROLLER_NAMESPACE_CHARS: usize = 18;
 /// Characters of a custom domain's hash in a service's name: 24 bits among the few domains of one route.
 const DOMAIN_HASH_CHARS: usize = 6;
 /// Characters of the hash that a target group's name ends with: with the unit's hash 72 bits.
@@ -66,9 +69,17 @@ fn with_suffix(plain: &str, suffix: &str) -> String {
     if readable.is_empty() { format!("r-{suffix}") } else { format!("{readable}-{suffix}") }
 }
 
+/// The name that the AWS Gateway API Controller gives a route's service: as the plain one, with the route's name and the
+/// namespace each cut (its `LatticeServiceName`).
+pub(crate) fn service_of_controller(id: &RouteId) -> String {
+    let cut =
+        |text: &str, chars: usize| text.chars().take(chars).collect::<String>().trim_matches('-').to_owned();
+    format!("{}-{}", cut(&id.name, CONTROLLER_ROUTE_CHARS), cut(&id.namespace, CONTROLLER_NAMESPACE_CHARS))
+}
+
 /// The name of a route's service beside what exists: where the plain one is taken, by the same route of another cluster
 /// or by somebody else's service, the same name with the unit's hash. A name once given stays, since another one is
-/// another service with another domain name.
+/// another service with another domain name; so does the AWS Gateway API Controller's, once a person has given its service to the unit.
 pub(crate) fn service_beside(
     actual: &Actual,
     id: &RouteId,
@@ -93,7 +104,14 @@ pub(crate) fn service_beside(
         };
         actual.services.iter().any(taken)
     };
-    if !is_ours(&name) && (is_ours(&second) || is_taken()) { second } else { name }
+    if is_ours(&name) {
+        return name;
+    }
+    let controllers = service_of_controller(id);
+    if name_override.is_none() && is_ours(&controllers) {
+        return controllers;
+    }
+    if is_ours(&second) || is_taken() { second } else { name }
 }
 
 fn is_ending(service: &ActualService) -> bool {
@@ -194,6 +212,12 @@ pub(crate) fn tag_key(name: &str) -> String {
     format!("{TAG_PREFIX}{name}")
 }
 
+/// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
+pub(crate) fn source_of(tags: &Tags) -> Option<(ClusterId, String, String)> {
+    let tag = |name: &str| tags.get(&tag_key(name)).cloned();
+    Some((tags.get(TAG_SOURCE)?.parse().ok()?, tag(SERVICE_NAMESPACE)?, tag(SERVICE_NAME)?))
+}
+
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.
 pub(crate) fn tag(name: &str, value: &str) -> (String, String) {
     (tag_key(name), value.chars().take(TAG_VALUE_CHARS).collect())
@@ -285,6 +309,9 @@ pub(crate) fn tags(own: impl IntoIterator<Item = (String, String)>, user: &Tags)
         if tags.len() < TAGS_MAX {
             tags.entry(key.clone()).or_insert_with(|| value.clone());
         }
+    }
+    if !user.is_empty() {
+        tags.insert(TAG_USER.to_owned(), user_tags_mark(user.keys().take(TAGS_MAX - OWN_TAGS_MAX)));
     }
     tags
 }

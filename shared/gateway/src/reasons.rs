@@ -58,8 +58,22 @@ pub(crate) const BACKEND_NOT_FOUND: &str = "BackendNotFound";
 pub(crate) const INVALID_KIND: &str = "InvalidKind";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
-/// What a policy names is not there, or not ours.
+/// What a policy names is not there, or not ours; a target is not registered.
 pub(crate) const TARGET_NOT_FOUND: &str = "TargetNotFound";
+/// A target takes requests.
+pub(crate) const HEALTHY: &str = "Healthy";
+/// A target takes requests, and is not checked.
+pub(crate) const HEALTH_CHECK_UNAVAILABLE: &str = "HealthCheckUnavailable";
+/// A target waits for its first check.
+pub(crate) const INITIAL: &str = "Initial";
+/// A target fails its checks.
+pub(crate) const UNHEALTHY: &str = "Unhealthy";
+/// No service leads to a target.
+pub(crate) const UNUSED: &str = "Unused";
+/// There is no target, and none is coming.
+pub(crate) const NOT_PROGRAMMED: &str = "NotProgrammed";
+/// Reasons for which a Pod waits: with those of a target that takes requests, the AWS Gateway API Controller's.
+pub(crate) const POD_WAITS: [&str; 4] = [INITIAL, UNHEALTHY, UNUSED, TARGET_NOT_FOUND];
 /// The VPC is not to be associated.
 pub(crate) const NOT_WANTED: &str = "NotWanted";
 /// The VPC is with another service network.

@@ -1,5 +1,6 @@
 //! What is to be said of an object, before it is known how the apply went.
 
+use crate::gates::PodReport;
 use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
@@ -65,6 +66,8 @@ pub enum Report {
     Import(ImportReport),
     /// Of a policy.
     Policy(PolicyReport),
+    /// Of a Pod with a readiness gate.
+    Pod(PodReport),
 }
 
 impl Report {
@@ -77,6 +80,7 @@ impl Report {
             Self::Export(report) => &report.subject,
             Self::Import(report) => &report.subject,
             Self::Policy(report) => &report.subject,
+            Self::Pod(report) => &report.subject,
         }
     }
 }

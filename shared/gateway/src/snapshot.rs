@@ -155,14 +155,12 @@ impl Snapshot {
             ReadResult::Objects(objects) => {
                 let all = self.objects.entry(cluster).or_default();
                 for object in objects {
-                    let text = |pointer: &str| {
-                        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+                    let metadata = object.get("metadata");
+                    let text = |member: &str| {
+                        let text = metadata.and_then(|metadata| metadata.get(member)).and_then(Value::as_str);
+                        text.unwrap_or_default().to_owned()
                     };
-                    let key = ObjectKey {
-                        kind,
-                        namespace: text("/metadata/namespace"),
-                        name: text("/metadata/name"),
-                    };
+                    let key = ObjectKey { kind, namespace: text("namespace"), name: text("name") };
                     all.insert(key, object);
                 }
             }

@@ -7,7 +7,7 @@ use crate::api;
 use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::Actual;
 
@@ -30,8 +30,32 @@ pub(crate) struct View<'a> {
     unanswered: RefCell<BTreeSet<Read>>,
 }
 
-/// Objects by cluster-wide key.
-pub(crate) type Listed<'a> = BTreeMap<&'a ObjectKey, &'a Value>;
+/// Objects of one kind and cluster with their keys, in order of these.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed<'a>(Vec<(&'a ObjectKey, &'a Value)>);
+
+impl<'a> Listed<'a> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a ObjectKey> {
+        self.0.iter().map(|(key, _)| *key)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &'a Value> {
+        self.0.iter().map(|(_, object)| *object)
+    }
+
+    pub(crate) fn into_values(self) -> impl Iterator<Item = &'a Value> {
+        self.0.into_iter().map(|(_, object)| object)
+    }
+}
+
+impl<'a> IntoIterator for Listed<'a> {
+    type Item = (&'a ObjectKey, &'a Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
 
 impl<'a> View<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, actual: &'a Actual) -> Self {
@@ -45,7 +69,7 @@ impl<'a> View<'a> {
 
     /// Whether the cluster does not serve the kind.
     pub(crate) fn is_kind_missing(&self, cluster: &ClusterId, kind: Kind) -> bool {
-        self.snapshot.kinds_missing.contains(&(cluster.to_owned(), kind))
+        self.snapshot.kinds_missing.iter().any(|(of, missing)| *missing == kind && of == cluster)
     }
 
     /// One object. One that is being deleted counts as missing: only finalizers of others still hold it.
@@ -128,10 +152,10 @@ impl<'a> View<'a> {
 
     fn list_read(&self, read: &Read) -> Result<Listed<'a>, String> {
         let Read::List { cluster, kind, namespace, name, service } = read else {
-            return Ok(Listed::new());
+            return Ok(Listed::default());
         };
         if self.snapshot.is_leaving(cluster) {
-            return Ok(Listed::new());
+            return Ok(Listed::default());
         }
         if let Some(why) = self.unknown(read, cluster, *kind) {
             return Err(why);
@@ -144,7 +168,8 @@ impl<'a> View<'a> {
                     .is_none_or(|service| api::service_of_slice(object) == Some(service.as_str()))
                 && !api::is_terminating(object)
         };
-        Ok(self.snapshot.all(cluster, *kind).filter(|(key, object)| fits(key, object)).collect())
+        let all = self.snapshot.all(cluster, *kind);
+        Ok(Listed(all.filter(|(key, object)| fits(key, object)).collect()))
     }
 
     /// Why the answer to a read is not known; notes the read down if nobody has asked yet.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// keeps the generation) and `request.uid` changes when the API server retries, so it covers the operation, the old
 /// resourceVersion and the new object without `managedFields`: equal only for the same change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change([u8; 32]);
+pub struct Change(String);
 
 impl Change {
     /// The change of a review of `operation`; either object may be absent.
@@ -29,8 +29,7 @@ impl Change {
 
     /// The SQS de-duplication id of this change's hint for a unit.
     pub fn deduplication_id(&self, unit: &UnitKey) -> String {
-        let change = hex(&self.0);
-        hex(&hash_of([&unit.to_string(), &change]))
+        hash_of([&unit.to_string(), &self.0])
     }
 }
 
@@ -58,17 +57,14 @@ fn content(object: &Value) -> String {
     parts.chain([Value::Object(metadata).to_string()]).collect()
 }
 
-fn hash_of<const N: usize>(parts: [&str; N]) -> [u8; 32] {
+/// The SHA-256 of these texts, and of where one ends, in hexadecimal.
+fn hash_of<const N: usize>(parts: [&str; N]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().into()
-}
-
-fn hex(hash: &[u8]) -> String {
-    hash.iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"))
+    format!("{:x}", hash.finalize())
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::ServiceExport
         | Kind::ServiceImport
         | Kind::EndpointSlice
+        | Kind::Pod
         | Kind::AccessLogPolicy
         | Kind::IAMAuthPolicy
         | Kind::TargetGroupPolicy

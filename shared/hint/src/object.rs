@@ -2,7 +2,7 @@ use crate::ClusterId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds that the webhook forwards.
+/// The kinds that Trellis reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// `gateway.networking.k8s.io` GatewayClass (cluster scoped).
@@ -27,6 +27,8 @@ pub enum Kind {
     EndpointSlice,
     /// Core Namespace (its labels count for a listener's `allowedRoutes`).
     Namespace,
+    /// Core Pod (its readiness gate). A change of one concerns nobody: the EndpointSlice tells of it.
+    Pod,
     /// `application-networking.k8s.aws` AccessLogPolicy.
     AccessLogPolicy,
     /// `application-networking.k8s.aws` IAMAuthPolicy.
@@ -39,7 +41,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Service,
         Self::EndpointSlice,
         Self::Namespace,
+        Self::Pod,
         Self::AccessLogPolicy,
         Self::IAMAuthPolicy,
         Self::TargetGroupPolicy,
@@ -75,6 +78,7 @@ impl Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
             Self::AccessLogPolicy => "AccessLogPolicy",
             Self::IAMAuthPolicy => "IAMAuthPolicy",
             Self::TargetGroupPolicy => "TargetGroupPolicy",
@@ -103,7 +107,7 @@ impl Kind {
             | Self::TargetGroupPolicy
             | Self::VpcAssociationPolicy => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::Service | Self::Namespace => "",
+            Self::Service | Self::Namespace | Self::Pod => "",
         }
     }
 

@@ -33,8 +33,10 @@ impl PolicyTarget {
 
 /// What a policy's `spec.targetRef` and `spec.targetRefs` name, each once, in their order. What cannot be read names nothing.
 pub fn policy_targets(policy: &Value) -> Vec<PolicyTarget> {
-    let one = policy.pointer("/spec/targetRef");
-    let several = policy.pointer("/spec/targetRefs").and_then(Value::as_array).into_iter().flatten();
+    let spec = policy.get("spec");
+    let one = spec.and_then(|spec| spec.get("targetRef"));
+    let several =
+        spec.and_then(|spec| spec.get("targetRefs")).and_then(Value::as_array).into_iter().flatten();
     let mut targets: Vec<PolicyTarget> = vec![];
     for target in one.into_iter().chain(several).filter_map(target) {
         if targets.len() < POLICY_TARGETS_MAX && !targets.contains(&target) {
@@ -71,7 +73,8 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::ServiceImport
         | Kind::Service
         | Kind::EndpointSlice
-        | Kind::Namespace => &[],
+        | Kind::Namespace
+        | Kind::Pod => &[],
     }
 }
 

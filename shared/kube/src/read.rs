@@ -49,7 +49,8 @@ struct Selection<'a> {
 impl ClusterClient {
     /// Answers a read. Never stale: the API server reads what is stored. A missing object is no error.
     ///
-    /// Objects come as the server gave them, without `metadata.managedFields` (half of an object's bytes, of no use here).
+    /// Objects come as the server gave them, without `metadata.managedFields` (half of an object's bytes, of no use here), and
+    /// Pods with their readiness alone.
     pub async fn try_read(&self, read: &Read) -> Result<Vec<Value>, KubeError> {
         match read {
             Read::Get { kind, namespace, name, .. } => {
@@ -77,7 +78,7 @@ impl ClusterClient {
             collection(resource, namespace).get(name, &GetParams::default())
         };
         match self.ask(Asked::new("get", kind), Some(name), &build).await {
-            Ok(body) => Ok(Some(without_managed_fields(object_named(name, &body)?))),
+            Ok(body) => Ok(Some(slim(kind, object_named(name, &body)?))),
             Err(KubeError::Missing) => Ok(None),
             Err(error) => Err(error),
         }
@@ -146,12 +147,29 @@ fn list_parameters(selection: Selection<'_>) -> ListParams {
 fn with_type(mut item: Map<String, Value>, api_version: &str, kind: Kind) -> Value {
     item.entry("apiVersion").or_insert_with(|| api_version.into());
     item.entry("kind").or_insert_with(|| kind.as_str().into());
-    without_managed_fields(Value::Object(item))
+    slim(kind, Value::Object(item))
 }
 
-fn without_managed_fields(mut object: Value) -> Value {
+/// The object without `metadata.managedFields`. Of a Pod only its readiness stays, before anything else sees it: the rest is
+/// large, and its environment may hold what nobody here is to know.
+fn slim(kind: Kind, mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
     }
+    if kind == Kind::Pod {
+        keep(&mut object, "/metadata", &POD_METADATA);
+        keep(&mut object, "/spec", &["readinessGates"]);
+        keep(&mut object, "/status", &["conditions"]);
+    }
     object
+}
+
+/// What of a Pod's metadata is read.
+const POD_METADATA: [&str; 6] =
+    ["name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp"];
+
+fn keep(object: &mut Value, pointer: &str, members: &[&str]) {
+    if let Some(all) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        all.retain(|member, _| members.contains(&member.as_str()));
+    }
 }

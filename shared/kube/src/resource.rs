@@ -25,7 +25,8 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::GRPCRoute
         | Kind::Service
         | Kind::EndpointSlice
-        | Kind::Namespace => &["v1"],
+        | Kind::Namespace
+        | Kind::Pod => &["v1"],
     }
 }
 
@@ -43,6 +44,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::Service => "services",
         Kind::EndpointSlice => "endpointslices",
         Kind::Namespace => "namespaces",
+        Kind::Pod => "pods",
         Kind::AccessLogPolicy => "accesslogpolicies",
         Kind::IAMAuthPolicy => "iamauthpolicies",
         Kind::TargetGroupPolicy => "targetgrouppolicies",

@@ -45,6 +45,33 @@ async fn an_object_comes_as_stored_but_without_managed_fields() {
 }
 
 #[tokio::test]
+async fn of_a_pod_only_its_readiness_is_kept() {
+    let gates = json!([{"conditionType": "application-networking.k8s.aws/pod-readiness-gate"}]);
+    let conditions = json!([{"type": "ContainersReady", "status": "True"}]);
+    let metadata =
+        json!({"namespace": "default", "name": "p", "resourceVersion": "7", "annotations": {"a": "b"}});
+    let pod = json!({
+        "kind": "Pod", "metadata": metadata, "status": {"podIP": "10.0.0.1", "conditions": conditions},
+        "spec": {"readinessGates": gates, "containers": [{"env": [{"name": "PASSWORD", "value": "secret"}]}]},
+    });
+    let page = json!({"apiVersion": "v1", "items": [pod]});
+    let ca = Ca::new("ca");
+    let server = ApiServer::start(&ca, move |request| {
+        answer(200, if request.target.ends_with("/p") { &pod } else { &page })
+    });
+    let server = server.await;
+    let client = server.client(&ca);
+    for read in [get(Kind::Pod, "p"), list(Kind::Pod)] {
+        let Ok(Answer::Objects(objects)) = client.read(&read).await else { panic!() };
+        let metadata = json!({"namespace": "default", "name": "p", "resourceVersion": "7"});
+        assert_eq!(
+            (&objects[0]["metadata"], &objects[0]["spec"], &objects[0]["status"]),
+            (&metadata, &json!({"readinessGates": gates}), &json!({"conditions": conditions}))
+        );
+    }
+}
+
+#[tokio::test]
 async fn every_certificate_of_the_bundle_is_trusted() {
     let (old, new) = (Ca::new("old"), Ca::new("new"));
     let server = ApiServer::start(&new, |_| answer(200, &route())).await;

@@ -22,6 +22,7 @@ mod plan;
 mod resource;
 mod resource_kind;
 mod step;
+mod user_tags;
 
 pub use actual::{Actual, Status};
 pub use blocked::{Blocked, Quota};
@@ -38,10 +39,11 @@ pub use outcome::{
 };
 pub use owner::{
     Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST,
-    TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_VPC_POLICY, TAG_WANTED_BY,
-    Tags,
+    TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_POLICY,
+    TAG_WANTED_BY, Tags,
 };
 pub use plan::{Plan, plan};
 pub use resource::*;
 pub use resource_kind::ResourceKind;
 pub use step::Step;
+pub use user_tags::user_tags_mark;

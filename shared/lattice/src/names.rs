@@ -18,8 +18,9 @@ pub fn short_hash(parts: &[&str], chars: usize) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let text = hash.finalize().iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"));
-    text.chars().take(chars).collect()
+    let mut text = format!("{:x}", hash.finalize());
+    text.truncate(chars);
+    text
 }
 
 /// `text` as VPC Lattice takes it in names: lower-case letters, digits and single hyphens, none at the ends, at most

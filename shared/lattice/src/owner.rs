@@ -34,6 +34,9 @@ pub const TAG_VPC_POLICY: &str = "trellis:vpc-policy";
 /// The TargetGroupPolicy, `<namespace>/<name>`, that a target group is made as it asks for; empty where one did before. What
 /// becomes of the group when the policy cannot be had is told by it.
 pub const TAG_POLICY: &str = "trellis:target-group-policy";
+/// Which other tags of the resource a user asked for: a hash of each key (`user_tags_mark`), so that those not asked for any
+/// more are taken away, and nobody else's.
+pub const TAG_USER: &str = "trellis:user-tags";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

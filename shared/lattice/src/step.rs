@@ -104,6 +104,7 @@ steps! { $
     CreateService,
     UpdateCertificate,
     UpdateIdleTimeout,
+    Untag,
     Tag,
     AwaitTargetGroup,
     RegisterTargets,

@@ -215,7 +215,7 @@ func (c *cluster) install(ctx context.Context) error {
 	}
 	for _, obj := range webhook {
 		// No image runs here, and a registration would send the API server after a Service's name.
-		if kind := obj.GetKind(); kind == "Deployment" || kind == "ValidatingWebhookConfiguration" {
+		if kind := obj.GetKind(); kind == "Deployment" || kind == "ValidatingWebhookConfiguration" || kind == "MutatingWebhookConfiguration" {
 			continue
 		}
 		if _, err := c.apply(ctx, obj); err != nil {

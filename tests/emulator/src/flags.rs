@@ -13,7 +13,7 @@ const AFTER: &str = "\
 Delays (with --delay NAME=TIME; times are 0, 250ms, 2s, 1.5s, 2m, 1h):
   service, service-delete, target-group, target-group-delete, association, association-delete,
   vpc-association, vpc-association-update, vpc-association-delete, resource, resource-delete, drain,
-  propagation, auth-policy, tag-index; `all` sets every one of them.
+  target-register, target-deregister, propagation, auth-policy, tag-index; `all` sets every one of them.
 
 Switches (with --switch NAME=VALUE; the first value is the default):
   prefix-mode=string|element  dup-error=conflict|validation  token-error=conflict|validation

@@ -191,7 +191,8 @@ impl<S: Store> Rotation<S> {
         let served = self.current.as_ref().map(|current| current.authority_pem.trim());
         let is_trusted =
             |bundle: &[u8]| served.is_none_or(|served| String::from_utf8_lossy(bundle).contains(served));
-        present.values().any(|one| !self.tokens.admit(&one.path) || !is_trusted(&one.bundle))
+        let of_hints = present.values().filter(|one| !one.is_mutating);
+        of_hints.into_iter().any(|one| !self.tokens.admit(&one.path) || !is_trusted(&one.bundle))
     }
 
     fn serve(&mut self, identity: &Identity) -> Result<(), RoundError> {
@@ -218,6 +219,7 @@ fn changes(
             bundle: missing_from(&one.bundle, &identity.authority_pem, now),
             path: is_old.then(|| path.clone()),
             url: one.url.clone(),
+            is_mutating: one.is_mutating,
         }
     };
     let changes = present.iter().map(|(name, one)| (name.clone(), change(one)));

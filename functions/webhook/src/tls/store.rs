@@ -1,9 +1,12 @@
-//! Where the identity and the trust in it are kept: a Secret, and the ValidatingWebhookConfiguration.
+//! Where the identity and the trust in it are kept: a Secret, the ValidatingWebhookConfiguration, and the
+//! MutatingWebhookConfiguration of the same name where there is one.
 
 use super::identity::Identity;
 use axum::http::Uri;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhookConfiguration, WebhookClientConfig};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhook, MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -44,6 +47,8 @@ pub struct Registration {
     pub path: String,
     /// Where to call, if it is a URL and no Service.
     pub url: Option<String>,
+    /// Whether it may change what it reviews. Without it hints are not missed.
+    pub is_mutating: bool,
 }
 
 /// What is to be told instead.
@@ -55,6 +60,8 @@ pub struct Change {
     pub path: Option<String>,
     /// The URL that the path is in, if it is a URL and no Service.
     pub url: Option<String>,
+    /// Whether it is one of the MutatingWebhookConfiguration.
+    pub is_mutating: bool,
 }
 
 /// An identity as it was read; missing or garbled parts read as empty and are found unusable later.
@@ -88,16 +95,18 @@ pub struct ClusterStore {
     secrets: Api<Secret>,
     secret_name: String,
     configurations: Api<ValidatingWebhookConfiguration>,
+    mutating: Api<MutatingWebhookConfiguration>,
     configuration_name: String,
 }
 
 impl ClusterStore {
-    /// The Secret `namespace/name` and the configuration of that name.
+    /// The Secret `namespace/name` and the configurations of that name.
     pub fn new(client: Client, (namespace, name): (&str, &str), configuration_name: &str) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
             secret_name: name.to_owned(),
-            configurations: Api::all(client),
+            configurations: Api::all(client.clone()),
+            mutating: Api::all(client),
             configuration_name: configuration_name.to_owned(),
         }
     }
@@ -133,17 +142,47 @@ impl Store for ClusterStore {
         let configuration = self.configurations.get(&self.configuration_name).await;
         let configuration = configuration.map_err(error("read the ValidatingWebhookConfiguration"))?;
         let webhooks = configuration.webhooks.unwrap_or_default().into_iter();
-        Ok(webhooks.map(|hook| (hook.name, registration_of(hook.client_config))).collect())
+        let mut all: BTreeMap<_, _> =
+            webhooks.map(|hook| (hook.name, registration_of(hook.client_config))).collect();
+        for hook in self.mutating_hooks().await? {
+            let registration = registration_of(hook.client_config);
+            all.insert(hook.name, Registration { is_mutating: true, ..registration });
+        }
+        Ok(all)
     }
 
     async fn register(&self, changes: &BTreeMap<String, Change>) -> Result<(), StoreError> {
-        let webhooks: Vec<_> = changes.iter().map(|(name, change)| patch_of(name, change)).collect();
         // A strategic merge finds each webhook by its name and leaves all else as it is.
-        let patch = Patch::Strategic(json!({"webhooks": webhooks}));
-        let patched =
-            self.configurations.patch(&self.configuration_name, &PatchParams::default(), &patch).await;
-        patched.map_err(error("patch the ValidatingWebhookConfiguration"))?;
+        let patch_for = |is_mutating: bool| {
+            let of_kind = changes.iter().filter(|(_, change)| change.is_mutating == is_mutating);
+            let webhooks: Vec<_> = of_kind.map(|(name, change)| patch_of(name, change)).collect();
+            (!webhooks.is_empty()).then(|| Patch::Strategic(json!({"webhooks": webhooks})))
+        };
+        let (name, parameters) = (&self.configuration_name, PatchParams::default());
+        if let Some(patch) = patch_for(false) {
+            let patched = self.configurations.patch(name, &parameters, &patch).await;
+            patched.map_err(error("patch the ValidatingWebhookConfiguration"))?;
+        }
+        if let Some(patch) = patch_for(true) {
+            let patched = self.mutating.patch(name, &parameters, &patch).await;
+            patched.map_err(error("patch the MutatingWebhookConfiguration"))?;
+        }
         Ok(())
+    }
+}
+
+impl ClusterStore {
+    /// What only an installation with readiness gates has: none where it is missing, or not ours to read since the role is of
+    /// an earlier version. Hints must not wait for it.
+    async fn mutating_hooks(&self) -> Result<Vec<MutatingWebhook>, StoreError> {
+        match self.mutating.get_opt(&self.configuration_name).await {
+            Ok(found) => Ok(found.and_then(|found| found.webhooks).unwrap_or_default()),
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::warn!(error = %status, "Pods get no readiness gate: apply the ClusterRole of deploy/webhook.yaml");
+                Ok(vec![])
+            }
+            Err(source) => Err(error("read the MutatingWebhookConfiguration")(source)),
+        }
     }
 }
 
@@ -151,7 +190,8 @@ fn registration_of(client: WebhookClientConfig) -> Registration {
     let of_url = client.url.as_ref().and_then(|url| Some(url.parse::<Uri>().ok()?.path().to_owned()));
     let of_service = client.service.and_then(|service| service.path);
     let bundle = client.ca_bundle.unwrap_or_default().0;
-    Registration { bundle, path: of_url.or(of_service).unwrap_or_default(), url: client.url }
+    let path = of_url.or(of_service).unwrap_or_default();
+    Registration { bundle, path, url: client.url, is_mutating: false }
 }
 
 fn patch_of(name: &str, change: &Change) -> Value {
@@ -220,6 +260,7 @@ mod tests {
             bundle: None,
             path: Some("/validate/x".into()),
             url: url.map(str::to_owned),
+            is_mutating: false,
         };
         let of_service = patch_of("w", &change(None));
         assert_eq!(of_service, json!({"name": "w", "clientConfig": {"service": {"path": "/validate/x"}}}));

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use trellis_lattice::{HandOver, Owner, Ownership, Tag, Tags};
+use trellis_lattice::{HandOver, Owner, Ownership, Tag, Tags, Untag};
 
 /// How long read tags are believed. If a person takes our tag from a resource to keep it from us, we may still change
 /// it for this long; longer would break the promise that what bears no tag of ours is left alone.
@@ -107,6 +107,18 @@ impl Perform for Tag {
         let tag = client.api().tag_resource().resource_arn(&self.arn);
         client.inner.tags.forget(&self.arn);
         client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags))).send()).await?;
+        Ok(StepEnd::Done)
+    }
+}
+
+impl Perform for Untag {
+    const LANE: Lane = Lane::Make;
+
+    async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        let keys = Some(self.keys.iter().cloned().collect());
+        let untag = client.api().untag_resource().resource_arn(&self.arn).set_tag_keys(keys);
+        client.inner.tags.forget(&self.arn);
+        client.write("UntagResource", untag.send()).await?;
         Ok(StepEnd::Done)
     }
 }

@@ -4,7 +4,7 @@ use crate::harness::{Emulator, Pass, converge, inspect, pass, pass_after_a_confl
 use crate::wishes::{VPC, allowing, export, gateway, route};
 use serde_json::json;
 use trellis_aws::{LatticeClient, OwnedResource};
-use trellis_lattice::{Blocked, Desired, Grace, Ownership, ResourceKind, Step};
+use trellis_lattice::{Blocked, Desired, Grace, Ownership, ResourceKind, Step, TAG_USER, user_tags_mark};
 
 use ResourceKind::{Listener, Rule, Service, ServiceAssociation, TargetGroup, VpcAssociation};
 
@@ -112,4 +112,28 @@ async fn a_mark_that_another_process_has_set_is_taken_away_by_one_that_remembers
     pass(&one, &Desired { services: vec![], target_groups: vec![], ..at(1_000) }).await;
     let again = pass(&two, &at(1_010)).await;
     assert!(matches!(again.plan.steps[..], [Step::Tag(_)]), "{}", again.plan);
+}
+
+#[tokio::test]
+async fn a_tag_that_a_user_asks_for_no_more_goes_and_a_persons_stays() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    let with = |keys: &[&str]| {
+        let asked: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let mut wish = allowing(route(&["/a"], 1));
+        let tags = &mut wish.services[0].tags;
+        tags.extend(asked.iter().map(|key| (key.clone(), "1".to_owned())));
+        tags.insert(TAG_USER.to_owned(), user_tags_mark(&asked));
+        wish
+    };
+    converge(&emulator, &lattice, &with(&["cost", "team"])).await;
+    let arn = inspect(&lattice, &with(&[])).await.services[0].arn.clone();
+    let stranger = emulator.stranger().await;
+    stranger.tag_resource().resource_arn(&arn).tags("audit", "theirs").send().await.unwrap();
+    let process = emulator.aws().await.lattice();
+    converge(&emulator, &process, &with(&["cost"])).await;
+    let tags = process.tags(&[arn.clone()].into()).await.unwrap().remove(&arn).unwrap();
+    let keys: Vec<&str> =
+        ["audit", "cost", "team"].into_iter().filter(|key| tags.contains_key(*key)).collect();
+    assert_eq!(keys, ["audit", "cost"], "{tags:?}");
 }

@@ -4,11 +4,12 @@ use crate::faults::EndsInFailure;
 use crate::objects::owner;
 use crate::resource::{Effect, effect};
 use crate::sim::Dice;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use trellis_lattice::{
     Actual, ActualTargetGroup, Holder, Owner, ResourceKind, ResourceMut, Status, Step, TAG_OWNER, TAG_UNIT,
-    Tag, Tags, TargetHealth, apply_step,
+    Tag, Tags, TargetHealth, Untag, apply_step,
 };
 use trellis_ports::Owned;
 
@@ -46,18 +47,26 @@ pub(crate) struct Account {
     refused: BTreeSet<u32>,
     /// How many target groups there may be.
     quota: Option<usize>,
+    /// The present state as some owners see it, asked for many times between two changes.
+    views: RefCell<Vec<(Owner, Arc<Actual>)>>,
 }
 
 impl Account {
     /// All there is, as that owner sees it.
-    pub(crate) fn view(&self, owner: &Owner) -> Actual {
-        seen(&self.state, &self.tags, owner)
+    pub(crate) fn view(&self, owner: &Owner) -> Arc<Actual> {
+        let mut views = self.views.borrow_mut();
+        if let Some((_, view)) = views.iter().find(|(of, _)| of == owner) {
+            return Arc::clone(view);
+        }
+        let view = Arc::new(seen(&self.state, &self.tags, owner));
+        views.push((owner.clone(), Arc::clone(&view)));
+        view
     }
 
     /// What was there some changes ago.
     pub(crate) fn older_view(&self, owner: &Owner, dice: &mut Dice) -> Actual {
         if self.older.is_empty() {
-            return self.view(owner);
+            return Actual::clone(&self.view(owner));
         }
         let (state, tags) = &*self.older[dice.index(self.older.len())];
         seen(state, tags, owner)
@@ -72,20 +81,24 @@ impl Account {
         dice: &mut Dice,
         fails: EndsInFailure,
     ) {
-        self.remember();
-        let mut state = self.view(owner);
+        let mut state = Actual::clone(&self.view(owner));
         apply_step(&mut state, owner, step);
         self.moved.extend(step.moves_requests_of().map(|service| (service.to_owned(), now)));
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state);
+        self.remember(before);
         if let Effect::Makes(_, tags) = effect(step, &self.state) {
             self.name_the_new(tags);
         }
         if let Step::Tag(Tag { arn, tags }) = step {
             self.tags.entry(arn.clone()).or_default().extend(tags.clone());
         }
+        if let Step::Untag(Untag { arn, keys }) = step {
+            self.tags.entry(arn.clone()).or_default().retain(|key, _| !keys.contains(key));
+        }
         if let Step::HandOver(step) = step {
             self.tags.entry(step.arn.clone()).or_default().extend(step.tags());
         }
+        self.views.get_mut().clear();
         for (arn, seconds, status) in under_way(&self.state) {
             if !self.ready.contains_key(&arn) {
                 self.ready.insert(arn.clone(), now + 1 + u64::from(dice.up_to(seconds)));
@@ -137,6 +150,7 @@ impl Account {
             if moved.get(&service.name).is_none_or(|at| at + PROPAGATION_S <= now) {
                 moved.remove(&service.name);
                 service.is_propagating = false;
+                self.views.get_mut().clear();
             }
         }
     }
@@ -149,7 +163,10 @@ impl Account {
         if due.is_empty() {
             return;
         }
-        self.remember();
+        if self.remembers {
+            self.remember(self.state.clone());
+        }
+        self.views.get_mut().clear();
         for arn in &due {
             self.ready.remove(arn);
         }
@@ -219,7 +236,7 @@ impl Account {
         old: bool,
     ) -> Vec<Owned> {
         let owner = owner(installation, "");
-        let view = if old { self.older_view(&owner, dice) } else { self.view(&owner) };
+        let view = if old { Arc::new(self.older_view(&owner, dice)) } else { self.view(&owner) };
         let arns = tagged(&view).into_iter();
         arns.filter_map(|arn| {
             let tags = self.tags.get(&arn)?;
@@ -248,7 +265,7 @@ impl Account {
     /// Everything that is not this installation's, with all below it, as text.
     pub(crate) fn strangers(&self, installation: &str) -> String {
         let nobody = owner(installation, "nobody");
-        let mut view = self.view(&nobody);
+        let mut view = Actual::clone(&self.view(&nobody));
         let foreign = |arn: &str| self.tags.get(arn).is_none_or(|tags| !tags.contains_key(TAG_OWNER));
         view.networks.retain(|one| foreign(&one.arn));
         view.vpc_associations.retain(|one| foreign(&one.arn));
@@ -262,11 +279,12 @@ impl Account {
         serde_json::to_string(&view).unwrap()
     }
 
-    fn remember(&mut self) {
+    /// Keeps what was there before a change, whose tags are not told yet.
+    fn remember(&mut self, before: Actual) {
         if !self.remembers {
             return;
         }
-        self.older.push_back(Arc::new((self.state.clone(), self.tags.clone())));
+        self.older.push_back(Arc::new((before, self.tags.clone())));
         if self.older.len() > OLDER_MAX {
             self.older.pop_front();
         }

@@ -9,6 +9,7 @@ use lattice_routing::{
     reach,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use trellis_lattice::{
     Action, Actual, ActualListener, ActualService, HeaderMatch, ListenerProtocol, PathMatch, RuleMatch,
     Status, TargetHealth, ValueMatch,
@@ -41,7 +42,7 @@ pub(crate) enum Answer {
 
 /// An account in which requests are asked.
 pub(crate) struct Answers {
-    state: Actual,
+    state: Arc<Actual>,
 }
 
 /// The VPC that stands for clients in a network that no cluster's VPC is in, such as those of a VPC endpoint.

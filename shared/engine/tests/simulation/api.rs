@@ -76,6 +76,11 @@ impl ApiServer {
         self.outage.is_some_and(|(is, _)| is == outage)
     }
 
+    /// Another one whenever an object is another.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Whether its answers take time.
     pub(crate) fn takes_time(&self) -> bool {
         matches!(self.outage, Some((Outage::Hanging | Outage::Slow(_), _)))
@@ -135,11 +140,10 @@ impl ApiServer {
         let fits = |(key, object): &(&ObjectKey, &Value)| match read {
             Read::Get { namespace, name, .. } => key.namespace == *namespace && key.name == *name,
             Read::List { namespace, name, service, .. } => {
-                let label =
-                    object.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str);
+                let label = || object["metadata"]["labels"]["kubernetes.io/service-name"].as_str();
                 namespace.as_ref().is_none_or(|one| *one == key.namespace)
                     && name.as_ref().is_none_or(|one| *one == key.name)
-                    && service.as_ref().is_none_or(|one| Some(one.as_str()) == label)
+                    && service.as_ref().is_none_or(|one| Some(one.as_str()) == label())
             }
         };
         let of_kind = self.objects.iter().filter(|(key, _)| key.kind == *kind);

@@ -1,10 +1,8 @@
 //! What must hold of every single step, judged by what is true and not by what was read.
 
+use crate::memo::Counting;
 use crate::resource::{self, Effect};
-use crate::run::settings;
 use crate::sim::State;
-use crate::truth;
-use trellis_gateway::translate;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Action, Actual, ActualService, DeregisterTargets, Desired, HandOver, Owner, RuleMatch, Step, TAG_OWNER,
@@ -38,18 +36,19 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
     }
     // A network that nothing is associated with, and no other is ever deleted, is nobody's loss whom nobody has registered:
     // nothing tells that it is wanted there.
-    let snapshot = match step {
-        Step::DeleteNetwork(_) => truth::snapshot_of_registered(state),
-        _ => truth::snapshot(state),
+    let counting = match step {
+        Step::DeleteNetwork(_) => Counting::Registered,
+        _ => Counting::All,
     };
-    let Some(desired) = translate(&unit, &snapshot, &Actual::default(), &settings()).desired else { return };
-    if let Some(what) = resource::loses(&desired, view, step) {
+    let desired = state.desired(counting, &unit);
+    let Some(desired) = desired.as_ref() else { return };
+    if let Some(what) = resource::loses(desired, view, step) {
         state.violate(format!("{unit}: {step} takes {what} away, which the clusters' objects want"));
     }
-    if let Some(what) = misleads(&desired, view, owner, step) {
+    if let Some(what) = misleads(desired, view, owner, step) {
         state.violate(format!("{unit}: {step} makes {what} another than the clusters' objects want"));
     }
-    if let Some(target_group) = empties(state, &desired, view, step) {
+    if let Some(target_group) = empties(state, desired, view, step) {
         state.violate(format!("{unit}: {step} leaves {target_group} without a target, before the new ones"));
     }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualAccessLog, ActualAuth, ActualService, ActualVpcAssociation, Certificate, Desired,
-    DesiredService, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget,
+    Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
+    Desired, DesiredService, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget,
     RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY, Tags,
     VpcAssociationOutcome, names,
 };
@@ -42,8 +42,12 @@ impl Lattice for LatticeModel {
             let all = listing(&mut state, &desired.owner);
             // Services and target groups are listed by different calls.
             let groups = listing(&mut state, &desired.owner);
-            let all = Actual { target_groups: groups.target_groups, ..all };
-            inspected(desired, service_names, all)
+            if Arc::ptr_eq(&all, &groups) {
+                inspected(desired, service_names, &all)
+            } else {
+                let target_groups = groups.target_groups.clone();
+                inspected(desired, service_names, &Actual { target_groups, ..Actual::clone(&all) })
+            }
         };
         actual.refused = self.believed_refusals(desired, &actual);
         self.0.pause().await;
@@ -151,7 +155,8 @@ impl LatticeModel {
         let failure = state.faults.ends_in_failure();
         let State { account, dice, now, .. } = &mut *state;
         account.perform(&plan.owner, step, *now, dice, failure);
-        known.learn(step, &account.view(&plan.owner));
+        let account = &*account;
+        known.learn(step, || account.view(&plan.owner));
         let chance = state.faults.error_after();
         if state.dice.percent(chance) {
             let class = if state.dice.percent(50) { ErrorClass::Stale } else { ErrorClass::Retry };
@@ -259,35 +264,36 @@ fn fail(state: &mut State, operation: &'static str) -> Result<(), CallError> {
     Ok(())
 }
 
-fn listing(state: &mut State, owner: &Owner) -> Actual {
+fn listing(state: &mut State, owner: &Owner) -> Arc<Actual> {
     let chance = state.faults.old_listing();
     let State { account, dice, .. } = state;
-    if dice.percent(chance) { account.older_view(owner, dice) } else { account.view(owner) }
+    if dice.percent(chance) { Arc::new(account.older_view(owner, dice)) } else { account.view(owner) }
 }
 
 /// What the client for the real VPC Lattice reads for a unit, of all there is.
-pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual) -> Actual {
+pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: &Actual) -> Actual {
     let unit: Option<UnitKey> = desired.owner.key.parse().ok();
     if let Some(UnitKey::Gateway { name, .. }) = unit {
         return inspected_network(desired, &name, all);
     }
     let hash = names::unit_hash(&desired.owner.unit);
     let wanted = |name: &str| desired.target_groups.iter().any(|group| group.name == name);
-    let mut target_groups = all.target_groups;
     // By tags, too: what was handed over bears the old owner's name.
     let is_ours = |ownership: &Ownership| *ownership == Ownership::Ours;
-    target_groups
-        .retain(|group| wanted(&group.name) || group.name.contains(hash) || is_ours(&group.ownership));
+    let is_found = |group: &&ActualTargetGroup| {
+        wanted(&group.name) || group.name.contains(hash) || is_ours(&group.ownership)
+    };
+    let mut target_groups: Vec<_> = all.target_groups.iter().filter(is_found).cloned().collect();
     let used_by: BTreeSet<String> =
         target_groups.iter().flat_map(|group| group.service_arns.clone()).collect();
     let named = |name: &str| {
         desired.services.iter().any(|one| one.name == name) || service_names.iter().any(|one| one == name)
     };
-    let mut services = all.services;
-    services.retain(|one| {
+    let is_found = |one: &&ActualService| {
         let is_found = named(&one.name) || one.name.contains(hash) || used_by.contains(&one.arn);
         is_found || is_ours(&one.ownership)
-    });
+    };
+    let mut services: Vec<_> = all.services.iter().filter(is_found).cloned().collect();
     for group in target_groups.iter_mut().filter(|one| hidden(&one.ownership, one.status)) {
         (group.config, group.health_check) = (None, None);
         group.targets.clear();
@@ -301,9 +307,9 @@ pub(crate) fn inspected(desired: &Desired, service_names: &[String], all: Actual
         .chain(services.iter().flat_map(|s| s.associations.iter().map(|a| a.network.clone())))
         .collect();
     let mut actual = Actual { services, target_groups, ..Actual::default() };
-    actual.access_logs = access_logs(desired, &actual, all.access_logs);
-    actual.auth = auth(desired, &actual, all.auth);
-    actual.networks = all.networks.into_iter().filter(|one| networks.contains(&one.name)).collect();
+    actual.access_logs = access_logs(desired, &actual, &all.access_logs);
+    actual.auth = auth(desired, &actual, &all.auth);
+    actual.networks = all.networks.iter().filter(|one| networks.contains(&one.name)).cloned().collect();
     // Whose a network is, is read only where a service is still to be associated with it.
     let lacks = |wanted: &DesiredService, network: &str| {
         let held = actual.services.iter().find(|one| one.name == wanted.name);
@@ -325,11 +331,12 @@ fn hidden(ownership: &Ownership, status: Status) -> bool {
     *ownership != Ownership::Ours || status == Status::DeleteInProgress
 }
 
-fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
+fn inspected_network(desired: &Desired, name: &str, all: &Actual) -> Actual {
     let wanted = |vpc: &str| desired.vpc_associations.iter().any(|one| one.vpc == vpc);
-    let networks: Vec<_> = all.networks.into_iter().filter(|one| one.name == name).collect();
+    let networks: Vec<_> = all.networks.iter().filter(|one| one.name == name).cloned().collect();
+    let vpc_associations = all.vpc_associations.iter();
     let mut vpc_associations: Vec<ActualVpcAssociation> =
-        all.vpc_associations.into_iter().filter(|one| one.network == name || wanted(&one.vpc)).collect();
+        vpc_associations.filter(|one| one.network == name || wanted(&one.vpc)).cloned().collect();
     let is_spoken_of = |one: &ActualVpcAssociation| {
         let wish =
             desired.vpc_associations.iter().find(|wish| wish.vpc == one.vpc && wish.network == one.network);
@@ -340,13 +347,13 @@ fn inspected_network(desired: &Desired, name: &str, all: Actual) -> Actual {
         (hidden.security_groups, hidden.private_dns) = (BTreeSet::new(), PrivateDns::default());
     }
     let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
-    actual.access_logs = access_logs(desired, &actual, all.access_logs);
-    actual.auth = auth(desired, &actual, all.auth);
+    actual.access_logs = access_logs(desired, &actual, &all.access_logs);
+    actual.auth = auth(desired, &actual, &all.auth);
     actual
 }
 
 /// Who may call what is to have a policy, or once had.
-fn auth(desired: &Desired, actual: &Actual, all: Vec<ActualAuth>) -> Vec<ActualAuth> {
+fn auth(desired: &Desired, actual: &Actual, all: &[ActualAuth]) -> Vec<ActualAuth> {
     let tags = |holder: &Holder| match holder {
         Holder::Service(name) => {
             let mut services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
@@ -357,15 +364,15 @@ fn auth(desired: &Desired, actual: &Actual, all: Vec<ActualAuth>) -> Vec<ActualA
             networks.find(|one| one.name == *name).map(|one| &one.tags)
         }
     };
-    let matters = |one: &ActualAuth| {
+    let matters = |one: &&ActualAuth| {
         let wanted = desired.auth.iter().any(|wanted| wanted.holder == one.holder);
         tags(&one.holder).is_some_and(|tags| wanted || tags.contains_key(TAG_AUTH))
     };
-    all.into_iter().filter(matters).collect()
+    all.iter().filter(matters).cloned().collect()
 }
 
 /// The subscriptions of what is to have one, or once had.
-fn access_logs(desired: &Desired, actual: &Actual, all: Vec<ActualAccessLog>) -> Vec<ActualAccessLog> {
+fn access_logs(desired: &Desired, actual: &Actual, all: &[ActualAccessLog]) -> Vec<ActualAccessLog> {
     let services = actual.services.iter().filter(|one| !hidden(&one.ownership, one.status));
     let services = services.map(|one| (Holder::Service(one.name.clone()), &one.tags));
     let networks = actual.networks.iter().filter(|one| one.ownership == Ownership::Ours);
@@ -377,5 +384,5 @@ fn access_logs(desired: &Desired, actual: &Actual, all: Vec<ActualAccessLog>) ->
         })
         .map(|(holder, _)| holder)
         .collect();
-    all.into_iter().filter(|one| looked_at.contains(&one.holder)).collect()
+    all.iter().filter(|one| looked_at.contains(&one.holder)).cloned().collect()
 }

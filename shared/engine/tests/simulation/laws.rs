@@ -2,7 +2,6 @@
 
 use crate::objects::cluster;
 use crate::sim::State;
-use crate::truth;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use trellis_gateway::{ReadResult, Snapshot, wants, wants_dependents};
@@ -42,12 +41,11 @@ pub(crate) fn work(messages: &[Message]) -> Vec<Hint> {
 /// A batch begins.
 pub(crate) fn begin(state: &mut State, messages: &[Message]) {
     let slow = slow_clusters(state);
-    let whole = if slow.is_empty() { Snapshot::default() } else { truth::snapshot(state) };
     for hint in work(messages) {
         let unit = hint.unit.to_string();
         let may_wait = !slow.is_empty()
             && (slow.contains(&hint.object.cluster)
-                || reads_of(&hint.unit, &whole).iter().any(|one| slow.contains(one)));
+                || state.reads_of(&hint.unit).iter().any(|one| slow.contains(one)));
         let clock = Clock { began: Instant::now(), may_wait: false };
         let clock = state.clocks.entry(unit.clone()).or_insert(clock);
         clock.may_wait |= may_wait;
@@ -74,8 +72,8 @@ pub(crate) fn reads_of(unit: &UnitKey, whole: &Snapshot) -> BTreeSet<ClusterId> 
         }
         for read in reads {
             clusters.insert(read.cluster().clone());
-            let objects = whole.objects.get(read.cluster()).into_iter().flat_map(|all| all.values().cloned());
-            snapshot.insert(read, ReadResult::Objects(objects.collect()));
+            let objects = whole.all(read.cluster(), read.kind()).map(|(_, object)| object.clone()).collect();
+            snapshot.insert(read, ReadResult::Objects(objects));
         }
     }
 }
@@ -90,7 +88,7 @@ pub(crate) fn is_not_delayed(state: &mut State, unit: &str) {
         return;
     }
     // An edit may have given it to do with one meanwhile.
-    let reads = unit.parse().map(|unit| reads_of(&unit, &truth::snapshot(state))).unwrap_or_default();
+    let reads = unit.parse().map(|unit| state.reads_of(&unit)).unwrap_or_default();
     if reads.is_disjoint(&slow_clusters(state)) {
         let seconds = waited.as_secs();
         state.violate(format!("{unit} has waited {seconds} s for a cluster that it has nothing to do with"));

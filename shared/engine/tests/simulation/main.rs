@@ -22,6 +22,7 @@ mod growth;
 mod judge;
 mod lattice;
 mod laws;
+mod memo;
 mod objects;
 mod queue;
 mod resource;
@@ -36,6 +37,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
+
+/// A third of the time of a seed goes into memory, with the system's allocator half.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds of one run, the same every time: one of each combination of faults.
 const SEEDS: u64 = 128;

@@ -24,6 +24,8 @@ pub(crate) const LATER: &str = "(later)";
 struct Stored {
     id: u64,
     body: String,
+    /// The unit, if the body is a hint.
+    unit: Option<UnitKey>,
     receives: u32,
     sent_at: u64,
     visible_at: u64,
@@ -76,10 +78,10 @@ impl Queues {
 
     fn stored(&mut self, body: String, now: u64, delay_s: u64) -> Stored {
         self.next += 1;
+        let unit = Hint::parse(&body).ok().map(|hint| hint.unit);
         // A look at a cluster changes nothing by itself.
-        self.sent +=
-            usize::from(!Hint::parse(&body).is_ok_and(|hint| matches!(hint.unit, UnitKey::Cluster { .. })));
-        Stored { id: self.next, body, receives: 0, sent_at: now, visible_at: now + delay_s }
+        self.sent += usize::from(!matches!(unit, Some(UnitKey::Cluster { .. })));
+        Stored { id: self.next, body, unit, receives: 0, sent_at: now, visible_at: now + delay_s }
     }
 
     /// The last message of a group overtakes the one before, if that is not in flight.
@@ -95,7 +97,7 @@ impl Queues {
     /// Whether any message for that unit is still to come.
     pub(crate) fn holds(&self, unit: &str) -> bool {
         let mut all = self.groups.values().flatten().chain(&self.later);
-        all.any(|one| Hint::parse(&one.body).is_ok_and(|hint| hint.unit.to_string() == unit))
+        all.any(|one| one.unit.as_ref().is_some_and(|held| held.to_string() == unit))
     }
 
     /// Groups whose first message can be received, and [`LATER`] if there is one for later whose time has come.

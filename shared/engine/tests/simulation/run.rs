@@ -296,9 +296,9 @@ impl World {
         // Where a target is refused, the drift passes have sent hints.
         self.work_off_the_queue().await?;
         let before = writes(&self.sim);
-        let units = truth::units(&self.sim.state());
-        for unit in units {
-            let verdict = self.look_at(&unit).await;
+        let units = self.sim.state().units();
+        for unit in units.iter() {
+            let verdict = self.look_at(unit).await;
             if !matches!(verdict, Verdict::Done | Verdict::Blocked(_)) {
                 return Err(format!("{unit} at rest is {verdict:?}"));
             }

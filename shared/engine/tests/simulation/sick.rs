@@ -1,7 +1,6 @@
 //! One cluster is sick in a world that is well: nothing is taken away for it, and nobody else waits for it.
 
 use crate::edits;
-use crate::laws::reads_of;
 use crate::objects::cluster;
 use crate::run::{World, is_a_known_limit};
 use crate::{trouble, truth};
@@ -33,9 +32,9 @@ impl World {
         let before = self.sim.state().lines();
         self.drift().await?;
         self.work_off_the_queue().await?;
-        let units = truth::units(&self.sim.state());
-        for unit in units {
-            if let Verdict::Failed { reason, .. } = self.look_at(&unit).await {
+        let units = self.sim.state().units();
+        for unit in units.iter() {
+            if let Verdict::Failed { reason, .. } = self.look_at(unit).await {
                 return Err(format!("{unit} has failed: {reason}"));
             }
         }
@@ -53,13 +52,13 @@ impl World {
             return Err(format!("it took {} s to follow", state.now - began));
         }
         truth::holds(&state)?;
-        let (whole, sick) = (truth::snapshot(&state), cluster(sick));
-        for unit in truth::units(&state) {
-            let steps = truth::differs(&state, &unit);
+        let sick = cluster(sick);
+        for unit in state.units().iter() {
+            let steps = truth::differs(&state, unit);
             if is_a_known_limit(&steps) {
                 continue;
             }
-            if !reads_of(&unit, &whole).contains(&sick) && !steps.is_empty() {
+            if !state.reads_of(unit).contains(&sick) && !steps.is_empty() {
                 return Err(format!("{unit} has nothing to do with it and is not followed: {steps:#?}"));
             }
         }

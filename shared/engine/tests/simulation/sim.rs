@@ -5,9 +5,11 @@ use crate::api::ApiServer;
 use crate::failing::Failing;
 use crate::faults::Faults;
 use crate::laws::{Clock, Ended};
+use crate::memo::Memo;
 use crate::queue::Queues;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::AtomicUsize;
@@ -49,6 +51,8 @@ pub(crate) struct State {
     pub(crate) asked: AtomicUsize,
     /// Invariants that did not hold.
     pub(crate) violations: Vec<String>,
+    /// What the clusters' present state means.
+    pub(crate) memo: RefCell<Memo>,
     trace: Vec<String>,
 }
 
@@ -70,6 +74,7 @@ impl Sim {
             status_writes: 0,
             asked: AtomicUsize::new(0),
             violations: vec![],
+            memo: RefCell::default(),
             trace: vec![],
         })))
     }

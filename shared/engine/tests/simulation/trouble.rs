@@ -100,7 +100,7 @@ pub(crate) fn forge(state: &mut State) {
     }
     let all = catalogue();
     let (mut cluster, mut key) = all[state.dice.index(all.len())].clone();
-    let units: Vec<UnitKey> = crate::truth::units(state);
+    let units = state.units();
     let unit = match (units.get(state.dice.index(units.len())), state.dice.up_to(3)) {
         (Some(unit), 1..) => unit.clone(),
         _ => format!("route/{SCOPE}/HTTPRoute/{cluster}/default/never-was").parse().unwrap(),

@@ -1,56 +1,28 @@
 //! What a calm world must look like, told from what is stored and not from what the engine thinks.
 
-use crate::api::{ApiServer, Outage};
+use crate::api::ApiServer;
 use crate::claims;
 use crate::lattice::inspected;
+use crate::memo::Counting;
 use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use trellis_gateway::{
-    CONTROLLER, Read, ReadResult, Snapshot, assess, candidate_service_names, to_inspect, wants_everything,
-};
+use trellis_gateway::{CONTROLLER, assess, candidate_service_names, to_inspect};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
     ActualVpcAssociation, Owner, Ownership, Status, TAG_KEY, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY,
     TargetHealth,
 };
 
-/// Everything that all clusters hold, those too that cannot be asked.
-pub(crate) fn snapshot(state: &State) -> Snapshot {
-    of(state, |_| true)
-}
-
-/// Everything that the registered clusters hold, those too that cannot be asked.
-pub(crate) fn snapshot_of_registered(state: &State) -> Snapshot {
-    of(state, |cluster| !cluster.is(Outage::Unregistered))
-}
-
-fn of(state: &State, counts: impl Fn(&ApiServer) -> bool) -> Snapshot {
-    let clusters = state.clusters.values().filter(|cluster| counts(cluster));
-    let mut snapshot = Snapshot::of(clusters.map(ApiServer::facts));
-    for read in wants_everything(&snapshot) {
-        let Read::List { cluster, kind, .. } = &read else { continue };
-        let objects = state.clusters[&cluster.name].objects.iter().filter(|(key, _)| key.kind == *kind);
-        let objects = objects.map(|(_, object)| object.clone()).collect();
-        snapshot.insert(read, ReadResult::Objects(objects));
-    }
-    snapshot
-}
-
-/// The units of all objects.
-pub(crate) fn units(state: &State) -> Vec<UnitKey> {
-    trellis_gateway::units(&snapshot(state)).into_keys().collect()
-}
-
 /// What a unit's plan would change if everything were known.
 pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
-    let (snapshot, settings) = (snapshot(state), settings_now());
+    let (snapshot, settings) = (state.whole(Counting::All), settings_now());
     let Some(desired) = to_inspect(unit, &snapshot, &settings) else { return vec![] };
     let all = state.account.view(&desired.owner);
-    let actual = inspected(&desired, &candidate_service_names(unit, &[]), all);
+    let actual = inspected(&desired, &candidate_service_names(unit, &[]), &all);
     let assessment = assess(&snapshot, &actual, unit, &settings);
     let steps = assessment.steps().iter().filter(|step| !step.is_wait()).map(ToString::to_string);
     steps.filter(|step| !state.account.are_refused(step)).collect()
@@ -125,7 +97,7 @@ fn policy_holds(state: &State, cluster: &str, policy: &Value) -> Result<(), Stri
         groups_follow(state, cluster, policy)?;
     }
     let nobody = owner(INSTALLATION, "nobody");
-    let logs = state.account.view(&nobody).access_logs;
+    let logs = state.account.view(&nobody);
     for entry in entries {
         for condition in entry["conditions"].as_array().into_iter().flatten() {
             if condition["observedGeneration"] != policy["metadata"]["generation"] {
@@ -139,7 +111,7 @@ fn policy_holds(state: &State, cluster: &str, policy: &Value) -> Result<(), Stri
                 continue;
             }
             let destination = policy["spec"]["destinationArn"].as_str().unwrap_or_default();
-            if is_programmed && !logs.iter().any(|one| one.destination == destination) {
+            if is_programmed && !logs.access_logs.iter().any(|one| one.destination == destination) {
                 return Err(format!("nothing is logged to {destination}"));
             }
         }
@@ -154,11 +126,11 @@ fn vpc_of(cluster: &str) -> String {
 
 /// A VPC is associated as its policy says, or is not.
 fn has_settings(state: &State, policy: &Value, vpc: &str) -> Result<(), String> {
-    let held = state.account.view(&owner(INSTALLATION, "nobody")).vpc_associations;
+    let held = state.account.view(&owner(INSTALLATION, "nobody"));
     let lasting = |one: &&ActualVpcAssociation| {
         one.vpc == vpc && one.network == "my-hotel" && one.status != Status::DeleteInProgress
     };
-    let held = held.iter().find(lasting);
+    let held = held.vpc_associations.iter().find(lasting);
     if policy["spec"]["associateWithVpc"] == false {
         return held.map_or(Ok(()), |held| Err(format!("{vpc} is associated by {}", held.id)));
     }
@@ -178,9 +150,9 @@ fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), Str
     }
     let name = policy["metadata"]["name"].as_str().unwrap_or_default();
     let mark = format!("default/{name}");
-    let groups = state.account.view(&owner(INSTALLATION, "nobody")).target_groups;
+    let view = state.account.view(&owner(INSTALLATION, "nobody"));
     // One that is on its way out stays as it was.
-    for group in groups.into_iter().filter(|group| group.status.lasts()) {
+    for group in view.target_groups.iter().filter(|group| group.status.lasts()) {
         let is_ours = group.tags.get(TAG_KEY).is_some_and(|key| key.contains(&format!("/{cluster}/")));
         let is_meant = is_ours && group.tags.get(TAG_POLICY) == Some(&mark);
         let path = group.health_check.as_ref().map(|check| check.path.as_str());

@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) applies: usize,
     /// When each step was done.
     pub(crate) steps: Vec<(String, Instant)>,
+    /// A kind that no cluster lets anybody read.
+    pub(crate) forbidden: Option<Kind>,
     pub(crate) queue_fails: bool,
     /// What the index of tags shows.
     pub(crate) owned: Vec<Owned>,
@@ -163,6 +165,9 @@ impl Cluster for Client {
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
         let state = self.world.state();
+        if state.forbidden == Some(read.kind()) {
+            return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
+        }
         let found = match read {
             Read::Get { kind, namespace, name, .. } => {
                 let key = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };

@@ -5,6 +5,7 @@
 
 mod fakes;
 mod looks;
+mod pods;
 
 use fakes::{Mood, Trouble, World, id};
 use serde_json::json;

@@ -34,10 +34,18 @@ pub(crate) struct EndpointSlice {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Endpoint {
     pub(crate) addresses: Vec<String>,
     pub(crate) conditions: EndpointConditions,
+    target_ref: Option<TargetRef>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct TargetRef {
+    kind: String,
+    name: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,6 +64,13 @@ pub(crate) struct SlicePort {
     pub(crate) protocol: Option<String>,
 }
 
+impl Endpoint {
+    /// The name of its Pod; none where something else stands behind it.
+    pub(crate) fn pod(&self) -> Option<&str> {
+        self.target_ref.as_ref().filter(|target| target.kind == "Pod").map(|target| target.name.as_str())
+    }
+}
+
 impl ServicePort {
     /// The port as a number that VPC Lattice takes.
     pub(crate) fn number(&self) -> Option<u16> {
@@ -65,5 +80,5 @@ impl ServicePort {
 
 /// The name of the Service that an EndpointSlice belongs to.
 pub(crate) fn service_of_slice(slice: &Value) -> Option<&str> {
-    slice.pointer("/metadata/labels/kubernetes.io~1service-name")?.as_str()
+    slice.get("metadata")?.get("labels")?.get("kubernetes.io/service-name")?.as_str()
 }

@@ -10,7 +10,7 @@ mod gateway_object;
 mod multicluster;
 mod route_object;
 
-pub(crate) use core::{EndpointSlice, Service, ServicePort, service_of_slice};
+pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};
 pub(crate) use route_object::{
@@ -45,8 +45,9 @@ pub(crate) struct Meta {
 impl Meta {
     /// An annotation with the prefix that this project shares with the AWS Gateway API Controller.
     pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
-        let key = format!("{}{name}", trellis_lattice::TAG_PREFIX);
-        self.annotations.as_ref()?.get(&key).map(String::as_str)
+        let is_named = |key: &str| key.strip_prefix(trellis_lattice::TAG_PREFIX) == Some(name);
+        let mut annotations = self.annotations.as_ref()?.iter();
+        annotations.find(|(key, _)| is_named(key)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -59,9 +60,12 @@ pub(crate) struct Bare {
 
 /// Reads an object; what does not fit is named by its field path.
 pub(crate) fn parse<T: DeserializeOwned>(object: &Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(object).map_err(|error| {
-        let path = error.path().to_string();
-        Problem::new(path, format!("{}; correct the field", error.into_inner()))
+    // Keeping track of the path costs more than the reading, and most objects are sound.
+    T::deserialize(object).or_else(|_| {
+        serde_path_to_error::deserialize(object).map_err(|error| {
+            let path = error.path().to_string();
+            Problem::new(path, format!("{}; correct the field", error.into_inner()))
+        })
     })
 }
 
@@ -72,5 +76,7 @@ pub(crate) fn meta(object: &Value) -> Meta {
 
 /// Whether somebody has asked for the object's deletion. It only stands because of finalizers that are not ours.
 pub(crate) fn is_terminating(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
+    // Asked of every object that is listed: `Value::pointer` allocates for each step of its way.
+    let time = object.get("metadata").and_then(|metadata| metadata.get("deletionTimestamp"));
+    time.is_some_and(|time| !time.is_null())
 }

@@ -1,17 +1,19 @@
-use crate::api::{self, EndpointSlice, ServicePort};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use crate::api::{Endpoint, EndpointSlice, ServicePort};
+use crate::gates::Gated;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use trellis_lattice::{IpFamily, Target};
 
 /// The targets of a Service's port: every endpoint that is ready and not on its way out; where there is none, those on
-/// their way out that still serve, as kube-proxy does it: until another one is ready they are all there is.
+/// their way out that still serve, as kube-proxy does it: until another one is ready they are all there is. And those whose
+/// Pods wait for nothing but to be targets (`gated`, by name).
 ///
 /// The AWS Gateway API Controller registers endpoints that are not ready too and leaves the rest to health checks. Here
 /// the Pod's own readiness decides: it is what the user wrote down. VPC Lattice's check of `/` only finds out that
 /// nothing answers any more, and there is none for TCP.
-pub(super) fn targets<'a>(
-    slices: impl Iterator<Item = &'a Value>,
+pub(super) fn targets(
+    slices: &[EndpointSlice],
+    gated: &BTreeMap<String, Gated>,
     port: &ServicePort,
     ip_family: IpFamily,
 ) -> Targets {
@@ -20,15 +22,16 @@ pub(super) fn targets<'a>(
         IpFamily::Ipv6 => "IPv6",
     };
     let wanted = port.name.as_deref().unwrap_or_default();
-    // A slice that cannot be read gives no targets: its Service's others still do.
-    let slices = slices.filter_map(|slice| api::parse::<EndpointSlice>(slice).ok());
     let (mut targets, mut leaving, mut left_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut coming = BTreeSet::new();
+    let comes =
+        |endpoint: &Endpoint| endpoint.pod().and_then(|pod| gated.get(pod)).is_some_and(Gated::serves);
     for slice in slices {
         if slice.address_type != address_type {
-            left_out.extend(never_targets(&slice).filter(|_| slice.address_type == FQDN));
+            left_out.extend(never_targets(slice).filter(|_| slice.address_type == FQDN));
             continue;
         }
-        left_out.extend(never_targets(&slice));
+        left_out.extend(never_targets(slice));
         let ports = slice.ports.iter().flatten().filter(|one| {
             one.name.as_deref().unwrap_or_default() == wanted
                 && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
@@ -42,6 +45,7 @@ pub(super) fn targets<'a>(
                 Some(true) if conditions.serving.unwrap_or(is_ready) => &mut leaving,
                 Some(true) => continue,
                 _ if is_ready => &mut targets,
+                _ if comes(endpoint) => &mut coming,
                 _ => continue,
             };
             // Addresses of one endpoint are interchangeable (EndpointSlice API), so the first stands for all.
@@ -50,7 +54,9 @@ pub(super) fn targets<'a>(
             }
         }
     }
-    Targets { targets: if targets.is_empty() { leaving } else { targets }, left_out }
+    let mut targets = if targets.is_empty() { leaving } else { targets };
+    targets.extend(coming);
+    Targets { targets, left_out }
 }
 
 /// The type of slices that hold names instead of addresses.

@@ -3,7 +3,8 @@
 use super::BackendError;
 use super::endpoints::{Targets, targets};
 use super::protocol::{Place, spoken};
-use crate::api::{self, Service, ServicePort};
+use crate::api::{self, EndpointSlice, Service, ServicePort};
+use crate::gates::gated;
 use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
@@ -104,7 +105,10 @@ pub(crate) fn pool(
     let place = Place { cluster, namespace, service: name };
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
-    let Targets { mut targets, left_out } = targets(slices.values().copied(), port, ip_family);
+    // A slice that cannot be read gives no targets: its Service's others still do.
+    let slices: Vec<EndpointSlice> = slices.values().filter_map(|slice| api::parse(slice).ok()).collect();
+    let gated = gated(view, cluster, namespace, &slices);
+    let Targets { mut targets, left_out } = targets(&slices, &gated, port, ip_family);
     notes.extend(left_out_note(name, &left_out, asked.path));
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();

@@ -35,7 +35,7 @@ pub(super) fn add_of_route(view: &View, id: &RouteId, translation: &mut Translat
     for namespace in namespaces.chain([id.namespace.as_str()]).collect::<BTreeSet<&str>>() {
         let Ok(listed) = view.list(&id.cluster, Kind::TargetGroupPolicy, Some(namespace)) else { continue };
         let followed = |object: &&Value| policy_routes(object).contains(&route);
-        let before = listed.values().copied().filter(followed).flat_map(policy_targets);
+        let before = listed.values().filter(followed).flat_map(policy_targets);
         let before: Vec<PolicyTarget> = before.collect();
         let before = before
             .iter()

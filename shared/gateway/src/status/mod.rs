@@ -24,6 +24,7 @@ pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;
 
 use crate::StatusPatch;
 use crate::Translation;
+use crate::gates;
 use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report};
 use crate::snapshot::Snapshot;
 use crate::{conditions, reasons};
@@ -57,6 +58,10 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(report, &old)?, vec![]),
         Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
+        Report::Pod(report) => {
+            let conditions = gates::conditions(report, context.outcome, object, context.now)?;
+            (vec![("conditions".into(), conditions)], vec![])
+        }
     };
     // Only the members that differ are sent: a merge patch leaves the others alone.
     let changed: serde_json::Map<String, Value> =

@@ -28,9 +28,13 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     let namespace = &report.subject.object.namespace;
     let old = object.pointer("/status/ancestors").and_then(Value::as_array);
     let old = old.map(Vec::as_slice).unwrap_or_default();
-    let routes = routes(context, report, old);
-    // Of the targets that the stored policy names: entries of others that it named once go.
-    let ours: Vec<Option<Value>> = policy_targets(object)
+    // Of the targets that the stored policy names: entries of others that it named once go, and those of the routes of a
+    // Service with it, to which nobody else would see.
+    let targets = policy_targets(object);
+    let is_of_service = report.subject.object.kind == Kind::TargetGroupPolicy
+        && targets.iter().any(|target| target.known_kind() == Some(Kind::Service));
+    let routes = if is_of_service { routes(context, report, old) } else { vec![] };
+    let ours: Vec<Option<Value>> = targets
         .iter()
         .map(|target| {
             let reference = reference(target, namespace);
@@ -72,9 +76,6 @@ fn route_of(entry: &Value) -> Option<PolicyTarget> {
 /// The entries of the routes that follow a policy: the unit's own as it is now, others as they stand.
 fn routes(context: &Context, report: &PolicyReport, old: &[Value]) -> Vec<Value> {
     let PolicyReport { subject, entries, routes } = report;
-    if subject.object.kind != Kind::TargetGroupPolicy {
-        return vec![];
-    }
     let is_route = |entry: &&PolicyEntry| entry.target.known_kind().is_some_and(Kind::is_route);
     let mut own: Vec<&PolicyEntry> = entries.iter().filter(is_route).collect();
     let namespace = &subject.object.namespace;

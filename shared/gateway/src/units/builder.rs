@@ -291,7 +291,8 @@ fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeS
     }
 }
 
-fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
+/// The names of the target groups that listeners lead to.
+pub(crate) fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
     let actions = listeners.iter().flat_map(|listener| {
         listener.rules.iter().map(|rule| &rule.action).chain([&listener.default_action])
     });

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
-    DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_SOURCE,
-    TAG_UNWANTED, TargetHealth, TargetProtocol,
+    DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_UNWANTED,
+    TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -202,9 +202,7 @@ fn specificity(matches: &RuleMatch) -> [usize; 4] {
 
 /// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
 pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String, String)> {
-    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).cloned();
-    let cluster = group.tags.get(TAG_SOURCE)?.parse().ok()?;
-    Some((cluster, tag(naming::SERVICE_NAMESPACE)?, tag(naming::SERVICE_NAME)?))
+    naming::source_of(&group.tags)
 }
 
 /// A kept target group with the endpoints that its Service has now; as it is where they are not known, without any where

@@ -16,6 +16,7 @@ mod rules;
 mod services;
 pub(crate) mod standalone;
 
+pub(crate) use builder::used_groups;
 pub(crate) use contest::scope_beside;
 
 use crate::report::Subject;

@@ -1,5 +1,6 @@
 //! One case: what is read of a golden input, and how its output is written.
 
+use super::adopted::as_the_controller_names;
 use super::brief;
 use super::world::World;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, ActualService, ActualVpcAssociation, Blocked, Certificate, Desired, Failure,
     Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedTarget,
-    RefusedVpcAssociation, ServiceOutcome, Status, Tags, VpcAssociationOutcome, plan, settle, simulate,
+    RefusedVpcAssociation, ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle,
+    simulate,
 };
 
 /// The time of every patch.
@@ -55,6 +57,9 @@ pub(crate) struct Case {
     /// place of those of `clusters` with the same name. Absent: VPC Lattice has nothing.
     #[serde(default)]
     pub(crate) before: Option<BTreeMap<String, Vec<Value>>>,
+    /// What VPC Lattice tells of the health of targets, by address; of others whatever follows from `before`.
+    #[serde(default)]
+    pub(crate) health: BTreeMap<String, TargetHealth>,
     /// Certificates in ACM.
     #[serde(default)]
     pub(crate) certificates: Vec<Certificate>,
@@ -68,6 +73,9 @@ pub(crate) struct Case {
     /// Absent: there is no grace.
     #[serde(default)]
     pub(crate) gone_for: Option<u64>,
+    /// What VPC Lattice has was made by the AWS Gateway API Controller, and a person gave it to the unit.
+    #[serde(default)]
+    pub(crate) adopted: bool,
     /// Names of services in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_services: Vec<String>,
@@ -406,7 +414,11 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
     let beside = with_networks(&desired, nothing);
-    settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)))
+    let mut actual = settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)));
+    for target in actual.target_groups.iter_mut().flat_map(|group| &mut group.targets) {
+        target.health = case.health.get(&target.target.ip).copied().unwrap_or(target.health);
+    }
+    if case.adopted { as_the_controller_names(&actual, unit) } else { actual }
 }
 
 /// What VPC Lattice has after the look that saw for the first time what is not wanted any more.

@@ -1,5 +1,6 @@
 //! What the tests share: clusters made of YAML, and an API server that answers from them.
 
+pub(crate) mod adopted;
 pub(crate) mod brief;
 pub(crate) mod case;
 pub(crate) mod world;

@@ -56,6 +56,13 @@ pub enum ViolationKind {
         /// The resource.
         arn: String,
     },
+    /// A step takes away a tag that no user asked Trellis for.
+    TagOfOthers {
+        /// The resource.
+        arn: String,
+        /// The tag's key.
+        key: String,
+    },
     /// A step makes what is there.
     ThereAlready {
         /// What it makes.
@@ -177,6 +184,7 @@ impl Display for ViolationKind {
             Self::Unsecured { what } => write!(f, "{what} lacks its auth policy"),
             Self::Unmarked => f.write_str("it would not bear its owner's tags"),
             Self::OwnerTags { arn } => write!(f, "the owner tags of {arn} would change"),
+            Self::TagOfOthers { arn, key } => write!(f, "the tag {key} of {arn} is somebody else's"),
             Self::ThereAlready { what } => write!(f, "{what} is there already"),
             Self::Taken { what } => write!(f, "{what} is taken"),
             Self::Untimely { what, deed, status } => write!(f, "{what} is {deed} while {status:?}"),

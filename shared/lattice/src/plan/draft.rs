@@ -1,10 +1,11 @@
 //! A plan in the making, and the model that its steps have been done on.
 
 use super::unwanted;
+use crate::user_tags::obsolete;
 use crate::{
     Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked,
     Desired, DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT,
-    Tag, Tags, apply_step, log_type,
+    Tag, Tags, Untag, apply_step, log_type,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,26 +138,27 @@ impl<'a> Draft<'a> {
         ours.into_iter().any(|s| self.wanted_service(&s.name).is_some())
     }
 
-    /// Sets tags that are wished for and missing on what is ours. Tags of others and the owner's stay as they are.
+    /// Sets tags that are wished for and missing on what is ours, and takes away those that a user wishes for no more. Tags of others and the owner's stay as they are.
     pub(super) fn tag(&mut self) {
-        let services = self.desired.services.iter().filter_map(|wanted| {
-            self.our_service(&wanted.name).map(|s| (&s.arn, missing_tags(&wanted.tags, &s.tags)))
-        });
+        let services =
+            self.desired.services.iter().filter_map(|wanted| {
+                self.our_service(&wanted.name).map(|s| (&s.arn, (&wanted.tags, &s.tags)))
+            });
         let groups = self.desired.target_groups.iter().filter_map(|wanted| {
             let group = self.group(&wanted.name).filter(|g| g.ownership == Ownership::Ours)?;
-            Some((&group.arn, missing_tags(&wanted.tags, &group.tags)))
+            Some((&group.arn, (&wanted.tags, &group.tags)))
         });
         let network = self.desired.network.iter().flat_map(|wanted| {
             let named = self.model.networks.iter().filter(|n| n.name == wanted.name);
             let ours = named.filter(|n| n.ownership == Ownership::Ours);
-            ours.map(|n| (&n.arn, missing_tags(&wanted.tags, &n.tags)))
+            ours.map(|n| (&n.arn, (&wanted.tags, &n.tags)))
         });
         let associations = self.desired.vpc_associations.iter().flat_map(|wanted| {
             let same =
                 |held: &&ActualVpcAssociation| held.vpc == wanted.vpc && held.network == wanted.network;
             let held = self.model.vpc_associations.iter().filter(same);
             let ours = held.filter(|a| a.ownership == Ownership::Ours && a.status.lasts());
-            ours.map(|a| (&a.arn, missing_tags(&wanted.tags, &a.tags)))
+            ours.map(|a| (&a.arn, (&wanted.tags, &a.tags)))
         });
         let logs = self.desired.access_logs.iter().filter_map(|wanted| {
             let same = |held: &&ActualAccessLog| {
@@ -164,19 +166,22 @@ impl<'a> Draft<'a> {
             };
             let held = self.model.access_logs.iter().find(same)?;
             let ours = held.ownership == Ownership::Ours;
-            ours.then(|| (&held.arn, missing_tags(&wanted.tags, &held.tags)))
+            ours.then_some((&held.arn, (&wanted.tags, &held.tags)))
         });
-        let all = network
-            .chain(associations)
-            .chain(services)
-            .chain(groups)
-            .chain(logs)
-            .filter(|(_, tags)| !tags.is_empty());
-        let steps: Vec<Tag> = all.map(|(arn, tags)| Tag { arn: arn.clone(), tags }).collect();
+        let all = network.chain(associations).chain(services).chain(groups).chain(logs);
+        let steps: Vec<Step> = all.flat_map(|(arn, (wished, held))| tag_steps(arn, wished, held)).collect();
         for step in steps {
             self.push(step);
         }
     }
+}
+
+/// What is not asked for any more goes first: until then its mark is there to tell of it.
+fn tag_steps(arn: &str, wished: &Tags, held: &Tags) -> impl Iterator<Item = Step> {
+    let (arn, keys, tags) = (arn.to_owned(), obsolete(wished, held), missing_tags(wished, held));
+    let untag = (!keys.is_empty()).then(|| Untag { arn: arn.clone(), keys }.into());
+    let tag = (!tags.is_empty()).then(|| Tag { arn, tags }.into());
+    untag.into_iter().chain(tag)
 }
 
 fn missing_tags(wished: &Tags, held: &Tags) -> Tags {

@@ -42,7 +42,7 @@ pub use service::{
 pub use service_association::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
 };
-pub use tag::Tag;
+pub use tag::{Tag, Untag};
 pub use target::{
     ActualTarget, AwaitDrained, AwaitPropagation, DeregisterTargets, RegisterTargets, Target, TargetHealth,
 };

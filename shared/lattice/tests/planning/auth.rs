@@ -164,6 +164,12 @@ fn a_policy_that_was_cut_off_between_its_mark_and_itself_is_written() {
 }
 
 #[test]
+fn a_mark_is_what_a_migration_computes_as_well() {
+    // tests/stack/test_migrate.py
+    assert_eq!(policy_mark(r#"{"Version":"2012-10-17","Statement":[]}"#), "8d4ef500412f");
+}
+
+#[test]
 fn a_network_of_others_gets_no_policy() {
     let mut actual = made(&bare());
     actual.networks[0].ownership = other_unit();

@@ -10,7 +10,7 @@ use trellis_lattice::{
     CreateNetwork, CreateRule, CreateService, CreateTargetGroup, CreateVpcAssociation, DeleteAssociation,
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
     DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan, PrivateDns,
-    RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, UpdateCertificate,
+    RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, Untag, UpdateCertificate,
     UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
 
@@ -210,6 +210,13 @@ fn what_is_not_ours_is_not_changed() {
 fn the_owner_tags_are_not_changed() {
     let step = Step::Tag(Tag { arn: "arn:svc-s".into(), tags: owner().tags() });
     refused(&wanted(), &made(&wanted()), step, "owner tags of arn:svc-s would change");
+}
+
+#[test]
+fn a_tag_that_nobody_asked_for_is_not_taken_away() {
+    let keys = std::collections::BTreeSet::from(["team".to_owned()]);
+    let step = Step::Untag(Untag { arn: "arn:svc-s".into(), keys });
+    refused(&wanted(), &made(&wanted()), step, "the tag team of arn:svc-s is somebody else's");
 }
 
 #[test]

@@ -3,8 +3,8 @@ use crate::support::{
     only_service, other_unit, owner, plan_within, planned, route, rule, service, simple_route,
 };
 use trellis_lattice::{
-    Action, Actual, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT, check,
-    plan,
+    Action, Actual, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT,
+    TAG_USER, check, plan, user_tags_mark,
 };
 
 fn wanted() -> Desired {
@@ -260,6 +260,28 @@ fn a_service_that_an_association_of_others_holds_loses_its_listeners_and_that_is
          - target group tg\n\
          ! service s cannot be deleted: its association with service network net is not this installation's\n"
     );
+}
+
+#[test]
+fn a_tag_that_a_user_asks_for_no_more_goes_and_those_of_others_stay() {
+    let with = |keys: &[&str]| {
+        let mut desired = wanted();
+        let asked: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let tags = asked.iter().map(|key| (key.clone(), "1".to_owned()));
+        desired.services[0].tags.extend(tags);
+        if !asked.is_empty() {
+            desired.services[0].tags.insert(TAG_USER.into(), user_tags_mark(&asked));
+        }
+        desired
+    };
+    let actual = made_but(&with(&["cost", "team"]), |actual| {
+        only_service(actual).tags.insert("audit".into(), "somebody's".into());
+    });
+    let mark = user_tags_mark(&["cost".to_owned()]);
+    let one_less = format!("- tags of arn:svc-s team\n~ tags of arn:svc-s trellis:user-tags={mark}\n");
+    assert_eq!(planned(&with(&["cost"]), &actual), one_less);
+    assert_eq!(planned(&with(&[]), &actual), "- tags of arn:svc-s cost, team, trellis:user-tags\n");
+    assert_eq!(planned(&with(&["cost", "team"]), &actual), "");
 }
 
 #[test]

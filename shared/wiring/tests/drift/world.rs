@@ -14,7 +14,12 @@ use trellis_ports::{
     Answer, Awaited, Budget, CallError, Cluster, Clusters, Fleet, Message, OutgoingHint, PatchOutcome, Queue,
 };
 
-pub(crate) const CLUSTERS: [&str; 2] = ["one", "two"];
+/// How many clusters there are; `TRELLIS_CLUSTERS` chooses more than two.
+pub(crate) fn clusters() -> Vec<String> {
+    let count = std::env::var("TRELLIS_CLUSTERS").map_or(2, |text| text.parse().unwrap());
+    let named = ["one", "two"].map(str::to_owned);
+    named.into_iter().chain((3..=count).map(|n| format!("cluster-{n}"))).collect()
+}
 
 /// What Lambda gives a batch.
 const INVOCATION: Duration = Duration::from_secs(59);
@@ -150,14 +155,15 @@ impl Clusters for Memory {
     type Cluster = Client;
 
     async fn fleet(&self) -> Result<Fleet<Client>, CallError> {
-        let facts = CLUSTERS.map(|name| ClusterFacts::registered(id(name), vpc(name)));
-        let client = |name: &str| (id(name), Ok(Arc::new(Client(self.clone(), name.to_owned()))));
-        Ok(Fleet { facts: facts.into(), clusters: CLUSTERS.map(client).into() })
+        let vpc = |n: usize| format!("vpc-{:017}", n + 1);
+        let facts = |(n, name): (usize, &String)| ClusterFacts::registered(id(name), vpc(n));
+        let client = |name: &String| (id(name), Ok(Arc::new(Client(self.clone(), name.clone()))));
+        let names = clusters();
+        Ok(Fleet {
+            facts: names.iter().enumerate().map(facts).collect(),
+            clusters: names.iter().map(client).collect(),
+        })
     }
-}
-
-fn vpc(cluster: &str) -> String {
-    format!("vpc-0000000000000000{}", cluster.len())
 }
 
 impl Queue for Memory {

@@ -213,7 +213,7 @@ impl State {
         match listener.action(reading, request) {
             None => Decision::NoListener,
             Some(Action::Fixed(status)) => Decision::Fixed(via, *status),
-            Some(Action::Forward(shares)) => match self.destination(shares, arrival.roll) {
+            Some(Action::Forward(shares)) => match self.destination(now, shares, arrival.roll) {
                 Some(destination) => Decision::Forward(via, Box::new(destination)),
                 None => Decision::NoTarget(via, self.settings.switches.no_target_status),
             },
@@ -239,7 +239,7 @@ impl State {
             return Some(Decision::Denied(via, denial));
         }
         let (_, Action::Forward(shares)) = listener.rules.last()? else { return None };
-        Some(match self.destination(shares, roll) {
+        Some(match self.destination(now, shares, roll) {
             Some(destination) => Decision::Forward(via, Box::new(destination)),
             None => Decision::NoTarget(via, self.settings.switches.no_target_status),
         })
@@ -270,10 +270,10 @@ impl State {
     }
 
     /// A target of the group that the weights choose. It never moves on to another group.
-    fn destination(&mut self, shares: &[Share], roll: f64) -> Option<Destination> {
+    fn destination(&mut self, now: Moment, shares: &[Share], roll: f64) -> Option<Destination> {
         let share = choose(shares, roll)?;
         let group = self.store.groups.get_mut(&share.group)?;
-        let target = group.next_target()?;
+        let target = group.next_target(now)?;
         let location = locate(&self.settings, &self.store.vpcs, group, &target, target.port, group.turn);
         let config = &group.config;
         let vpc = config.vpc.clone().unwrap_or_default();
@@ -291,11 +291,16 @@ impl State {
 }
 
 impl TargetGroup {
-    /// The next target in turn among the healthy ones, or among all when none is healthy.
-    pub(super) fn next_target(&mut self) -> Option<TargetKey> {
+    /// The next target in turn among the healthy ones, or among all when none is healthy. One that was registered or
+    /// deregistered a moment ago is what it was before.
+    pub(super) fn next_target(&mut self, now: Moment) -> Option<TargetKey> {
         let checked = self.checked();
         let good = |target: &Target| !checked || target.health == Health::Healthy;
-        let registered = || self.targets.iter().filter(|(_, target)| target.draining.is_none());
+        let takes = |target: &Target| {
+            target.takes_from <= now
+                && (target.draining.is_none() || target.takes_until.is_some_and(|end| end > now))
+        };
+        let registered = || self.targets.iter().filter(|(_, target)| takes(target));
         let healthy = registered().filter(|(_, target)| good(target)).count();
         let chosen = if healthy > 0 {
             registered().filter(|(_, target)| good(target)).nth(self.turn % healthy)

@@ -189,6 +189,12 @@ pub struct Target {
     pub registered: Moment,
     /// When draining ends; absent = not draining.
     pub draining: Option<Moment>,
+    /// From when on it can get requests.
+    #[serde(default = "Moment::ever")]
+    pub takes_from: Moment,
+    /// Until when it gets requests although it drains.
+    #[serde(default)]
+    pub takes_until: Option<Moment>,
     /// Verdict of the health checks.
     pub health: Health,
     /// Successes in a row.

@@ -113,6 +113,10 @@ pub struct Delays {
     pub resource_delete: Delay,
     /// Deregistered target: DRAINING to gone.
     pub drain: Delay,
+    /// Registered target: until it can get requests and its first health check is due; it is INITIAL so long.
+    pub target_register: Delay,
+    /// Deregistered target: until requests feel it.
+    pub target_deregister: Delay,
     /// From a change of listeners and rules until requests feel it.
     pub propagation: Delay,
     /// From a change of an auth policy until requests feel it.
@@ -136,6 +140,8 @@ impl Default for Delays {
             resource: Delay::seconds(2),
             resource_delete: Delay::seconds(2),
             drain: Delay::seconds(60),
+            target_register: Delay(0),
+            target_deregister: Delay(0),
             propagation: Delay::seconds(2),
             auth_policy: Delay::seconds(2),
             tag_index: Delay(0),

@@ -128,11 +128,12 @@ impl State {
             return Err(over(Kind::TargetGroup, quota::TARGETS, Some(&id)));
         }
         let successful: Vec<Value> = accepted.iter().map(|key| Value::Object(echo(key).done())).collect();
+        let new = fresh(now, self.settings.delays.target_register);
         if let Some(group) = self.store.groups.get_mut(&id) {
             for key in accepted {
-                let target = group.targets.entry(key).or_insert_with(|| fresh(now));
+                let target = group.targets.entry(key).or_insert_with(|| new.clone());
                 if target.draining.is_some() {
-                    *target = fresh(now);
+                    *target = new.clone();
                 }
             }
         }
@@ -141,7 +142,7 @@ impl State {
 
     pub(super) fn deregister_targets(&mut self, now: Moment, input: Input<'_>) -> Result<Document, Refusal> {
         let id = self.find(Kind::TargetGroup, input.text("targetGroupIdentifier"))?;
-        let drain = self.settings.delays.drain;
+        let (drain, felt) = (self.settings.delays.drain, self.settings.delays.target_deregister);
         let Some(group) = self.store.groups.get_mut(&id) else {
             return Err(Refusal::not_found("TARGET_GROUP", &id));
         };
@@ -155,6 +156,7 @@ impl State {
                 Some(target) => {
                     if target.draining.is_none() {
                         target.draining = Some(now.after(drain));
+                        target.takes_until = Some(now.after(felt));
                         draining.push(key.clone());
                     }
                     successful.push(Value::Object(echo(&key).done()));
@@ -210,7 +212,13 @@ impl State {
         if idle {
             // Checks begin when the group comes into use; what was known from an earlier use is stale.
             for target in group.targets.values_mut().filter(|target| target.draining.is_none()) {
-                *target = Target { registered: target.registered, ..fresh(now) };
+                let takes_from = target.takes_from;
+                *target = Target {
+                    registered: target.registered,
+                    takes_from,
+                    next_check: takes_from.max(now),
+                    ..fresh(now, Delay(0))
+                };
             }
         }
     }
@@ -267,14 +275,17 @@ impl State {
     }
 }
 
-fn fresh(now: Moment) -> Target {
+fn fresh(now: Moment, register: Delay) -> Target {
+    let takes_from = now.after(register);
     Target {
         registered: now,
         draining: None,
+        takes_from,
+        takes_until: None,
         health: Health::Initial,
         successes: 0,
         failures: 0,
-        next_check: now,
+        next_check: takes_from,
     }
 }
 

@@ -13,6 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Moment(pub i64);
 
 impl Moment {
+    /// Before any other.
+    pub const fn ever() -> Self {
+        Self(i64::MIN)
+    }
+
     /// The moment `delay` later.
     #[must_use]
     pub fn after(self, delay: Delay) -> Self {

@@ -16,6 +16,7 @@ mod vpc_association;
 
 use crate::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use trellis_lattice::{
     Action, Actual, ActualService, Desired, Ownership, RefusedTarget, Status, Step, Tags, each_step,
 };
@@ -89,10 +90,10 @@ impl Known {
     }
 
     /// Names of what was made since.
-    pub(crate) fn learn(&mut self, step: &Step, state: &Actual) {
-        if let Effect::Makes(Some((kind, name)), _) = effect(step, state) {
+    pub(crate) fn learn(&mut self, step: &Step, state: impl FnOnce() -> Arc<Actual>) {
+        if let Effect::Makes(Some((kind, name)), _) = effect(step, &Actual::default()) {
             let mut fresh = Self::default();
-            fresh.add(state, true);
+            fresh.add(&state(), true);
             self.ids.extend(fresh.ids.remove_entry(&(kind, name.to_owned())));
         }
     }

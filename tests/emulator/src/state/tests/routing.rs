@@ -274,6 +274,40 @@ fn a_deregistered_target_drains_gets_nothing_new_and_vanishes() {
 }
 
 #[test]
+fn a_target_gets_its_first_check_and_requests_when_its_registration_is_through() {
+    let mut site = site(World::with(&json!({"delays": {"target-register": "30s"}})), &[("grp", 1)]);
+    site.register("grp", &["10.0.0.1"]);
+    assert!(matches!(site.ask("/one", 0.5), Decision::NoTarget(..)), "it is not known yet");
+    assert_eq!(site.check(&[]), 0);
+    site.world.pass(30);
+    assert_eq!(site.statuses("grp")["10.0.0.1"], "INITIAL");
+    assert_eq!(site.target(0.5), "10.0.0.1", "where none is healthy any gets requests");
+    site.check(&[]);
+    site.register("grp", &["10.0.0.2"]);
+    for _ in 0..4 {
+        assert_eq!(site.target(0.5), "10.0.0.1");
+    }
+}
+
+#[test]
+fn a_deregistered_target_gets_requests_until_they_feel_it() {
+    let delays = json!({"delays": {"target-deregister": "30s", "drain": "60s"}});
+    let mut site = site(World::with(&delays), &[("grp", 1)]);
+    site.register("grp", &["10.0.0.1", "10.0.0.2"]);
+    site.check(&[]);
+    let group = site.group("grp");
+    let gone = json!({"targetGroupIdentifier": group, "targets": [{"id": "10.0.0.1", "port": 8080}]});
+    site.world.ok("DeregisterTargets", gone);
+    assert_eq!(site.statuses("grp")["10.0.0.1"], "DRAINING");
+    let of = |site: &mut Site| {
+        [site.target(0.5), site.target(0.5)].iter().filter(|one| *one == "10.0.0.1").count()
+    };
+    assert_eq!(of(&mut site), 1);
+    site.world.pass(30);
+    assert_eq!(of(&mut site), 0);
+}
+
+#[test]
 fn a_target_that_is_registered_again_while_it_drains_stays() {
     let mut site = site(World::new(slow()), &[("grp", 1)]);
     site.register("grp", &["10.0.0.1"]);
