@@ -216,12 +216,16 @@ pub(super) fn associate_instead(draft: &mut Draft) {
             wanted.networks.iter().filter(|network| association(&held, network).is_none()).collect();
         let listens = |port: u16| held.listeners.iter().any(|listener| listener.port == port);
         let is_ready = wanted.listeners.iter().all(|listener| listens(listener.port));
-        if !is_ready || !is_secured(draft, &Holder::Service(wanted.name.clone())) {
+        if !is_secured(draft, &Holder::Service(wanted.name.clone())) {
             continue;
         }
         for network in missing {
             let Some((before, association)) = predecessor(draft, &held, network) else { continue };
-            if network_usable(draft, network) {
+            let stays = match draft.wanted_service(&before.name) {
+                Some(_) => unwanted::association_stays(draft, &before, &association),
+                None => unwanted::service_stays(draft, &before),
+            };
+            if network_usable(draft, network) && (is_ready || !stays) {
                 delete_association(draft, &before.name, &association);
                 await_gone(draft, &before.name, &association);
                 create_association(draft, &wanted.name, network, &wanted.tags);
