@@ -22,14 +22,14 @@ def may(cluster: Cluster, who: tuple[str, ...], verb: str, resource: str, *more:
     return subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=False, timeout=30).stdout.strip() == "yes"
 
 
-@pytest.mark.parametrize("resource", ["gateways", "httproutes", "serviceexports", "services", "endpointslices", "namespaces"])
+@pytest.mark.parametrize("resource", ["gateways", "httproutes", "serviceexports", "services", "endpointslices", "namespaces", "pods"])
 def test_the_reconciler_may_read_what_routes_refer_to(stack: Stack, resource: str) -> None:
     for cluster in stack.clusters:
         assert may(cluster, RECONCILER, "get", resource)
         assert may(cluster, RECONCILER, "list", resource)
 
 
-@pytest.mark.parametrize("resource", ["gateways", "httproutes", "grpcroutes", "serviceexports"])
+@pytest.mark.parametrize("resource", ["gateways", "httproutes", "grpcroutes", "serviceexports", "pods"])
 def test_the_reconciler_may_patch_status_and_not_the_object(stack: Stack, resource: str) -> None:
     for cluster in stack.clusters:
         assert may(cluster, RECONCILER, "patch", resource, "--subresource=status")
@@ -38,10 +38,16 @@ def test_the_reconciler_may_patch_status_and_not_the_object(stack: Stack, resour
 
 
 @pytest.mark.parametrize("who", [RECONCILER, WEBHOOK], ids=["reconciler", "webhook"])
-@pytest.mark.parametrize("resource", ["secrets", "configmaps", "pods"])
-def test_nobody_of_ours_reads_the_clusters_secrets_and_pods(stack: Stack, who: tuple[str, ...], resource: str) -> None:
+@pytest.mark.parametrize("resource", ["secrets", "configmaps"])
+def test_nobody_of_ours_reads_the_clusters_secrets(stack: Stack, who: tuple[str, ...], resource: str) -> None:
     for cluster in stack.clusters:
         assert not may(cluster, who, "list", resource)
+
+
+def test_the_webhook_reads_no_pods_and_changes_none_but_by_its_answers(stack: Stack) -> None:
+    for cluster in stack.clusters:
+        for verb in ("list", "watch", "create", "patch", "delete"):
+            assert not may(cluster, WEBHOOK, verb, "pods")
 
 
 def test_the_webhooks_key_opens_nothing_but_sending_to_the_queue(stack: Stack) -> None:

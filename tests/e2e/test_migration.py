@@ -109,7 +109,9 @@ def test_the_real_controller_hands_over_and_takes_back_without_a_failed_request(
             migrate(world, "release", "--yes")
             assert of_trellis(world) == set()
             controller.start()
-            # It is at work again when a new Pod is a target of what answers.
+            # It is at work again when each route bears its finalizer, and a new Pod is a target of what answers.
+            wait_for("the controller to take every route up", lambda: [route.name for route in ROUTES if not finalizers(world, route.name)],
+                     within=CONTROLLER_SECONDS, until=lambda left: not left)
             had = len(targets(world))
             world.kubectl("scale", "deployment/inventory-ver1", "--replicas=3")
             wait_for("the controller to register the new Pod", lambda: len(targets(world)), within=CONTROLLER_SECONDS,

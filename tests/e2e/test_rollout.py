@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ REQUESTS_A_SECOND = 200
 CLIENTS = 8
 ANSWER_SECONDS = 10.0
 ROLLOUT_SECONDS = 150
-#: What is on its way when the last new Pod is ready: the old ones' end, and the data plane.
-AFTERWARDS_SECONDS = 14.0
+#: What is on its way when the last new Pod is ready: the old ones' end, and their draining.
+AFTERWARDS_SECONDS = 40.0
 
 
 @dataclass
@@ -85,15 +86,24 @@ def roll(world: World, deployment: str = "inventory-ver1") -> None:
     world.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={ROLLOUT_SECONDS}s")
 
 
-def pods(world: World, app: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(world.kubectl("get", "pods", "-l", f"app={app}", "--output=json"))["items"]
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]  # type: ignore[operator]
+def pods(world: World, app: str, *, ending: bool = False) -> list[dict[str, Any]]:
+    """The Pods of an app, also those that are on their way out if asked for."""
+    found: list[dict[str, Any]] = json.loads(world.kubectl("get", "pods", "-l", f"app={app}", "--output=json"))["items"]
+    return [pod for pod in found if ending or "deletionTimestamp" not in pod["metadata"]]
 
 
 def gates(world: World, app: str) -> Counter[str]:
     """The readiness gates of the Pods, counted."""
-    all_pods = pods(world, app)
-    return Counter(gate["conditionType"] for pod in all_pods for gate in pod["spec"].get("readinessGates", []))  # type: ignore[attr-defined]
+    return Counter(gate["conditionType"] for pod in pods(world, app) for gate in pod["spec"].get("readinessGates", []))
+
+
+def at_rest(world: World) -> None:
+    """Waits until the old Pods' targets have drained, which is after all requests have left them."""
+    wait_for("the old Pods to end", lambda: len(pods(world, "inventory-ver1", ending=True)), within=AFTERWARDS_SECONDS,
+             until=lambda left: left == PODS)
+    wait_for("the old targets to drain", lambda: world.targets_made_for("inventory", draining=True), within=AFTERWARDS_SECONDS,
+             until=lambda left: left == 0)
+    wait_for("the new targets", lambda: world.targets_made_for("inventory"), within=AFTERWARDS_SECONDS, until=lambda found: found == PODS)
 
 
 @pytest.fixture
@@ -109,21 +119,22 @@ def site(world: World) -> Iterator[str]:
 
 def test_a_rolling_update_of_ten_pods_fails_no_request_with_the_labels(world: World, site: str) -> None:
     label(world, **{INJECT: "enabled", SLEEP: str(SLEEP_SECONDS)})
-    # The Pods of before have neither the gate nor the sleep.
+    # The Pods of before have neither the gate nor the sleep: what still goes to them fails.
     roll(world)
+    at_rest(world)
     assert gates(world, "inventory-ver1") == {GATE: PODS}
     with Load(world, site).running() as load:
         began = time.monotonic()
         roll(world)
         took = time.monotonic() - began
-        wait_for("what is on its way", lambda: time.monotonic() - began - took, within=AFTERWARDS_SECONDS + 5,
-                 until=lambda since: since > AFTERWARDS_SECONDS)
-    rate = len(load.answers) / (took + AFTERWARDS_SECONDS)
+        at_rest(world)
+        seconds = time.monotonic() - began
+    rate = len(load.answers) / seconds
     failed = load.failed()
     print(f"{len(load.answers)} requests, {rate:.0f} a second, {len(failed)} failed; the rollout took {took:.0f} s")
     assert not failed, f"{len(failed)} of {len(load.answers)}: {Counter(failed).most_common(3)}"
     assert rate > REQUESTS_A_SECOND * 0.8
-    met = [condition for pod in pods(world, "inventory-ver1") for condition in pod["status"]["conditions"]  # type: ignore[index]
+    met = [condition for pod in pods(world, "inventory-ver1") for condition in pod["status"]["conditions"]
            if condition["type"] == GATE]
     assert {(one["status"], one["reason"]) for one in met} == {("True", "Healthy")}
 
@@ -147,7 +158,7 @@ def test_pods_behind_no_route_get_no_gate_and_one_whose_target_is_unhealthy_says
     world.kubectl("patch", "deployment/inventory-ver1", "--patch", json.dumps(patch))
 
     def told() -> list[str]:
-        conditions = [one for pod in pods(world, "inventory-ver1") for one in pod["status"]["conditions"]]  # type: ignore[index]
+        conditions = [one for pod in pods(world, "inventory-ver1") for one in pod["status"]["conditions"]]
         return [one["message"] for one in conditions if one["type"] == GATE and one["reason"] == "Unhealthy"]
 
     (message, *_) = wait_for("an unhealthy target to be told", told, within=2 * PROGRAMMED_SECONDS)

@@ -126,7 +126,7 @@ class Controller:
         spec, ports = self.world.one.spec, free_ports(2)
         env = self.world.stack.environment() | {
             "KUBECONFIG": str(self.world.one.kubeconfig), "CLUSTER_NAME": spec.name, "CLUSTER_VPC_ID": spec.vpc, "REGION": REGION,
-            "AWS_ACCOUNT_ID": ACCOUNT, "ENABLE_WEBHOOKS": "false", "LOG_LEVEL": "info",
+            "AWS_ACCOUNT_ID": ACCOUNT, "LATTICE_ENDPOINT": self.world.stack.emulator.url, "LOG_LEVEL": "info",
         }
         at = [f"127.0.0.1:{port}" for port in ports]
         argv: list[str | Path] = [self._program, "--metrics-bind-address", at[0], "--health-probe-bind-address", at[1]]

@@ -57,6 +57,7 @@ fn failure(message_id: String) -> BatchItemFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn sample() -> SqsEvent {
         serde_json::from_str(include_str!("../../../events/sqs-hints.json")).unwrap()
@@ -87,5 +88,30 @@ mod tests {
     fn a_message_that_lacks_everything_is_still_one() {
         let message = message(SqsMessage::default());
         assert_eq!((message.id.as_str(), message.receives, message.sent), ("", 1, None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// Whatever an envelope says, it is a message with the body as it came, and a group only from a FIFO queue.
+        #[test]
+        fn an_envelope_of_any_texts_is_a_message(
+            body in proptest::option::of(".*"),
+            id in proptest::option::of(".*"),
+            arn in proptest::option::of("arn:aws:sqs:(.*|us-west-2:0:q(\\.fifo)?)"),
+            values in proptest::collection::vec("-?[0-9]{0,25}|.*", 3),
+        ) {
+            let names = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp"];
+            let attributes = names.into_iter().map(str::to_owned).zip(values.clone()).collect();
+            let mut envelope = SqsMessage::default();
+            (envelope.body, envelope.message_id, envelope.event_source_arn) = (body.clone(), id.clone(), arn.clone());
+            envelope.attributes = attributes;
+            let message = message(envelope);
+            prop_assert_eq!(message.body, body.unwrap_or_default());
+            prop_assert_eq!(message.id, id.unwrap_or_default());
+            let is_fifo = arn.is_none_or(|arn| arn.split('.').next_back() == Some("fifo"));
+            prop_assert_eq!(message.group, is_fifo.then(|| values[0].clone()));
+            prop_assert_eq!(message.receives, values[1].parse().unwrap_or(1));
+        }
     }
 }

@@ -187,6 +187,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if let Some(hint) = task.hints.last() {
             let left = assessment.left_networks(unit.scope());
             outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
+            // They wait for it, and nothing else tells them.
+            let heirs = assessment.heirs(applied.done).into_iter();
+            outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
         }
         let retried = task.retried.is_some();
         if retried {

@@ -6,7 +6,7 @@
 use crate::{
     Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses, translate,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
@@ -48,6 +48,15 @@ impl Assessment {
             _ => None,
         });
         left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
+    }
+
+    /// The units that got something of this one's by its first steps, so many.
+    pub fn heirs(&self, done: usize) -> BTreeSet<UnitKey> {
+        let given = self.steps().iter().take(done).filter_map(|step| match step {
+            Step::HandOver(given) => given.to.key.parse().ok(),
+            _ => None,
+        });
+        given.collect()
     }
 
     /// When something is to go that nobody wants any more and that stays for a while.

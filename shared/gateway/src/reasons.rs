@@ -12,6 +12,8 @@ pub(crate) const VALID: &str = "Valid";
 pub(crate) const ASSOCIATED: &str = "Associated";
 /// The user asks for it.
 pub(crate) const BY_ANNOTATION: &str = "ByAnnotation";
+/// What was there before an edit that cannot be had stays.
+pub(crate) const EDIT_REFUSED: &str = "EditRefused";
 /// Routes have one hostname.
 pub(crate) const SAME_HOSTNAME: &str = "SameHostname";
 /// It is under way, or not known yet.

@@ -104,6 +104,9 @@ pub struct RouteReport {
     /// Whether its services are in no service network, as the user asks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_standalone: bool,
+    /// Whether it waits for a service that another unit is to give to it: what is there is not all its own then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_heir: bool,
 }
 
 /// Rules from before an edit that cannot be had.

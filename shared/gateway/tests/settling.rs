@@ -12,7 +12,9 @@ use trellis_gateway::{
     translate, units,
 };
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
-use trellis_lattice::{Actual, Desired, Outcome, ServiceOutcome};
+use trellis_lattice::{
+    Actual, CreateService, Desired, Outcome, Ownership, ServiceOutcome, Status, Step, Tags, apply_step,
+};
 use whole::whole;
 
 /// Reconciles that a handful of objects may take; a loop would take any number.
@@ -71,6 +73,18 @@ fn reconcile(snapshot: &Snapshot, unit: &UnitKey) -> (Option<Services>, Vec<Stat
     (desired.map(services), patches)
 }
 
+/// Writes statuses.
+fn store(snapshot: &mut Snapshot, patches: Vec<StatusPatch>) {
+    for patch in patches {
+        let key = ObjectKey { kind: patch.kind, namespace: patch.namespace, name: patch.name };
+        let object = snapshot.objects.get_mut(&patch.cluster).unwrap().get_mut(&key).unwrap();
+        let status = object.as_object_mut().unwrap().entry("status").or_insert(Value::Object(Map::new()));
+        for (member, value) in patch.status.as_object().unwrap() {
+            status.as_object_mut().unwrap().insert(member.clone(), value.clone());
+        }
+    }
+}
+
 /// Reconciles units whose objects were edited and whom they wake, in order, with everything that is desired being there at
 /// once. Gives back the services that are there in the end.
 fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> Services {
@@ -87,15 +101,8 @@ fn settle(snapshot: &mut Snapshot, mut queue: Vec<UnitKey>) -> Services {
         if edited.remove(&unit) {
             woken.extend(dependents(&unit, snapshot).into_iter().map(|(unit, _)| unit));
         }
-        for patch in patches {
-            woken.extend(patch.notify.clone());
-            let key = ObjectKey { kind: patch.kind, namespace: patch.namespace, name: patch.name };
-            let object = snapshot.objects.get_mut(&patch.cluster).unwrap().get_mut(&key).unwrap();
-            let status = object.as_object_mut().unwrap().entry("status").or_insert(Value::Object(Map::new()));
-            for (member, value) in patch.status.as_object().unwrap() {
-                status.as_object_mut().unwrap().insert(member.clone(), value.clone());
-            }
-        }
+        woken.extend(patches.iter().flat_map(|patch| patch.notify.clone()));
+        store(snapshot, patches);
         queue.extend(woken.into_iter().filter(|one| !queue.contains(one)).collect::<Vec<_>>());
     }
     by_unit.into_values().flatten().collect()
@@ -266,6 +273,42 @@ fn who_is_refused_for_a_quota_is_told_when_the_oldest_route_leaves_the_hostname(
         young["spec"]["rules"][0]["matches"] = paths.collect();
         young
     });
+}
+
+/// An heir that forgot whose service it waits for would make one of its own, and a hostname would have two.
+#[test]
+fn an_heir_that_waits_for_its_service_goes_on_telling_whose_it_is() {
+    let young = route("young", "2026-01-02T00:00:00Z", &HOSTNAMES[..1]);
+    let mut snapshot = contested(vec![young]);
+    let told = |snapshot: &Snapshot| {
+        condition(snapshot, "young", "application-networking.k8s.aws/SharedService")["message"].clone()
+    };
+    let before = told(&snapshot);
+    let message = condition(&snapshot, "young", "Accepted")["message"].as_str().unwrap().to_owned();
+    let name =
+        message.trim_start_matches("DNS Name: ").split("-01234567890abcdef").next().unwrap().to_owned();
+    leave(&mut snapshot, "old", "is deleted");
+    let mut actual = Actual::default();
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+    let (service, custom_domain) = (name.clone(), Some(HOSTNAMES[0].to_owned()));
+    let made = CreateService {
+        service,
+        custom_domain,
+        certificate_arn: None,
+        idle_timeout_seconds: None,
+        tags: Tags::new(),
+    };
+    apply_step(&mut actual, &settings.owner(&unit("old")), &Step::CreateService(made));
+    actual.services[0].ownership = Ownership::OtherUnit(unit("old").to_string());
+    actual.services[0].status = Status::Active;
+    for _ in 0..2 {
+        let translation = translate(&unit("young"), &snapshot, &actual, &settings);
+        assert!(translation.desired.is_none(), "{:?}", translation.desired);
+        assert!(translation.held[0].contains(&name), "{:?}", translation.held);
+        let due = statuses(&snapshot, &translation, &Outcome::default(), "2026-01-01T00:00:00Z");
+        store(&mut snapshot, due);
+        assert_eq!(told(&snapshot), before);
+    }
 }
 
 #[test]

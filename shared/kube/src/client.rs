@@ -243,3 +243,54 @@ fn ca_certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, KubeError> {
     }
     Ok(certificates)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(["kubernetes".to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn a_bundle_of_two_certificates_is_both() {
+        let bundle = certificate() + &certificate();
+        assert_eq!(ca_certificates(bundle.as_bytes()).unwrap().len(), 2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// What EKS or somebody in between gives as a certificate authority is refused with a reason, or it is certificates.
+        #[test]
+        fn a_damaged_bundle_is_refused_or_certificates(
+            at in any::<prop::sample::Index>(),
+            to in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+            stranger in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut pem = certificate().into_bytes();
+            let place = at.index(pem.len());
+            pem[place] = to;
+            let cut = cut.index(pem.len());
+            for bundle in [&pem[..], &pem[..cut], &stranger[..]] {
+                match ca_certificates(bundle) {
+                    Ok(certificates) => prop_assert!(!certificates.is_empty()),
+                    Err(error) => {
+                        let is_told = matches!(error, KubeError::CaBundle { .. });
+                        prop_assert!(is_told, "{error}");
+                    }
+                }
+            }
+        }
+
+        /// A token is sent by TLS or not at all, whatever an endpoint is called.
+        #[test]
+        fn an_endpoint_of_any_text_is_https_or_refused(endpoint in "(https?://)?.*") {
+            if let Ok(url) = https_url(&endpoint) {
+                prop_assert_eq!(url.scheme_str(), Some("https"));
+            }
+        }
+    }
+}

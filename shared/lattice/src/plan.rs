@@ -59,6 +59,7 @@ use std::fmt::{Display, Formatter};
 /// ```
 pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     let mut draft = Draft::new(desired, actual, limits);
+    services::take_back(&mut draft);
     services::hand_over(&mut draft);
     networks::create(&mut draft);
     auths::secure_networks(&mut draft);
@@ -78,6 +79,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     listeners::update(&mut draft);
     targets::deregister_surplus(&mut draft);
     services::associate_again(&mut draft);
+    services::associate_instead(&mut draft);
     networks::associate_again(&mut draft);
     services::await_associations(&mut draft);
     networks::await_associations(&mut draft);

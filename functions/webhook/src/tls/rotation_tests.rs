@@ -218,6 +218,22 @@ async fn a_bundle_that_somebody_emptied_is_set_again() {
     assert!(lost(&replica).contains(&"unreachable 1".to_owned()));
 }
 
+/// What the webhook for readiness gates does not hear costs a Pod its gate, and no hint.
+#[tokio::test]
+async fn a_mutating_webhook_is_told_trust_and_path_too_and_its_silence_is_no_loss_of_hints() {
+    let store = FakeStore::with_webhooks(&["a", "pods"]);
+    store.0.lock().unwrap().webhooks.get_mut("pods").unwrap().is_mutating = true;
+    let mut replica = replica(&store);
+    replica.round(NOW).await.unwrap();
+    assert!(store.trusts(&store.secret()));
+    let (path, before) = (store.path(), lost(&replica));
+    let emptied = Registration { is_mutating: true, ..Registration::default() };
+    store.0.lock().unwrap().webhooks.insert("pods".into(), emptied);
+    replica.round(NOW).await.unwrap();
+    assert_eq!((store.path(), lost(&replica)), (path, before));
+    assert!(store.trusts(&store.secret()));
+}
+
 #[tokio::test]
 async fn the_api_server_is_told_a_path_that_only_the_replicas_know() {
     let store = FakeStore::with_webhooks(&["a", "b"]);

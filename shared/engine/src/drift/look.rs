@@ -228,11 +228,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let deep: Vec<&Candidate> =
             all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
         snapshot.forget(Kind::EndpointSlice);
+        snapshot.forget(Kind::Pod);
         if !deep.is_empty() {
             snapshot =
                 observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
             self.look_in_depth(scene, &deep, &snapshot, report).await?;
             snapshot.forget(Kind::EndpointSlice);
+            snapshot.forget(Kind::Pod);
         }
         snapshot.forget(Kind::Service);
         Ok(snapshot)

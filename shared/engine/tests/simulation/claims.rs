@@ -6,15 +6,25 @@ use crate::sim::State;
 use crate::specification::{Attached, answer, attached, matches, winner};
 use lattice_routing::PrefixMode;
 use std::collections::{BTreeMap, BTreeSet};
+use trellis_gateway::ObjectKey;
 
 /// Weights are whole numbers up to 999, so that shares may differ by so much, in percent.
 const ROUNDING: f64 = 0.5;
 
 /// Every claim holds. For a world at rest in which all clusters can be asked.
 pub(crate) fn hold(state: &State) -> Result<usize, String> {
+    hold_of(state, |_| true)
+}
+
+/// Every claim holds that is not a route's whose unit fails.
+pub(crate) fn hold_but_of(state: &State, cluster: &str, key: &ObjectKey) -> Result<usize, String> {
+    hold_of(state, |one| (one.cluster, one.key) != (cluster, key))
+}
+
+fn hold_of(state: &State, counts: impl Fn(&Attached) -> bool) -> Result<usize, String> {
     let (all, answers) = (attached(state), Answers::of(&state.account));
     let mut asked = 0;
-    for one in all.iter().filter(|one| one.is_programmed) {
+    for one in all.iter().filter(|one| one.is_programmed && counts(one)) {
         let of = |why: String| {
             format!("{} {} of {} in {}: {why}", one.key.kind, one.key.name, one.cluster, one.network)
         };

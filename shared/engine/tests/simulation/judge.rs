@@ -5,8 +5,8 @@ use crate::resource::{self, Effect};
 use crate::sim::State;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Action, Actual, DeregisterTargets, Desired, Owner, RuleMatch, Step, TAG_OWNER, TAG_UNIT, Tags, Target,
-    TargetHealth, apply_step,
+    Action, Actual, ActualService, DeregisterTargets, Desired, HandOver, Owner, RuleMatch, Step, TAG_OWNER,
+    TAG_UNIT, Tags, Target, TargetHealth, apply_step,
 };
 
 /// Judges a step before it is done.
@@ -18,7 +18,8 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
             is(TAG_OWNER, &owner.installation) && is(TAG_UNIT, &owner.unit)
         };
         let others = |id: &String| state.account.tags_by_id(id).is_some_and(|tags| !own(tags));
-        if ids.iter().any(others) {
+        // What was given of a service half done is taken back by whose the service still is.
+        if ids.iter().any(others) && !is_taken_back(state, step, view, own) {
             state.violate(format!("{}: {step} touches what is not its own", owner.key));
         }
     }
@@ -50,6 +51,22 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
     if let Some(target_group) = empties(state, desired, view, step) {
         state.violate(format!("{unit}: {step} leaves {target_group} without a target, before the new ones"));
     }
+}
+
+fn is_taken_back(state: &State, step: &Step, view: &Actual, own: impl Fn(&Tags) -> bool) -> bool {
+    let Step::HandOver(HandOver { arn, to }) = step else { return false };
+    let is_own = |service: &&ActualService| state.account.tags_by_id(&service.id).is_some_and(&own);
+    let is_part = |service: &ActualService| {
+        let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
+        let mut below = rules
+            .map(|rule| &rule.arn)
+            .chain(service.listeners.iter().map(|listener| &listener.arn))
+            .chain(service.associations.iter().map(|one| &one.arn));
+        let used = service.target_groups();
+        let mut groups = view.target_groups.iter().filter(|group| used.contains(group.name.as_str()));
+        below.any(|part| part == arn) || groups.any(|group| group.arn == *arn)
+    };
+    own(&to.tags()) && view.services.iter().filter(is_own).any(is_part)
 }
 
 /// A rule that did what is wanted and no longer does: requests go another way.

@@ -140,6 +140,7 @@ impl LatticeModel {
     fn perform(&self, plan: &Plan, step: &Step, known: &mut Known) -> Result<Option<Waiting>, CallError> {
         let mut state = self.0.state();
         fail(&mut state, "call")?;
+        state.failing.as_mut().map_or(Ok(()), |failing| failing.fails(&plan.owner.key))?;
         let view = state.account.view(&plan.owner);
         let scene = Scene { state: &view, account: &state.account, known };
         if let Err(why) = resource::answer(&scene, step) {

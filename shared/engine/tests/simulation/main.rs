@@ -16,6 +16,7 @@ mod api;
 mod claims;
 mod drawn;
 mod edits;
+mod failing;
 mod faults;
 mod growth;
 mod judge;

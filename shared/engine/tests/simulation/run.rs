@@ -168,6 +168,7 @@ impl World {
         self.one_is_sick().await?;
         self.come_to_rest(false).await?;
         truth::holds(&self.sim.state())?;
+        self.one_fails().await?;
         edits::delete_all(&self.sim).await;
         self.round(0).await;
         self.come_to_rest(told).await?;
@@ -327,7 +328,7 @@ impl World {
     }
 
     /// What a drift pass found. That a target is missing which VPC Lattice refused is no find: the pass has not tried it.
-    fn beyond_refused(&self, report: &DriftReport) -> Vec<Drifted> {
+    pub(crate) fn beyond_refused(&self, report: &DriftReport) -> Vec<Drifted> {
         let state = self.sim.state();
         let refused = |step: &String| state.account.are_refused(step);
         let only_refused = |one: &&Drifted| !one.steps.is_empty() && one.steps.iter().all(refused);

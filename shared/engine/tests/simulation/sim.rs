@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::api::ApiServer;
+use crate::failing::Failing;
 use crate::faults::Faults;
 use crate::laws::{Clock, Ended};
 use crate::memo::Memo;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) clocks: BTreeMap<String, Clock>,
     /// How the steps of units ended that had any, the last time.
     pub(crate) ended: BTreeMap<String, Ended>,
+    /// A unit whose steps fail.
+    pub(crate) failing: Option<Failing>,
     /// Writes that had an effect.
     pub(crate) lattice_writes: usize,
     pub(crate) status_writes: usize,
@@ -69,6 +72,7 @@ impl Sim {
             at_work: BTreeMap::new(),
             clocks: BTreeMap::new(),
             ended: BTreeMap::new(),
+            failing: None,
             lattice_writes: 0,
             status_writes: 0,
             asked: AtomicUsize::new(0),

@@ -1,8 +1,8 @@
 //! What the condition of a readiness gate says: one entry for each unit that the Pod waits for.
 //!
 //! Routes and exports of several units may lead to one Pod, and its gate is one condition. Each unit writes its own entry into
-//! the message and takes it out when it is content; who takes the last one out meets the gate. A Pod's conditions are written
-//! against the version that was read, so that no entry is lost.
+//! the message, what it waits for or that it is content; whoever is the last to be content meets the gate. A Pod's conditions
+//! are written against the version that was read, so that no entry is lost.
 
 use super::READINESS_GATE;
 use serde_json::Value;
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 /// What the message begins with.
 const OPENING: &str = "VPC Lattice sends no requests here yet. ";
+
+/// The text of a unit that waits for nothing any more.
+pub(super) const CONTENT: &str = "ready";
 
 /// Between entries.
 const BETWEEN: &str = "; ";

@@ -106,17 +106,19 @@ pub(crate) fn conditions(report: &PodReport, outcome: &Outcome, pod: &Value, now
     }
     let mut entries = message::entries(pod);
     entries.retain(|unit, _| *unit != report.unit && !report.gone.contains(unit));
-    let (mut reason, own) = match waits(&report.word, outcome) {
-        Some((reason, text)) => (reason, Some(text)),
-        None => (go(&report.word), None),
+    let is_ready_else = entries.values().all(|text| text == message::CONTENT);
+    let (reason, own) = match waits(&report.word, outcome) {
+        Some(waits) => waits,
+        None if is_ready_else => (go(&report.word), message::CONTENT),
+        None => {
+            // What it waits for is another unit's; so is the reason.
+            let before = message::condition(pod).and_then(|one| one.get("reason")).and_then(Value::as_str);
+            let before = reasons::POD_WAITS.into_iter().find(|one| Some(*one) == before);
+            (before.unwrap_or(reasons::INITIAL), message::CONTENT)
+        }
     };
-    if own.is_none() && !entries.is_empty() {
-        // What it waits for is another unit's; so is the reason.
-        let before = message::condition(pod).and_then(|one| one.get("reason")).and_then(Value::as_str);
-        reason = reasons::POD_WAITS.into_iter().find(|one| Some(*one) == before).unwrap_or(reasons::INITIAL);
-    }
-    entries.extend(own.map(|text| (report.unit.clone(), text.to_owned())));
-    let is_ready = entries.is_empty();
+    let is_ready = is_ready_else && own == message::CONTENT;
+    entries.insert(report.unit.clone(), own.to_owned());
     let text = if is_ready { String::new() } else { message::written(&entries) };
     Some(merged(pod, if is_ready { "True" } else { "False" }, reason, &text, now))
 }
@@ -163,3 +165,6 @@ fn merged(pod: &Value, status: &str, reason: &str, message: &str, now: &str) -> 
     }
     Value::Array(all)
 }
+
+#[cfg(test)]
+mod tests;

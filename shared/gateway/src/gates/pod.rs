@@ -103,10 +103,12 @@ pub(crate) fn gated<'a>(
     slices: &[EndpointSlice],
 ) -> BTreeMap<String, Gated<'a>> {
     let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
-    let unready = endpoints.filter(|endpoint| {
-        endpoint.conditions.ready == Some(false) && endpoint.conditions.terminating != Some(true)
+    let unready = endpoints.map(|endpoint| (endpoint, &endpoint.conditions)).filter(|(_, conditions)| {
+        // Where a Service publishes addresses that are not ready, only `serving` tells.
+        let is_unready = conditions.ready == Some(false) || conditions.serving == Some(false);
+        is_unready && conditions.terminating != Some(true)
     });
-    let names: BTreeSet<&str> = unready.filter_map(|endpoint| endpoint.pod()).collect();
+    let names: BTreeSet<&str> = unready.filter_map(|(endpoint, _)| endpoint.pod()).collect();
     if names.len() > ONE_BY_ONE_MAX && view.list(cluster, Kind::Pod, Some(namespace)).is_err() {
         return BTreeMap::new();
     }

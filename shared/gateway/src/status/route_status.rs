@@ -117,12 +117,33 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
-    let merge = Merge::new(old.and_then(|old| old.get("conditions")), report.subject.generation, context.now);
+    let old = old.and_then(|old| old.get("conditions"));
+    if context.translation.desired.is_none() {
+        conditions.extend(standing(old));
+    }
+    let merge = Merge::new(old, report.subject.generation, context.now);
     json!({
         "parentRef": parent.parent_ref,
         "controllerName": CONTROLLER,
         "conditions": merge.conditions(conditions),
     })
+}
+
+/// What stays told while nothing is changed in VPC Lattice: who shares a service with the route, and what is kept, is so as
+/// long as it stands there. The heir of a service knows by that which one it waits for.
+fn standing(old: Option<&Value>) -> Vec<Condition> {
+    const STANDING: [(&str, &str); 3] = [
+        (conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME),
+        (conditions::KEPT_RULES, reasons::EDIT_REFUSED),
+        (conditions::STANDALONE, reasons::BY_ANNOTATION),
+    ];
+    let old = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |one: &Value, member: &str| one.get(member).and_then(Value::as_str).map(str::to_owned);
+    let held = |kind: &str| old.iter().find(|one| text(one, "type").as_deref() == Some(kind));
+    let all = STANDING
+        .into_iter()
+        .filter_map(|(kind, reason)| Some(Condition::yes(kind, reason, text(held(kind)?, "message")?)));
+    all.collect()
 }
 
 /// Says why the domain names of a parent do not answer in its network.
@@ -170,7 +191,8 @@ fn programmed_of(
 ) -> Condition {
     // Not to know what a route leads to takes nothing away from what VPC Lattice has of this very generation; that the
     // references are not known is told by ResolvedRefs. Nor does a call that failed in passing.
-    let is_held = context.translation.desired.is_none() || fails_in_passing(context.outcome);
+    let is_held =
+        context.translation.desired.is_none() && !report.is_heir || fails_in_passing(context.outcome);
     let before = old.filter(|_| is_held && parent.accepted.is_true()).and_then(|old| old.get("conditions"));
     if let Some(message) = programmed_before(before, report.subject.generation) {
         return Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, message);

@@ -54,7 +54,7 @@ pub(super) fn kept_condition(report: &RouteReport) -> Option<Condition> {
         "VPC Lattice keeps the rules that it had of {} before an edit that it cannot do.{lead}",
         routes.join(", ")
     );
-    Some(Condition::yes(conditions::KEPT_RULES, "EditRefused", text))
+    Some(Condition::yes(conditions::KEPT_RULES, reasons::EDIT_REFUSED, text))
 }
 
 /// The Services of its own cluster that kept rules of a route lead to, as its status names them: namespaces and names.
@@ -121,7 +121,9 @@ fn units_in(cluster: &ClusterId, message: &str) -> Vec<UnitKey> {
     let words: Vec<&str> = message.split_whitespace().collect();
     let pairs = words.windows(2).filter_map(|pair| {
         let kind = Kind::parse(pair[0]).filter(|kind| kind.is_route())?;
-        let (namespace, name) = pair[1].trim_end_matches([',', '.']).split_once('/')?;
+        // A sentence goes on behind a name by any sign; no name ends with one.
+        let is_sign = |sign: char| !sign.is_ascii_alphanumeric();
+        let (namespace, name) = pair[1].trim_end_matches(is_sign).split_once('/')?;
         Some(UnitKey::Route {
             kind,
             cluster: cluster.clone(),
@@ -231,6 +233,7 @@ mod tests {
             kept: None,
             rivals: BTreeSet::new(),
             is_standalone: false,
+            is_heir: false,
         }
     }
 
@@ -274,6 +277,11 @@ mod tests {
         );
         assert_eq!(names(&mentioned(&one(), &route_with(&lead.message))), ["b", "c"]);
         assert_eq!(names(&mentioned(&one(), &route_with(&followed.message))), ["lead"]);
+
+        let noted = route_with(
+            "Requests are answered 404, and not by HTTPRoute shop/open: name it, or HTTPRoute shop/b; no more",
+        );
+        assert_eq!(names(&mentioned(&one(), &noted)), ["b", "open"]);
 
         let (object, leader_key) = (route_with(&lead.message), key("lead"));
         let leader = Leader { object: Some(&object), key: &leader_key };

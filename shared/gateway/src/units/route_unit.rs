@@ -75,13 +75,20 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let is_named = !status::mentioned(&id.cluster, object).is_empty();
     let heirs = if is_named { Heirs::of(view, id, settings) } else { Heirs::none() };
     let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
+    let waits_for_service = unknown.is_empty().then(|| resolved_refs(&own.rules));
     unknown.extend(built.held.iter().cloned());
     unknown.sort();
     unknown.dedup();
     if !unknown.is_empty() {
         return Translation::held(
             unknown.clone(),
-            held_reports(&own.claim, object, &unknown, rival_units(&own, &rivals)),
+            held_reports(
+                &own.claim,
+                object,
+                &unknown,
+                rival_units(&own, &rivals),
+                waits_for_service.as_ref(),
+            ),
         );
     }
     let mut partly = built.unknown.clone();
@@ -196,6 +203,7 @@ impl Reports<'_> {
             kept: self.kept(),
             rivals: self.rivals.clone(),
             is_standalone: self.own.claim.is_standalone,
+            is_heir: false,
         })
     }
 
@@ -253,8 +261,15 @@ impl Reports<'_> {
     }
 }
 
-/// Reports while something is not known: what the parents say is told, the rest is being held.
-fn held_reports(claim: &Claim, object: &Value, unknown: &[String], rivals: BTreeSet<UnitKey>) -> Vec<Report> {
+/// Reports while something is not known: what the parents say is told, the rest is being held. What the rules lead to is
+/// known where the route only waits for a service.
+fn held_reports(
+    claim: &Claim,
+    object: &Value,
+    unknown: &[String],
+    rivals: BTreeSet<UnitKey>,
+    resolved_refs: Option<&Condition>,
+) -> Vec<Report> {
     if claim.parents.is_empty() {
         return vec![];
     }
@@ -266,7 +281,7 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String], rivals: BTree
             Ok(_) => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
             Err(refused) => refused.clone(),
         },
-        resolved_refs: unresolved(text.clone()),
+        resolved_refs: resolved_refs.cloned().unwrap_or_else(|| unresolved(text.clone())),
         partially_invalid: None,
         unserved: String::new(),
         notes: String::new(),
@@ -280,6 +295,7 @@ fn held_reports(claim: &Claim, object: &Value, unknown: &[String], rivals: BTree
         kept: None,
         rivals,
         is_standalone: false,
+        is_heir: resolved_refs.is_some(),
     })]
 }
 
@@ -318,6 +334,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         kept: None,
         rivals: BTreeSet::new(),
         is_standalone: false,
+        is_heir: false,
     };
     Translation::refused(vec![Report::Route(report)])
 }

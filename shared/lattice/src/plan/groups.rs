@@ -3,7 +3,7 @@
 use super::draft::{Draft, in_progress, is_broken};
 use super::targets;
 use crate::{
-    ActualTargetGroup, AwaitDrained, AwaitPropagation, AwaitServiceGone, AwaitTargetGroup,
+    ActualService, ActualTargetGroup, AwaitDrained, AwaitPropagation, AwaitServiceGone, AwaitTargetGroup,
     AwaitTargetGroupGone, Blocked, CreateTargetGroup, DeleteTargetGroup, DesiredTargetGroup, Ownership,
     Status, UpdateHealthCheck,
 };
@@ -91,8 +91,9 @@ pub(super) fn empty_stale(draft: &mut Draft) {
     let groups: Vec<ActualTargetGroup> = draft
         .going_groups()
         .into_iter()
-        // A listener that had to stay as it is still sends requests there.
-        .filter(|group| !draft.users(group).iter().any(|user| draft.wanted_service(user).is_some()))
+        // A listener that had to stay as it is still sends requests there, and so does another unit's service, of which this
+        // unit was given only a part.
+        .filter(|group| !draft.users(group).iter().any(|user| stays(draft, user)))
         .collect();
     let left = groups.iter().filter(|group| targets::takes_requests(group) && draft.is_propagating());
     let left: BTreeSet<String> = left.map(|group| group.name.clone()).collect();
@@ -102,6 +103,14 @@ pub(super) fn empty_stale(draft: &mut Draft) {
     for group in &groups {
         targets::deregister_all(draft, group);
     }
+}
+
+/// Whether a service, by its name or ARN, is wanted, or another unit's.
+fn stays(draft: &Draft, user: &str) -> bool {
+    let is_meant = |service: &&ActualService| service.name == user || service.arn == user;
+    let held = draft.model.services.iter().find(is_meant);
+    draft.wanted_service(user).is_some()
+        || held.is_some_and(|held| matches!(held.ownership, Ownership::OtherUnit(_)))
 }
 
 /// Deletes what is not wanted and used by nobody who stays.

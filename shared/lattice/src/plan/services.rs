@@ -23,17 +23,33 @@ pub(super) fn hand_over(draft: &mut Draft) {
             .target_groups
             .iter()
             .filter(|group| group.ownership == Ownership::Ours && used.contains(group.name.as_str()));
-        let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
-        let below = rules
-            .map(|rule| (&rule.arn, &rule.ownership))
-            .chain(service.listeners.iter().map(|listener| (&listener.arn, &listener.ownership)))
-            .chain(service.associations.iter().map(|one| (&one.arn, &one.ownership)))
-            .chain(groups.map(|group| (&group.arn, &group.ownership)));
+        let below = service.below().chain(groups.map(|group| (&group.arn, &group.ownership)));
         let ours = below.filter(|(_, ownership)| **ownership == Ownership::Ours);
         let arns: Vec<String> = ours.map(|(arn, _)| arn.clone()).chain([service.arn.clone()]).collect();
         for arn in arns {
             draft.push(HandOver { arn, to: to.clone() });
         }
+    }
+}
+
+/// Takes back what was given of a service to another unit than the one that is to have it: a hand-over was cut off, and is not
+/// wished any more.
+pub(super) fn take_back(draft: &mut Draft) {
+    let mut arns: Vec<String> = vec![];
+    for service in draft.model.services.iter().filter(|service| service.ownership == Ownership::Ours) {
+        let heir = draft.desired.handovers.get(&service.name).map(|heir| heir.key.as_str());
+        let is_given = |ownership: &Ownership| matches!(ownership, Ownership::OtherUnit(unit) if Some(unit.as_str()) != heir);
+        let used = service.target_groups();
+        let groups =
+            draft.model.target_groups.iter().filter(|group| {
+                used.contains(group.name.as_str()) && draft.wanted_group(&group.name).is_some()
+            });
+        let below = service.below().chain(groups.map(|group| (&group.arn, &group.ownership)));
+        arns.extend(below.filter(|(_, ownership)| is_given(ownership)).map(|(arn, _)| arn.clone()));
+    }
+    let to = draft.desired.owner.clone();
+    for arn in arns {
+        draft.push(HandOver { arn, to: to.clone() });
     }
 }
 
@@ -132,7 +148,7 @@ pub(super) fn associate(draft: &mut Draft) {
             missing.cloned().partition(|network| is_full(draft, network));
         block_full(draft, &full);
         for network in open {
-            if network_usable(draft, &network) {
+            if network_usable(draft, &network) && predecessor(draft, &held, &network).is_none() {
                 create_association(draft, &wanted.name, &network, &wanted.tags);
             }
         }
@@ -190,6 +206,48 @@ pub(super) fn associate_again(draft: &mut Draft) {
         await_gone(draft, &wanted.name, &association);
         create_association(draft, &wanted.name, &association.network, &wanted.tags);
     }
+}
+
+/// A custom domain is one service's in a network. Where another of ours has it that is not wanted there any more, this one
+/// comes in its place, once it has its listeners: no grace can bridge that.
+pub(super) fn associate_instead(draft: &mut Draft) {
+    for (wanted, held) in ours(draft) {
+        let missing: Vec<&String> =
+            wanted.networks.iter().filter(|network| association(&held, network).is_none()).collect();
+        let listens = |port: u16| held.listeners.iter().any(|listener| listener.port == port);
+        let is_ready = wanted.listeners.iter().all(|listener| listens(listener.port));
+        if !is_ready || !is_secured(draft, &Holder::Service(wanted.name.clone())) {
+            continue;
+        }
+        for network in missing {
+            let Some((before, association)) = predecessor(draft, &held, network) else { continue };
+            if network_usable(draft, network) {
+                delete_association(draft, &before.name, &association);
+                await_gone(draft, &before.name, &association);
+                create_association(draft, &wanted.name, network, &wanted.tags);
+            }
+        }
+    }
+}
+
+/// The service of ours that has another one's custom domain in a network and is not wanted there any more.
+fn predecessor(
+    draft: &Draft,
+    service: &ActualService,
+    network: &str,
+) -> Option<(ActualService, ActualAssociation)> {
+    let domain = service.domain()?;
+    let others = draft.model.services.iter().filter(|one| {
+        one.ownership == Ownership::Ours && one.id != service.id && one.domain().as_ref() == Some(&domain)
+    });
+    let is_wanted_there = |one: &ActualService| {
+        draft.wanted_service(&one.name).is_some_and(|wanted| wanted.networks.contains(network))
+    };
+    let mut there = others.filter(|one| !is_wanted_there(one)).filter_map(|one| {
+        let held = association(one, network).filter(|held| held.ownership == Ownership::Ours)?;
+        Some((one.clone(), held.clone()))
+    });
+    there.next()
 }
 
 /// Waits for what is wanted.

@@ -38,9 +38,10 @@ impl StepKind for HandOver {
         format!("{} to {}", self.arn, self.to.key)
     }
 
-    fn simulate(&self, state: &mut Actual, _: &Owner) {
+    fn simulate(&self, state: &mut Actual, owner: &Owner) {
         for held in state.resources_mut().into_iter().filter(|one| *one.arn == self.arn) {
-            *held.ownership = Ownership::OtherUnit(self.to.key.clone());
+            *held.ownership =
+                if self.to == *owner { Ownership::Ours } else { Ownership::OtherUnit(self.to.key.clone()) };
             if let Some(tags) = held.tags {
                 tags.extend(self.tags());
             }
@@ -52,11 +53,28 @@ impl StepKind for HandOver {
         // Of a copy, so that the one list of resources serves here too.
         let mut state = view.state.clone();
         let held = state.resources_mut().into_iter().find(|one| one.arn == arn);
-        ours(there(held, || arn.clone())?.ownership, arn)?;
+        let held = there(held, || arn.clone())?.ownership.clone();
+        let is_taken_back = matches!(held, Ownership::OtherUnit(_))
+            && *to == view.desired.owner
+            && is_of_our_service(view.state, arn);
+        if is_taken_back {
+            return Ok(());
+        }
+        ours(&held, arn)?;
         let is_wished = view.desired.handovers.values().any(|wished| wished == to);
         let is_inside = to.installation == view.desired.owner.installation;
         require(is_wished && is_inside, || ViolationKind::OwnerTags { arn: arn.clone() })
     }
+}
+
+/// Whether something is part of a service of ours, or is used by one.
+fn is_of_our_service(state: &Actual, arn: &str) -> bool {
+    let mut ours = state.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    ours.any(|service| {
+        let used = service.target_groups();
+        let mut groups = state.target_groups.iter().filter(|group| used.contains(group.name.as_str()));
+        service.below().any(|(below, _)| below == arn) || groups.any(|group| group.arn == arn)
+    })
 }
 
 impl Display for HandOver {

@@ -85,6 +85,15 @@ impl ActualService {
         self.listeners.iter().flat_map(ActualListener::target_groups).collect()
     }
 
+    /// The rules, listeners and associations that are parts of it: ARNs, and whose they are.
+    pub(crate) fn below(&self) -> impl Iterator<Item = (&String, &Ownership)> {
+        let rules = self.listeners.iter().flat_map(|listener| &listener.rules);
+        rules
+            .map(|rule| (&rule.arn, &rule.ownership))
+            .chain(self.listeners.iter().map(|listener| (&listener.arn, &listener.ownership)))
+            .chain(self.associations.iter().map(|one| (&one.arn, &one.ownership)))
+    }
+
     /// Its custom domain, as domains are compared ([`domain`]).
     pub fn domain(&self) -> Option<String> {
         self.custom_domain.as_deref().map(domain)

@@ -43,6 +43,39 @@ fn a_service_goes_with_all_below_it_and_comes_last() {
 }
 
 #[test]
+fn what_was_given_of_a_service_that_stays_is_taken_back() {
+    let given = |unit: &str| {
+        made_but(&wanted(), |actual| {
+            let service = only_service(actual);
+            service.listeners[0].rules[0].ownership = Ownership::OtherUnit(unit.into());
+            service.associations[0].ownership = Ownership::OtherUnit(unit.into());
+            actual.target_groups[0].ownership = Ownership::OtherUnit(unit.into());
+        })
+    };
+    let text = planned(&wanted(), &given("route/heir"));
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().all(|line| line.ends_with("is now of route/one")), "{text}");
+    let text = planned(&handing_over(), &given("route/heir"));
+    assert!(text.lines().all(|line| line.ends_with("is now of route/heir")), "{text}");
+    let text = planned(&handing_over(), &given("route/somebody"));
+    let back = text.lines().filter(|line| line.ends_with("is now of route/one")).count();
+    assert!(back > 0 && text.lines().last().unwrap().ends_with("is now of route/heir"), "{text}");
+}
+
+#[test]
+fn parts_of_anothers_service_are_not_taken() {
+    let actual = made_but(&wanted(), |actual| {
+        actual.services[0].ownership = Ownership::OtherUnit("route/heir".into());
+        actual.services[0].listeners[0].rules[0].ownership = Ownership::OtherUnit("route/heir".into());
+    });
+    let text = planned(&wanted(), &actual);
+    assert!(!text.contains("is now of"), "{text}");
+    let rule = actual.services[0].listeners[0].rules[0].arn.clone();
+    let plan = Plan { owner: owner(), ..only(HandOver { arn: rule, to: owner() }) };
+    assert!(!check(&plan, &wanted(), &actual, &Limits::default()).is_empty());
+}
+
+#[test]
 fn what_is_not_ours_is_not_given_away() {
     let actual = made_but(&wanted(), |actual| only_service(actual).ownership = Ownership::Foreign);
     assert!(!planned(&handing_over(), &actual).contains("is now of"));

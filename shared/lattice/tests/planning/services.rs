@@ -3,8 +3,8 @@ use crate::support::{
     only_service, other_unit, owner, plan_within, planned, route, rule, service, simple_route,
 };
 use trellis_lattice::{
-    Actual, Blocked, Desired, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT, TAG_USER, check,
-    plan, user_tags_mark,
+    Action, Actual, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT,
+    TAG_USER, check, plan, user_tags_mark,
 };
 
 fn wanted() -> Desired {
@@ -56,6 +56,33 @@ fn all_that_a_route_owned_goes_when_it_is_gone() {
          … wait until tg is drained\n\
          - target group tg\n"
     );
+}
+
+/// Two services of one custom domain cannot be in one network, whatever the grace says.
+#[test]
+fn a_service_comes_into_a_network_in_the_place_of_the_one_that_had_its_domain() {
+    let named = |name: &str| {
+        let mut one = service(name, vec![listener(80, vec![rule(1, "/a", Action::FixedResponse(500))])]);
+        one.custom_domain = Some("shop.example.com".into());
+        one
+    };
+    let before = made(&route(vec![named("before")], vec![]));
+    let grace = Grace { now: 1_000, seconds: 20 };
+    let wanted = Desired { grace: Some(grace), ..route(vec![named("after")], vec![]) };
+    let text = planned(&wanted, &before);
+    assert_in_order(
+        &text,
+        &[
+            "+ service after for shop.example.com",
+            "+ listener after:80 Http default 404",
+            "+ rule after:80 1 r-a path=/a* → 500",
+            "- association before net",
+            "… wait until association before net is gone",
+            "+ association after net",
+            "… wait for association after net",
+        ],
+    );
+    assert!(!text.contains("- service before"), "{text}");
 }
 
 #[test]

@@ -297,6 +297,20 @@ fn a_route_cannot_take_a_target_group_that_a_service_of_others_uses() {
     assert!(text.contains("! target group tg is used by service arn:svc-theirs"), "{text}");
 }
 
+/// A hand-over that was cut off has given the group and not the service: its rules lead there.
+#[test]
+fn a_group_that_another_units_service_uses_keeps_its_targets() {
+    let wanted = Desired { target_groups: vec![group("tg", &[1])], ..wanted() };
+    let theirs = made_but(&wanted, |a| {
+        a.services[0].ownership = Ownership::OtherUnit("route/leader".into());
+        let arn = a.services[0].arn.clone();
+        only_group(a).service_arns.insert(arn);
+    });
+    let text = planned(&Desired::nothing(owner()), &theirs);
+    assert!(!text.contains("- targets"), "{text}");
+    assert!(text.contains("! target group tg is used by service"), "{text}");
+}
+
 #[test]
 fn a_group_that_only_drains_is_awaited_and_deleted() {
     let draining = |t: &mut ActualTarget| t.health = TargetHealth::Draining;

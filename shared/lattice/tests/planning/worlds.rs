@@ -228,6 +228,15 @@ pub(crate) fn ownerships() -> impl Strategy<Value = Ownership> {
     ]
 }
 
+/// Of what is below a service, or used by one. Another unit's are only there when a hand-over was cut off, which has tests of
+/// its own.
+fn part_ownerships() -> impl Strategy<Value = Ownership> {
+    ownerships().prop_map(|ownership| match ownership {
+        Ownership::OtherUnit(_) => Ownership::Foreign,
+        other => other,
+    })
+}
+
 fn statuses() -> impl Strategy<Value = Status> {
     prop_oneof![
         8 => Just(Status::Active),
@@ -279,7 +288,7 @@ fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
 
 fn actual_rules(service: &'static str) -> impl Strategy<Value = Vec<ActualRule>> {
     let priorities = subsequence((1..9_u16).collect::<Vec<_>>(), 0..=4).prop_shuffle();
-    let parts = (select(PATHS.to_vec()), select(PATHS.to_vec()), action(service), ownerships());
+    let parts = (select(PATHS.to_vec()), select(PATHS.to_vec()), action(service), part_ownerships());
     (priorities, vec(parts, 4)).prop_map(|(priorities, rules)| {
         let numbered = priorities.into_iter().zip(rules);
         let rules = numbered.map(|(priority, (name, path, action, ownership))| ActualRule {
@@ -296,7 +305,7 @@ fn actual_rules(service: &'static str) -> impl Strategy<Value = Vec<ActualRule>>
 }
 
 fn actual_listener(service: &'static str) -> impl Strategy<Value = ActualListener> {
-    (select(PORTS.to_vec()), protocols(), action(service), actual_rules(service), ownerships()).prop_map(
+    (select(PORTS.to_vec()), protocols(), action(service), actual_rules(service), part_ownerships()).prop_map(
         |(port, protocol, default_action, rules, ownership)| ActualListener {
             id: format!("listener-0-{port}"),
             arn: format!("arn:listener-0-{port}"),
@@ -311,7 +320,7 @@ fn actual_listener(service: &'static str) -> impl Strategy<Value = ActualListene
 }
 
 fn actual_association() -> impl Strategy<Value = ActualAssociation> {
-    (select(NETWORKS.to_vec()), statuses(), ownerships()).prop_map(|(network, status, ownership)| {
+    (select(NETWORKS.to_vec()), statuses(), part_ownerships()).prop_map(|(network, status, ownership)| {
         ActualAssociation {
             id: format!("snsa-0-{network}"),
             arn: format!("arn:snsa-0-{network}"),
@@ -374,7 +383,7 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
     ];
     let name = (select(SERVICES.to_vec()), 0..GROUPS_PER_SERVICE + 1);
     let user = proptest::option::weighted(0.1, Just("arn:svc-of-others".to_owned()));
-    (name, statuses(), settings, health_checks(), actual_targets(), ownerships(), tags(), user).prop_map(
+    (name, statuses(), settings, health_checks(), actual_targets(), part_ownerships(), tags(), user).prop_map(
         |((service, index), status, config, health_check, targets, ownership, tags, user)| {
             let name = group_name(service, index);
             ActualTargetGroup {

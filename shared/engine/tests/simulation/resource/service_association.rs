@@ -3,8 +3,8 @@
 use super::service::kept;
 use super::{Effect, InAccount, Scene, Standing, active, at_rest, free};
 use trellis_lattice::{
-    Actual, ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
-    Desired, Status,
+    Actual, ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, CreateAssociation,
+    DeleteAssociation, Desired, Status,
 };
 
 fn all<'a>(state: &'a Actual, id: &str) -> impl Iterator<Item = &'a ActualAssociation> {
@@ -17,6 +17,11 @@ impl InAccount for CreateAssociation {
         active(held.status)?;
         scene.has_network(&self.network)?;
         free(held.associations.iter().all(|one| one.network != self.network), &self.network)?;
+        let is_in = |one: &ActualService| one.associations.iter().any(|link| link.network == self.network);
+        let has_its_name = |one: &ActualService| one.id != held.id && one.custom_domain == held.custom_domain;
+        let others =
+            scene.state.services.iter().filter(|one| held.custom_domain.is_some() && has_its_name(one));
+        free(!others.into_iter().any(is_in), "the custom domain in that network")?;
         Ok(Standing::Done)
     }
 
