@@ -14,7 +14,7 @@ use trellis_gateway::{
     Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
     dependents, to_inspect, told_units, wants, wants_dependents,
 };
-use trellis_hint::{ClusterId, Hint, UnitKey};
+use trellis_hint::{ClusterId, Hint, ObjectRef, UnitKey};
 use trellis_lattice::{Actual, Outcome};
 use trellis_ports::{Applied, Awaited, Budget, Cluster, Clusters, End, ErrorClass, Lattice, Queue};
 use trellis_telemetry::Metric;
@@ -35,6 +35,14 @@ const END_RESERVE: Duration = Duration::from_secs(1);
 
 /// Objects of hints that are waited for. A batch has ten messages at most.
 const HINTED_MAX: usize = 10;
+
+/// How the work on a unit ended.
+struct Worked {
+    assessment: Assessment,
+    applied: Applied,
+    /// Whether VPC Lattice was as desired at first.
+    settled: bool,
+}
 
 impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// Brings one unit to what its objects ask for. Whom that concerns is left in the outbox, also on an error.
@@ -66,29 +74,51 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
+        let worked = match self.work(task, &mut snapshot, &statuses, &settings, budget).await {
+            Ok(worked) => worked,
+            Err(error) => {
+                // Whom an edit concerns follows from the objects alone. Once: a unit that fails comes again many times.
+                if task.retried.is_none() && concerns_dependents(&task.unit, &task.hints, true) {
+                    outbox.put(self.dependents(&task.unit, &members, snapshot).await?);
+                }
+                return Err(error);
+            }
+        };
+        let Worked { assessment, applied, settled } = worked;
+        let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
+        Ok(verdict(task, &assessment, applied, &untold))
+    }
+
+    /// Inspects, assesses and applies, with a new plan where VPC Lattice was not as it had been read.
+    async fn work(
+        &self,
+        task: &Task,
+        snapshot: &mut Snapshot,
+        statuses: &Statuses<'_, C::Cluster>,
+        settings: &Settings,
+        budget: Budget,
+    ) -> Result<Worked, UnitError> {
         let (mut round, mut settled, mut refused) = (1, true, None);
-        let (assessment, applied) = loop {
-            let actual = self.inspect(&task.unit, &task.hints, &snapshot, &settings).await?;
-            let assessment = self.assess(&task.unit, &snapshot, &actual, &settings)?;
+        loop {
+            let actual = self.inspect(&task.unit, &task.hints, snapshot, settings).await?;
+            let assessment = self.assess(&task.unit, snapshot, &actual, settings)?;
             tell_plan(&assessment);
             settled &= assessment.is_settled();
             // What a delete was refused for does not show: asked again at once it would be refused again.
             if let Some((plan, applied)) = refused.take()
                 && plan == assessment.plan
             {
-                break (assessment, applied);
+                return Ok(Worked { assessment, applied, settled });
             }
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
-            let applied = self.apply(&assessment, &actual, &mut snapshot, &statuses, time).await;
+            let applied = self.apply(&assessment, &actual, snapshot, statuses, time).await;
             if round == PLANS_MAX || !is_stale(&applied) {
-                break (assessment, applied);
+                return Ok(Worked { assessment, applied, settled });
             }
             refused = is_refused_delete(&applied).then_some((assessment.plan, applied));
             round += 1;
-        };
-        let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
-        self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
-        Ok(verdict(task, &assessment, applied, &untold))
+        }
     }
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
@@ -178,7 +208,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         &self,
         task: &Task,
         members: &Members<C::Cluster>,
-        mut snapshot: Snapshot,
+        snapshot: Snapshot,
         assessment: &Assessment,
         (applied, settled): (&Applied, bool),
         outbox: &Outbox,
@@ -200,15 +230,25 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if !(news || owed) {
             return Ok(());
         }
-        snapshot =
-            observe(&members.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot)).await?.snapshot;
-        let concerned: BTreeMap<_, _> = dependents(unit, &snapshot).into_iter().collect();
+        let concerned = self.dependents(unit, members, snapshot).await?;
         if news {
             outbox.put(concerned);
         } else {
             outbox.put_again(concerned);
         }
         Ok(())
+    }
+
+    /// Whom a unit's news concern.
+    async fn dependents(
+        &self,
+        unit: &UnitKey,
+        members: &Members<C::Cluster>,
+        snapshot: Snapshot,
+    ) -> Result<BTreeMap<UnitKey, ObjectRef>, UnitError> {
+        let observed =
+            observe(&members.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot)).await?;
+        Ok(dependents(unit, &observed.snapshot).into_iter().collect())
     }
 }
 

@@ -343,7 +343,7 @@ pub fn statuses(
 }
 
 /// The units to hint at after this one: who refers to a Dependents unit's object, the routes of a Gateway unit, and the
-/// routes whose status names a route unit's. Each with the object that the hint is to name.
+/// routes whose status names a route unit's or will. Each with the object that the hint is to name.
 pub fn dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<(UnitKey, ObjectRef)> {
     let settings = Settings::default();
     dependents_in(&View::new(snapshot, &Actual::default()), unit, &settings).into_iter().collect()
@@ -355,7 +355,7 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
-        UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit),
+        UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit, settings),
         UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
     }
 }

@@ -332,6 +332,20 @@ fn a_route_that_is_edited_concerns_others_and_one_that_is_only_looked_at_does_no
 }
 
 #[test]
+fn a_route_without_hostnames_tells_those_that_leave_requests_for_theirs_unanswered() {
+    let mut all = route("all", "2026-01-01T00:00:00Z", &["all.example.com"]);
+    all["spec"]["rules"] = json!([{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}]}]);
+    let mut elsewhere = route("elsewhere", "2026-01-01T00:00:00Z", &["elsewhere.example.com"]);
+    elsewhere["spec"]["parentRefs"] = json!([{"name": "net", "sectionName": "none"}]);
+    let some = route("some", "2026-01-01T00:00:00Z", &["some.example.com"]);
+    let others = route("others", "2026-01-01T00:00:00Z", &[]);
+    let snapshot = world(&[all, elsewhere, some, others, route("open", "2026-02-01T00:00:00Z", &[])]);
+    let told: Vec<UnitKey> = dependents(&unit("open"), &snapshot).into_iter().map(|(unit, _)| unit).collect();
+    assert_eq!(told, [unit("some")]);
+    assert_eq!(dependents(&unit("some"), &snapshot), []);
+}
+
+#[test]
 fn objects_of_other_controllers_are_no_units() {
     let mut foreign = route("r", "2026-01-01T00:00:00Z", &[]);
     foreign["spec"]["parentRefs"] = json!([{"name": "mesh"}]);

@@ -6,7 +6,6 @@ use crate::objects::owner;
 use crate::run::{INSTALLATION, World, is_a_known_limit, tells_of_a_conflict};
 use crate::sim::State;
 use crate::truth;
-use trellis_engine::Drifted;
 use trellis_gateway::ObjectKey;
 use trellis_hint::UnitKey;
 use trellis_lattice::{Ownership, Step};
@@ -76,19 +75,11 @@ impl World {
         let state = self.sim.state();
         for unit in state.units().iter().filter(|unit| *unit != stuck) {
             let untold = truth::untold(&state, unit);
-            let is_known = is_a_known_limit(&untold.steps)
-                || tells_of_a_conflict(&untold)
-                || tells_of_a_neighbour(&untold);
+            let is_known = is_a_known_limit(&untold.steps) || tells_of_a_conflict(&untold);
             if !(is_known || untold.steps.is_empty() && untold.statuses.is_empty()) {
                 return Err(format!("{stuck} is stuck, and {unit} was not told what it wrote: {untold:#?}"));
             }
         }
         Ok(())
     }
-}
-
-/// Open: that a route without hostnames has come or gone is told in the statuses of those beside it by a drift pass only.
-fn tells_of_a_neighbour(untold: &Drifted) -> bool {
-    let is_route = matches!(untold.unit.parse(), Ok(UnitKey::Route { .. }));
-    is_route && untold.steps.is_empty() && !untold.statuses.is_empty()
 }

@@ -1,6 +1,7 @@
 //! Who refers to an object, so that its change becomes work for them; and the statuses that no other unit writes.
 
-use super::cluster_routes::{objects, routes};
+use super::claim::{Claim, GatewayName};
+use super::cluster_routes::{objects, read, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
@@ -14,7 +15,7 @@ use crate::{Settings, Translation, status};
 use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey};
+use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey, parent_gateways};
 
 /// Units and the objects that give the hint, each unit once.
 pub(crate) type Hints = BTreeMap<UnitKey, ObjectRef>;
@@ -262,10 +263,63 @@ fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey 
 
 /// The routes whose status names a route, or may do: those that share a service with it, and those that it leaves something
 /// of a hostname to.
-pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey) -> Hints {
+/// And those that its coming gives something to say.
+pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey, settings: &Settings) -> Hints {
     let mut hints = naming(view, cluster, |units| units.contains(route));
+    hints.extend(beside(view, cluster, route, settings));
     hints.remove(route);
     hints
+}
+
+/// The routes with hostnames on the listeners of one without: requests that they leave unanswered do not come to it, which
+/// their statuses tell (`super::services`) and which names it only from then on.
+fn beside(view: &View, cluster: &ClusterId, route: &UnitKey, settings: &Settings) -> Hints {
+    let all = objects(view, cluster, &mut vec![]);
+    let unit = |kind: Kind, object: &Value| unit_of_route(cluster, kind, &object_ref(cluster, kind, object));
+    let claim = |kind: Kind, object: &Value| {
+        Some(Claim::of(view, read(cluster, kind, object, settings)?, object, &mut vec![]))
+    };
+    let own = all.iter().find(|(kind, object)| unit(*kind, object) == *route);
+    let Some((own_kind, own_object)) = own else { return Hints::new() };
+    let Some(own) = claim(*own_kind, own_object) else { return Hints::new() };
+    let open = own.asks.iter().filter(|ask| ask.hostname.is_none());
+    let open: BTreeSet<(&GatewayName, u16)> = open.map(|ask| (&ask.gateway, ask.port)).collect();
+    if open.is_empty() {
+        return Hints::new();
+    }
+    // Told by the bare objects, since most answer everything.
+    let gateways = parent_gateways(own_object);
+    let may_be_told = |(kind, object): &&(Kind, &Value)| {
+        kind == own_kind && !parent_gateways(object).is_disjoint(&gateways) && !answers_everything(object)
+    };
+    let is_beside = |claim: &Claim| {
+        let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());
+        named.any(|ask| open.contains(&(&ask.gateway, ask.port)))
+    };
+    let told = all
+        .iter()
+        .filter(may_be_told)
+        .filter(|(kind, object)| claim(*kind, object).as_ref().is_some_and(is_beside));
+    told.map(|(kind, object)| (unit(*kind, object), object_ref(cluster, *kind, object))).collect()
+}
+
+/// Whether a rule of a route takes every request, as its bare object tells.
+fn answers_everything(route: &Value) -> bool {
+    let list =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_left_out = |one: &Value, name: &str| one.get(name).is_none() || list(one, name).is_empty();
+    let takes_all = |one: &Value| {
+        let path = one.get("path");
+        let of_path = |name: &str| path.and_then(|path| path.get(name)).and_then(Value::as_str);
+        let is_root = of_path("type").is_none_or(|kind| kind == "PathPrefix")
+            && of_path("value").is_none_or(|value| value == "/");
+        is_root
+            && one.get("method").is_none()
+            && is_left_out(one, "headers")
+            && is_left_out(one, "queryParams")
+    };
+    let rules = route.get("spec").map(|spec| list(spec, "rules")).unwrap_or_default();
+    rules.iter().any(|rule| is_left_out(rule, "matches") || list(rule, "matches").iter().any(takes_all))
 }
 
 /// The routes of a cluster whose status names others that fit. One that was too long to name all may have named anybody.
