@@ -67,7 +67,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let (mut rules, mut rivals) = (vec![], vec![]);
     if is_worth_reading {
         rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
-        rivals = others(view, &claim, settings, &mut unknown);
+        rivals = others(view, (&claim, object), settings, &mut unknown);
     }
     let own = Contender { claim, rules, object };
     let built = services::build(view, &own, &rivals, settings);
@@ -103,10 +103,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     translation
 }
 
-/// The other routes of the cluster that may have a hostname of this one in a service network of this one.
+/// The other routes of the cluster that may have a hostname of this one in a service network of this one, or whose service it
+/// had part in: where one of these leads now decides whether it gives that service away.
 fn others<'a>(
     view: &View<'a>,
-    own: &Claim,
+    (own, own_object): (&Claim, &Value),
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<Contender<'a>> {
@@ -117,16 +118,24 @@ fn others<'a>(
     // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
     // Gateways are not known, so that one round of reads asks for everything.
     let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
-    let may_share = |object: &Value| {
+    let named = status::mentioned(&own.route.id.cluster, own_object);
+    let is_named = |kind: Kind, object: &Value| {
+        let meta = crate::api::meta(object);
+        let (cluster, namespace, name) = (own.route.id.cluster.clone(), meta.namespace, meta.name);
+        named.contains(&UnitKey::Route { kind, cluster, namespace, name })
+    };
+    let may_share = |kind: Kind, object: &Value| {
         let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
         let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
         let meets = |one: &str| hostnames.iter().any(|hostname| do_meet(&one.to_ascii_lowercase(), hostname));
         let is_open = named.clone().next().is_none();
         (is_open || named.into_iter().any(meets))
-            && parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
+            && (parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
+                || is_named(kind, object))
     };
     let cluster = &own.route.id.cluster;
-    let fitting = objects(view, cluster, unknown).into_iter().filter(|(_, object)| may_share(object));
+    let fitting =
+        objects(view, cluster, unknown).into_iter().filter(|(kind, object)| may_share(*kind, object));
     let fitting: Vec<(Route, &Value)> =
         fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object))).collect();
     let mut others = vec![];
