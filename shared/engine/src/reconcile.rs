@@ -79,7 +79,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             Err(error) => {
                 // Whom an edit concerns follows from the objects alone. Once: a unit that fails comes again many times.
                 if task.retried.is_none() && concerns_dependents(&task.unit, &task.hints, true) {
-                    outbox.put(self.dependents(&task.unit, &members, snapshot).await?);
+                    match self.dependents(&task.unit, &members, snapshot).await {
+                        Ok(concerned) => outbox.put(concerned),
+                        Err(why) => {
+                            tracing::warn!(error = %trellis_telemetry::chain(&why), "others are not told of a unit that fails");
+                        }
+                    }
                 }
                 return Err(error);
             }
