@@ -7,6 +7,7 @@ use crate::api::{self, Meta};
 use crate::backend::{exporters_of, referent_kind};
 use crate::gateway::is_our_class;
 use crate::policy;
+use crate::prefixes::takes_everything;
 use crate::problem::Problem;
 use crate::report::{ClassReport, Condition, ImportReport, Report};
 use crate::route::Route;
@@ -262,8 +263,7 @@ fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey 
 }
 
 /// The routes whose status names a route, or may do: those that share a service with it, and those that it leaves something
-/// of a hostname to.
-/// And those that its coming gives something to say.
+/// of a hostname to. And those that it gives something to say by its coming.
 pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey, settings: &Settings) -> Hints {
     let mut hints = naming(view, cluster, |units| units.contains(route));
     hints.extend(beside(view, cluster, route, settings));
@@ -273,53 +273,42 @@ pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey, se
 
 /// The routes with hostnames on the listeners of one without: requests that they leave unanswered do not come to it, which
 /// their statuses tell (`super::services`) and which names it only from then on.
-fn beside(view: &View, cluster: &ClusterId, route: &UnitKey, settings: &Settings) -> Hints {
-    let all = objects(view, cluster, &mut vec![]);
-    let unit = |kind: Kind, object: &Value| unit_of_route(cluster, kind, &object_ref(cluster, kind, object));
-    let claim = |kind: Kind, object: &Value| {
-        Some(Claim::of(view, read(cluster, kind, object, settings)?, object, &mut vec![]))
+fn beside(view: &View, cluster: &ClusterId, unit: &UnitKey, settings: &Settings) -> Hints {
+    let claim = |route: Route, object: &Value| Claim::of(view, route, object, &mut vec![]);
+    let mut all = objects(view, cluster, &mut vec![]);
+    let is_own = |(kind, object): &(Kind, &Value)| {
+        unit_of_route(cluster, *kind, &object_ref(cluster, *kind, object)) == *unit
     };
-    let own = all.iter().find(|(kind, object)| unit(*kind, object) == *route);
+    let own = all.iter().position(is_own).map(|at| all.swap_remove(at));
     let Some((own_kind, own_object)) = own else { return Hints::new() };
-    let Some(own) = claim(*own_kind, own_object) else { return Hints::new() };
+    let Some(own) = read(cluster, own_kind, own_object, settings) else { return Hints::new() };
+    let own = claim(own, own_object);
     let open = own.asks.iter().filter(|ask| ask.hostname.is_none());
     let open: BTreeSet<(&GatewayName, u16)> = open.map(|ask| (&ask.gateway, ask.port)).collect();
     if open.is_empty() {
         return Hints::new();
     }
-    // Told by the bare objects, since most answer everything.
     let gateways = parent_gateways(own_object);
-    let may_be_told = |(kind, object): &&(Kind, &Value)| {
-        kind == own_kind && !parent_gateways(object).is_disjoint(&gateways) && !answers_everything(object)
+    all.retain(|(kind, object)| *kind == own_kind && !parent_gateways(object).is_disjoint(&gateways));
+    let told = all.into_iter().filter(|(kind, object)| {
+        let route = read(cluster, *kind, object, settings).filter(|route| !answers_everything(route));
+        route.is_some_and(|route| {
+            let claim = claim(route, object);
+            let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());
+            named.any(|ask| open.contains(&(&ask.gateway, ask.port)))
+        })
+    });
+    let hint = |(kind, object)| {
+        let named = object_ref(cluster, kind, object);
+        (unit_of_route(cluster, kind, &named), named)
     };
-    let is_beside = |claim: &Claim| {
-        let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());
-        named.any(|ask| open.contains(&(&ask.gateway, ask.port)))
-    };
-    let told = all
-        .iter()
-        .filter(may_be_told)
-        .filter(|(kind, object)| claim(*kind, object).as_ref().is_some_and(is_beside));
-    told.map(|(kind, object)| (unit(*kind, object), object_ref(cluster, *kind, object))).collect()
+    told.map(hint).collect()
 }
 
-/// Whether a rule of a route takes every request, as its bare object tells.
-fn answers_everything(route: &Value) -> bool {
-    let list =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_left_out = |one: &Value, name: &str| one.get(name).is_none() || list(one, name).is_empty();
-    let takes_all = |one: &Value| {
-        let path = one.get("path");
-        let of_path = |name: &str| path.and_then(|path| path.get(name)).and_then(Value::as_str);
-        let is_root = of_path("type").is_none_or(|kind| kind == "PathPrefix")
-            && of_path("value").is_none_or(|value| value == "/");
-        is_root
-            && one.get("method").is_none()
-            && is_left_out(one, "headers")
-            && is_left_out(one, "queryParams")
-    };
-    let rules = route.get("spec").map(|spec| list(spec, "rules")).unwrap_or_default();
-    rules.iter().any(|rule| is_left_out(rule, "matches") || list(rule, "matches").iter().any(takes_all))
+/// Whether a rule of a route takes every request.
+fn answers_everything(route: &Route) -> bool {
+    let matches = route.rules.iter().flat_map(|rule| &rule.matches);
+    route.id.kind == Kind::TLSRoute || matches.flat_map(|one| &one.alternatives).any(takes_everything)
 }
 
 /// The routes of a cluster whose status names others that fit. One that was too long to name all may have named anybody.

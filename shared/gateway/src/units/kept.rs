@@ -10,7 +10,7 @@ use crate::route::RouteId;
 use crate::view::{Found, View};
 use crate::{Settings, naming};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Kind};
+use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
     DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_UNWANTED,
@@ -200,11 +200,6 @@ fn specificity(matches: &RuleMatch) -> [usize; 4] {
     [exact, prefix, usize::from(matches.method.is_some()), matches.headers.len()]
 }
 
-/// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
-pub(crate) fn source_of(group: &ActualTargetGroup) -> Option<(ClusterId, String, String)> {
-    naming::source_of(&group.tags)
-}
-
 /// A kept target group with the endpoints that its Service has now; as it is where they are not known, without any where
 /// there is no such Service, export or permission any more.
 pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
@@ -251,7 +246,8 @@ enum Endpoints {
 }
 
 fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
-    let (Some((cluster, namespace, service)), Some(config)) = (source_of(&kept.group), &kept.group.config)
+    let (Some((cluster, namespace, service)), Some(config)) =
+        (naming::source_of(&kept.group.tags), &kept.group.config)
     else {
         return Endpoints::Unknown;
     };

@@ -3,12 +3,11 @@
 use super::claim::Claim;
 use super::cluster_routes::{objects, read};
 use super::heirs::Heirs;
-use super::kept;
 use super::parents::Parent;
 use super::rules::{self, resolved_refs, unresolved};
 use super::services::{self, Built, Contender};
 use super::subject;
-use crate::api::ParentRefWire;
+use crate::api::{self, ParentRefWire};
 use crate::gateway::{self, Whose};
 use crate::hostname::do_meet;
 use crate::problem::{self, Problem, quoted};
@@ -16,7 +15,7 @@ use crate::report::{Condition, KeptRules, ParentReport, Report, RouteReport};
 use crate::route::{self, Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::{Found, View};
-use crate::{Settings, Translation, status};
+use crate::{Settings, Translation, naming, status};
 use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,16 +63,16 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     // route that only another controller has taken.
     let is_worth_reading =
         !claim.parents.is_empty() || !unknown.is_empty() && !status::is_foreign_only(object);
+    let mentioned = status::mentioned(&id.cluster, object);
     let (mut rules, mut rivals) = (vec![], vec![]);
     if is_worth_reading {
         rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
-        rivals = others(view, (&claim, object), settings, &mut unknown);
+        rivals = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let own = Contender { claim, rules, object };
     let built = services::build(view, &own, &rivals, settings);
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
-    let is_named = !status::mentioned(&id.cluster, object).is_empty();
-    let heirs = if is_named { Heirs::of(view, id, settings) } else { Heirs::none() };
+    let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, settings) };
     let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
     let waits_for_service = unknown.is_empty().then(|| resolved_refs(&own.rules));
     unknown.extend(built.held.iter().cloned());
@@ -104,10 +103,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
 }
 
 /// The other routes of the cluster that may have a hostname of this one in a service network of this one, or whose service it
-/// had part in: where one of these leads now decides whether it gives that service away.
+/// had part in, as its status mentions: where one of these leads now decides whether it gives that service away.
 fn others<'a>(
     view: &View<'a>,
-    (own, own_object): (&Claim, &Value),
+    own: &Claim,
+    mentioned: &BTreeSet<UnitKey>,
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<Contender<'a>> {
@@ -118,11 +118,10 @@ fn others<'a>(
     // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
     // Gateways are not known, so that one round of reads asks for everything.
     let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
-    let named = status::mentioned(&own.route.id.cluster, own_object);
-    let is_named = |kind: Kind, object: &Value| {
-        let meta = crate::api::meta(object);
+    let is_mentioned = |kind: Kind, object: &Value| {
+        let meta = api::meta(object);
         let (cluster, namespace, name) = (own.route.id.cluster.clone(), meta.namespace, meta.name);
-        named.contains(&UnitKey::Route { kind, cluster, namespace, name })
+        !mentioned.is_empty() && mentioned.contains(&RouteId { kind, cluster, namespace, name }.unit())
     };
     let may_share = |kind: Kind, object: &Value| {
         let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
@@ -131,7 +130,7 @@ fn others<'a>(
         let is_open = named.clone().next().is_none();
         (is_open || named.into_iter().any(meets))
             && (parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
-                || is_named(kind, object))
+                || is_mentioned(kind, object))
     };
     let cluster = &own.route.id.cluster;
     let fitting =
@@ -263,7 +262,7 @@ impl Reports<'_> {
             let RouteId { kind, namespace, name, .. } = one.route.clone();
             ObjectKey { kind, namespace, name }
         });
-        let sources = kept.iter().filter_map(|one| kept::source_of(&one.group));
+        let sources = kept.iter().filter_map(|one| naming::source_of(&one.group.tags));
         let services =
             sources.filter(|(source, ..)| source == cluster).map(|(_, namespace, name)| (namespace, name));
         (!kept.is_empty()).then(|| KeptRules { routes: routes.collect(), services: services.collect() })
