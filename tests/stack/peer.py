@@ -96,7 +96,7 @@ class Peer:
         made = self.lattice.create_target_group(name=f"k8s-{namespace}-{service}-{letters}", type="IP", config=config,
                                                 tags=self.tags(**named, **tags))
         self.active("get_target_group", targetGroupIdentifier=made["id"])
-        targets = [{"id": address, "port": TARGET_PORT} for address in self.addresses(service)]
+        targets = [{"id": endpoint["addresses"][0], "port": TARGET_PORT} for endpoint in self.world.endpoints(service)]
         self.lattice.register_targets(targetGroupIdentifier=made["id"], targets=targets)
         return str(made["id"])
 
@@ -104,12 +104,6 @@ class Peer:
         """Waits until what was made is usable."""
         wait_for(f"{named} to be ACTIVE", lambda: getattr(self.lattice, operation)(**named)["status"], within=PROGRAMMED_SECONDS,
                  until=lambda status: status == "ACTIVE")
-
-    def addresses(self, service: str) -> list[str]:
-        """Of a Service's Pods."""
-        found = self.world.one.get(f"/apis/discovery.k8s.io/v1/namespaces/{self.world.namespace}/endpointslices"
-                                   f"?labelSelector=kubernetes.io%2Fservice-name%3D{service}")
-        return [endpoint["addresses"][0] for item in found["items"] for endpoint in item["endpoints"]]
 
 
 class Controller:

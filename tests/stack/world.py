@@ -80,10 +80,13 @@ class World:
 
     def ready_endpoints(self, service: str, cluster: Cluster | None = None) -> int:
         """How many endpoints of a Service are ready."""
+        return sum(bool(endpoint.get("conditions", {}).get("ready")) for endpoint in self.endpoints(service, cluster))
+
+    def endpoints(self, service: str, cluster: Cluster | None = None) -> list[dict[str, Any]]:
+        """The endpoints of a Service, as its EndpointSlices have them."""
         found = (cluster or self.one).get(f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
                                           f"?labelSelector=kubernetes.io%2Fservice-name%3D{service}")
-        endpoints = [endpoint for item in found["items"] for endpoint in item.get("endpoints") or []]
-        return sum(bool(endpoint.get("conditions", {}).get("ready")) for endpoint in endpoints)
+        return [endpoint for item in found["items"] for endpoint in item.get("endpoints") or []]
 
     def gateway(self) -> dict[str, Any]:
         """Applies the Gateway and waits for it."""

@@ -75,6 +75,12 @@ impl Site {
         self.world.ok("RegisterTargets", json!({"targetGroupIdentifier": id, "targets": targets}));
     }
 
+    fn deregister(&mut self, group: &str, address: &str) {
+        let targets = json!([{"id": address, "port": 8080}]);
+        let gone = json!({"targetGroupIdentifier": self.group(group), "targets": targets});
+        self.world.ok("DeregisterTargets", gone);
+    }
+
     /// Runs the checks that are due; addresses in `bad` fail.
     fn check(&mut self, bad: &[&str]) -> usize {
         let checks = self.world.state.due_checks(self.world.now);
@@ -262,9 +268,7 @@ fn a_deregistered_target_drains_gets_nothing_new_and_vanishes() {
     let mut site = site(World::new(slow()), &[("grp", 1)]);
     site.register("grp", &["10.0.0.1", "10.0.0.2"]);
     site.check(&[]);
-    let group = site.group("grp");
-    let gone = json!({"targetGroupIdentifier": group, "targets": [{"id": "10.0.0.1", "port": 8080}]});
-    site.world.ok("DeregisterTargets", gone);
+    site.deregister("grp", "10.0.0.1");
     assert_eq!(site.statuses("grp")["10.0.0.1"], "DRAINING");
     for _ in 0..4 {
         assert_eq!(site.target(0.5), "10.0.0.2");
@@ -295,9 +299,7 @@ fn a_deregistered_target_gets_requests_until_they_feel_it() {
     let mut site = site(World::with(&delays), &[("grp", 1)]);
     site.register("grp", &["10.0.0.1", "10.0.0.2"]);
     site.check(&[]);
-    let group = site.group("grp");
-    let gone = json!({"targetGroupIdentifier": group, "targets": [{"id": "10.0.0.1", "port": 8080}]});
-    site.world.ok("DeregisterTargets", gone);
+    site.deregister("grp", "10.0.0.1");
     assert_eq!(site.statuses("grp")["10.0.0.1"], "DRAINING");
     let of = |site: &mut Site| {
         [site.target(0.5), site.target(0.5)].iter().filter(|one| *one == "10.0.0.1").count()
@@ -311,9 +313,7 @@ fn a_deregistered_target_gets_requests_until_they_feel_it() {
 fn a_target_that_is_registered_again_while_it_drains_stays() {
     let mut site = site(World::new(slow()), &[("grp", 1)]);
     site.register("grp", &["10.0.0.1"]);
-    let group = site.group("grp");
-    let gone = json!({"targetGroupIdentifier": group, "targets": [{"id": "10.0.0.1", "port": 8080}]});
-    site.world.ok("DeregisterTargets", gone);
+    site.deregister("grp", "10.0.0.1");
     site.world.pass(30);
     site.register("grp", &["10.0.0.1"]);
     site.world.pass(60);
