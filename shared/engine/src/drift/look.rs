@@ -89,7 +89,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Verdict, UnitError> {
         let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
         for look in looks {
-            self.look_in_parts(members, cluster, look, task.waits(), budget).await?;
+            self.look_in_parts(members, cluster, look, task.messages(), budget).await?;
         }
         Ok(Verdict::Done)
     }
