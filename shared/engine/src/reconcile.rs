@@ -128,7 +128,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
-        Ok(members.with_leaving(&self.settings.leaving))
+        Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
 
     /// Reads what the unit needs, at least as new as the hints say.

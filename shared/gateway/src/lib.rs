@@ -76,6 +76,7 @@ pub use report::{
     ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
 };
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
+pub use units::slot::ServicePer;
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
@@ -98,6 +99,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
+    /// How the routes of Gateways that do not say it are shared out among services; a snapshot is told it.
+    pub service_per: ServicePer,
     /// Now, and how long what nobody wants any more stays; none: it goes at once.
     pub grace: Option<Grace>,
 }

@@ -60,12 +60,12 @@ impl<'a> Builder<'a> {
         let mut built = BuiltService {
             service: DesiredService {
                 name: name.to_owned(),
-                custom_domain: draft.hostname.clone(),
+                custom_domain: draft.slot.domain().map(str::to_owned),
                 certificate_arn: draft.certificate_arn.clone(),
                 idle_timeout_seconds: self.idle_timeout,
                 networks: draft.associated(),
                 listeners: vec![],
-                tags: self.service_tags(),
+                tags: self.service_tags(draft),
             },
             groups: vec![],
             problems: vec![],
@@ -250,7 +250,7 @@ impl<'a> Builder<'a> {
         kept::group_as_it_is(self.view.actual.target_groups.iter().find(|group| group.name == name)?)
     }
 
-    fn service_tags(&self) -> Tags {
+    fn service_tags(&self, draft: &ServiceDraft) -> Tags {
         let kind = match self.route.id.kind {
             Kind::GRPCRoute => "grpc",
             Kind::TLSRoute => "tls",
@@ -263,6 +263,7 @@ impl<'a> Builder<'a> {
                 naming::tag("RouteType", kind),
             ]
             .into_iter()
+            .chain(draft.slot.tag())
             .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
         )
     }

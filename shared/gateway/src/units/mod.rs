@@ -10,10 +10,12 @@ pub(crate) mod gateway_unit;
 mod heirs;
 pub(crate) mod idle_timeout;
 mod kept;
+mod moving;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;
 mod services;
+pub(crate) mod slot;
 pub(crate) mod standalone;
 
 pub(crate) use builder::used_groups;
