@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
 
 #: As it stands, or whoever knows it.
-Url = str | Callable[[], str]
+Url = TypeVar("Url", bound=str | Callable[[], str])
 
 #: Of all clients together.
 REQUESTS_A_SECOND = 100
