@@ -4,7 +4,8 @@
 //! do with it. It is pure: no clock, no network.
 
 use crate::{
-    Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses, translate,
+    Report, Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses,
+    translate,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,6 +63,12 @@ impl Assessment {
     /// When something is to go that nobody wants any more and that stays for a while.
     pub fn grace_left(&self) -> Option<Duration> {
         self.plan.as_ref()?.grace_left.map(Duration::from_secs)
+    }
+
+    /// Whether requests still come to a service that another one takes the place of: whether that answers shows at another look.
+    pub fn is_moving(&self) -> bool {
+        let reports = self.translation.reports.iter();
+        reports.into_iter().any(|report| matches!(report, Report::Route(route) if route.is_moving))
     }
 
     /// Whether nothing is to be changed in VPC Lattice.

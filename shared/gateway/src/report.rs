@@ -107,8 +107,7 @@ pub struct RouteReport {
     /// Whether it waits for a service that another unit is to give to it: what is there is not all its own then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_heir: bool,
-    /// Whether requests still come to a service that another one takes the place of: once the status is written, the unit is to look
-    /// again.
+    /// Whether requests still come to a service that another one takes the place of: the unit is to look again soon.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_moving: bool,
 }

@@ -73,7 +73,6 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
     }
     units.extend(report.rivals.iter().cloned());
     units.remove(&own);
-    units.extend(report.is_moving.then_some(own));
     for serving in &report.services {
         if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {
             if leader.lists(&subject.object, subject.generation) {
