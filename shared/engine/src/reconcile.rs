@@ -226,6 +226,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let heirs = assessment.heirs(applied.done).into_iter();
             outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
         }
+        outbox.put(assessment.translation.told.iter().cloned());
         let retried = task.retried.is_some();
         if retried {
             outbox.put_again(told_units(&snapshot, &assessment.translation, &applied.outcome));

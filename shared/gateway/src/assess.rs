@@ -104,6 +104,9 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 /// shared it. Both show only in what is there, so all of it is read.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
     let mut desired = translate(unit, snapshot, &Actual::default(), settings).desired?;
+    if matches!(unit, UnitKey::Merged { .. }) {
+        desired.in_full = true;
+    }
     if let UnitKey::Route { kind, cluster, namespace, name } = unit {
         let is_there = snapshot.get(cluster, *kind, namespace, name).is_some();
         desired.in_full = is_there || !dependents(unit, snapshot).is_empty();
@@ -138,7 +141,7 @@ pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> boo
             let is_edit = |hint: &Hint| hint.operation != Operation::Resync && hint.object.kind.is_route();
             hints.iter().any(is_edit)
         }
-        UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
+        UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }
 }
 

@@ -110,6 +110,9 @@ pub struct RouteReport {
     /// Whether requests still come to a service that another one takes the place of: the unit is to look again soon.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_moving: bool,
+    /// Of a route that is merged: with those of which clusters, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged: Option<String>,
 }
 
 /// Rules from before an edit that cannot be had.

@@ -1,5 +1,6 @@
 //! What a route asks of each listener that takes it.
 
+use super::merged;
 use super::parents::{Parent, parents};
 use super::slot::Slot;
 use super::standalone;
@@ -62,6 +63,11 @@ impl Claim {
                 unknown.push(why);
                 false
             });
+        let mut notes = notes;
+        match merged::obstacle(view, &route) {
+            Ok(obstacle) => notes.extend(obstacle),
+            Err(why) => unknown.push(why),
+        }
         Self { route, parents, asks, notes, has_auth, is_standalone }
     }
 

@@ -192,7 +192,7 @@ fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
 }
 
 /// The precedence of a match as far as VPC Lattice's form of it tells.
-fn specificity(matches: &RuleMatch) -> [usize; 4] {
+pub(super) fn specificity(matches: &RuleMatch) -> [usize; 4] {
     let (exact, prefix) = match &matches.path {
         Some(PathMatch::Exact(_)) => (1, 0),
         Some(PathMatch::Prefix(path)) => (0, path.trim_end_matches('/').len()),

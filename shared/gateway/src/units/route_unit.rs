@@ -177,15 +177,15 @@ fn rival_units(own: &Contender, rivals: &[Contender]) -> BTreeSet<UnitKey> {
 }
 
 /// What reports are made of.
-struct Reports<'a> {
-    own: &'a Contender<'a>,
-    built: &'a Built,
+pub(super) struct Reports<'a> {
+    pub(super) own: &'a Contender<'a>,
+    pub(super) built: &'a Built,
     /// The routes that ask for one of its hostnames too.
-    rivals: BTreeSet<UnitKey>,
+    pub(super) rivals: BTreeSet<UnitKey>,
 }
 
 impl Reports<'_> {
-    fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         let claim = &self.own.claim;
         let resolved_refs = resolved_refs(&self.own.rules);
         let notes = problem::message(&self.built.notes);
@@ -215,6 +215,7 @@ impl Reports<'_> {
             is_standalone: self.own.claim.is_standalone,
             is_heir: false,
             is_moving: self.built.is_moving,
+            merged: None,
         })
     }
 
@@ -308,6 +309,7 @@ fn held_reports(
         is_standalone: false,
         is_heir: resolved_refs.is_some(),
         is_moving: false,
+        merged: None,
     })]
 }
 
@@ -348,6 +350,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         is_standalone: false,
         is_heir: false,
         is_moving: false,
+        merged: None,
     };
     Translation::refused(vec![Report::Route(report)])
 }

@@ -93,7 +93,7 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
 }
 
 /// What is to be told of the route whoever serves it.
-fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
+pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
     let Contender { claim, rules, .. } = own;
     let route = &claim.route;
     built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
