@@ -86,7 +86,8 @@ impl<'a> Builder<'a> {
             shadowed: BTreeMap::new(),
             kept: vec![],
         };
-        let scope = draft.scope.as_deref().unwrap_or_default();
+        // By its name: it may be another of the hostname's services than it was.
+        let scope = if draft.scope.is_some() { name } else { "" };
         let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
             of_members.insert(at, self.candidates(at, &members[at], scope, &mut groups));

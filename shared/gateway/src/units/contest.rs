@@ -87,6 +87,10 @@ impl ServiceDraft {
     pub(crate) fn members(&self) -> BTreeSet<usize> {
         self.ports.values().flat_map(|port| port.members.iter().copied()).collect()
     }
+
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.members().first().copied()
+    }
 }
 
 /// Where a slot is contested: a service network, or beside it.
@@ -291,7 +295,7 @@ impl Contest<'_> {
             kept: kept.clone(),
             is_standalone: false,
         };
-        let Some(leader) = draft.members().first().copied() else { return vec![] };
+        let Some(leader) = draft.leader() else { return vec![] };
         if self.is_far_below_limits(&draft) {
             return vec![];
         }
@@ -352,7 +356,7 @@ impl Contest<'_> {
         }
         // A leader's first service of a hostname has the plain scope: the one of the parent that it names first.
         let place = |draft: &ServiceDraft| {
-            let leader = draft.members().first().copied();
+            let leader = draft.leader();
             let asks = leader.map(|leader| self.members[leader].claim.asks.iter());
             let first = asks.and_then(|mut asks| {
                 asks.position(|ask| ask.slot == *self.slot && draft.networks.contains(&ask.gateway.name))
@@ -362,7 +366,7 @@ impl Contest<'_> {
         drafts.sort_by_key(place);
         let mut leaders = BTreeSet::new();
         for draft in &mut drafts {
-            let is_first = draft.members().first().is_some_and(|leader| leaders.insert(*leader));
+            let is_first = draft.leader().is_some_and(|leader| leaders.insert(leader));
             let network = draft.networks.first().cloned().unwrap_or_default();
             let text = self.slot.text();
             draft.scope = if is_first { text } else { Some(scope_beside(text.as_deref(), &network)) };

@@ -63,7 +63,7 @@ pub(crate) fn of_port(
         let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
         let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
         // What leads to no target group tells of nobody; the leader's it is.
-        let leader = kept.first().filter(|at| groups.is_empty() && draft.members().first() == Some(*at));
+        let leader = kept.first().filter(|at| groups.is_empty() && draft.leader() == Some(**at));
         let Some(whose) = kept.iter().find(is_whose).or(leader).copied() else { continue };
         let route = &members[whose].claim.route.id;
         port.groups

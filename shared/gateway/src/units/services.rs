@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
-use super::contest::{Member, ServiceDraft, decide, named};
+use super::contest::{Member, ServiceDraft, decide, named, scope_beside};
 use super::heirs;
 use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
@@ -132,11 +132,9 @@ fn build_for(
     let outcome = decide(view, settings, slot, &members);
     let asks = own.claim.asks.iter().filter(|ask| ask.slot == *slot);
     let asks: Vec<&Ask> = asks.collect();
-    let leaders: BTreeSet<usize> =
-        outcome.drafts.iter().filter_map(|draft| draft.members().first().copied()).collect();
     for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
-        let Some(service) = serve(view, draft, (&members, me, &leaders), (own, others), settings, built)
-        else {
+        let all = (draft, outcome.drafts.as_slice());
+        let Some(service) = serve(view, all, (&members, me), (own, others), settings, built) else {
             continue;
         };
         built.notes.extend(unanswered(&service, draft, &members, others));
@@ -169,7 +167,7 @@ fn unanswered(
     others: &[Contender],
 ) -> Option<Problem> {
     let hostname = draft.slot.domain()?;
-    let leader = &members[draft.members().first().copied()?].claim.route;
+    let leader = &members[draft.leader()?].claim.route;
     let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
     let of_draft = asks.filter(|ask| ask.slot == draft.slot && draft.networks.contains(&ask.gateway.name));
     let listeners: BTreeSet<(&GatewayName, u16)> = of_draft.map(|ask| (&ask.gateway, ask.port)).collect();
@@ -219,11 +217,11 @@ fn was_served(view: &View, one: &Contender, own: &Contender, slot: &Slot) -> boo
     has || text.as_deref().is_some_and(|text| status::tells_leader(one.object, text)) && is_told()
 }
 
-/// Adds what one draft is for the route. Gives back the service, whosever it is.
+/// Adds what one draft of all those of a hostname is for the route. Gives back the service, whosever it is.
 fn serve(
     view: &View,
-    draft: &ServiceDraft,
-    (members, me, leaders): (&[Member], usize, &BTreeSet<usize>),
+    (draft, drafts): (&ServiceDraft, &[ServiceDraft]),
+    (members, me): (&[Member], usize),
     (own, others): (&Contender, &[Contender]),
     settings: &Settings,
     built: &mut Built,
@@ -232,11 +230,13 @@ fn serve(
     let leader = all.first().copied()?;
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
-    let mut name = service_name(view, route, draft, is_leader, &built.services);
+    let beside = drafts.iter().filter(|one| !std::ptr::eq(*one, draft) && one.leader() == Some(leader));
+    let taken = Taken { draft, beside: beside.collect(), named: &built.services };
+    let mut name = service_name(view, route, &taken, is_leader);
     if is_leader && draft.slot != Slot::Own {
         let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
-        let expected = (&ids(&all), &ids(leaders));
-        match given_name(view, draft, name, expected, (own, others)) {
+        let leaders = drafts.iter().filter_map(ServiceDraft::leader).collect();
+        match given_name(view, &taken, name, (&ids(&all), &ids(&leaders)), (own, others)) {
             Ok(given) => name = given,
             Err(why) => {
                 built.held.push(why);
@@ -287,25 +287,45 @@ fn serve(
     Some(service)
 }
 
+/// Which services a draft cannot have, since others of its leader's have them: no two are one.
+struct Taken<'a> {
+    draft: &'a ServiceDraft,
+    /// Those of the same slot and leader.
+    beside: Vec<&'a ServiceDraft>,
+    /// What has its name already.
+    named: &'a [DesiredService],
+}
+
+impl Taken<'_> {
+    /// Whether the draft may be made of a service that is there: whoever is where it is carries on with it.
+    fn leaves(&self, service: &ActualService) -> bool {
+        let is_others = || self.beside.iter().any(|other| other.is_where(service));
+        self.leaves_name(&service.name) && (self.draft.is_where(service) || !is_others())
+    }
+
+    fn leaves_name(&self, name: &str) -> bool {
+        !self.named.iter().any(|other| other.name == name)
+    }
+}
+
 /// The name under which a leader has a shared service, perhaps another route's before; why it has to wait for that.
 fn given_name(
     view: &View,
-    draft: &ServiceDraft,
+    taken: &Taken,
     name: String,
     (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
     (own, others): (&Contender, &[Contender]),
 ) -> Result<String, String> {
+    let draft = taken.draft;
     let slot = draft.slot.text().unwrap_or_default();
     let is_there = view.actual.services.iter().any(|one| kept::is_for(one, &draft.slot) && one.name == name);
     let mut name = name;
     if !is_there {
         let inherited = heirs::inherited(own, others, (members, leading), &slot, &draft.networks);
-        name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
+        name = inherited.filter(|name| can_be_given(view, taken, name)).unwrap_or(name);
     }
     let is_anothers = |service: &ActualService| {
-        service.name == name
-            && matches!(service.ownership, Ownership::OtherUnit(_))
-            && service.status != Status::DeleteInProgress
+        service.name == name && matches!(service.ownership, Ownership::OtherUnit(_)) && !is_ending(service)
     };
     if view.actual.services.iter().any(is_anothers) {
         // Its unit gives it away as soon as it sees who leads.
@@ -315,12 +335,18 @@ fn given_name(
 }
 
 /// Whether a service of that name is not there, or may come from another unit.
-fn can_be_given(view: &View, name: &str) -> bool {
-    let named = view.actual.services.iter().filter(|service| service.name == name);
-    named.into_iter().all(|service| {
-        matches!(service.ownership, Ownership::Ours | Ownership::OtherUnit(_))
-            && service.status != Status::DeleteInProgress
-    })
+fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
+    let mut named = view.actual.services.iter().filter(|service| service.name == name);
+    taken.leaves_name(name)
+        && named.all(|service| match service.ownership {
+            Ownership::Ours => taken.leaves(service) && !is_ending(service),
+            Ownership::OtherUnit(_) => !is_ending(service),
+            Ownership::Foreign | Ownership::Unread => false,
+        })
+}
+
+fn is_ending(service: &ActualService) -> bool {
+    service.status == Status::DeleteInProgress
 }
 
 fn key(route: &Route) -> ObjectKey {
@@ -330,30 +356,37 @@ fn key(route: &Route) -> ObjectKey {
 
 /// The name of a draft's service: of one that is there already its own, since another name is another service with another
 /// domain name.
-fn service_name(
-    view: &View,
-    leader: &Route,
-    draft: &ServiceDraft,
-    is_leader: bool,
-    named: &[DesiredService],
-) -> String {
+fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> String {
+    let draft = taken.draft;
     let wanted = naming::wanted_name(&leader.meta);
     let scope = draft.scope.as_deref();
     if !is_leader {
         return naming::service(&leader.id, wanted, scope);
     }
     let plain = naming::service_beside(view.actual, &leader.id, wanted, scope);
-    let is_free = |service: &&ActualService| !named.iter().any(|other| other.name == service.name);
-    let is_there = |service: &ActualService| {
-        service.name == plain
-            && service.ownership == Ownership::Ours
-            && service.status != Status::DeleteInProgress
-    };
-    if draft.slot == Slot::Own && scope.is_none() || view.actual.services.iter().any(is_there) {
+    if draft.slot == Slot::Own && scope.is_none() {
         return plain;
     }
-    let ours = view.actual.services.iter().filter(|one| kept::is_for(one, &draft.slot));
-    ours.filter(|service| draft.can_be(service)).find(is_free).map_or(plain, |service| service.name.clone())
+    let mut fitting = view.actual.services.iter().filter(|one| {
+        let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
+        one.ownership == Ownership::Ours && !is_ending(one) && taken.leaves(one) && is_wanted
+    });
+    let first = fitting.clone().find(|service| service.name == plain).or_else(|| fitting.next());
+    if let Some(service) = first {
+        return service.name.clone();
+    }
+    // Another draft's of the route, or one that was given to another unit, which serves it elsewhere.
+    let is_anothers = |service: &ActualService| match service.ownership {
+        Ownership::Ours => !is_ending(service),
+        Ownership::OtherUnit(_) => !is_ending(service) && !draft.is_where(service),
+        Ownership::Foreign | Ownership::Unread => false,
+    };
+    if !view.actual.services.iter().any(|service| service.name == plain && is_anothers(service)) {
+        return plain;
+    }
+    let network = draft.networks.first().map(String::as_str).unwrap_or_default();
+    let scope = scope_beside(draft.slot.text().as_deref(), network);
+    naming::service_beside(view.actual, &leader.id, wanted, Some(&scope))
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless
