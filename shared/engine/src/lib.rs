@@ -104,7 +104,10 @@ impl Task {
                 let looks: Option<Vec<Look>> = self.hints.iter().map(|hint| hint.look).collect();
                 looks?.into_iter().next_back()
             }
-            UnitKey::Gateway { .. } | UnitKey::Route { .. } | UnitKey::Export { .. } => None,
+            UnitKey::Gateway { .. }
+            | UnitKey::Route { .. }
+            | UnitKey::Merged { .. }
+            | UnitKey::Export { .. } => None,
         }
     }
 

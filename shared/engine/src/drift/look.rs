@@ -349,7 +349,7 @@ fn looks_of(task: &Task) -> Option<Vec<Look>> {
 /// index shows something. Service networks belong to no cluster.
 fn candidates(cluster: &ClusterId, snapshot: &Snapshot, index: &Index, look: &Look) -> Vec<Candidate> {
     let is_own = |unit: &UnitKey| match unit {
-        UnitKey::Gateway { .. } | UnitKey::Cluster { .. } => false,
+        UnitKey::Gateway { .. } | UnitKey::Merged { .. } | UnitKey::Cluster { .. } => false,
         // What it would tell others of is looked at with those.
         UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
         UnitKey::Route { .. } | UnitKey::Export { .. } => true,
