@@ -107,6 +107,9 @@ pub struct RouteReport {
     /// Whether it waits for a service that another unit is to give to it: what is there is not all its own then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_heir: bool,
+    /// Why an object that is made of it was not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<String>,
 }
 
 /// Rules from before an edit that cannot be had.

@@ -234,6 +234,7 @@ mod tests {
             rivals: BTreeSet::new(),
             is_standalone: false,
             is_heir: false,
+            unwritten: None,
         }
     }
 

@@ -212,6 +212,7 @@ impl Reports<'_> {
             rivals: self.rivals.clone(),
             is_standalone: self.own.claim.is_standalone,
             is_heir: false,
+            unwritten: None,
         })
     }
 
@@ -304,6 +305,7 @@ fn held_reports(
         rivals,
         is_standalone: false,
         is_heir: resolved_refs.is_some(),
+        unwritten: None,
     })]
 }
 
@@ -343,6 +345,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         rivals: BTreeSet::new(),
         is_standalone: false,
         is_heir: false,
+        unwritten: None,
     };
     Translation::refused(vec![Report::Route(report)])
 }
