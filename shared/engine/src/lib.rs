@@ -10,6 +10,7 @@ mod drift;
 mod error;
 mod figures;
 mod fleet;
+mod objects;
 mod observe;
 mod outbox;
 mod reconcile;

@@ -5,6 +5,7 @@
 
 mod fakes;
 mod looks;
+mod objects;
 mod pods;
 
 use fakes::{Mood, Trouble, World, id};
