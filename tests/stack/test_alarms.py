@@ -32,6 +32,7 @@ NEEDED = {
     ("Trellis", "ClustersUnreadable", "drift"),
     ("Trellis", "Orphans", "drift"),
     ("Trellis", "UnitsLeftOut", "reconcile"),
+    ("Trellis", "ChangesMissed", "reconcile"),
 }
 
 def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:

@@ -266,6 +266,11 @@ pub fn is_told(object: &Value) -> bool {
     status::is_told(object)
 }
 
+/// Since when no status of ours tells of what an object asks for (RFC 3339), as far as its `managedFields` say; none where one does.
+pub fn untold_since(object: &Value) -> Option<&str> {
+    status::untold_since(object)
+}
+
 /// The units that do what the policies of a cluster ask for, each with a policy.
 fn units_of_policies<'a>(
     cluster: &'a ClusterId,

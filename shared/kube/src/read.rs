@@ -5,7 +5,7 @@ use crate::{
 };
 use kube::api::{GetParams, ListParams};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use trellis_gateway::Read;
 use trellis_hint::Kind;
 
@@ -150,11 +150,16 @@ fn with_type(mut item: Map<String, Value>, api_version: &str, kind: Kind) -> Val
     slim(kind, Value::Object(item))
 }
 
-/// The object without `metadata.managedFields`. Of a Pod only its readiness stays, before anything else sees it: the rest is
+/// The object without `metadata.managedFields`; of what has a status that tells of each change, the time of the last one stays. Of a Pod only its readiness stays, before anything else sees it: the rest is
 /// large, and its environment may hold what nobody here is to know.
 fn slim(kind: Kind, mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.shift_remove("managedFields");
+        let fields = metadata.shift_remove("managedFields");
+        let changed =
+            fields.as_ref().and_then(changed_at).filter(|_| kind.is_route() || kind == Kind::ServiceExport);
+        if let Some(time) = changed {
+            metadata.insert("managedFields".to_owned(), json!([{"time": time}]));
+        }
     }
     if kind == Kind::Pod {
         keep(&mut object, "/metadata", &POD_METADATA);
@@ -162,6 +167,13 @@ fn slim(kind: Kind, mut object: Value) -> Value {
         keep(&mut object, "/status", &["conditions"]);
     }
     object
+}
+
+/// When the object was last written, statuses aside.
+fn changed_at(managed_fields: &Value) -> Option<&str> {
+    let entries = managed_fields.as_array()?.iter().filter(|entry| entry.get("subresource").is_none());
+    // All are of one form (RFC 3339, UTC, seconds), whose order as text is that of time.
+    entries.filter_map(|entry| entry.get("time").and_then(Value::as_str)).max()
 }
 
 /// What of a Pod's metadata is read.

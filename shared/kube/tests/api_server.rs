@@ -17,10 +17,19 @@ use trellis_kube::{
 };
 use trellis_ports::{Answer, CallError, Cluster as _, PatchOutcome};
 
+/// Two changes of the object, and one of its status after them.
+fn managed_fields() -> Value {
+    json!([
+        {"manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:05Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "edit", "operation": "Update", "time": "2026-01-01T00:00:07Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "trellis", "operation": "Update", "time": "2026-01-01T00:00:09Z", "subresource": "status"},
+    ])
+}
+
 fn route() -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
-        "metadata": {"namespace": "default", "name": "inventory", "managedFields": [{"manager": "kubectl"}], "uid": "u"},
+        "metadata": {"namespace": "default", "name": "inventory", "managedFields": managed_fields(), "uid": "u"},
     })
 }
 
@@ -29,14 +38,16 @@ fn unreadable(result: Result<Answer, CallError>) -> String {
 }
 
 #[tokio::test]
-async fn an_object_comes_as_stored_but_without_managed_fields() {
+async fn an_object_comes_as_stored_but_of_managed_fields_with_the_time_of_its_last_change_only() {
     let ca = Ca::new("ca");
     let server = ApiServer::start(&ca, |_| answer(200, &route())).await;
     let client = server.client(&ca);
     let Ok(Answer::Objects(objects)) = client.read(&get(Kind::HTTPRoute, "inventory")).await else {
         panic!()
     };
-    assert_eq!(objects[0]["metadata"], json!({"namespace": "default", "name": "inventory", "uid": "u"}));
+    let changed = json!([{"time": "2026-01-01T00:00:07Z"}]);
+    let metadata = json!({"namespace": "default", "name": "inventory", "uid": "u", "managedFields": changed});
+    assert_eq!(objects[0]["metadata"], metadata);
     assert_eq!(
         server.targets(),
         ["GET /apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/inventory"]

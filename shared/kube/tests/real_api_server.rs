@@ -227,7 +227,9 @@ async fn write_status(cluster: &Cluster, client: &ClusterClient) {
         Awaited::Stored { uid: String::new(), generation: 1, old_version: String::new(), created: true };
     let stored = only(client.read_at_least(&export("inventory-ver2"), &awaited).await.unwrap());
     let version = stored["metadata"]["resourceVersion"].as_str().unwrap();
-    assert!(stored["metadata"].get("managedFields").is_none());
+    let changed = stored["metadata"]["managedFields"].as_array().unwrap();
+    let only_time = |one: &Value| one["time"].is_string() && one.as_object().unwrap().len() == 1;
+    assert!(changed.len() == 1 && only_time(&changed[0]), "{changed:?}");
 
     let status = json!({"conditions": [{
         "type": "Valid", "status": "True", "reason": "Valid", "message": "As it should be.",

@@ -87,6 +87,8 @@ metrics! {
     UnitsLeftOut: Count,
     /// Units that the drift pass found different from what they should be.
     UnitsDrifted: Count,
+    /// Routes and exports that were changed minutes before a look, and of which no status tells: their hints did not come.
+    ChangesMissed: Count,
     /// Resources of ours that no unit wants.
     Orphans: Count,
     /// From taking a unit up to its status.

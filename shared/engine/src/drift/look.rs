@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{
-    Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster, wants,
+    Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
+    untold_since, wants,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -59,6 +60,10 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// Units that could not be looked at and are handed to the reconciler, which tries again: one that fails now and then must not
 /// wait for its next turn, and a throttled account must not get its thousand units as hints.
 const FAILED_HINTS_MAX: usize = 20;
+
+/// A change that no status tells of after so long was not told by its hint: a unit is taken up within seconds, and ten minutes'
+/// waits have told that they wait.
+const UNTOLD_AFTER: Duration = Duration::from_mins(2);
 
 /// Messages that a look may take: at 45 seconds each, an hour. Others have begun since, and what it does not get to is theirs.
 pub(crate) const MESSAGES_MAX: u32 = 80;
@@ -228,6 +233,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let mut snapshot = self.with_certificates(snapshot).await;
         let deep: Vec<&Candidate> =
             all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
+        report.untold += deep.iter().filter(|one| is_overdue(&one.unit, &snapshot, scene.settings)).count();
         snapshot.forget(Kind::EndpointSlice);
         snapshot.forget(Kind::Pod);
         if !deep.is_empty() {
@@ -328,14 +334,39 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     /// Logs and counts a part of a look.
     fn note(&self, report: LookReport) {
-        let LookReport { in_depth, drifted_count, failed, hints, left_out, .. } = &report;
+        let LookReport { in_depth, drifted_count, failed, untold, hints, left_out, .. } = &report;
         self.figures.add(Metric::UnitsLookedAt, *in_depth);
         self.figures.add(Metric::UnitsDrifted, *drifted_count);
         self.figures.add(Metric::UnitsFailed, failed.len());
+        self.figures.add(Metric::ChangesMissed, *untold);
         self.figures.add(Metric::HintsSent, *hints);
         self.figures.add(Metric::UnitsLeftOut, *left_out);
         tracing::info!(look = %serde_json::to_string(&report).unwrap_or_default(), "look at a cluster");
         self.keep_look(report);
+    }
+}
+
+/// Whether a route or an export was changed a while ago, and no status tells of that although we have a word to say.
+fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool {
+    let (kind, cluster, namespace, name) = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => (*kind, cluster, namespace, name),
+        UnitKey::Export { cluster, namespace, name } => (Kind::ServiceExport, cluster, namespace, name),
+        UnitKey::Gateway { .. }
+        | UnitKey::Merged { .. }
+        | UnitKey::Dependents { .. }
+        | UnitKey::Cluster { .. } => {
+            return false;
+        }
+    };
+    let since = snapshot.get(cluster, kind, namespace, name).and_then(untold_since);
+    let since = since.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let is_long_ago = since.is_some_and(|since| {
+        let ago = jiff::Timestamp::now().duration_since(since);
+        Duration::try_from(ago).is_ok_and(|ago| ago >= UNTOLD_AFTER)
+    });
+    is_long_ago && {
+        let reports = translate(unit, snapshot, &Actual::default(), settings).reports;
+        reports.iter().map(Report::subject).any(|of| of.object.kind == kind && of.object.name == *name)
     }
 }
 

@@ -79,6 +79,8 @@ pub struct LookReport {
     pub drifted_count: usize,
     /// Units that could not be looked at: unit → why.
     pub failed: BTreeMap<String, String>,
+    /// Objects that were changed a while ago and of which no status tells: their hint did not come, or their units fail.
+    pub untold: usize,
     /// Hints sent.
     pub hints: usize,
     /// Units that are still to be gone through. A message brings the rest, at once or a while later.

@@ -100,6 +100,26 @@ async fn a_gateway_whose_network_is_new_tells_its_routes_although_they_were_told
     assert!(!world.sent_to().contains(&route("one", "a").to_string()), "nothing is new");
 }
 
+/// The webhook's port may be closed: the API server then says nothing, and only drift passes find what was changed.
+#[tokio::test(start_paused = true)]
+async fn a_look_counts_changes_that_no_status_tells_of_minutes_later() {
+    let world = world();
+    let changed = |name: &str, minutes: i64, gateway: &str| {
+        let time = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+        let backend = json!([{"name": "parking", "kind": "Service", "port": 80}]);
+        let spec = json!({"parentRefs": [{"name": gateway}], "rules": [{"backendRefs": backend}]});
+        let metadata = json!({"managedFields": [{"time": time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}]});
+        world.put("one", Kind::HTTPRoute, name, json!({"metadata": metadata, "spec": spec}));
+    };
+    changed("missed", 3, "my-hotel");
+    changed("just-now", 1, "my-hotel");
+    changed("not-ours", 3, "of-another-class");
+    world.route("one", "nobody-says-when");
+    let worker = worker(&world);
+    let ended = work(&worker, vec![message("m", &pass("one"), 1)]).await;
+    assert_eq!((ended.looks[0].untold, count(&ended, Metric::ChangesMissed)), (1, 1), "{:?}", ended.looks);
+}
+
 fn gateway_hint() -> Hint {
     Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Resync)
 }

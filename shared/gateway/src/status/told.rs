@@ -112,6 +112,13 @@ pub(crate) fn is_told(object: &Value) -> bool {
     all.peek().is_some() && all.all(|one| observed(one) >= generation)
 }
 
+/// When an object came to what no status of ours tells of yet (RFC 3339); none where all is told, or nobody says when.
+pub(crate) fn untold_since(object: &Value) -> Option<&str> {
+    let fields = object.pointer("/metadata/managedFields").and_then(Value::as_array)?;
+    let times = fields.iter().filter_map(|entry| entry.get("time").and_then(Value::as_str));
+    times.max().filter(|_| !is_told(object))
+}
+
 /// Whether an entry of `status.parents` is ours.
 pub(crate) fn is_ours(entry: &Value) -> bool {
     entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER)
@@ -133,6 +140,17 @@ mod tests {
         assert!(!is_told(&route("example.com/mesh", 2)), "what others say is not our word");
         let export = |observed: i64| json!({"metadata": {"generation": 1}, "status": {"conditions": [{"observedGeneration": observed}]}});
         assert!(is_told(&export(1)) && !is_told(&export(0)) && !is_told(&json!({})));
+    }
+
+    #[test]
+    fn what_is_untold_is_so_since_the_last_change() {
+        let export = |observed: i64| {
+            let fields = json!([{"time": "2026-01-01T00:00:09Z"}, {"time": "2026-01-01T00:00:10Z"}]);
+            json!({"metadata": {"generation": 1, "managedFields": fields}, "status": {"conditions": [{"observedGeneration": observed}]}})
+        };
+        assert_eq!(untold_since(&export(0)), Some("2026-01-01T00:00:10Z"));
+        assert_eq!(untold_since(&export(1)), None, "all is told");
+        assert_eq!(untold_since(&json!({"metadata": {"generation": 1}})), None, "nobody says when");
     }
 
     /// Gateways and routes of the same hostname read domain names in the message that a route's unit wrote, perhaps one of
