@@ -1,6 +1,7 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
 use crate::fleet::Members;
+use crate::objects::Objects;
 use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
@@ -89,8 +90,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 return Err(error);
             }
         };
-        let Worked { assessment, applied, settled } = worked;
-        let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        let Worked { mut assessment, applied, settled } = worked;
+        let objects = Objects { members: &members, budget: budget.leaving(END_RESERVE) };
+        let undone =
+            objects.write(&task.unit, &mut snapshot, &mut assessment.translation, &applied.outcome).await;
+        let mut untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        untold.extend(undone);
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
         Ok(verdict(task, &assessment, applied, &untold))
     }

@@ -123,7 +123,7 @@ fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {
         return Verdict::Held(translation.held.join("; "));
     }
     if !untold.is_empty() {
-        let texts = untold.iter().map(|(object, error)| format!("status of {object}: {error}"));
+        let texts = untold.iter().map(|(object, error)| format!("{object} not written: {error}"));
         return Verdict::Held(texts.collect::<Vec<_>>().join("; "));
     }
     if translation.refused {

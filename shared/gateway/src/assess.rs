@@ -4,8 +4,8 @@
 //! do with it. It is pure: no clock, no network.
 
 use crate::{
-    Report, Settings, Snapshot, StatusPatch, Translation, dependents, plain_service_names, statuses,
-    translate,
+    ObjectChange, Report, Settings, Snapshot, StatusPatch, Translation, dependents, object_changes,
+    plain_service_names, statuses, translate,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Assessment {
     pub outcome: Outcome,
     /// The statuses that are due with that outcome; their times are of no meaning.
     pub statuses: Vec<StatusPatch>,
+    /// The changes of other objects that are due with that outcome, as far as these were read.
+    pub objects: Vec<ObjectChange>,
     /// The units that are concerned once these statuses are written, each with the object that a hint is to name.
     pub follow_ups: BTreeMap<UnitKey, ObjectRef>,
 }
@@ -90,12 +92,13 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
         planned = Some(plan);
     }
     let statuses = statuses(snapshot, &translation, &outcome, NO_TIME);
+    let objects = object_changes(snapshot, &translation, &outcome);
     let mut follow_ups: BTreeMap<UnitKey, ObjectRef> = dependents(unit, snapshot).into_iter().collect();
     for patch in &statuses {
         follow_ups.extend(readers(patch));
     }
     follow_ups.remove(unit);
-    Assessment { translation, plan: planned, violations, outcome, statuses, follow_ups }
+    Assessment { translation, plan: planned, violations, outcome, statuses, objects, follow_ups }
 }
 
 /// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.

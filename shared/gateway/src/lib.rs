@@ -49,6 +49,7 @@ mod gateway;
 mod grant;
 mod hostname;
 mod naming;
+mod objects;
 mod policy;
 mod prefixes;
 mod priority;
@@ -70,6 +71,7 @@ pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
+pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
@@ -195,12 +197,13 @@ pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
 /// Kinds beside the routes' that units are named after.
 const WITH_UNITS: [Kind; 4] = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
 
-/// All that can be read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
+/// All that translation can read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
 /// that what is translated from less can be held against it.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
     let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
     let lists = taking_part.flat_map(|cluster| {
-        Kind::ALL.into_iter().map(|kind| Read::List {
+        let kinds = Kind::ALL.into_iter().filter(|kind| !OPTIONAL_KINDS.contains(kind));
+        kinds.map(|kind| Read::List {
             cluster: cluster.clone(),
             kind,
             namespace: None,

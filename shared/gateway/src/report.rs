@@ -113,6 +113,9 @@ pub struct RouteReport {
     /// Of a route that is merged: with those of which clusters, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged: Option<String>,
+    /// Why an object that is made of it was not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<String>,
 }
 
 /// Rules from before an edit that cannot be had.

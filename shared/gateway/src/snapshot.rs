@@ -185,6 +185,16 @@ impl Snapshot {
         self.answered.retain(|read| read.kind() != kind);
     }
 
+    /// Forgets one object: it can be read again.
+    pub fn forget_object(&mut self, read: &Read) {
+        if let Read::Get { cluster, kind, namespace, name } = read
+            && let Some(objects) = self.objects.get_mut(cluster)
+        {
+            objects.remove(&ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() });
+        }
+        self.answered.remove(read);
+    }
+
     /// Whether a person takes this cluster out: then it has no objects any more, whatever its API server says.
     pub fn is_leaving(&self, cluster: &ClusterId) -> bool {
         self.facts.get(cluster).is_some_and(|facts| facts.state == ClusterState::Leaving)

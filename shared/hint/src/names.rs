@@ -56,7 +56,8 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::AccessLogPolicy
         | Kind::IAMAuthPolicy
         | Kind::TargetGroupPolicy
-        | Kind::VpcAssociationPolicy => is_subdomain(name),
+        | Kind::VpcAssociationPolicy
+        | Kind::DNSEndpoint => is_subdomain(name),
     }
 }
 

@@ -4,9 +4,9 @@
 //! - [`RegisteredClusters`] keeps one for each cluster that a registry knows.
 //! - [`ClusterClient::try_read`] answers one [`trellis_gateway::Read`].
 //! - [`ClusterClient::patch_status`] writes one object's status, guarded by its resourceVersion.
-//!
-//! The client gets, lists and patches status: nothing here can create, change or delete an object.
+//! - [`ClusterClient::try_change`] makes, changes or deletes an object that Trellis makes for others, guarded likewise.
 
+mod change;
 mod client;
 mod clusters;
 mod error;

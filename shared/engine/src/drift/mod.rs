@@ -27,7 +27,9 @@ use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use tokio::time::Instant;
-use trellis_gateway::{ClusterFacts, Snapshot, made_for, units_of_cluster, wants, wants_cluster};
+use trellis_gateway::{
+    ClusterFacts, OPTIONAL_KINDS, Snapshot, made_for, units_of_cluster, wants, wants_cluster,
+};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_ports::{Budget, Cluster, Clusters, Lattice, OutgoingHint, Queue};
 
@@ -214,7 +216,8 @@ fn state_of(id: &ClusterId, snapshot: &Snapshot, index: &Index) -> ClusterReport
         Some(format!("it does not serve the kind {kind}: are the CRDs of the Gateway API installed?"))
     });
     let state = if why.is_some() { Life::Unknown } else { Life::Registered };
-    let not_served = Kind::ALL.into_iter().filter(missing).collect();
+    let needed = Kind::ALL.into_iter().filter(|kind| !OPTIONAL_KINDS.contains(kind));
+    let not_served = needed.filter(missing).collect();
     ClusterReport { not_served, ..ClusterReport::new(id, state, why, index) }
 }
 

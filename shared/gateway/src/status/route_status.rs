@@ -3,6 +3,7 @@ use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, is_ours};
 use super::{Context, Members, fails_in_passing, outcome_problem, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
+use crate::objects::dns_endpoint;
 use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::route::ROUTE_KINDS;
 use crate::{conditions, reasons, unit_of};
@@ -123,6 +124,8 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(merged.filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let old = old.and_then(|old| old.get("conditions"));
+    let told = dns_endpoint_told(old);
+    conditions.extend(dns_endpoint::condition(context, report, told).filter(|_| is_in_service));
     if context.translation.desired.is_none() {
         conditions.extend(standing(old));
     }
@@ -152,6 +155,18 @@ fn standing(old: Option<&Value>) -> Vec<Condition> {
     all.collect()
 }
 
+/// What a parent's entry says of the DNSEndpoint.
+fn dns_endpoint_told(conditions: Option<&Value>) -> Option<Condition> {
+    let told = conditions?
+        .as_array()?
+        .iter()
+        .find(|one| one.get("type").and_then(Value::as_str) == Some(conditions::DNS_ENDPOINT))?;
+    let text = |member: &str| told.get(member).and_then(Value::as_str);
+    let reason =
+        [reasons::CONFLICTED, reasons::NOT_WRITTEN].into_iter().find(|one| text("reason") == Some(one))?;
+    Some(Condition::no(conditions::DNS_ENDPOINT, reason, text("message")?))
+}
+
 /// Says why the domain names of a parent do not answer in its network.
 fn standalone(report: &RouteReport) -> Option<Condition> {
     let text = "The route is standalone: its services are in no service network, and answer only in those that somebody \
@@ -164,11 +179,15 @@ fn standalone(report: &RouteReport) -> Option<Condition> {
 /// The domain names that answer for the route in a parent's network; of a standalone route those that could.
 fn names_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Vec<String> {
     let in_network = report.services.iter().filter(|serving| serving.networks.contains(&parent.gateway));
-    let name = |serving: &Serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
+    in_network.filter_map(|serving| domain_name(context, report, serving)).collect()
+}
+
+/// The domain name of a service that serves a route, of its own or of another; none while it is not known.
+pub(crate) fn domain_name(context: &Context, report: &RouteReport, serving: &Serving) -> Option<String> {
+    match Leader::of(context.snapshot, &report.subject.cluster, serving) {
         Some(leader) => leader.dns_name(serving),
         None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
-    };
-    in_network.filter_map(name).collect()
+    }
 }
 
 fn accepted_message(

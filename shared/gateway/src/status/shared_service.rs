@@ -247,6 +247,7 @@ mod tests {
             is_heir: false,
             is_moving: false,
             merged: None,
+            unwritten: None,
         }
     }
 

@@ -216,6 +216,7 @@ impl Reports<'_> {
             is_heir: false,
             is_moving: self.built.is_moving,
             merged: None,
+            unwritten: None,
         })
     }
 
@@ -310,6 +311,7 @@ fn held_reports(
         is_heir: resolved_refs.is_some(),
         is_moving: false,
         merged: None,
+        unwritten: None,
     })]
 }
 
@@ -351,6 +353,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         is_heir: false,
         is_moving: false,
         merged: None,
+        unwritten: None,
     };
     Translation::refused(vec![Report::Route(report)])
 }

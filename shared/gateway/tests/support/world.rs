@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, ROUNDS_MAX, Read, ReadResult, ServicePer, Snapshot, wants,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, ServicePer, Snapshot, wants,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Certificates, Mode};
@@ -50,7 +50,7 @@ impl World {
         let kinds_missing = case.kinds_missing.iter().flat_map(|(cluster, kinds)| {
             kinds.iter().map(|kind| (cluster.clone(), Kind::parse(kind).unwrap()))
         });
-        let kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
+        let mut kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
         let unregistered = |name: &&String| !case.unregistered.contains(name);
         let names: BTreeSet<&String> = objects
             .keys()
@@ -58,13 +58,18 @@ impl World {
             .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
             .filter(unregistered)
             .collect();
-        let facts = names.into_iter().map(|name| {
+        let facts = names.iter().copied().map(|name| {
             let state =
                 if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
             let mode = case.modes.get(name).copied().unwrap_or_default();
             ClusterFacts { state, mode, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
         });
         let facts = facts.collect();
+        let is_served = |kind: &Kind| case.serves.iter().any(|served| served == kind.as_str());
+        let unserved: Vec<Kind> = OPTIONAL_KINDS.into_iter().filter(|kind| !is_served(kind)).collect();
+        let all: Vec<String> = names.into_iter().cloned().collect();
+        kinds_missing
+            .extend(all.into_iter().flat_map(|name| unserved.iter().map(move |kind| (name.clone(), *kind))));
         let known = || Certificates::Known(case.certificates.clone());
         Self {
             facts,
