@@ -14,7 +14,7 @@ import pytest
 
 from stack.objects import dns_name, is_true
 from stack.pollers import Pollers, pollers
-from stack.settings import ROOT, SCOPE
+from stack.settings import SCOPE
 from stack.stack import Stack
 from stack.traffic import Traffic
 from stack.waiting import wait_for
@@ -66,15 +66,6 @@ class Shop:
         one, two = (counts[answer] for answer in ANSWERS)
         assert one + two == REQUESTS, counts
         assert two in SHARE
-
-    def look_at_everything(self) -> None:
-        """A drift pass, and all that it hinted at."""
-        stack = self.world.stack
-        answer = stack.aws("lambda").invoke(FunctionName=stack.outputs.drift_function,
-                                            Payload=(ROOT / "events" / "schedule.json").read_bytes())
-        assert "FunctionError" not in answer, answer["Payload"].read()
-        wait_for("the pass's hints to be worked off", lambda: self.world.queue_length(stack.outputs.queue_url),
-                 within=PROGRAMMED_SECONDS, until=lambda length: length == 0)
 
     @contextmanager
     def registered_as(self, value: str) -> Iterator[None]:
@@ -140,7 +131,7 @@ def test_a_cluster_that_hangs_keeps_its_share_and_the_other_one_follows_its_pods
     with world.stack.doors[1].hanging():
         world.kubectl("scale", "deployment/shop", "--replicas=3")
         wait_for("the new Pod's target", partial(targets, world, one), within=PROGRAMMED_SECONDS, until=lambda found: found == 3)
-        shop.look_at_everything()
+        shop.world.look_at_everything()
         shop.is_shared("the second cluster hangs")
         assert targets(world, world.two.spec.arn) == 2
     assert set(shop.traffic.answers[since:]) == set(ANSWERS)
@@ -151,7 +142,7 @@ def test_a_cluster_that_leaves_gives_its_share_up_without_a_failed_request_and_h
     name = dns_name(world.get("httproutes", "shop"))
     since = shop.traffic.sent()
     with shop.registered_as("leaving"):
-        shop.look_at_everything()
+        shop.world.look_at_everything()
         wait_for("nothing that leads to the second cluster", partial(groups, world, two), within=PROGRAMMED_SECONDS,
                  until=lambda left: not left)
         drained = shop.traffic.sent()
@@ -159,7 +150,7 @@ def test_a_cluster_that_leaves_gives_its_share_up_without_a_failed_request_and_h
     answers = shop.traffic.answers
     assert set(answers[since:]) == set(ANSWERS)
     assert set(answers[drained:drained + 500]) == {ANSWERS[0]}
-    shop.look_at_everything()
+    shop.world.look_at_everything()
     wait_for("the second cluster's answers", lambda: answers[-1], within=PROGRAMMED_SECONDS, until=lambda text: text == ANSWERS[1])
     shop.is_shared("it is registered again")
     assert dns_name(world.programmed("httproutes", "shop")) == name

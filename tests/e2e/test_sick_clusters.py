@@ -84,7 +84,7 @@ class Hotel:
         """Holds that a look at everything, a new Pod, a new route and all traffic are as if nothing had happened."""
         since, had = self.traffic.sent(), self.of_the_second()
         with ThreadPoolExecutor() as beside:
-            look = beside.submit(self.look_at_everything)
+            look = beside.submit(self.world.look_at_everything)
             pod, route = self.new_pod(), self.new_route()
             look.result()
         counts = self.traffic.at_least(REQUESTS, since=since, within=REQUESTS_SECONDS)
@@ -98,16 +98,6 @@ class Hotel:
         assert pod <= REGISTERED_SECONDS
         # The longest of a few measured times, and what a busy machine may add to it; a cluster waited for adds 3 s and more.
         assert route <= 1.5 * max(self.usual) + 1.0
-
-    def look_at_everything(self) -> None:
-        """A drift pass, and all that it hinted at."""
-        stack = self.world.stack
-        answer = stack.aws("lambda").invoke(FunctionName=stack.outputs.drift_function,
-                                            Payload=(ROOT / "events" / "schedule.json").read_bytes())
-        assert "FunctionError" not in answer, answer["Payload"].read()
-        # Hints for later are left out: a unit that is held comes again for a minute.
-        wait_for("the pass's hints to be worked off", lambda: self.world.queue_length(stack.outputs.queue_url),
-                 within=PROGRAMMED_SECONDS, until=lambda length: length == 0)
 
 
 def route_to(service: str, name: str) -> dict[str, Any]:
@@ -224,7 +214,7 @@ def test_a_cluster_that_leaves_is_drained_and_leaves_nothing_until_it_is_registe
     since = hotel.traffic.sent()
     with registered_as(hotel, "leaving"):
         began = monotonic()
-        hotel.look_at_everything()
+        hotel.world.look_at_everything()
         wait_for("nothing of the second cluster in VPC Lattice", hotel.of_the_second, within=PROGRAMMED_SECONDS,
                  until=lambda left: not left)
         took = monotonic() - began
@@ -234,7 +224,7 @@ def test_a_cluster_that_leaves_is_drained_and_leaves_nothing_until_it_is_registe
     print(f"leaving took {took:.1f} s; {len(answers) - since} requests")
     assert set(answers[since:]) == {ONE, TWO}
     assert set(answers[drained:drained + 1_000]) == {ONE}
-    hotel.look_at_everything()
+    hotel.world.look_at_everything()
     wait_for("the second cluster's answers", lambda: answers[-1], within=PROGRAMMED_SECONDS, until=lambda text: text == TWO)
     wait_for("the second cluster's own route", lambda: f"lobby-{hotel.world.namespace}" in hotel.of_the_second(), within=PROGRAMMED_SECONDS)
 
@@ -247,7 +237,7 @@ def test_the_second_cluster_is_deleted_and_then_taken_out(hotel: Hotel) -> None:
     hotel.pollers.start_cold()
     hotel.all_is_as_ever("deleted")
     hotel.pollers.start_cold(TRELLIS_LEAVING_CLUSTERS=two.arn)
-    hotel.look_at_everything()
+    hotel.world.look_at_everything()
     wait_for("nothing of the second cluster in VPC Lattice", hotel.of_the_second, within=PROGRAMMED_SECONDS, until=lambda left: not left)
     drained = hotel.traffic.sent()
     assert hotel.traffic.at_least(1_000, since=drained, within=REQUESTS_SECONDS) == {ONE: 1_000}

@@ -148,6 +148,13 @@ pub struct Serving {
     pub followers: Vec<(ObjectKey, i64)>,
 }
 
+impl Serving {
+    /// The hostname, which no name of a Gateway with its namespace can be.
+    pub fn domain(&self) -> Option<&str> {
+        self.hostname.as_deref().filter(|hostname| !hostname.contains('/'))
+    }
+}
+
 /// A report on a route's relation to one parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -156,6 +156,34 @@ fn when_the_oldest_route_is_deleted_the_next_has_the_service() {
 }
 
 #[test]
+fn routes_of_a_gateway_with_one_service_come_to_rest_with_one_name_also_without_the_oldest() {
+    let mut snapshot = world(&[
+        route("young", "2026-01-03T00:00:00Z", &[]),
+        route("old", "2026-01-01T00:00:00Z", &[]),
+        route("middle", "2026-01-02T00:00:00Z", &[]),
+    ]);
+    let gateway = ObjectKey { kind: Kind::Gateway, namespace: "d".into(), name: "net".into() };
+    let gateway = snapshot.objects.get_mut(&one()).unwrap().get_mut(&gateway).unwrap();
+    gateway["metadata"]["annotations"] = json!({"application-networking.k8s.aws/service-per": "gateway"});
+    let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
+    let services = settle(&mut snapshot, queue);
+    assert!(services.len() == 1 && services.values().all(|paths| paths.len() == 3), "{services:?}");
+    let shared = condition(&snapshot, "old", "Accepted")["message"].clone();
+    for name in ["old", "middle", "young"] {
+        assert_eq!(condition(&snapshot, name, "Programmed")["status"], "True", "{name}");
+        assert_eq!(condition(&snapshot, name, "Accepted")["message"], shared, "{name}");
+    }
+    assert_eq!(missed(&snapshot), [""; 0]);
+    let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: "old".into() };
+    snapshot.objects.get_mut(&one()).unwrap().remove(&key);
+    let left = settle(&mut snapshot, vec![unit("old")]);
+    assert!(left.len() == 1 && left.values().all(|paths| paths.len() == 2), "{left:?}");
+    for name in ["middle", "young"] {
+        assert_eq!(condition(&snapshot, name, "Programmed")["status"], "True", "{name}");
+    }
+}
+
+#[test]
 fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     let mut snapshot = world(&[
         route("old", "2026-01-01T00:00:00Z", &["shop.example.com"]),

@@ -62,8 +62,11 @@ fn is_true(state: &State, all: &[Attached], one: &Attached, answers: &Answers) -
                 }
                 if one.hostnames.is_empty() {
                     // Of a route's services, one for each set of listeners, one has this listener.
-                    let tried =
-                        one.names.iter().map(|name| is_answered(state, &[one], &request(name), answers));
+                    let tried = one.names.iter().map(|name| {
+                        let rivals: Vec<_> =
+                            all.iter().filter(|other| is_together(one, other, name)).collect();
+                        is_answered(state, &rivals, &request(name), answers)
+                    });
                     let refused: Vec<String> = tried.filter_map(Result::err).collect();
                     if refused.len() == one.names.len() {
                         return Err(format!("none of its names answers: {refused:?}"));
@@ -74,6 +77,14 @@ fn is_true(state: &State, all: &[Attached], one: &Attached, answers: &Answers) -
         }
     }
     Ok(asked)
+}
+
+/// Whether the other is in the service of that name too, for whatever hostname.
+fn is_together(one: &Attached, other: &Attached, name: &String) -> bool {
+    other.network == one.network
+        && other.port == one.port
+        && other.hostnames.is_empty()
+        && other.names.contains(name)
 }
 
 /// Whether the other asks for the hostname too, where the same clients ask.

@@ -120,7 +120,13 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
     let mut object = json!({"apiVersion": api_version, "kind": key.kind.as_str(), "metadata": metadata});
     match key.kind {
         Kind::GatewayClass => object["spec"] = json!({"controllerName": CONTROLLER}),
-        Kind::Gateway => object["spec"] = gateway(variant),
+        Kind::Gateway => {
+            object["spec"] = gateway(variant);
+            if let Some(per) = service_per(variant) {
+                object["metadata"]["annotations"] =
+                    json!({"application-networking.k8s.aws/service-per": per});
+            }
+        }
         Kind::Service => object["spec"] = service(variant),
         Kind::EndpointSlice => slice(&mut object, cluster, &key.name, variant),
         Kind::ReferenceGrant => {
@@ -149,6 +155,14 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod | Kind::DNSEndpoint => {}
     }
     object
+}
+
+/// What of a Gateway has a service of its own.
+fn service_per(variant: u32) -> Option<&'static str> {
+    match variant {
+        2 => Some("hostname"),
+        _ => None,
+    }
 }
 
 fn vpc_policy(variant: u32) -> Value {

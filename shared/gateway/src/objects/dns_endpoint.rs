@@ -125,7 +125,7 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
     let before = before.map(Vec::as_slice).unwrap_or_default();
     let (mut all, mut is_open) = (BTreeMap::new(), false);
     for serving in &report.services {
-        let Some(hostname) = &serving.hostname else { continue };
+        let Some(hostname) = serving.domain() else { continue };
         let kept = || before.iter().find(|one| text(one, "dnsName") == Some(hostname)).cloned();
         let endpoint = if let Some(target) = domain_name(context, report, serving) {
             Some(endpoint(hostname, &target))
@@ -136,7 +136,7 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
         // A hostname has several services where the route answers differently in several networks. A DNS name has one
         // record, and any will do: VPC Lattice chooses the service by the hostname, in the network that a request comes by.
         if let Some(endpoint) = endpoint {
-            all.entry(hostname.clone()).or_insert(endpoint);
+            all.entry(hostname.to_owned()).or_insert(endpoint);
         }
     }
     Wish { endpoints: all.into_values().collect(), is_open }

@@ -69,17 +69,28 @@ impl ObjectChange {
 ///
 /// [`crate::wants`] does not ask for it, since nothing in VPC Lattice depends on it.
 pub fn wants_objects(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
-    // With a route that is gone Kubernetes deletes what it owns.
-    if snapshot.get(cluster, *kind, namespace, name).is_none() || snapshot.is_leaving(cluster) {
-        return vec![];
-    }
-    let route = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
-    let read = dns_endpoint::key_of(&route).map(|key| read_of(cluster, &key));
-    let is_open = |read: &Read| {
-        !snapshot.has_answer(read) && !snapshot.kinds_missing.contains(&(cluster.clone(), read.kind()))
+    let (clusters, kind, namespace, name) = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => (vec![cluster], *kind, namespace, name),
+        UnitKey::Merged { kind, namespace, name, .. } => {
+            (snapshot.facts.keys().collect(), *kind, namespace, name)
+        }
+        UnitKey::Gateway { .. }
+        | UnitKey::Export { .. }
+        | UnitKey::Dependents { .. }
+        | UnitKey::Cluster { .. } => return vec![],
     };
-    read.into_iter().filter(is_open).collect()
+    let route = ObjectKey { kind, namespace: namespace.clone(), name: name.clone() };
+    let Some(key) = dns_endpoint::key_of(&route) else { return vec![] };
+    // With a route that is gone Kubernetes deletes what it owns.
+    let stands = |cluster: &&ClusterId| {
+        snapshot.get(cluster, kind, namespace, name).is_some() && !snapshot.is_leaving(cluster)
+    };
+    let reads = clusters.into_iter().filter(stands).map(|cluster| read_of(cluster, &key));
+    let is_open = |read: &Read| {
+        let missing = (read.cluster().clone(), read.kind());
+        !snapshot.has_answer(read) && !snapshot.kinds_missing.contains(&missing)
+    };
+    reads.filter(is_open).collect()
 }
 
 /// The changes of other objects that are due; none for one that is as it should be, and none where it was not read.

@@ -422,7 +422,7 @@ fn told(merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
     let names: BTreeSet<&str> =
         merging.iter().map(|one| one.contender.claim.route.id.cluster.name.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let mut text = format!("The service has the rules of this route in cluster {}.", names.join(", "));
+    let mut text = format!("Clusters that share the service: {}.", names.join(", "));
     for (cluster, why) in unknown {
         text = format!("{text} The share of cluster {} stays as it is: {why}.", cluster.name);
     }
