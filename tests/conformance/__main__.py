@@ -31,6 +31,8 @@ PROFILES = "GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS"
 PROJECT = {"organization": "trellis-lattice", "project": "trellis", "url": "https://github.com/trellis-lattice/trellis",
            "contact": "https://github.com/trellis-lattice/trellis/issues", "version": "v0.1.0"}
 
+#: The options that the report is for: quotas that AWS has raised, and certificates of Secrets.
+MODE = "raised-quotas,certificate-secrets"
 #: Quotas as an account has them that asked AWS to raise them: in the emulated VPC Lattice, and in what Trellis is told of it.
 QUOTAS = {"rules-per-listener": 100, "target-groups-per-service": 50, "listeners-per-service": 10}
 LIMITS = {"rulesPerListener": 100, "targetGroupsPerService": 50, "listenersPerService": 10}
@@ -48,7 +50,7 @@ def main() -> int:
     lists = Lists.read(HERE)
     settings = Settings("conf", DELAYS)
     with running(settings, left_in(settings.state.parent / "build") if arguments.prebuilt else None) as stack:
-        raise_limits(stack)
+        set_options(stack)
         accept_class(stack)
         written, log = stack.logs / "report.yaml", stack.logs / "suite.log"
         status = run_suite(stack, arguments, written, log)
@@ -74,14 +76,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def raise_limits(stack: Stack) -> None:
-    """Raises the quotas of VPC Lattice and the limits that the functions know."""
+def set_options(stack: Stack) -> None:
+    """Raises the quotas of VPC Lattice and the limits that the functions know, and has certificates of Secrets imported."""
     stack.emulator.configure(quotas=QUOTAS)
-    functions = stack.aws("lambda")
-    for name in (stack.outputs.reconcile_function, stack.outputs.drift_function):
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        variables["TRELLIS_LIMITS"] = json.dumps(LIMITS)
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    stack.set_variables({"TRELLIS_LIMITS": json.dumps(LIMITS), "TRELLIS_CERTIFICATE_SECRETS": "true"})
+    stack.clusters[0].kubectl("apply", "-f", str(HERE / "secrets.yaml"))
 
 
 def accept_class(stack: Stack) -> None:
@@ -104,7 +103,7 @@ def run_suite(stack: Stack, arguments: argparse.Namespace, written: Path, log: P
     }
     command = ["go", "test", "-count=1", "-v", f"-timeout={SUITE_MINUTES}m", "-run=TestConformance", ".", f"-gateway-class={CLASS}",
                f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}"]
-    command += [f"-{name}={value}" for name, value in PROJECT.items()]
+    command += [f"-{name}={value}" for name, value in (PROJECT | {"mode": MODE}).items()]
     if arguments.run_test:
         command.append(f"-run-test={arguments.run_test}")
     with log.open("w") as file, subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

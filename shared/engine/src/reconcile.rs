@@ -128,6 +128,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
+        let members = members.with_secrets(self.settings.certificate_secrets);
         Ok(members.with_leaving(&self.settings.leaving))
     }
 
@@ -139,7 +140,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
-        Ok(self.with_certificates(observed.snapshot).await)
+        let mut snapshot = observed.snapshot;
+        if matches!(task.unit, UnitKey::Gateway { .. }) {
+            snapshot = members.read_secrets(snapshot).await;
+        }
+        Ok(self.with_certificates(snapshot).await)
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.

@@ -57,6 +57,7 @@ mod reasons;
 mod references;
 mod report;
 mod route;
+mod secret;
 mod snapshot;
 mod status;
 mod units;
@@ -75,6 +76,7 @@ pub use report::{
     ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
     ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
 };
+pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 
 use crate::route::ROUTE_KINDS;
@@ -94,6 +96,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
     pub allowed_networks: BTreeSet<String>,
+    /// Whether certificates of Secrets are imported into ACM.
+    pub certificate_secrets: bool,
     /// How much may be done at all. A cluster's own mode may be stricter.
     pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
@@ -248,6 +252,23 @@ pub fn made_for(facts: &ClusterFacts) -> (String, String) {
 /// Whether a snapshot has a listener that needs a certificate of ACM and names none: then [`Snapshot::certificates`] counts.
 pub fn asks_for_certificates(snapshot: &Snapshot) -> bool {
     certificate::are_asked_for(snapshot)
+}
+
+/// The Secrets that listeners of Gateways of ours name, as far as these may refer to them, and that were not read yet. Only the
+/// Gateways' own units need them.
+pub fn wants_secrets(snapshot: &Snapshot) -> BTreeSet<SecretKey> {
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
+    let wanted = units::from_secrets::named(&view);
+    wanted.filter(|key| !snapshot.secrets.read.contains_key(key)).collect()
+}
+
+/// Whether listeners name Secrets that are not there yet, or that nobody may read yet: nothing tells of that but another look.
+pub fn waits_for_secrets(translation: &Translation) -> bool {
+    translation
+        .reports
+        .iter()
+        .any(|report| matches!(report, Report::Gateway(gateway) if gateway.waits_for_secrets))
 }
 
 /// Whether the conditions that we have written to an object's status are of its present generation, and there are any.

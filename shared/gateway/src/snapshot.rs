@@ -1,3 +1,4 @@
+use crate::secret::Secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +140,8 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<ClusterId, String>,
     /// Certificates in ACM, where a listener that was read needs one.
     pub certificates: Certificates,
+    /// Secrets that Gateways name, where the installation imports their certificates.
+    pub secrets: Secrets,
 }
 
 impl Snapshot {

@@ -47,7 +47,9 @@ fn others(actual: &Actual) -> Vec<String> {
     };
     let logs = actual.access_logs.iter().filter(|l| l.ownership != ours).filter(kept);
     let logs = logs.map(serde_json::to_string);
-    networks.chain(vpcs).chain(groups).chain(services).chain(logs).map(Result::unwrap).collect()
+    let certificates = actual.certificates.iter().filter(|c| c.ownership != ours).map(serde_json::to_string);
+    let all = networks.chain(vpcs).chain(groups).chain(services).chain(logs).chain(certificates);
+    all.map(Result::unwrap).collect()
 }
 
 /// What others put under a service of ours, as bytes.
@@ -264,6 +266,8 @@ fn essence(desired: &Desired, actual: &Actual) -> Vec<String> {
     lines
         .extend(vpcs.map(|a| format!("{} {} {:?} {:?}", a.network, a.vpc, a.security_groups, a.private_dns)));
     lines.extend(actual.networks.iter().map(|n| n.name.clone()));
+    let certificates = actual.certificates.iter();
+    lines.extend(certificates.map(|c| format!("{} {}", c.secret(), c.fingerprint())));
     lines.sort();
     lines
 }
