@@ -44,7 +44,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	$(MAKE) lint-docs
 	$(CARGO_PLUGINS)/bin/cargo-shear --locked
 	$(CARGO_PLUGINS)/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
-	test -z "$$(gofmt -l tests/cluster)" || { gofmt -l tests/cluster; exit 1; }
+	test -z "$$(gofmt -l tests/cluster tests/externaldns)" || { gofmt -l tests/cluster tests/externaldns; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
 	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e -p migrate
@@ -101,7 +101,8 @@ test-emulator: ## The emulator against boto3 and the AWS CLI
 
 .PHONY: e2e
 e2e: build ## End to end on the local stack
-	@$(PYTEST) tests/e2e
+	@tests/build-externaldns.sh
+	$(PYTEST) tests/e2e
 
 .PHONY: test
 test: ## Everything, fast to slow
@@ -147,7 +148,7 @@ release: tools ## What `sam build` makes for AWS, and its sizes
 clean: ## Remove all that was built here; what checkouts share stays (clean-cache)
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
-	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl
+	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns
 
 .PHONY: clean-cache
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share

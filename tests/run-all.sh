@@ -12,10 +12,10 @@ step() {
 }
 
 mkdir -p .state/build
-# The test cluster is the longest build; it runs beside the Rust ones.
+# The test cluster, and ExternalDNS, are the longest build; it runs beside the Rust ones.
 # With job control it gets a process group, so that all of it ends when an earlier step fails.
 set -m
-tests/build-testcluster.sh > .state/build/testcluster.log 2>&1 &
+{ tests/build-testcluster.sh && tests/build-externaldns.sh; } > .state/build/testcluster.log 2>&1 &
 testcluster=$!
 set +m
 trap 'kill -- "-$testcluster" 2>/dev/null || true' EXIT

@@ -32,10 +32,12 @@ PROJECT = {"organization": "trellis-lattice", "project": "trellis", "url": "http
            "contact": "https://github.com/trellis-lattice/trellis/issues", "version": "v0.1.0"}
 
 #: The options that the report is for: quotas that AWS has raised, and certificates of Secrets.
-MODE = "raised-quotas,certificate-secrets"
+MODE = "raised-quotas,service-per-hostname,certificate-secrets"
 #: Quotas as an account has them that asked AWS to raise them: in the emulated VPC Lattice, and in what Trellis is told of it.
 QUOTAS = {"rules-per-listener": 100, "target-groups-per-service": 50, "listeners-per-service": 10}
 LIMITS = {"rulesPerListener": 100, "targetGroupsPerService": 50, "listenersPerService": 10}
+#: How Trellis shares routes out among VPC Lattice services: the suite asks for all routes of a Gateway at its first address.
+SERVICE_PER = "hostname"
 #: VPC Lattice without delays: the suite's default timeouts are for proxies that are there already.
 DELAYS = LatticeDelays(latency="0", transitions={"all": "0"})
 #: The class is accepted by the first hint, which starts the function.
@@ -77,9 +79,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def set_options(stack: Stack) -> None:
-    """Raises the quotas of VPC Lattice and the limits that the functions know, and has certificates of Secrets imported."""
+    """Raises the quotas of VPC Lattice and the limits that the functions know, says what has a service of its own, and has certificates
+    of Secrets imported."""
     stack.emulator.configure(quotas=QUOTAS)
-    stack.set_variables({"TRELLIS_LIMITS": json.dumps(LIMITS), "TRELLIS_CERTIFICATE_SECRETS": "true"})
+    stack.set_variables({"TRELLIS_LIMITS": json.dumps(LIMITS), "TRELLIS_SERVICE_PER": SERVICE_PER, "TRELLIS_CERTIFICATE_SECRETS": "true"})
     stack.clusters[0].kubectl("apply", "-f", str(HERE / "secrets.yaml"))
 
 

@@ -220,8 +220,9 @@ fn a_route_hints_at_itself_and_at_the_gateways_before_and_after() {
 
 #[test]
 fn each_kind_of_ours_is_hinted_and_its_namesakes_of_other_groups_are_not() {
-    for kind in
-        Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Service | Kind::EndpointSlice | Kind::Pod))
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| !matches!(kind, Kind::Service | Kind::EndpointSlice | Kind::Pod | Kind::DNSEndpoint))
     {
         assert!(!hinted(&request(kind.group(), kind.as_str(), "UPDATE", |_| {})).is_empty(), "{kind}");
         assert_dropped(&request("example.com", kind.as_str(), "UPDATE", |_| {}), DropReason::OtherKind);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, Read, ReadResult, SecretKey, SecretRead, Snapshot, StatusPatch, wants_secrets,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, SecretKey, SecretRead,
+    ServicePer, Snapshot, StatusPatch, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
@@ -29,7 +30,11 @@ pub(crate) const ASK_OTHERS_MAX: Duration = Duration::from_secs(2);
 /// two seconds at the earliest; ten are enough for an API server that only stumbled.
 pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 
-/// Which clusters do not answer.
+/// How long a cluster that does not serve an optional kind, or lets nobody read it, is not asked for it again: each route would,
+/// and what a person has just installed may wait so long.
+const UNSERVED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// Which clusters do not answer, and which do not serve what they need not serve.
 ///
 /// A cluster that did not answer is not asked again in the same invocation: whoever asks is told so at once, so that a
 /// batch of ten units pays for it once. In a later invocation, after [`HALF_OPEN_AFTER`], one request goes through, and the
@@ -38,6 +43,7 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 pub(crate) struct Breakers {
     open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
+    unserved: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +95,18 @@ impl Breakers {
         }
     }
 
+    /// Whether the cluster was found not to serve an optional kind a moment ago.
+    fn is_unserved(&self, cluster: &ClusterId, kind: Kind) -> bool {
+        let unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = unserved.get(&(cluster.clone(), kind));
+        since.is_some_and(|since| since.elapsed() < UNSERVED_AGAIN_AFTER)
+    }
+
+    fn set_unserved(&self, cluster: &ClusterId, kind: Kind) {
+        let mut unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
+        unserved.insert((cluster.clone(), kind), Instant::now());
+    }
+
     fn trip(&self, cluster: &ClusterId, why: &str) {
         let invocation = self.invocation.load(Ordering::Relaxed);
         let open = Open { why: why.to_owned(), since: Instant::now(), invocation, probe: Arc::default() };
@@ -123,12 +141,23 @@ impl<C: Cluster> Member<C> {
         self.figures.add(Metric::KubernetesReads, 1);
         match answer {
             Ok(Answer::Objects(objects)) => ReadResult::Objects(objects),
-            Ok(Answer::KindMissing) => ReadResult::KindMissing,
+            Ok(Answer::KindMissing) => {
+                if OPTIONAL_KINDS.contains(&read.kind()) {
+                    self.breakers.set_unserved(&self.id, read.kind());
+                }
+                ReadResult::KindMissing
+            }
             // Readiness gates are for who wants them: a cluster whose manifests do not let us read Pods yet, or that has too
             // many, is served as before.
             Err(error) if read.kind() == Kind::Pod && error.class() == ErrorClass::Terminal => {
                 let (cluster, error) = (&self.id, trellis_telemetry::chain(&error));
                 tracing::warn!(%cluster, %error, "cannot read Pods: readiness gates are not met");
+                ReadResult::KindMissing
+            }
+            Err(error) if OPTIONAL_KINDS.contains(&read.kind()) && error.class() == ErrorClass::Terminal => {
+                let (cluster, kind, error) = (&self.id, read.kind(), trellis_telemetry::chain(&error));
+                tracing::debug!(%cluster, %kind, %error, "cannot read what need not be there: none is made");
+                self.breakers.set_unserved(cluster, kind);
                 ReadResult::KindMissing
             }
             Err(error) => {
@@ -160,6 +189,11 @@ impl<C: Cluster> Member<C> {
         })
     }
 
+    /// Makes, changes or deletes an object.
+    pub(crate) async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
+        self.ask(self.cluster.change(change)).await
+    }
+
     /// Writes one status.
     pub(crate) async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
         self.ask(self.cluster.patch_status(patch)).await
@@ -168,6 +202,9 @@ impl<C: Cluster> Member<C> {
 
 impl<C: Cluster> Reader for Member<C> {
     async fn read(&self, read: &Read) -> ReadResult {
+        if self.breakers.is_unserved(&self.id, read.kind()) {
+            return ReadResult::KindMissing;
+        }
         let answer = self.ask(self.cluster.read(read)).await;
         self.result(read, answer)
     }
@@ -187,6 +224,7 @@ fn kind_of(read: &Read) -> Kind {
 #[derive(Debug)]
 pub(crate) struct Members<C> {
     facts: Vec<ClusterFacts>,
+    service_per: ServicePer,
     pub(crate) clusters: BTreeMap<ClusterId, Result<Member<C>, String>>,
     /// Whether certificates of Secrets are imported.
     reads_secrets: bool,
@@ -208,7 +246,13 @@ impl<C: Cluster> Members<C> {
             (id, member)
         };
         let clusters = fleet.clusters.into_iter().map(member).collect();
-        Self { facts: fleet.facts, clusters, reads_secrets: false }
+        let service_per = ServicePer::default();
+        Self { facts: fleet.facts, service_per, clusters, reads_secrets: false }
+    }
+
+    /// With what Gateways mean that do not say how their routes are shared out among services.
+    pub(crate) fn with_service_per(self, service_per: ServicePer) -> Self {
+        Self { service_per, ..self }
     }
 
     /// With these clusters, which nobody has registered and a person takes out.
@@ -272,6 +316,7 @@ impl<C: Cluster> Members<C> {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::of(self.facts.iter().cloned());
         snapshot.secrets.are_read = self.reads_secrets;
+        snapshot.service_per = self.service_per;
         for (name, cluster) in &self.clusters {
             if let Err(why) = cluster {
                 snapshot.unreadable.insert(name.clone(), why.clone());

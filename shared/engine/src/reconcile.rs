@@ -1,6 +1,7 @@
 //! The reconcile: one unit, from what the clusters say to what VPC Lattice has and the statuses tell.
 
 use crate::fleet::Members;
+use crate::objects::Objects;
 use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
@@ -74,7 +75,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
-        let worked = match self.work(task, &mut snapshot, &statuses, &settings, budget).await {
+        let worked = match Box::pin(self.work(task, &mut snapshot, &statuses, &settings, budget)).await {
             Ok(worked) => worked,
             Err(error) => {
                 // Whom an edit concerns follows from the objects alone. Once: a unit that fails comes again many times.
@@ -89,8 +90,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 return Err(error);
             }
         };
-        let Worked { assessment, applied, settled } = worked;
-        let untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        let Worked { mut assessment, applied, settled } = worked;
+        let objects = Objects { members: &members, budget: budget.leaving(END_RESERVE) };
+        let undone =
+            objects.write(&task.unit, &mut snapshot, &mut assessment.translation, &applied.outcome).await;
+        let mut untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
+        untold.extend(undone);
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
         Ok(verdict(task, &assessment, applied, &untold))
     }
@@ -129,7 +134,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
         let members = members.with_secrets(self.settings.certificate_secrets);
-        Ok(members.with_leaving(&self.settings.leaving))
+        Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
 
     /// Reads what the unit needs, at least as new as the hints say.
@@ -142,7 +147,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
         let mut snapshot = observed.snapshot;
         if matches!(task.unit, UnitKey::Gateway { .. }) {
-            snapshot = members.read_secrets(snapshot).await;
+            // Of few units, and large: it must not make every unit's future as large.
+            snapshot = Box::pin(members.read_secrets(snapshot)).await;
         }
         Ok(self.with_certificates(snapshot).await)
     }
@@ -231,6 +237,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let heirs = assessment.heirs(applied.done).into_iter();
             outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
         }
+        outbox.put(assessment.translation.told.iter().cloned());
         let retried = task.retried.is_some();
         if retried {
             outbox.put_again(told_units(&snapshot, &assessment.translation, &applied.outcome));

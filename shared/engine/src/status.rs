@@ -29,7 +29,7 @@ pub(crate) struct Statuses<'a, C> {
     pub(crate) budget: Budget,
 }
 
-/// Statuses that could not be written: object and reason.
+/// Statuses, and other objects, that could not be written: what and the reason.
 pub(crate) type Untold = BTreeMap<String, CallError>;
 
 /// A patch with what became of it, and the object as it is stored since.
@@ -123,7 +123,7 @@ impl<C: Cluster> Statuses<'_, C> {
 }
 
 fn name_of(patch: &StatusPatch) -> String {
-    format!("{} {}/{} of {}", patch.kind, patch.namespace, patch.name, patch.cluster.name)
+    format!("status of {} {}/{} of {}", patch.kind, patch.namespace, patch.name, patch.cluster.name)
 }
 
 fn read_of(patch: &StatusPatch) -> Read {

@@ -21,6 +21,10 @@ const REFUSED_WAITS_MAX: u32 = 2;
 const AGAIN: [(u32, Duration); 3] =
     [(24, Duration::from_mins(1)), (12, Duration::from_secs(15)), (0, Duration::from_secs(5))];
 
+/// When a route is looked at again that comes from one service into another: whether that one answers shows then, or in another
+/// route's status.
+const MOVING_AGAIN: Duration = Duration::from_secs(5);
+
 /// What is waited for while something stays that nobody wants any more.
 const GRACE: &str = "what nobody wants any more stays for a while";
 
@@ -52,7 +56,8 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on a unit. Pods and Secrets that wait for it bring it back, whatever a person has to do about the rest.
+/// The verdict on a unit. Pods and Secrets that wait for it bring it back, and requests that are to come to another service,
+/// whatever a person has to do about the rest.
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     let waits_for = match pods_waiting(&assessment.translation, &applied.outcome) {
         0 if waits_for_secrets(&assessment.translation) => {
@@ -67,6 +72,10 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
         }
         (Verdict::Waiting { after, reason, .. }, Some(_)) => {
             Verdict::Waiting { after: after.min(again(task.waits())), reason, counts: true }
+        }
+        (Verdict::Done | Verdict::Blocked(_), None) if assessment.is_moving() => {
+            let reason = "the service that requests are to come to does not answer yet".to_owned();
+            Verdict::Waiting { after: MOVING_AGAIN, reason, counts: true }
         }
         (verdict, _) => verdict,
     }
@@ -115,7 +124,7 @@ fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {
         return Verdict::Held(translation.held.join("; "));
     }
     if !untold.is_empty() {
-        let texts = untold.iter().map(|(object, error)| format!("status of {object}: {error}"));
+        let texts = untold.iter().map(|(object, error)| format!("{object} not written: {error}"));
         return Verdict::Held(texts.collect::<Vec<_>>().join("; "));
     }
     if translation.refused {

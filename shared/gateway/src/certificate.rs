@@ -250,8 +250,8 @@ fn is_for(names: &BTreeSet<String>, hostname: &str) -> bool {
     names_for(hostname).iter().any(|name| names.contains(name))
 }
 
-/// Whether a snapshot has a listener that needs a certificate and names none.
-pub(crate) fn are_asked_for(snapshot: &Snapshot) -> bool {
+/// Whether a snapshot has a listener that needs a certificate of ACM and names none: then [`Snapshot::certificates`] counts.
+pub fn are_asked_for(snapshot: &Snapshot) -> bool {
     let gateways = snapshot.objects.values().flatten().filter(|(key, _)| key.kind == Kind::Gateway);
     let specs = gateways.filter_map(|(_, object)| crate::api::parse::<crate::api::Gateway>(object).ok());
     let mut listeners = specs.flat_map(|gateway| gateway.spec.listeners);

@@ -19,7 +19,10 @@ pub(crate) const KEPT_RULES: &str = "application-networking.k8s.aws/KeptRules";
 /// Routes with one service tell of each other. Stands only while it is true.
 pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedService";
 /// A route's services are in no service network. Stands only while it is true.
+pub(crate) const MERGED: &str = "application-networking.k8s.aws/MergedRoutes";
 pub(crate) const STANDALONE: &str = "application-networking.k8s.aws/Standalone";
+/// ExternalDNS is not told of a route's hostnames. Stands only while that is so.
+pub(crate) const DNS_ENDPOINT: &str = "application-networking.k8s.aws/DNSEndpoint";
 /// Whether the VPC of a Gateway's cluster reaches the Gateway: the specification has no condition for it. It is there once
 /// the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that we have
 /// programmed.

@@ -49,6 +49,7 @@ mod gateway;
 mod grant;
 mod hostname;
 mod naming;
+mod objects;
 mod policy;
 mod prefixes;
 mod priority;
@@ -69,8 +70,10 @@ pub use assess::{
 };
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
+pub use certificate::are_asked_for as asks_for_certificates;
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
+pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
@@ -78,6 +81,8 @@ pub use report::{
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
+pub use units::from_secrets::{waits_for_secrets, wants_secrets};
+pub use units::slot::ServicePer;
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
@@ -102,6 +107,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
+    /// How the routes of Gateways that do not say it are shared out among services; a snapshot is told it.
+    pub service_per: ServicePer,
     /// Now, and how long what nobody wants any more stays; none: it goes at once.
     pub grace: Option<Grace>,
 }
@@ -134,6 +141,8 @@ pub struct Translation {
     pub refused: bool,
     /// One report for each object whose status the unit writes.
     pub reports: Vec<Report>,
+    /// The units that do what the object asks for in its place, each with the object: whatever the unit is hinted at, they are.
+    pub told: Vec<(UnitKey, ObjectRef)>,
 }
 
 /// A new `.status` for one object: to be sent as a merge patch of the status subresource.
@@ -194,12 +203,13 @@ pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
 /// Kinds beside the routes' that units are named after.
 const WITH_UNITS: [Kind; 4] = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
 
-/// All that can be read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
+/// All that translation can read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
 /// that what is translated from less can be held against it.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
     let taking_part = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
     let lists = taking_part.flat_map(|cluster| {
-        Kind::ALL.into_iter().map(|kind| Read::List {
+        let kinds = Kind::ALL.into_iter().filter(|kind| !OPTIONAL_KINDS.contains(kind));
+        kinds.map(|kind| Read::List {
             cluster: cluster.clone(),
             kind,
             namespace: None,
@@ -236,6 +246,9 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
             let (namespace, name) = (key.namespace.clone(), key.name.clone());
             units.insert(UnitKey::Dependents { kind, cluster, namespace, name }, named.clone());
         }
+        if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object) {
+            units.insert(merged, named.clone());
+        }
         units.insert(unit_of(cluster, key), named);
     }
     for (unit, named) in units_of_policies(cluster, snapshot) {
@@ -247,28 +260,6 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
 /// The tag that everything bears that was made for a cluster's routes and exports.
 pub fn made_for(facts: &ClusterFacts) -> (String, String) {
     naming::managed_by(facts)
-}
-
-/// Whether a snapshot has a listener that needs a certificate of ACM and names none: then [`Snapshot::certificates`] counts.
-pub fn asks_for_certificates(snapshot: &Snapshot) -> bool {
-    certificate::are_asked_for(snapshot)
-}
-
-/// The Secrets that listeners of Gateways of ours name, as far as these may refer to them, and that were not read yet. Only the
-/// Gateways' own units need them.
-pub fn wants_secrets(snapshot: &Snapshot) -> BTreeSet<SecretKey> {
-    let nothing = Actual::default();
-    let view = View::new(snapshot, &nothing);
-    let wanted = units::from_secrets::named(&view);
-    wanted.filter(|key| !snapshot.secrets.read.contains_key(key)).collect()
-}
-
-/// Whether listeners name Secrets that are not there yet, or that nobody may read yet: nothing tells of that but another look.
-pub fn waits_for_secrets(translation: &Translation) -> bool {
-    translation
-        .reports
-        .iter()
-        .any(|report| matches!(report, Report::Gateway(gateway) if gateway.waits_for_secrets))
 }
 
 /// Whether the conditions that we have written to an object's status are of its present generation, and there are any.
@@ -301,9 +292,16 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
     in_mode(mode_of(unit, snapshot, settings), translation)
 }
 
-/// How much may be done for a unit: what the installation allows, and its cluster. A service network is no cluster's own: what
+/// How much may be done for a unit: what the installation allows, and its cluster, or each that has a route that is merged. A service network is no cluster's own: what
 /// a cluster wants of it, its own mode decides in [`units::gateway_unit`].
 fn mode_of(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Mode {
+    if let UnitKey::Merged { kind, namespace, name, .. } = unit {
+        let having = snapshot
+            .facts
+            .iter()
+            .filter(|(cluster, _)| snapshot.get(cluster, *kind, namespace, name).is_some());
+        return having.map(|(_, facts)| facts.mode).fold(settings.mode, Mode::min);
+    }
     let facts = unit.cluster().and_then(|cluster| snapshot.facts.get(cluster));
     facts.map_or(settings.mode, |facts| facts.mode.min(settings.mode))
 }
@@ -332,9 +330,23 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
+            if let Some(passed_on) = units::merged::of_member(view, &id, settings) {
+                return passed_on;
+            }
             let own = units::route_unit::translate(view, &id, settings);
             let mut all = policy::of_route(view, &id, own);
             gates::add_of_route(view, &id, &mut all);
+            all.told = units::merged::of_former(view, &id);
+            all
+        }
+        UnitKey::Merged { scope, kind, namespace, name } => {
+            let id = route::RouteId::merged(scope, *kind, namespace, name);
+            let mut all = units::merged::translate(view, &id, settings);
+            let clusters: Vec<ClusterId> =
+                all.reports.iter().map(|report| report.subject().cluster.clone()).collect();
+            for cluster in clusters {
+                gates::add_of_route(view, &route::RouteId { cluster, ..id.clone() }, &mut all);
+            }
             all
         }
         UnitKey::Export { cluster, namespace, name } => {
@@ -377,7 +389,9 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
         UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit, settings),
-        UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
+        UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
+            units::dependents::Hints::new()
+        }
     }
 }
 
@@ -388,6 +402,12 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         let all = |kind| snapshot.all(cluster, kind);
         for (key, object) in ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(all) {
+            if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object)
+                && !units.contains_key(&merged)
+                && is_of_interest(&merged, snapshot)
+            {
+                units.insert(merged, object_ref(cluster, key.kind, object));
+            }
             let unit = unit_of(cluster, key);
             if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));
@@ -432,12 +452,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
 /// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
 /// unit's hash ([`trellis_lattice::names::unit_hash`]).
 pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
-    let id = route::RouteId {
-        kind: *kind,
-        cluster: cluster.clone(),
-        namespace: namespace.clone(),
-        name: name.clone(),
+    let id = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => route::RouteId {
+            kind: *kind,
+            cluster: cluster.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        },
+        UnitKey::Merged { scope, kind, namespace, name } => {
+            route::RouteId::merged(scope, *kind, namespace, name)
+        }
+        UnitKey::Gateway { .. }
+        | UnitKey::Export { .. }
+        | UnitKey::Dependents { .. }
+        | UnitKey::Cluster { .. } => return vec![],
     };
     let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
     names.dedup();

@@ -28,6 +28,8 @@ pub(crate) const SHADOWED: &str = "Shadowed";
 pub(crate) const DONE: [&str; 2] = [KEPT, SHADOWED];
 /// Something else is in the way.
 pub(crate) const CONFLICTED: &str = "Conflicted";
+/// An object that is made of this one cannot be written.
+pub(crate) const NOT_WRITTEN: &str = "NotWritten";
 /// VPC Lattice cannot do what a field asks for.
 pub(crate) const UNSUPPORTED_VALUE: &str = "UnsupportedValue";
 /// VPC Lattice does not speak the protocol.

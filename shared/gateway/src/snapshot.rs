@@ -1,4 +1,5 @@
 use crate::secret::Secrets;
+use crate::units::slot::ServicePer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,6 +143,8 @@ pub struct Snapshot {
     pub certificates: Certificates,
     /// Secrets that Gateways name, where the installation imports their certificates.
     pub secrets: Secrets,
+    /// How the routes of Gateways that do not say it are shared out among services.
+    pub service_per: ServicePer,
 }
 
 impl Snapshot {
@@ -183,6 +186,16 @@ impl Snapshot {
             objects.retain(|key, _| key.kind != kind);
         }
         self.answered.retain(|read| read.kind() != kind);
+    }
+
+    /// Forgets one object: it can be read again.
+    pub fn forget_object(&mut self, read: &Read) {
+        if let Read::Get { cluster, kind, namespace, name } = read
+            && let Some(objects) = self.objects.get_mut(cluster)
+        {
+            objects.remove(&ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() });
+        }
+        self.answered.remove(read);
     }
 
     /// Whether a person takes this cluster out: then it has no objects any more, whatever its API server says.

@@ -37,11 +37,13 @@ pub enum Kind {
     TargetGroupPolicy,
     /// `application-networking.k8s.aws` VpcAssociationPolicy.
     VpcAssociationPolicy,
+    /// `externaldns.k8s.io` DNSEndpoint, which Trellis makes of routes. A change of one concerns nobody.
+    DNSEndpoint,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -58,6 +60,7 @@ impl Kind {
         Self::IAMAuthPolicy,
         Self::TargetGroupPolicy,
         Self::VpcAssociationPolicy,
+        Self::DNSEndpoint,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
@@ -83,6 +86,7 @@ impl Kind {
             Self::IAMAuthPolicy => "IAMAuthPolicy",
             Self::TargetGroupPolicy => "TargetGroupPolicy",
             Self::VpcAssociationPolicy => "VpcAssociationPolicy",
+            Self::DNSEndpoint => "DNSEndpoint",
         }
     }
 
@@ -107,6 +111,7 @@ impl Kind {
             | Self::TargetGroupPolicy
             | Self::VpcAssociationPolicy => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
+            Self::DNSEndpoint => "externaldns.k8s.io",
             Self::Service | Self::Namespace | Self::Pod => "",
         }
     }

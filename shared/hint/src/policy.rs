@@ -74,7 +74,8 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::Service
         | Kind::EndpointSlice
         | Kind::Namespace
-        | Kind::Pod => &[],
+        | Kind::Pod
+        | Kind::DNSEndpoint => &[],
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 /// | Service, EndpointSlice | whoever refers to the Service |
 /// | GatewayClass, ReferenceGrant, ServiceImport, Namespace | whoever refers to it |
 /// | Pod | nobody: the EndpointSlice of its Service tells |
+/// | DNSEndpoint | nobody: its route's unit is its writer |
 /// | a policy | the units of its targets, before and after, and of a ServiceExport those that import it; itself where it names none or a wrong one |
 ///
 /// `object` and `old_object` are those of the admission review; either may be absent.
@@ -51,7 +52,7 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             .iter()
             .map(|service| dependents(Kind::Service, service))
             .collect(),
-        Kind::Pod => vec![],
+        Kind::Pod | Kind::DNSEndpoint => vec![],
         Kind::Service | Kind::GatewayClass | Kind::ReferenceGrant | Kind::ServiceImport | Kind::Namespace => {
             vec![dependents(*kind, name)]
         }

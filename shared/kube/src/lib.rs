@@ -5,9 +5,9 @@
 //! - [`ClusterClient::try_read`] answers one [`trellis_gateway::Read`].
 //! - [`ClusterClient::patch_status`] writes one object's status, guarded by its resourceVersion.
 //! - [`ClusterClient::read_secret`] reads one Secret's certificate.
-//!
-//! The client gets, lists and patches status: nothing here can create, change or delete an object.
+//! - [`ClusterClient::try_change`] makes, changes or deletes an object that Trellis makes for others, guarded likewise.
 
+mod change;
 mod client;
 mod clusters;
 mod error;

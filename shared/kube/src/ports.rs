@@ -1,7 +1,7 @@
 //! The engine's port on one API server.
 
 use crate::{ClusterClient, ErrorClass, KubeError, StatusChange};
-use trellis_gateway::{Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_ports::{Answer, Awaited, CallError, Cluster, PatchOutcome};
 
 impl Cluster for ClusterClient {
@@ -26,6 +26,10 @@ impl Cluster for ClusterClient {
             status: &patch.status,
         };
         Ok(Self::patch_status(self, &change).await?)
+    }
+
+    async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
+        Ok(self.try_change(change).await?)
     }
 }
 

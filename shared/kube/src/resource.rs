@@ -18,7 +18,8 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::AccessLogPolicy
         | Kind::IAMAuthPolicy
         | Kind::TargetGroupPolicy
-        | Kind::VpcAssociationPolicy => &["v1alpha1"],
+        | Kind::VpcAssociationPolicy
+        | Kind::DNSEndpoint => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -49,6 +50,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::IAMAuthPolicy => "iamauthpolicies",
         Kind::TargetGroupPolicy => "targetgrouppolicies",
         Kind::VpcAssociationPolicy => "vpcassociationpolicies",
+        Kind::DNSEndpoint => "dnsendpoints",
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
-use trellis_gateway::Read;
+use trellis_gateway::{Act, ObjectChange, ObjectKey, Read};
 use trellis_hint::Kind;
 use trellis_kube::{ClusterClient, KubeError, StatusChange, TokenError, TokenSource};
 use trellis_ports::{Answer, Awaited, Cluster as _, PatchOutcome};
@@ -156,6 +156,63 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
     assert!(matches!(error, KubeError::Forbidden { verb: "list", .. }), "{error:?}");
 
     write_status(&cluster, &client).await;
+    change_objects(&cluster, &client).await;
+}
+
+/// Makes, changes and deletes a DNSEndpoint with the role of deploy/external-dns, and never one that is another than it was.
+async fn change_objects(cluster: &Cluster, client: &ClusterClient) {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "dnsendpoints.externaldns.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/external-dns/pull/2007"},
+        },
+        "spec": {
+            "group": "externaldns.k8s.io", "scope": "Namespaced",
+            "names": {"kind": "DNSEndpoint", "plural": "dnsendpoints", "singular": "dnsendpoint", "listKind": "DNSEndpointList"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
+        },
+    });
+    let file = cluster.dir.join("crd.json");
+    std::fs::write(&file, crd.to_string()).unwrap();
+    cluster.kubectl(&["apply", "-f", &file.display().to_string(), "-f", &deploy("external-dns/rbac.yaml")]);
+    let key = ObjectKey { kind: Kind::DNSEndpoint, namespace: "default".into(), name: "rates-dns".into() };
+    let change = |act| ObjectChange {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        key: key.clone(),
+        act,
+        teller: ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "rates".into() },
+    };
+    let object = json!({
+        "apiVersion": "externaldns.k8s.io/v1alpha1", "kind": "DNSEndpoint",
+        "metadata": {"namespace": "default", "name": "rates-dns"}, "spec": {"endpoints": [{"dnsName": "a.example.com"}]},
+    });
+    let read = change(Act::Create(Value::Null)).read();
+    eventually(client, &read, |answer| *answer == Answer::Objects(vec![])).await;
+    let create = change(Act::Create(object));
+    assert_eq!(client.change(&create).await.unwrap(), PatchOutcome::Patched);
+    assert_eq!(client.change(&create).await.unwrap(), PatchOutcome::Conflict, "it is there");
+
+    let made = only(client.read(&read).await.unwrap());
+    let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+    let (uid, first) = (text("/metadata/uid"), text("/metadata/resourceVersion"));
+    let patch = |resource_version: &String| {
+        let (patch, resource_version) = (json!({"spec": {"endpoints": []}}), resource_version.clone());
+        change(Act::Patch { resource_version, patch })
+    };
+    assert_eq!(client.change(&patch(&first)).await.unwrap(), PatchOutcome::Patched);
+    assert_eq!(client.change(&patch(&first)).await.unwrap(), PatchOutcome::Conflict, "it is another now");
+    let changed = only(client.read(&read).await.unwrap());
+    assert_eq!(changed.pointer("/spec/endpoints"), Some(&json!([])));
+
+    let delete =
+        |uid: &str, version: &str| change(Act::Delete { uid: uid.into(), resource_version: version.into() });
+    let second = changed.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap();
+    assert_eq!(client.change(&delete(&uid, &first)).await.unwrap(), PatchOutcome::Conflict);
+    assert_eq!(client.change(&delete("another", second)).await.unwrap(), PatchOutcome::Conflict);
+    assert_eq!(client.change(&delete(&uid, second)).await.unwrap(), PatchOutcome::Patched);
+    assert_eq!(client.change(&delete(&uid, second)).await.unwrap(), PatchOutcome::Gone);
 }
 
 async fn write_status(cluster: &Cluster, client: &ClusterClient) {

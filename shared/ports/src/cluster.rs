@@ -2,7 +2,7 @@ use crate::{Awaited, CallError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trellis_gateway::{ClusterFacts, Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{ClusterFacts, ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_hint::ClusterId;
 
 /// One cluster's API server.
@@ -25,6 +25,9 @@ pub trait Cluster: Send + Sync + 'static {
         &self,
         patch: &StatusPatch,
     ) -> impl Future<Output = Result<PatchOutcome, CallError>> + Send;
+
+    /// Makes, changes or deletes one object that is no status.
+    fn change(&self, change: &ObjectChange) -> impl Future<Output = Result<PatchOutcome, CallError>> + Send;
 }
 
 /// What an API server says to a read.
@@ -36,7 +39,7 @@ pub enum Answer {
     KindMissing,
 }
 
-/// What became of a status patch.
+/// What became of a status patch, or of another change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatchOutcome {
     /// The API server has it.

@@ -64,7 +64,7 @@ impl LatticeClient {
     ) -> Result<Actual, AwsError> {
         let unit = desired.owner.key.parse::<UnitKey>().ok();
         if let Some(UnitKey::Gateway { name, .. }) = &unit {
-            return self.inspect_gateway(desired, name, not_before).await;
+            return Box::pin(self.inspect_gateway(desired, name, not_before)).await;
         }
         let with_services = !matches!(unit, Some(UnitKey::Export { .. }))
             || !desired.services.is_empty()

@@ -15,6 +15,7 @@ use super::index::Index;
 use super::rotation::place;
 use super::{LookReport, UNITS_TOLD_MAX, object_of, read_all_units};
 use crate::fleet::{Member, Members};
+use crate::objects;
 use crate::observe::{Reader, observe};
 use crate::outbox::{Outbox, outgoing};
 use crate::{Engine, Task, UnitError, Verdict, now_ms};
@@ -89,7 +90,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Verdict, UnitError> {
         let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
         for look in looks {
-            self.look_in_parts(members, cluster, look, task.waits(), budget).await?;
+            self.look_in_parts(members, cluster, look, task.messages(), budget).await?;
         }
         Ok(Verdict::Done)
     }
@@ -232,7 +233,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if !deep.is_empty() {
             snapshot =
                 observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
+            for one in &deep {
+                // What others read is compared where it can be read.
+                let _: Result<(), String> =
+                    objects::read(scene.members, &one.unit, &mut snapshot, Budget::lasting(UNIT_LOOK_MAX))
+                        .await;
+            }
             self.look_in_depth(scene, &deep, &snapshot, report).await?;
+            snapshot.forget(Kind::DNSEndpoint);
             snapshot.forget(Kind::EndpointSlice);
             snapshot.forget(Kind::Pod);
         }
@@ -349,7 +357,7 @@ fn looks_of(task: &Task) -> Option<Vec<Look>> {
 /// index shows something. Service networks belong to no cluster.
 fn candidates(cluster: &ClusterId, snapshot: &Snapshot, index: &Index, look: &Look) -> Vec<Candidate> {
     let is_own = |unit: &UnitKey| match unit {
-        UnitKey::Gateway { .. } | UnitKey::Cluster { .. } => false,
+        UnitKey::Gateway { .. } | UnitKey::Merged { .. } | UnitKey::Cluster { .. } => false,
         // What it would tell others of is looked at with those.
         UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
         UnitKey::Route { .. } | UnitKey::Export { .. } => true,

@@ -27,7 +27,9 @@ use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use tokio::time::Instant;
-use trellis_gateway::{ClusterFacts, Snapshot, made_for, units_of_cluster, wants, wants_cluster};
+use trellis_gateway::{
+    ClusterFacts, OPTIONAL_KINDS, Snapshot, made_for, units_of_cluster, wants, wants_cluster,
+};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_ports::{Budget, Cluster, Clusters, Lattice, OutgoingHint, Queue};
 
@@ -119,7 +121,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                         orphans.take(ORPHANS_LOOKED_AT_MAX).map(|unit| (unit.clone(), object_of(unit))),
                     );
                 }
-                own.extend(units.into_iter().filter(|(unit, _)| is_network(unit)));
+                own.extend(units.into_iter().filter(|(unit, _)| is_shared(unit)));
                 told
             };
             report.clusters.insert(id.to_string(), told);
@@ -136,7 +138,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(own)
     }
 
-    /// Looks in depth at all service networks, of which there are few and which belong to no cluster, and at units without an
+    /// Looks in depth at all service networks and merged routes, of which there are few and which belong to no cluster, and at units without an
     /// object, which may bear no tag of their cluster.
     async fn look_at_own(
         &self,
@@ -147,12 +149,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         budget: Budget,
         report: &mut DriftReport,
     ) -> Result<(), UnitError> {
-        tell_of_orphans(report, index, |unit| is_network(unit) && !own.contains_key(unit));
+        tell_of_orphans(report, index, |unit| is_shared(unit) && !own.contains_key(unit));
         for arn in &index.nobodys {
             report.orphans.insert(arn.clone(), "bears the owner tag and names no unit".to_owned());
             report.orphans_count += 1;
         }
-        for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_network(unit)) {
+        for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_shared(unit)) {
             own.entry(unit.clone()).or_insert_with(|| object_of(unit));
         }
         let settings = self.settings().await;
@@ -165,7 +167,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let start = members.snapshot();
             let snapshot =
                 observe(&members.clusters, start, |snapshot| wants(&unit, snapshot)).await?.snapshot;
-            let snapshot = if is_network(&unit) { members.read_secrets(snapshot).await } else { snapshot };
+            let snapshot = if matches!(unit, UnitKey::Gateway { .. }) {
+                Box::pin(members.read_secrets(snapshot)).await
+            } else {
+                snapshot
+            };
             let snapshot = self.with_certificates(snapshot).await;
             let hint = Hint::new(unit.clone(), object, Operation::Resync);
             match self.look_at_unit(&hint, &snapshot, &settings).await {
@@ -202,8 +208,9 @@ fn millis(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn is_network(unit: &UnitKey) -> bool {
-    matches!(unit, UnitKey::Gateway { .. })
+/// Whether a unit belongs to no cluster.
+fn is_shared(unit: &UnitKey) -> bool {
+    matches!(unit, UnitKey::Gateway { .. } | UnitKey::Merged { .. })
 }
 
 /// Whether a cluster could be read, and what it lacks.
@@ -214,7 +221,8 @@ fn state_of(id: &ClusterId, snapshot: &Snapshot, index: &Index) -> ClusterReport
         Some(format!("it does not serve the kind {kind}: are the CRDs of the Gateway API installed?"))
     });
     let state = if why.is_some() { Life::Unknown } else { Life::Registered };
-    let not_served = Kind::ALL.into_iter().filter(missing).collect();
+    let needed = Kind::ALL.into_iter().filter(|kind| !OPTIONAL_KINDS.contains(kind));
+    let not_served = needed.filter(missing).collect();
     ClusterReport { not_served, ..ClusterReport::new(id, state, why, index) }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Drifted;
 use crate::{Engine, UnitError};
-use trellis_gateway::{Settings, Snapshot};
-use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, UnitKey};
+use trellis_gateway::{ObjectChange, Settings, Snapshot};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Scope, UnitKey};
 use trellis_ports::{Clusters, Lattice, Queue};
 
 /// Steps of one unit that a report tells; more are not told.
@@ -30,12 +30,19 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let steps: Vec<String> =
             planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
         // What is under way belongs to the reconciler that is at it: its status is not drift.
-        let due = if planned.is_empty() { assessment.statuses } else { vec![] };
+        let planned_is_empty = planned.is_empty();
+        let due = if planned_is_empty { assessment.statuses } else { vec![] };
         let text = |patch: trellis_gateway::StatusPatch| {
             let trellis_gateway::StatusPatch { kind, cluster, namespace, name, summary, .. } = patch;
             format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
         };
-        let statuses: Vec<String> = due.into_iter().map(text).collect();
+        let mut statuses: Vec<String> = due.into_iter().map(text).collect();
+        if planned_is_empty {
+            let text = |ObjectChange { cluster, key, act, .. }: &ObjectChange| {
+                format!("{} {}/{}/{}: {}", key.kind, cluster.name, key.namespace, key.name, act.verb())
+            };
+            statuses.extend(assessment.objects.iter().map(text));
+        }
         let withheld = assessment.plan.iter().flat_map(|plan| &plan.withheld);
         let withheld: Vec<String> = withheld.map(ToString::to_string).take(STEPS_TOLD_MAX).collect();
         if steps.is_empty() && statuses.is_empty() && withheld.is_empty() {
@@ -56,12 +63,11 @@ pub(crate) fn object_of(unit: &UnitKey) -> ObjectRef {
         uid: String::new(),
         generation: 0,
     };
+    let nowhere = |scope: &Scope| ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
     match unit {
-        // The Gateways of that name are in no cluster that is known.
-        UnitKey::Gateway { scope, name } => {
-            let nowhere = ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
-            object(&nowhere, Kind::Gateway, "", name)
-        }
+        // The Gateways or routes of that name are in no cluster that is known.
+        UnitKey::Gateway { scope, name } => object(&nowhere(scope), Kind::Gateway, "", name),
+        UnitKey::Merged { scope, kind, namespace, name } => object(&nowhere(scope), *kind, namespace, name),
         // The one object that every cluster has, and that stands for it; nothing is read of it.
         UnitKey::Cluster { cluster } => object(cluster, Kind::Namespace, "", "default"),
         UnitKey::Route { kind, cluster, namespace, name }

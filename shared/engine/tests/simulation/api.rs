@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use trellis_gateway::{ClusterFacts, ClusterState, ObjectKey, Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{
+    Act, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+};
 use trellis_hint::Kind;
 use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
 
@@ -150,6 +152,32 @@ impl ApiServer {
         Ok(Answer::Objects(of_kind.filter(fits).map(|(_, object)| object.clone()).collect()))
     }
 
+    fn change(&mut self, change: &ObjectChange) -> PatchOutcome {
+        let old = self.objects.get(&change.key).cloned();
+        let is_read = |old: &Value, version: &String| old["metadata"]["resourceVersion"] == json!(version);
+        let new = match (&change.act, old) {
+            (Act::Create(object), None) => Some(object.clone()),
+            (Act::Patch { .. } | Act::Delete { .. }, None) => return PatchOutcome::Gone,
+            (Act::Patch { resource_version, patch }, Some(mut old)) if is_read(&old, resource_version) => {
+                merge(&mut old, patch);
+                Some(old)
+            }
+            (Act::Delete { resource_version, .. }, Some(old)) if is_read(&old, resource_version) => None,
+            (Act::Create(_) | Act::Patch { .. } | Act::Delete { .. }, Some(_)) => {
+                return PatchOutcome::Conflict;
+            }
+        };
+        self.version += 1;
+        match new {
+            Some(mut object) => {
+                object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+                self.objects.insert(change.key.clone(), object);
+            }
+            None => _ = self.objects.remove(&change.key),
+        }
+        PatchOutcome::Patched
+    }
+
     fn patch(&mut self, patch: &StatusPatch) -> PatchOutcome {
         let key =
             ObjectKey { kind: patch.kind, namespace: patch.namespace.clone(), name: patch.name.clone() };
@@ -229,6 +257,22 @@ impl Cluster for Client {
             answer = self.read(read).await;
         }
         answer
+    }
+
+    async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
+        self.ask().await;
+        let mut state = self.sandbox.state();
+        if matches!(
+            state.clusters[&self.name].outage,
+            Some((Outage::Unreachable | Outage::Unusable | Outage::TakesNoStatus, _))
+        ) {
+            return Err(CallError::new(ErrorClass::NoAnswer, "no answer in time"));
+        }
+        let percent = state.faults.patch_unanswered();
+        let fails = state.dice.percent(percent);
+        let outcome = state.clusters.get_mut(&self.name).unwrap().change(change);
+        state.tell(format!("{} {} {:?} {outcome:?}", change.act.verb(), self.name, change.key));
+        if fails { Err(CallError::new(ErrorClass::NoAnswer, "no answer in time")) } else { Ok(outcome) }
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -146,7 +146,7 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
         Kind::VpcAssociationPolicy => object["spec"] = vpc_policy(variant),
         Kind::TargetGroupPolicy => object["spec"] = target_group_policy(&key.name, variant),
-        Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod => {}
+        Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod | Kind::DNSEndpoint => {}
     }
     object
 }

@@ -8,10 +8,10 @@ use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use trellis_engine::Drifted;
-use trellis_gateway::{CONTROLLER, assess, candidate_service_names, to_inspect};
+use trellis_gateway::{CONTROLLER, ObjectKey, assess, candidate_service_names, to_inspect};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
     ActualVpcAssociation, Owner, Ownership, Status, TAG_KEY, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY,
@@ -73,6 +73,7 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
             if !key.kind.is_route() {
                 continue;
             }
+            records_lead_there(&cluster.objects, key, object).map_err(|why| format!("{what}: {why}"))?;
             let parents =
                 object.pointer("/status/parents").and_then(Value::as_array).cloned().unwrap_or_default();
             for parent in parents.iter().filter(|parent| parent["controllerName"] == CONTROLLER) {
@@ -89,6 +90,35 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// A route's DNSEndpoint has its hostnames and no others, each with a domain name that its status tells.
+fn records_lead_there(
+    objects: &BTreeMap<ObjectKey, Value>,
+    key: &ObjectKey,
+    route: &Value,
+) -> Result<(), String> {
+    let name = format!("{}-dns", key.name);
+    let endpoint =
+        objects.get(&ObjectKey { kind: Kind::DNSEndpoint, namespace: key.namespace.clone(), name });
+    let status = route["status"].to_string();
+    let records = endpoint.and_then(|one| one["spec"]["endpoints"].as_array()).map(Vec::as_slice);
+    let records = records.unwrap_or_default();
+    for record in records {
+        let target = record["targets"][0].as_str().unwrap_or_default();
+        if target.is_empty() || !status.contains(target) {
+            return Err(format!("{record} leads to no service of the route"));
+        }
+    }
+    let is_told = status.contains("DNS Name: ");
+    let hostnames = route["spec"]["hostnames"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if is_told && !hostnames.is_empty() && records.is_empty() {
+        return Err(format!("{hostnames:?} have no record, and the status tells a name: {status}"));
+    }
+    if !is_told && endpoint.is_some() {
+        return Err(format!("there is a record of what does not answer: {records:?}"));
     }
     Ok(())
 }

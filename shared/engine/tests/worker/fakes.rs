@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey, Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{
+    Act, CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+};
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
     Actual, Certificate, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
@@ -62,6 +64,12 @@ pub(crate) struct State {
     pub(crate) steps: Vec<(String, Instant)>,
     /// A kind that no cluster lets anybody read.
     pub(crate) forbidden: Option<Kind>,
+    /// Changes of objects that are no statuses.
+    pub(crate) changed: Vec<String>,
+    /// How every such change fails.
+    pub(crate) takes_no_objects: Option<(ErrorClass, &'static str)>,
+    /// Reads of DNSEndpoints.
+    pub(crate) dns_endpoints_read: usize,
     pub(crate) queue_fails: bool,
     /// What the index of tags shows.
     pub(crate) owned: Vec<Owned>,
@@ -168,7 +176,8 @@ impl Cluster for Client {
 
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
-        let state = self.world.state();
+        let mut state = self.world.state();
+        state.dns_endpoints_read += usize::from(read.kind() == Kind::DNSEndpoint);
         if state.forbidden == Some(read.kind()) {
             return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
         }
@@ -196,6 +205,35 @@ impl Cluster for Client {
 
     async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {
         self.read(read).await
+    }
+
+    async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
+        self.ask().await;
+        let mut state = self.world.state();
+        if let Some((class, text)) = state.takes_no_objects {
+            return Err(CallError::new(class, text));
+        }
+        state.changed.push(format!("{} {}", change.act.verb(), change.key.name));
+        let at = (self.name.clone(), change.key.clone());
+        let mut object = state.objects.get(&at).cloned().unwrap_or_default();
+        match &change.act {
+            Act::Create(whole) => object = whole.clone(),
+            Act::Patch { patch, .. } => {
+                for (part, members) in patch.as_object().unwrap() {
+                    for (member, value) in members.as_object().unwrap() {
+                        object[part][member] = value.clone();
+                    }
+                }
+            }
+            Act::Delete { .. } => {
+                state.objects.remove(&at);
+                return Ok(PatchOutcome::Patched);
+            }
+        }
+        state.version += 1;
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        state.objects.insert(at, object);
+        Ok(PatchOutcome::Patched)
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 6] = [
+const PASSING: [&str; 8] = [
+    conditions::MERGED,
     conditions::KEPT_RULES,
     conditions::PARTIALLY_INVALID,
     conditions::CONFLICTED,
     conditions::SHARED_SERVICE,
     conditions::STANDALONE,
     conditions::REFUSED_TARGETS,
+    conditions::DNS_ENDPOINT,
 ];
 
 /// What new conditions are merged into.

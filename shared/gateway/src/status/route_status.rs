@@ -3,6 +3,7 @@ use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, is_ours};
 use super::{Context, Members, fails_in_passing, outcome_problem, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
+use crate::objects::dns_endpoint;
 use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::route::ROUTE_KINDS;
 use crate::{conditions, reasons, unit_of};
@@ -116,8 +117,15 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(shared_service::condition(report).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
+    let merged = report
+        .merged
+        .as_ref()
+        .map(|text| Condition::yes(conditions::MERGED, reasons::BY_ANNOTATION, text.clone()));
+    conditions.extend(merged.filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let old = old.and_then(|old| old.get("conditions"));
+    let told = dns_endpoint_told(old);
+    conditions.extend(dns_endpoint::condition(context, report, told).filter(|_| is_in_service));
     if context.translation.desired.is_none() {
         conditions.extend(standing(old));
     }
@@ -132,7 +140,8 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
 /// What stays told while nothing is changed in VPC Lattice: who shares a service with the route, and what is kept, is so as
 /// long as it stands there. The heir of a service knows by that which one it waits for.
 fn standing(old: Option<&Value>) -> Vec<Condition> {
-    const STANDING: [(&str, &str); 3] = [
+    const STANDING: [(&str, &str); 4] = [
+        (conditions::MERGED, reasons::BY_ANNOTATION),
         (conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME),
         (conditions::KEPT_RULES, reasons::EDIT_REFUSED),
         (conditions::STANDALONE, reasons::BY_ANNOTATION),
@@ -144,6 +153,18 @@ fn standing(old: Option<&Value>) -> Vec<Condition> {
         .into_iter()
         .filter_map(|(kind, reason)| Some(Condition::yes(kind, reason, text(held(kind)?, "message")?)));
     all.collect()
+}
+
+/// What a parent's entry says of the DNSEndpoint.
+fn dns_endpoint_told(conditions: Option<&Value>) -> Option<Condition> {
+    let told = conditions?
+        .as_array()?
+        .iter()
+        .find(|one| one.get("type").and_then(Value::as_str) == Some(conditions::DNS_ENDPOINT))?;
+    let text = |member: &str| told.get(member).and_then(Value::as_str);
+    let reason =
+        [reasons::CONFLICTED, reasons::NOT_WRITTEN].into_iter().find(|one| text("reason") == Some(one))?;
+    Some(Condition::no(conditions::DNS_ENDPOINT, reason, text("message")?))
 }
 
 /// Says why the domain names of a parent do not answer in its network.
@@ -158,11 +179,15 @@ fn standalone(report: &RouteReport) -> Option<Condition> {
 /// The domain names that answer for the route in a parent's network; of a standalone route those that could.
 fn names_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Vec<String> {
     let in_network = report.services.iter().filter(|serving| serving.networks.contains(&parent.gateway));
-    let name = |serving: &Serving| match Leader::of(context.snapshot, &report.subject.cluster, serving) {
+    in_network.filter_map(|serving| domain_name(context, report, serving)).collect()
+}
+
+/// The domain name of a service that serves a route, of its own or of another; none while it is not known.
+pub(crate) fn domain_name(context: &Context, report: &RouteReport, serving: &Serving) -> Option<String> {
+    match Leader::of(context.snapshot, &report.subject.cluster, serving) {
         Some(leader) => leader.dns_name(serving),
         None => context.outcome.services.get(&serving.service)?.dns_name.clone(),
-    };
-    in_network.filter_map(name).collect()
+    }
 }
 
 fn accepted_message(

@@ -215,7 +215,8 @@ fn gateways_with_certificates_in(view: &View, grant: &Changed) -> Hints {
     let gateways = view.list(grant.cluster, Kind::Gateway, None).unwrap_or_default();
     let refers_there = |gateway: &&Value| {
         let listeners = gateway.pointer("/spec/listeners").and_then(Value::as_array).into_iter().flatten();
-        let references = listeners.filter_map(|one| one.pointer("/tls/certificateRefs")?.as_array()).flatten();
+        let references =
+            listeners.filter_map(|one| one.pointer("/tls/certificateRefs")?.as_array()).flatten();
         let mut namespaces = references.filter_map(|one| one.get("namespace")?.as_str());
         api::meta(gateway).namespace != grant.namespace && namespaces.any(|one| one == grant.namespace)
     };

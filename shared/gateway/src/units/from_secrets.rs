@@ -12,11 +12,12 @@ use crate::gateway::{Whose, whose};
 use crate::naming;
 use crate::secret::{self, SecretKey, SecretRead};
 use crate::view::View;
+use crate::{Report, Snapshot, Translation};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    CertificateMaterial, DesiredCertificate, Ownership, TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
+    Actual, CertificateMaterial, DesiredCertificate, Ownership, TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
 };
 
 /// What the Gateways of one name want.
@@ -109,8 +110,25 @@ fn material(view: &View, key: &SecretKey, unknown: &mut Vec<String>) -> Option<C
     }
 }
 
+/// The Secrets that listeners of Gateways of ours name, as far as these may refer to them, and that were not read yet. Only the
+/// Gateways' own units need them.
+pub fn wants_secrets(snapshot: &Snapshot) -> BTreeSet<SecretKey> {
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
+    let wanted = named(&view);
+    wanted.filter(|key| !snapshot.secrets.read.contains_key(key)).collect()
+}
+
+/// Whether listeners name Secrets that are not there yet, or that nobody may read yet: nothing tells of that but another look.
+pub fn waits_for_secrets(translation: &Translation) -> bool {
+    translation
+        .reports
+        .iter()
+        .any(|report| matches!(report, Report::Gateway(gateway) if gateway.waits_for_secrets))
+}
+
 /// The Secrets that all listeners of Gateways of ours name.
-pub(crate) fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
+fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
     let snapshot = view.snapshot;
     let clusters = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
     let gateways = clusters.flat_map(move |cluster| {

@@ -8,8 +8,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trellis_gateway::{
-    BESIDE_KINDS, Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings,
-    admission_warnings_among, beside, dependents, statuses, translate, wants_dependents, wants_everything,
+    Act, BESIDE_KINDS, ObjectChange, ServicePer, Settings, Snapshot, StatusPatch, Subject, Translation,
+    admission_warnings, admission_warnings_among, beside, dependents, object_changes, statuses, translate,
+    wants_dependents, wants_everything, wants_objects,
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
@@ -47,6 +48,9 @@ pub(crate) struct Case {
     /// Kinds that a cluster does not serve.
     #[serde(default)]
     pub(crate) kinds_missing: BTreeMap<String, Vec<String>>,
+    /// Optional kinds that all clusters serve.
+    #[serde(default)]
+    pub(crate) serves: Vec<String>,
     /// Clusters that nobody has registered (any more).
     #[serde(default)]
     pub(crate) unregistered: Vec<String>,
@@ -104,6 +108,9 @@ pub(crate) struct Case {
     /// The installation's mode.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// How routes are shared out among services where Gateways do not say it.
+    #[serde(default)]
+    pub(crate) service_per: ServicePer,
     /// Service networks of others that may be used.
     #[serde(default)]
     pub(crate) allowed_networks: BTreeSet<String>,
@@ -156,6 +163,8 @@ struct Output<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     statuses: Vec<Patch>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     dependents: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -191,6 +200,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         mode: case.mode,
         certificate_secrets: case.certificate_secrets,
         leaving: BTreeSet::new(),
+        service_per: case.service_per,
         grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
     };
     let mut text = format!("# {}\n", case.about);
@@ -209,7 +219,12 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         let in_the_way = policies_blocked(&translation, &actual, &settings.limits);
         outcome.blocked.extend(in_the_way.into_iter().filter(|one| !case.apply.blocked.contains(one)));
         outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
+        for read in wants_objects(unit, &snapshot) {
+            let answer = world.answer(&read);
+            snapshot.insert(read, answer);
+        }
         let patches = statuses(&snapshot, &translation, &outcome, NOW);
+        let objects = object_changes(&snapshot, &translation, &outcome);
         if matches!(unit, UnitKey::Gateway { .. }) {
             for read in wants_dependents(unit, &snapshot) {
                 let answer = world.answer(&read);
@@ -229,6 +244,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
                 .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
+            objects: objects.iter().map(shown_change).collect(),
             dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unscoped(unit)).collect(),
             warnings: translation
                 .reports
@@ -295,6 +311,16 @@ fn assert_settled(
     }
     let again = statuses(&snapshot, translation, outcome, "2027-01-01T00:00:00Z");
     assert!(again.is_empty(), "statuses do not settle: {again:#?}");
+}
+
+fn shown_change(change: &ObjectChange) -> Value {
+    let (key, verb) = (&change.key, change.act.verb());
+    let object = format!("{} {}/{}/{}", key.kind, change.cluster.name, key.namespace, key.name);
+    match &change.act {
+        Act::Create(whole) => serde_json::json!({"object": object, verb: whole}),
+        Act::Patch { patch, .. } => serde_json::json!({"object": object, verb: patch}),
+        Act::Delete { .. } => serde_json::json!({"object": object, verb: null}),
+    }
 }
 
 fn applied(apply: &Apply, translation: &Translation) -> Outcome {

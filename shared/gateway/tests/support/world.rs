@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets, Snapshot,
-    TlsSecret, wants, wants_secrets,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets,
+    ServicePer, Snapshot, TlsSecret, wants, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Certificates, Mode, PrivateKey};
@@ -23,6 +23,7 @@ pub(crate) struct World {
     reads_secrets: bool,
     secrets_forbidden: Vec<String>,
     secrets_unreadable: Option<String>,
+    pub(crate) service_per: ServicePer,
 }
 
 /// A file of `base/`: objects by cluster.
@@ -53,7 +54,7 @@ impl World {
         let kinds_missing = case.kinds_missing.iter().flat_map(|(cluster, kinds)| {
             kinds.iter().map(|kind| (cluster.clone(), Kind::parse(kind).unwrap()))
         });
-        let kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
+        let mut kinds_missing: BTreeSet<(String, Kind)> = kinds_missing.collect();
         let unregistered = |name: &&String| !case.unregistered.contains(name);
         let names: BTreeSet<&String> = objects
             .keys()
@@ -61,19 +62,25 @@ impl World {
             .chain(kinds_missing.iter().map(|(cluster, _)| cluster))
             .filter(unregistered)
             .collect();
-        let facts = names.into_iter().map(|name| {
+        let facts = names.iter().copied().map(|name| {
             let state =
                 if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
             let mode = case.modes.get(name).copied().unwrap_or_default();
             ClusterFacts { state, mode, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
         });
         let facts = facts.collect();
+        let is_served = |kind: &Kind| case.serves.iter().any(|served| served == kind.as_str());
+        let unserved: Vec<Kind> = OPTIONAL_KINDS.into_iter().filter(|kind| !is_served(kind)).collect();
+        let all: Vec<String> = names.into_iter().cloned().collect();
+        kinds_missing
+            .extend(all.into_iter().flat_map(|name| unserved.iter().map(move |kind| (name.clone(), *kind))));
         let known = || Certificates::Known(case.certificates.clone());
         Self {
             reads_secrets: case.certificate_secrets,
             secrets_forbidden: case.secrets_forbidden.clone(),
             secrets_unreadable: case.secrets_unreadable.clone(),
             facts,
+            service_per: case.service_per,
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
@@ -140,7 +147,8 @@ impl World {
     pub(crate) fn start(&self) -> Snapshot {
         let secrets = Secrets { are_read: self.reads_secrets, ..Secrets::default() };
         let certificates = self.certificates.clone();
-        Snapshot { certificates, secrets, ..Snapshot::of(self.facts.iter().cloned()) }
+        let service_per = self.service_per;
+        Snapshot { certificates, secrets, service_per, ..Snapshot::of(self.facts.iter().cloned()) }
     }
 
     /// Reads the Secrets that listeners name.

@@ -5,7 +5,7 @@ use crate::support::{config, listener, owner, prefix, rule, service, targets};
 use crate::{access_logs, auth, imports};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use proptest::sample::{Index, select, subsequence};
+use proptest::sample::{select, subsequence};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
@@ -474,48 +474,4 @@ fn make_consistent(actual: &mut Actual) {
             group.service_arns = users;
         }
     }
-}
-
-/// The same world, written down in another order.
-pub(crate) fn shuffled(world: &World, order: &[Index]) -> World {
-    let mut world = world.clone();
-    let mut order = order.iter().cycle();
-    let mut turn =
-        move |len: usize| if len == 0 { 0 } else { order.next().map_or(0, |index| index.index(len)) };
-    let World { desired, actual, .. } = &mut world;
-    desired.services.reverse();
-    desired.target_groups.reverse();
-    desired.vpc_associations.reverse();
-    desired.access_logs.reverse();
-    actual.access_logs.reverse();
-    desired.auth.reverse();
-    actual.auth.reverse();
-    desired.certificates.iter_mut().for_each(|all| all.reverse());
-    actual.certificates.reverse();
-    let by = turn(desired.target_groups.len());
-    desired.target_groups.rotate_left(by);
-    for service in &mut desired.services {
-        service.listeners.reverse();
-        for listener in &mut service.listeners {
-            let by = turn(listener.rules.len());
-            listener.rules.rotate_left(by);
-        }
-    }
-    actual.networks.reverse();
-    actual.vpc_associations.reverse();
-    actual.services.reverse();
-    let by = turn(actual.target_groups.len());
-    actual.target_groups.rotate_left(by);
-    for group in &mut actual.target_groups {
-        group.targets.reverse();
-    }
-    for service in &mut actual.services {
-        service.listeners.reverse();
-        service.associations.reverse();
-        for listener in &mut service.listeners {
-            let by = turn(listener.rules.len());
-            listener.rules.rotate_left(by);
-        }
-    }
-    world
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use trellis_aws::AwsLattice;
 use trellis_engine::{DriftReport, Engine, LookReport, Rotation, Worker};
 use trellis_gateway::{
-    CONTROLLER, ClusterFacts, ObjectKey, Read, SecretKey, SecretRead, Settings, StatusPatch,
+    CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, Settings, StatusPatch,
 };
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::LimitOverrides;
@@ -140,6 +140,10 @@ impl Cluster for Client {
 
     async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {
         self.read(read).await
+    }
+
+    async fn change(&self, _: &ObjectChange) -> Result<PatchOutcome, CallError> {
+        Ok(PatchOutcome::Gone)
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -1,0 +1,128 @@
+//! Writes the objects that a unit makes beside statuses. What they are is decided by `trellis_gateway::object_changes`; here
+//! it is only sent.
+//!
+//! They are for others and never in the way: one that is refused costs only itself, and is told by a status.
+
+use crate::fleet::Members;
+use crate::observe::Reader;
+use crate::status::Untold;
+use std::time::Duration;
+use trellis_gateway::{ObjectChange, ReadResult, Snapshot, Translation, object_changes, wants_objects};
+use trellis_hint::UnitKey;
+use trellis_lattice::Outcome;
+use trellis_ports::{Budget, CallError, Cluster, ErrorClass, PatchOutcome};
+
+/// Rounds of read, change, conflict. Other writers of such an object are rare.
+const ROUNDS_MAX: usize = 3;
+
+/// How long a unit's objects may take in sum: a few requests to an API server that answers. Statuses come after them.
+const OBJECTS_MAX: Duration = Duration::from_secs(3);
+
+/// Where objects are written to.
+pub(crate) struct Objects<'a, C> {
+    pub(crate) members: &'a Members<C>,
+    pub(crate) budget: Budget,
+}
+
+impl<C: Cluster> Objects<'_, C> {
+    /// Reads and changes what is due. What is refused for good is told by the translation's statuses; what else could not be
+    /// done comes again, and is given back with the reason.
+    pub(crate) async fn write(
+        &self,
+        unit: &UnitKey,
+        snapshot: &mut Snapshot,
+        translation: &mut Translation,
+        outcome: &Outcome,
+    ) -> Untold {
+        let budget = self.budget.at_most(OBJECTS_MAX);
+        let mut undone = Untold::new();
+        if translation.desired.is_none() {
+            return undone;
+        }
+        let mut refused: Vec<ObjectChange> = vec![];
+        for _ in 0..ROUNDS_MAX {
+            if let Err(why) = read(self.members, unit, snapshot, budget).await {
+                undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
+                return undone;
+            }
+            let mut due = object_changes(snapshot, translation, outcome);
+            due.retain(|change| !refused.contains(change));
+            if due.is_empty() {
+                return undone;
+            }
+            for change in due {
+                match self.send(&change, budget).await {
+                    Ok(outcome) => {
+                        tell(&change, outcome);
+                        snapshot.forget_object(&change.read());
+                    }
+                    Err(error) if error.class() == ErrorClass::Terminal => {
+                        warn(&change, &error);
+                        translation.tell_unwritten(&change.teller, &unwritten(&change, &error));
+                        refused.push(change);
+                    }
+                    Err(error) => {
+                        warn(&change, &error);
+                        undone.insert(name_of(&change), error);
+                        return undone;
+                    }
+                }
+            }
+        }
+        for change in object_changes(snapshot, translation, outcome) {
+            let text = "it was changed each time before it could be written";
+            undone.insert(name_of(&change), CallError::new(ErrorClass::Stale, text));
+        }
+        undone
+    }
+
+    async fn send(&self, change: &ObjectChange, budget: Budget) -> Result<PatchOutcome, CallError> {
+        let call = async { self.members.reach(&change.cluster)?.change(change).await };
+        let over = |_| Err(CallError::new(ErrorClass::Retry, "the unit's time was over"));
+        budget.spend(call).await.unwrap_or_else(over)
+    }
+}
+
+/// Reads what the unit's objects are compared with. What cannot be read is left out of the snapshot: no other part of the unit
+/// is unknown for it.
+pub(crate) async fn read<C: Cluster>(
+    members: &Members<C>,
+    unit: &UnitKey,
+    snapshot: &mut Snapshot,
+    budget: Budget,
+) -> Result<(), String> {
+    for read in wants_objects(unit, snapshot) {
+        let member = members.reach(read.cluster()).map_err(|error| error.to_string())?;
+        let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
+        match budget.spend(member.read(&read)).await.unwrap_or_else(over) {
+            ReadResult::Unreadable(why) => return Err(why),
+            answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(read, answer),
+        }
+    }
+    Ok(())
+}
+
+fn unwritten(change: &ObjectChange, error: &CallError) -> String {
+    let key = &change.key;
+    format!("{} {}/{} is not as it should be: {error}", key.kind, key.namespace, key.name)
+}
+
+fn name_of(change: &ObjectChange) -> String {
+    let key = &change.key;
+    format!("{} {}/{} of {}", key.kind, key.namespace, key.name, change.cluster.name)
+}
+
+fn tell(change: &ObjectChange, outcome: PatchOutcome) {
+    let (verb, object) = (change.act.verb(), name_of(change));
+    match outcome {
+        PatchOutcome::Patched => tracing::info!(verb, object, "object written"),
+        PatchOutcome::Conflict | PatchOutcome::Gone => {
+            tracing::info!(verb, object, "object is another one than was read");
+        }
+    }
+}
+
+fn warn(change: &ObjectChange, error: &CallError) {
+    let (verb, object) = (change.act.verb(), name_of(change));
+    tracing::warn!(verb, object, error = %trellis_telemetry::chain(error), "object not written");
+}

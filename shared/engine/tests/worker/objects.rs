@@ -1,0 +1,126 @@
+//! DNSEndpoints: made once the domain name is known, kept as they should be, and in nobody's way.
+
+use crate::fakes::World;
+use crate::{count, message, route_hint, work, worker, world};
+use serde_json::{Value, json};
+use std::time::Duration;
+use trellis_gateway::ObjectKey;
+use trellis_hint::Kind;
+use trellis_ports::ErrorClass;
+use trellis_telemetry::Metric;
+
+const HOSTNAME: &str = "rates.example.com";
+
+/// A route with these hostnames.
+fn put_route(world: &World, hostnames: &Value) {
+    let backend = json!([{"name": "parking", "kind": "Service", "port": 80}]);
+    let spec = json!({"parentRefs": [{"name": "my-hotel"}], "hostnames": hostnames, "rules": [{"backendRefs": backend}]});
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"uid": "uid-of-r"}, "spec": spec,
+    });
+    world.put("one", Kind::HTTPRoute, "r", route);
+}
+
+fn with_route() -> World {
+    let world = world();
+    put_route(&world, &json!([HOSTNAME]));
+    world
+}
+
+async fn look(world: &World) -> crate::Worked {
+    work(&worker(world), vec![message("0", &route_hint("one", "r"), 1)]).await
+}
+
+fn endpoint(world: &World) -> Option<Value> {
+    let key = ObjectKey { kind: Kind::DNSEndpoint, namespace: "default".into(), name: "r-dns".into() };
+    world.state().objects.get(&("one".to_owned(), key)).cloned()
+}
+
+/// What the route says of its DNSEndpoint.
+fn said(world: &World) -> Option<(String, String)> {
+    let status = world.status("one", Kind::HTTPRoute, "r");
+    let conditions = status["parents"][0]["conditions"].as_array()?;
+    let one = conditions.iter().find(|one| one["type"] == "application-networking.k8s.aws/DNSEndpoint")?;
+    Some((one["reason"].as_str()?.to_owned(), one["message"].as_str()?.to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dns_endpoint_is_made_follows_the_hostnames_and_is_not_written_twice() {
+    let world = with_route();
+    look(&world).await;
+    let made = endpoint(&world).expect("it is made");
+    let targets = &made["spec"]["endpoints"][0]["targets"];
+    assert_eq!(made["spec"]["endpoints"][0]["dnsName"], HOSTNAME);
+    assert_eq!(made["metadata"]["ownerReferences"][0]["uid"], "uid-of-r");
+    let told = world.status("one", Kind::HTTPRoute, "r").to_string();
+    assert!(told.contains(targets[0].as_str().unwrap()), "the status names {targets}: {told}");
+    look(&world).await;
+    assert_eq!(world.state().changed, ["create r-dns"]);
+
+    put_route(&world, &json!(["other.example.com"]));
+    look(&world).await;
+    assert_eq!(endpoint(&world).unwrap()["spec"]["endpoints"][0]["dnsName"], "other.example.com");
+    put_route(&world, &json!([]));
+    look(&world).await;
+    assert_eq!(endpoint(&world), None);
+    assert_eq!(world.state().changed, ["create r-dns", "patch r-dns", "delete r-dns"]);
+    assert_eq!(said(&world), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_is_left_alone_and_the_route_says_so() {
+    let world = with_route();
+    let theirs = json!({"metadata": {"labels": {"trellis/owner": "another"}}, "spec": {"endpoints": []}});
+    world.put("one", Kind::DNSEndpoint, "r-dns", theirs);
+    let before = endpoint(&world);
+    look(&world).await;
+    assert_eq!(endpoint(&world), before);
+    assert_eq!(world.state().changed.len(), 0);
+    let (reason, text) = said(&world).unwrap();
+    assert_eq!(reason, "Conflicted");
+    assert!(text.contains("default/r-dns is somebody else's"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_is_told_by_the_route_and_holds_nothing_up() {
+    let world = with_route();
+    world.state().takes_no_objects = Some((ErrorClass::Terminal, "the API server forbids it"));
+    for _ in 0..2 {
+        let ended = look(&world).await;
+        assert_eq!(count(&ended, Metric::UnitsSettled) + count(&ended, Metric::UnitsWaiting), 1, "{ended:?}");
+        let (reason, text) = said(&world).unwrap();
+        assert_eq!(reason, "NotWritten");
+        assert!(text.contains("the API server forbids it"), "{text}");
+    }
+    world.state().takes_no_objects = None;
+    look(&world).await;
+    assert!(endpoint(&world).is_some());
+    assert_eq!(said(&world), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_answer_is_tried_again_and_statuses_are_written_all_the_same() {
+    let world = with_route();
+    world.state().takes_no_objects = Some((ErrorClass::Retry, "no answer"));
+    let ended = look(&world).await;
+    assert_eq!(count(&ended, Metric::UnitsHeld), 1);
+    assert_eq!(world.state().later.len(), 1, "it is looked at again");
+    assert!(world.status("one", Kind::HTTPRoute, "r").to_string().contains("DNS Name: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_lets_nobody_read_them_has_none_and_is_asked_once_in_a_minute() {
+    let world = with_route();
+    world.state().forbidden = Some(Kind::DNSEndpoint);
+    let worker = worker(&world);
+    for _ in 0..3 {
+        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+        assert_eq!(count(&ended, Metric::ClustersUnreadable), 0);
+    }
+    assert_eq!(world.state().dns_endpoints_read, 1);
+    assert_eq!(world.state().changed.len(), 0);
+    assert_eq!(said(&world), None);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+    assert_eq!(world.state().dns_endpoints_read, 2);
+}
