@@ -31,6 +31,8 @@ PROFILES = "GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS"
 PROJECT = {"organization": "trellis-lattice", "project": "trellis", "url": "https://github.com/trellis-lattice/trellis",
            "contact": "https://github.com/trellis-lattice/trellis/issues", "version": "v0.1.0"}
 
+#: The options that the report is for: quotas that AWS has raised, and certificates of Secrets.
+MODE = "raised-quotas,service-per-hostname,certificate-secrets"
 #: Quotas as an account has them that asked AWS to raise them: in the emulated VPC Lattice, and in what Trellis is told of it.
 QUOTAS = {"rules-per-listener": 100, "target-groups-per-service": 50, "listeners-per-service": 10}
 LIMITS = {"rulesPerListener": 100, "targetGroupsPerService": 50, "listenersPerService": 10}
@@ -77,14 +79,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def set_options(stack: Stack) -> None:
-    """Raises the quotas of VPC Lattice and the limits that the functions know, and says what has a service of its own."""
+    """Raises the quotas of VPC Lattice and the limits that the functions know, says what has a service of its own, and has certificates
+    of Secrets imported."""
     stack.emulator.configure(quotas=QUOTAS)
-    functions = stack.aws("lambda")
-    for name in (stack.outputs.reconcile_function, stack.outputs.drift_function):
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        variables["TRELLIS_LIMITS"] = json.dumps(LIMITS)
-        variables["TRELLIS_SERVICE_PER"] = SERVICE_PER
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    stack.set_variables({"TRELLIS_LIMITS": json.dumps(LIMITS), "TRELLIS_SERVICE_PER": SERVICE_PER, "TRELLIS_CERTIFICATE_SECRETS": "true"})
+    stack.clusters[0].kubectl("apply", "-f", str(HERE / "secrets.yaml"))
 
 
 def accept_class(stack: Stack) -> None:
@@ -106,8 +105,8 @@ def run_suite(stack: Stack, arguments: argparse.Namespace, written: Path, log: P
         "GOFLAGS": "-trimpath -buildvcs=false",
     }
     command = ["go", "test", "-count=1", "-v", f"-timeout={SUITE_MINUTES}m", "-run=TestConformance", ".", f"-gateway-class={CLASS}",
-               f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}", f"-mode=service-per-{SERVICE_PER}"]
-    command += [f"-{name}={value}" for name, value in PROJECT.items()]
+               f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}"]
+    command += [f"-{name}={value}" for name, value in (PROJECT | {"mode": MODE}).items()]
     if arguments.run_test:
         command.append(f"-run-test={arguments.run_test}")
     with log.open("w") as file, subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

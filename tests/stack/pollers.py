@@ -49,11 +49,7 @@ class Pollers:
     def start_cold(self, **variables: str) -> None:
         """Gives both functions new environments, between two batches: what they kept of earlier invocations is gone."""
         self.stop()
-        functions = self._stack.aws("lambda")
-        for name in (self._stack.outputs.reconcile_function, self._stack.outputs.drift_function):
-            # A change of variables ends the environments that run, also one that changes nothing.
-            present = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            functions.update_function_configuration(FunctionName=name, Environment={"Variables": present | variables})
+        self._stack.set_variables(variables)
         self.start()
 
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
@@ -39,7 +39,7 @@ def report(text: str) -> None:
 
 
 #: What the emulator answers, as boto3 names it.
-EMULATED = frozenset({"vpc-lattice", "resourcegroupstaggingapi", "service-quotas"})
+EMULATED = frozenset({"vpc-lattice", "acm", "resourcegroupstaggingapi", "service-quotas"})
 
 
 class Stack:
@@ -133,6 +133,13 @@ class Stack:
     def aws(self, service: str) -> Any:
         """A boto3 client; the emulator answers for VPC Lattice, tags and quotas."""
         return deploy.client(service, self.emulator.url if service in EMULATED else self.ministack.url)
+
+    def set_variables(self, variables: Mapping[str, str]) -> None:
+        """Sets variables of both functions. It ends the environments that run, also if it changes nothing."""
+        functions = self.aws("lambda")
+        for name in (self.outputs.reconcile_function, self.outputs.drift_function):
+            present = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": present | variables})
 
     def connect_to(self, number: int = 0) -> str:
         """curl's option that sends a request of the cluster's VPC to the data plane."""

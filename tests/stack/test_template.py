@@ -69,6 +69,23 @@ def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() 
             assert OWNER in equal.values(), statement["Sid"]
 
 
+def test_a_certificate_is_imported_with_our_tag_or_over_one_that_bears_it_and_none_is_adopted() -> None:
+    of_acm = [one for one in statements("CertificatePolicy") if "acm:" in str(one["Action"])]
+    for statement in of_acm:
+        named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        if statement["Effect"] == "Deny":
+            assert (set(named), statement["Resource"]) == ({"acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate"}, "*")
+            assert statement["Condition"] == {"ForAnyValue:StringEquals": {"aws:TagKeys": ["trellis:owner", "trellis:unit"]}}
+            continue
+        # ACM takes no tags when a certificate is imported over another one.
+        key = "RequestTag" if named == ["acm:ImportCertificate"] else "ResourceTag"
+        assert statement["Condition"] == {"StringEquals": {f"aws:{key}/trellis:owner": OWNER}}, statement["Sid"]
+        assert statement["Resource"] != "*"
+    assert len(of_acm) == 3
+    assert RESOURCES["CertificatePolicy"]["Condition"] == "ImportsCertificates"
+    assert PARAMETERS["CertificateSecrets"]["Default"] == "false"
+
+
 def test_the_owners_tag_can_neither_be_given_to_a_foreign_resource_nor_taken_from_ours() -> None:
     denied = [statement for statement in statements("ReconcilerRole") if statement["Effect"] == "Deny" and "vpc-lattice" in str(statement)]
     assert {statement["Action"] for statement in denied} == {"vpc-lattice:TagResource", "vpc-lattice:UntagResource"}

@@ -111,7 +111,9 @@ impl Aws {
             .interceptor(self.counts.clone())
             .interceptor(PartitionByOperation)
             .build();
-        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), self.tags())
+        let acm = aws_sdk_acm::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
+        let acm = aws_sdk_acm::Client::from_conf(acm);
+        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), acm, self.tags())
     }
 
     /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps what it knows of them.
@@ -130,11 +132,11 @@ impl Aws {
         QuotaClient::new(aws_sdk_servicequotas::Client::from_conf(config))
     }
 
-    /// The certificates of this account and Region.
-    pub fn certificates(&self) -> CertificateClient {
+    /// The certificates of this account and Region. `of_secrets`: some may be of Secrets, which is looked up.
+    pub fn certificates(&self, of_secrets: bool) -> CertificateClient {
         let config =
             aws_sdk_acm::config::Builder::from(&self.aside()).interceptor(self.counts.clone()).build();
-        CertificateClient::new(aws_sdk_acm::Client::from_conf(config))
+        CertificateClient::new(aws_sdk_acm::Client::from_conf(config), of_secrets.then(|| self.tags()))
     }
 
     /// The queue of hints.

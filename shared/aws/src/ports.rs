@@ -25,17 +25,20 @@ pub struct AwsLattice {
     quotas: QuotaClient,
     certificates: CertificateClient,
     set: LimitOverrides,
+    certificate_secrets: bool,
 }
 
 impl AwsLattice {
-    /// VPC Lattice of this account. Limits are those of its quotas, but for what is `set`.
-    pub fn new(aws: &Aws, set: LimitOverrides) -> Self {
+    /// VPC Lattice of this account. Limits are those of its quotas, but for what is `set`. `certificate_secrets`: certificates of
+    /// Secrets are imported.
+    pub fn new(aws: &Aws, set: LimitOverrides, certificate_secrets: bool) -> Self {
         Self {
             client: aws.lattice(),
             counts: aws.counts().clone(),
             quotas: aws.quotas(),
-            certificates: aws.certificates(),
+            certificates: aws.certificates(certificate_secrets),
             set,
+            certificate_secrets,
         }
     }
 }
@@ -66,7 +69,11 @@ impl Lattice for AwsLattice {
         also: Option<&(String, String)>,
         take: &mut (dyn FnMut(Owned) + Send),
     ) -> Result<(), CallError> {
-        Ok(self.client.owned(installation, also, |resource| take(owned(resource))).await?)
+        self.client.owned(installation, also, |resource| take(owned(resource))).await?;
+        if self.certificate_secrets {
+            self.client.owned_certificates(installation, also, |resource| take(owned(resource))).await?;
+        }
+        Ok(())
     }
 
     async fn whose(&self, installation: &str, arns: &BTreeSet<String>) -> Result<Vec<Owned>, CallError> {

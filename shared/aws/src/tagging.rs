@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::Tags;
 
 const OPERATION: &str = "GetResources";
+/// Certificates of ACM in the index.
+pub(crate) const CERTIFICATE_TYPE: &str = "acm:certificate";
 /// ARNs of one call that names them (API reference, GetResources).
 const ARNS_MAX: usize = 100;
 /// Entries of one page, the most that the API gives (API reference, GetResources).

@@ -1,7 +1,8 @@
 //! The registered clusters with a circuit breaker each: one that does not answer is asked once, not by everybody.
 
 use crate::figures::Figures;
-use crate::observe::Reader;
+use crate::observe::{CLUSTER_TIME_MAX, READS_AT_ONCE_MAX, Reader};
+use futures::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, ServicePer, Snapshot,
-    StatusPatch,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, SecretKey, SecretRead,
+    ServicePer, Snapshot, StatusPatch, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
@@ -177,6 +178,17 @@ impl<C: Cluster> Member<C> {
         self.result(read, answer)
     }
 
+    /// What a Secret has of a certificate. That one cannot be read says nothing of the cluster.
+    pub(crate) async fn secret(&self, key: &SecretKey) -> SecretRead {
+        let answer = self.ask(self.cluster.secret(key)).await;
+        self.figures.add(Metric::KubernetesReads, 1);
+        answer.unwrap_or_else(|error| {
+            let (cluster, namespace, name) = (&self.id, &key.namespace, &key.name);
+            tracing::warn!(%cluster, namespace, name, error = %trellis_telemetry::chain(&error), "cannot read a Secret");
+            SecretRead::Unreadable(error.to_string())
+        })
+    }
+
     /// Makes, changes or deletes an object.
     pub(crate) async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
         self.ask(self.cluster.change(change)).await
@@ -214,6 +226,8 @@ pub(crate) struct Members<C> {
     facts: Vec<ClusterFacts>,
     service_per: ServicePer,
     pub(crate) clusters: BTreeMap<ClusterId, Result<Member<C>, String>>,
+    /// Whether certificates of Secrets are imported.
+    reads_secrets: bool,
 }
 
 impl<C: Cluster> Members<C> {
@@ -231,8 +245,9 @@ impl<C: Cluster> Members<C> {
             });
             (id, member)
         };
+        let clusters = fleet.clusters.into_iter().map(member).collect();
         let service_per = ServicePer::default();
-        Self { facts: fleet.facts, service_per, clusters: fleet.clusters.into_iter().map(member).collect() }
+        Self { facts: fleet.facts, service_per, clusters, reads_secrets: false }
     }
 
     /// With what Gateways mean that do not say how their routes are shared out among services.
@@ -249,6 +264,31 @@ impl<C: Cluster> Members<C> {
             self.clusters.entry(id.clone()).or_insert_with(|| Err("it is taken out".to_owned()));
         }
         self
+    }
+
+    /// With Secrets that listeners name, if the installation imports their certificates.
+    pub(crate) fn with_secrets(self, reads_secrets: bool) -> Self {
+        Self { reads_secrets, ..self }
+    }
+
+    /// The snapshot with the Secrets that its Gateways' listeners name, side by side. What is not read in time is not known.
+    pub(crate) async fn read_secrets(&self, mut snapshot: Snapshot) -> Snapshot {
+        let wanted: Vec<SecretKey> = wants_secrets(&snapshot).into_iter().collect();
+        let ends = Instant::now() + CLUSTER_TIME_MAX;
+        let reads = wanted.into_iter().map(async |key| {
+            let read = async {
+                match self.reach(&key.cluster) {
+                    Ok(member) => member.secret(&key).await,
+                    Err(error) => SecretRead::Unreadable(error.to_string()),
+                }
+            };
+            let late = |_| SecretRead::Unreadable("the reads of Secrets take too long".to_owned());
+            let said = tokio::time::timeout_at(ends, read).await.unwrap_or_else(late);
+            (key, said)
+        });
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
+        snapshot.secrets.read.extend(read);
+        snapshot
     }
 
     /// With little patience for all clusters but this one. Breakers of their own, so that nobody who has more is told that
@@ -275,6 +315,7 @@ impl<C: Cluster> Members<C> {
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::of(self.facts.iter().cloned());
+        snapshot.secrets.are_read = self.reads_secrets;
         snapshot.service_per = self.service_per;
         for (name, cluster) in &self.clusters {
             if let Err(why) = cluster {

@@ -75,7 +75,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
-        let worked = match self.work(task, &mut snapshot, &statuses, &settings, budget).await {
+        let worked = match Box::pin(self.work(task, &mut snapshot, &statuses, &settings, budget)).await {
             Ok(worked) => worked,
             Err(error) => {
                 // Whom an edit concerns follows from the objects alone. Once: a unit that fails comes again many times.
@@ -133,6 +133,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
+        let members = members.with_secrets(self.settings.certificate_secrets);
         Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
 
@@ -144,7 +145,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
-        Ok(self.with_certificates(observed.snapshot).await)
+        let mut snapshot = observed.snapshot;
+        if matches!(task.unit, UnitKey::Gateway { .. }) {
+            // Of few units, and large: it must not make every unit's future as large.
+            snapshot = Box::pin(members.read_secrets(snapshot)).await;
+        }
+        Ok(self.with_certificates(snapshot).await)
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.

@@ -3,7 +3,7 @@
 use crate::Task;
 use crate::status::Untold;
 use std::time::Duration;
-use trellis_gateway::{Assessment, pods_waiting};
+use trellis_gateway::{Assessment, pods_waiting, waits_for_secrets};
 use trellis_lattice::Blocked;
 use trellis_ports::{Applied, End, ErrorClass};
 
@@ -15,10 +15,10 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15);
 /// leaves later tells the Gateway so by itself.
 const REFUSED_WAITS_MAX: u32 = 2;
 
-/// When Pods with a readiness gate are looked at again, by the number of waits before in a row: VPC Lattice tells nobody that a
-/// target is healthy, nor Kubernetes in an EndpointSlice that a Pod's containers are ready. Most Pods are after half a minute;
-/// what takes longer is looked for less often, for 20 minutes in all.
-const PODS_AGAIN: [(u32, Duration); 3] =
+/// When is looked again for what nobody tells of, by the number of waits before in a row: VPC Lattice tells nobody that a target is
+/// healthy, nor Kubernetes in an EndpointSlice that a Pod's containers are ready, and of Secrets no webhook may know. Most Pods are, and
+/// most new certificates are there, after half a minute; what takes longer is looked for less often, for 20 minutes in all.
+const AGAIN: [(u32, Duration); 3] =
     [(24, Duration::from_mins(1)), (12, Duration::from_secs(15)), (0, Duration::from_secs(5))];
 
 /// When a route is looked at again that comes from one service into another: whether that one answers shows then, or in another
@@ -56,32 +56,33 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on a unit. Pods that wait for it bring it back, and requests that are to come to another service, whatever a
-/// person has to do about the rest.
+/// The verdict on a unit. Pods and Secrets that wait for it bring it back, and requests that are to come to another service,
+/// whatever a person has to do about the rest.
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
-    let pods = pods_waiting(&assessment.translation, &applied.outcome);
-    match of_unit(task, assessment, applied, untold) {
-        Verdict::Done | Verdict::Blocked(_) if pods > 0 => {
-            let reason = format!("{pods} Pods wait for their targets");
-            Verdict::Waiting { after: pods_again(task.waits()), reason, counts: true }
+    let waits_for = match pods_waiting(&assessment.translation, &applied.outcome) {
+        0 if waits_for_secrets(&assessment.translation) => {
+            Some("listeners wait for their Secrets".to_owned())
         }
-        Verdict::Waiting { after, reason, .. } if pods > 0 => {
-            Verdict::Waiting { after: after.min(pods_again(task.waits())), reason, counts: true }
+        0 => None,
+        pods => Some(format!("{pods} Pods wait for their targets")),
+    };
+    match (of_unit(task, assessment, applied, untold), waits_for) {
+        (Verdict::Done | Verdict::Blocked(_), Some(reason)) => {
+            Verdict::Waiting { after: again(task.waits()), reason, counts: true }
         }
-        Verdict::Done | Verdict::Blocked(_) if assessment.is_moving() => {
+        (Verdict::Waiting { after, reason, .. }, Some(_)) => {
+            Verdict::Waiting { after: after.min(again(task.waits())), reason, counts: true }
+        }
+        (Verdict::Done | Verdict::Blocked(_), None) if assessment.is_moving() => {
             let reason = "the service that requests are to come to does not answer yet".to_owned();
             Verdict::Waiting { after: MOVING_AGAIN, reason, counts: true }
         }
-        verdict @ (Verdict::Done
-        | Verdict::Waiting { .. }
-        | Verdict::Blocked(_)
-        | Verdict::Held(_)
-        | Verdict::Failed { .. }) => verdict,
+        (verdict, _) => verdict,
     }
 }
 
-fn pods_again(waits: u32) -> Duration {
-    let pace = PODS_AGAIN.into_iter().find(|(from, _)| waits >= *from);
+fn again(waits: u32) -> Duration {
+    let pace = AGAIN.into_iter().find(|(from, _)| waits >= *from);
     pace.map_or(Duration::from_mins(1), |(_, after)| after)
 }
 

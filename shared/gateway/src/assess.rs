@@ -204,6 +204,7 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
         refused: actual.refused.clone(),
         refused_logs: vec![],
         refused_vpcs: vec![],
+        refused_certificates: vec![],
         vpc_associations: actual
             .vpc_associations
             .iter()

@@ -5,6 +5,7 @@ use crate::certificate;
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
+use crate::secret::SecretKey;
 use crate::units::slot::{ServicePer, Sharing};
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
@@ -48,6 +49,8 @@ pub(crate) struct JudgedListener {
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
     pub(crate) certificate_arn: Option<String>,
+    /// The Secrets that it takes certificates from.
+    pub(crate) secrets: Vec<SecretKey>,
     /// Why its hostname cannot be served.
     pub(crate) certificate_missing: Option<Problem>,
     /// Kinds of routes that it takes.
@@ -126,10 +129,14 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
             let path = format!("spec.listeners[{index}]");
             let bad_certificate = certificate::refused(&path, listener, namespace, view);
             let unchecked = certificate::unchecked_clients(&path, listener, gateway.spec.rest.get("tls"));
-            let certificate_missing = certificate::missing(&path, listener, view.map(|(view, _)| view));
+            let certificate_missing = certificate::missing(&path, listener, namespace, view);
+            let note = certificate::note(&path, listener, namespace, view);
             let conflict = conflicts.get(&index);
-            let judged = judge_listener(&path, listener, conflict, bad_certificate, unchecked.as_ref());
-            JudgedListener { certificate_missing, ..judged }
+            let certificate = bad_certificate.ok_or(note);
+            let judged = judge_listener(&path, listener, conflict, certificate, unchecked.as_ref());
+            let secrets = |(view, cluster)| certificate::secrets(view, cluster, listener, namespace);
+            let secrets = view.map(secrets).unwrap_or_default();
+            JudgedListener { secrets, certificate_missing, ..judged }
         })
         .collect();
     let default = view.map_or(ServicePer::default(), |(view, _)| view.snapshot.service_per);
@@ -215,7 +222,7 @@ fn judge_listener(
     path: &str,
     listener: &Listener,
     conflict: Option<&(&'static str, String)>,
-    bad_certificate: Option<Condition>,
+    certificate: Result<Condition, Option<Problem>>,
     unchecked_clients: Option<&Problem>,
 ) -> JudgedListener {
     let protocol = protocol(path, listener);
@@ -228,9 +235,8 @@ fn judge_listener(
     let bad_kinds = kinds_problem.map(|problem| {
         Condition::no(conditions::RESOLVED_REFS, reasons::INVALID_ROUTE_KINDS, problem.to_string())
     });
-    let resolved_refs = bad_kinds.or(bad_certificate).unwrap_or_else(|| {
-        let note = protocol.as_ref().ok().and_then(|_| certificate::note(path, listener));
-        let note = note.map(|note| note.to_string());
+    let resolved_refs = bad_kinds.map_or(certificate, Ok).unwrap_or_else(|note| {
+        let note = note.filter(|_| protocol.is_ok()).map(|note| note.to_string());
         Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, note.unwrap_or_default())
     });
     let accepted = match (&protocol, port, conflict) {
@@ -252,6 +258,7 @@ fn judge_listener(
         protocol: protocol.unwrap_or(ListenerProtocol::Http),
         certificate_arn: certificate::arn(listener),
         certificate_missing: None,
+        secrets: vec![],
         kinds,
         accepted,
         resolved_refs,

@@ -58,6 +58,7 @@ mod reasons;
 mod references;
 mod report;
 mod route;
+mod secret;
 mod snapshot;
 mod status;
 mod units;
@@ -69,6 +70,7 @@ pub use assess::{
 };
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
+pub use certificate::are_asked_for as asks_for_certificates;
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
@@ -77,7 +79,9 @@ pub use report::{
     ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
     ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
 };
+pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
+pub use units::from_secrets::{waits_for_secrets, wants_secrets};
 pub use units::slot::ServicePer;
 
 use crate::route::ROUTE_KINDS;
@@ -97,6 +101,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
     pub allowed_networks: BTreeSet<String>,
+    /// Whether certificates of Secrets are imported into ACM.
+    pub certificate_secrets: bool,
     /// How much may be done at all. A cluster's own mode may be stricter.
     pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
@@ -254,11 +260,6 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
 /// The tag that everything bears that was made for a cluster's routes and exports.
 pub fn made_for(facts: &ClusterFacts) -> (String, String) {
     naming::managed_by(facts)
-}
-
-/// Whether a snapshot has a listener that needs a certificate of ACM and names none: then [`Snapshot::certificates`] counts.
-pub fn asks_for_certificates(snapshot: &Snapshot) -> bool {
-    certificate::are_asked_for(snapshot)
 }
 
 /// Whether the conditions that we have written to an object's status are of its present generation, and there are any.

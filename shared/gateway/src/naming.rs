@@ -221,7 +221,12 @@ pub(crate) fn source_of(tags: &Tags) -> Option<(ClusterId, String, String)> {
 
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.
 pub(crate) fn tag(name: &str, value: &str) -> (String, String) {
-    (tag_key(name), value.chars().take(TAG_VALUE_CHARS).collect())
+    bounded_tag(&tag_key(name), value)
+}
+
+/// A tag with as much of the value as it holds.
+pub(crate) fn bounded_tag(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.chars().take(TAG_VALUE_CHARS).collect())
 }
 
 /// The tag of a target group with the TargetGroupPolicy that it is made as asked for by. One that it bore before has no

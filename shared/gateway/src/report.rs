@@ -198,6 +198,9 @@ pub struct GatewayReport {
     /// What else a person should know of the association; counts where there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub vpc_notes: String,
+    /// Whether listeners name Secrets that are not there yet, or may not be read yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_secrets: bool,
 }
 
 /// A listener's report.
@@ -217,6 +220,9 @@ pub struct ListenerReport {
     /// Why its hostname cannot be served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_missing: Option<String>,
+    /// Hashes of the Secrets that it takes certificates from.
+    #[serde(skip)]
+    pub secrets: Vec<String>,
     /// Present when it is in conflict with another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflicted: Option<Condition>,

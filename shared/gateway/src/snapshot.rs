@@ -1,3 +1,4 @@
+use crate::secret::Secrets;
 use crate::units::slot::ServicePer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -140,6 +141,8 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<ClusterId, String>,
     /// Certificates in ACM, where a listener that was read needs one.
     pub certificates: Certificates,
+    /// Secrets that Gateways name, where the installation imports their certificates.
+    pub secrets: Secrets,
     /// How the routes of Gateways that do not say it are shared out among services.
     pub service_per: ServicePer,
 }

@@ -4,6 +4,7 @@
 //! and did not find.
 
 use crate::api;
+use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -100,6 +101,11 @@ impl<'a> View<'a> {
             Some(object) => Found::Object(object),
             None => Found::Missing,
         }
+    }
+
+    /// What was read of a Secret. Not noted down where it was not: only who needs it reads it ([`crate::wants_secrets`]).
+    pub(crate) fn secret(&self, key: &SecretKey) -> Option<&'a SecretRead> {
+        self.snapshot.secrets.read.get(key)
     }
 
     /// All objects of a kind in a cluster, or in one namespace of it.

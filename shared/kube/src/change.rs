@@ -24,7 +24,7 @@ impl ClusterClient {
         };
         let build = |resource: &kube::core::ApiResource| request(change, &collection(resource, namespace));
         let asked = Asked::new(change.act.verb(), key.kind);
-        match self.ask(asked, name, &build).await {
+        match self.ask(key.kind, asked, name, &build).await {
             Ok(_) => Ok(PatchOutcome::Patched),
             Err(KubeError::Conflict) => Ok(PatchOutcome::Conflict),
             Err(KubeError::Missing) => Ok(PatchOutcome::Gone),

@@ -112,23 +112,24 @@ impl ClusterClient {
     /// where it is not known. `name` is the object that is asked for, if it is one.
     pub(crate) async fn ask(
         &self,
+        kind: Kind,
         asked: Asked,
         name: Option<&str>,
         build: &BuildRequest<'_>,
     ) -> Result<Bytes, KubeError> {
-        for version in self.versions_to_try(asked.kind) {
-            let request = build(&api_resource(asked.kind, version)).map_err(KubeError::Request)?;
+        for version in self.versions_to_try(kind) {
+            let request = build(&api_resource(kind, version)).map_err(KubeError::Request)?;
             let result = self.send_repeatedly(&request, asked, name).await;
             if matches!(result, Err(KubeError::KindMissing(_))) {
                 continue;
             }
             if matches!(result, Ok(_) | Err(KubeError::Missing)) {
-                self.remember(asked.kind, version);
+                self.remember(kind, version);
             }
             return result;
         }
-        self.forget(asked.kind);
-        Err(KubeError::KindMissing(asked.kind))
+        self.forget(kind);
+        Err(KubeError::KindMissing(kind))
     }
 
     /// The versions of the kind, the one that is known to be served first.
@@ -148,7 +149,7 @@ impl ClusterClient {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
     }
 
-    async fn send_repeatedly(
+    pub(crate) async fn send_repeatedly(
         &self,
         request: &Request<Vec<u8>>,
         asked: Asked,

@@ -18,19 +18,47 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) verb: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) subject: Subject,
     pub(crate) subresource: Option<&'static str>,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Objects of a kind that is read as a whole.
+    Kind(Kind),
+    /// One Secret.
+    Secret,
+}
+
+impl Subject {
+    /// The name in paths and in RBAC rules.
+    pub(crate) const fn plural(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => plural(kind),
+            Self::Secret => "secrets",
+        }
+    }
+
+    /// The API group; empty for the core group.
+    pub(crate) const fn group(self) -> &'static str {
+        match self {
+            Self::Kind(kind) => kind.group(),
+            Self::Secret => "",
+        }
+    }
 }
 
 impl Asked {
     pub(crate) const fn new(verb: &'static str, kind: Kind) -> Self {
-        Self { verb, kind, subresource: None }
+        Self { verb, subject: Subject::Kind(kind), subresource: None }
     }
 
     /// The name of the resource in an RBAC rule.
     pub(crate) fn rbac_resource(self) -> String {
-        let Self { kind, subresource, .. } = self;
-        subresource.map_or_else(|| plural(kind).to_owned(), |sub| format!("{}/{sub}", plural(kind)))
+        let Self { subject, subresource, .. } = self;
+        let plural = subject.plural();
+        subresource.map_or_else(|| plural.to_owned(), |sub| format!("{plural}/{sub}"))
     }
 }
 

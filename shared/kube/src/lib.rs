@@ -4,6 +4,7 @@
 //! - [`RegisteredClusters`] keeps one for each cluster that a registry knows.
 //! - [`ClusterClient::try_read`] answers one [`trellis_gateway::Read`].
 //! - [`ClusterClient::patch_status`] writes one object's status, guarded by its resourceVersion.
+//! - [`ClusterClient::read_secret`] reads one Secret's certificate.
 //! - [`ClusterClient::try_change`] makes, changes or deletes an object that Trellis makes for others, guarded likewise.
 
 mod change;
@@ -14,6 +15,7 @@ mod patch;
 mod ports;
 mod read;
 mod resource;
+mod secrets;
 mod stored;
 mod token;
 mod transport;

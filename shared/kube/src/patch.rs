@@ -40,8 +40,8 @@ impl ClusterClient {
         let build = |resource: &kube::core::ApiResource| {
             collection(resource, namespace).patch_subresource("status", name, &PatchParams::default(), &patch)
         };
-        let asked = Asked { verb: "patch", kind, subresource: Some("status") };
-        match self.ask(asked, Some(name), &build).await {
+        let asked = Asked { subresource: Some("status"), ..Asked::new("patch", kind) };
+        match self.ask(kind, asked, Some(name), &build).await {
             Ok(_) => Ok(PatchOutcome::Patched),
             Err(KubeError::Conflict) => Ok(PatchOutcome::Conflict),
             Err(KubeError::Missing) => Ok(PatchOutcome::Gone),

@@ -1,7 +1,7 @@
 //! The engine's port on one API server.
 
 use crate::{ClusterClient, ErrorClass, KubeError, StatusChange};
-use trellis_gateway::{ObjectChange, Read, StatusPatch};
+use trellis_gateway::{ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_ports::{Answer, Awaited, CallError, Cluster, PatchOutcome};
 
 impl Cluster for ClusterClient {
@@ -11,6 +11,10 @@ impl Cluster for ClusterClient {
 
     async fn read_at_least(&self, read: &Read, awaited: &Awaited) -> Result<Answer, CallError> {
         crate::stored::read_at_least(async || self.read(read).await, awaited).await
+    }
+
+    async fn secret(&self, key: &SecretKey) -> Result<SecretRead, CallError> {
+        Ok(self.read_secret(&key.namespace, &key.name).await?)
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -77,7 +77,7 @@ impl ClusterClient {
         let build = |resource: &kube::core::ApiResource| {
             collection(resource, namespace).get(name, &GetParams::default())
         };
-        match self.ask(Asked::new("get", kind), Some(name), &build).await {
+        match self.ask(kind, Asked::new("get", kind), Some(name), &build).await {
             Ok(body) => Ok(Some(slim(kind, object_named(name, &body)?))),
             Err(KubeError::Missing) => Ok(None),
             Err(error) => Err(error),
@@ -106,7 +106,7 @@ impl ClusterClient {
             let build = |resource: &kube::core::ApiResource| {
                 collection(resource, selection.namespace).list(&parameters)
             };
-            let body = self.ask(asked, None, &build).await?;
+            let body = self.ask(selection.kind, asked, None, &build).await?;
             let page: Page = serde_json::from_slice(&body).map_err(KubeError::Answer)?;
             let items = page.items.unwrap_or_default().into_iter();
             objects.extend(items.map(|item| with_type(item, &page.api_version, selection.kind)));

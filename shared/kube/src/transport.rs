@@ -2,8 +2,7 @@
 
 use crate::{
     KubeError,
-    error::{Asked, ServerMessage},
-    resource::plural,
+    error::{Asked, ServerMessage, Subject},
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -39,11 +38,11 @@ pub(crate) fn accept(answer: Answer, asked: Asked, name: Option<&str>) -> Result
         StatusCode::UNAUTHORIZED => KubeError::Unauthorized,
         StatusCode::FORBIDDEN => KubeError::Forbidden {
             verb: asked.verb,
-            group: asked.kind.group(),
+            group: asked.subject.group(),
             resource: asked.rbac_resource(),
         },
         StatusCode::NOT_FOUND if names_this_object(status.as_ref(), asked, name) => KubeError::Missing,
-        StatusCode::NOT_FOUND => KubeError::KindMissing(asked.kind),
+        StatusCode::NOT_FOUND if let Subject::Kind(kind) = asked.subject => KubeError::KindMissing(kind),
         StatusCode::CONFLICT => KubeError::Conflict,
         status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
             KubeError::Unavailable {
@@ -64,8 +63,8 @@ fn names_this_object(status: Option<&Status>, asked: Asked, name: Option<&str>) 
     let details = status.filter(|status| status.reason == reason::NOT_FOUND).and_then(|s| s.details.as_ref());
     details.is_some_and(|details| {
         Some(details.name.as_str()) == name
-            && details.kind == plural(asked.kind)
-            && details.group == asked.kind.group()
+            && details.kind == asked.subject.plural()
+            && details.group == asked.subject.group()
     })
 }
 

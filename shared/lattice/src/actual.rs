@@ -1,7 +1,7 @@
 use crate::RefusedTarget;
 use crate::resource::{
-    ActualAccessLog, ActualAuth, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation,
-    ResourceMut,
+    ActualAccessLog, ActualAuth, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
+    ActualVpcAssociation, ResourceMut,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub struct Actual {
     /// not read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub auth: Vec<ActualAuth>,
+    /// Certificates of ACM that bear the unit's tags, where the unit says anything of certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub certificates: Vec<ActualCertificate>,
     /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<RefusedTarget>,
@@ -50,12 +53,14 @@ impl Actual {
             access_logs,
             // It bears no tags of its own.
             auth: _,
+            certificates,
             refused: _,
             network_usage: _,
         } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));
+        all.extend(certificates.iter_mut().map(ActualCertificate::as_resource));
         all.extend(access_logs.iter_mut().map(ActualAccessLog::as_resource));
         all.extend(services.iter_mut().flat_map(ActualService::as_resources));
         all

@@ -13,6 +13,22 @@ pub struct Certificate {
     /// Seconds since 1970; 0 where ACM does not tell.
     #[serde(default)]
     pub issued: u64,
+    /// Of one that an installation of Trellis has imported from a Secret: it serves only those who name the Secret, since whoever may
+    /// make a Secret would else have every hostname of the account.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<CertificateOrigin>,
+}
+
+/// Where an imported certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateOrigin {
+    /// The installation ([`crate::TAG_OWNER`]).
+    pub installation: String,
+    /// The hash of the Gateways' unit ([`crate::TAG_UNIT`]).
+    pub unit: String,
+    /// The Secret's hash ([`crate::TAG_SECRET`]).
+    pub secret: String,
 }
 
 /// What is known of the certificates in ACM.

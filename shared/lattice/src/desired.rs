@@ -1,5 +1,6 @@
 use crate::resource::{
-    DesiredAccessLog, DesiredAuth, DesiredNetwork, DesiredService, DesiredTargetGroup, DesiredVpcAssociation,
+    DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
+    DesiredVpcAssociation,
 };
 use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,10 @@ pub struct Desired {
     /// Who may call the network or the services; what is not named stays as it is.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub auth: Vec<DesiredAuth>,
+    /// Gateway units: certificates of Secrets that listeners name. None: nothing is read or changed of certificates, since the
+    /// installation imports none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificates: Option<Vec<DesiredCertificate>>,
     /// Service networks that others made and that may be used all the same, by name or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
@@ -66,6 +71,7 @@ impl Desired {
             mode: Mode::default(),
             access_logs: vec![],
             auth: vec![],
+            certificates: None,
             in_full: false,
             allowed_networks: BTreeSet::new(),
             grace: None,

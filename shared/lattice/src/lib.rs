@@ -26,7 +26,7 @@ mod user_tags;
 
 pub use actual::{Actual, Status};
 pub use blocked::{Blocked, Quota};
-pub use certificate::{Certificate, Certificates};
+pub use certificate::{Certificate, CertificateOrigin, Certificates};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use grace::{Grace, TAG_UNWANTED, Unwanted};
@@ -34,13 +34,13 @@ pub use limits::{LimitOverrides, Limits};
 pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{
-    Failure, Outcome, RefusedAccessLog, RefusedTarget, RefusedVpcAssociation, ServiceOutcome,
-    VpcAssociationOutcome,
+    Failure, Outcome, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
+    ServiceOutcome, VpcAssociationOutcome,
 };
 pub use owner::{
-    Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_EXPORT, TAG_GATEWAY, TAG_IDLE_TIMEOUT, TAG_KEY,
-    TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_UNIT, TAG_USER,
-    TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
+    Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_CERTIFICATE, TAG_EXPORT, TAG_GATEWAY, TAG_IDLE_TIMEOUT,
+    TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SECRET, TAG_SECRET_NAME,
+    TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
 };
 pub use plan::{Plan, plan};
 pub use resource::*;

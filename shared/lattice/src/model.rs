@@ -30,6 +30,7 @@ pub fn settle(actual: &Actual) -> Actual {
         target_groups,
         access_logs: _,
         auth: _,
+        certificates: _,
         refused: _,
         network_usage: _,
     } = &mut state;

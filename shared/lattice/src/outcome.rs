@@ -22,6 +22,9 @@ pub struct Outcome {
     /// Wanted settings of VPC associations that AWS does not give. Everything else is done as if they were not wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused_vpcs: Vec<RefusedVpcAssociation>,
+    /// Certificates of Secrets that ACM does not take. Everything else is done as if they were not wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_certificates: Vec<RefusedCertificate>,
     /// The associations of VPCs that there are, whosever; none that is ending.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub vpc_associations: BTreeSet<VpcAssociationOutcome>,
@@ -63,6 +66,16 @@ pub struct RefusedAccessLog {
     pub holder: Holder,
     /// ARN of the destination.
     pub destination: String,
+    /// What AWS says of it; stable text without request ids.
+    pub message: String,
+}
+
+/// A certificate of a Secret that ACM does not take: it has ended, say, or a quota is used up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedCertificate {
+    /// The Secret's hash ([`crate::TAG_SECRET`]).
+    pub secret: String,
     /// What AWS says of it; stable text without request ids.
     pub message: String,
 }

@@ -39,6 +39,12 @@ pub const TAG_POLICY: &str = "trellis:target-group-policy";
 /// Which other tags of the resource a user asked for: a hash of each key (`user_tags_mark`), so that those not asked for any
 /// more are taken away, and nobody else's.
 pub const TAG_USER: &str = "trellis:user-tags";
+/// Which Secret an imported certificate is of: a hash of its cluster, namespace and name.
+pub const TAG_SECRET: &str = "trellis:secret";
+/// The Secret of an imported certificate, `<namespace>/<name>`, for people. Nothing is decided on it.
+pub const TAG_SECRET_NAME: &str = "trellis:secret-name";
+/// A hash of the certificate and the chain that were imported last: another one of the Secret's takes their place.
+pub const TAG_CERTIFICATE: &str = "trellis:certificate";
 /// Characters that a tag's value can have (API model, TagValue).
 const TAG_VALUE_CHARS: usize = 256;
 /// The prefix of the tags that the AWS Gateway API Controller sets and reads.

@@ -5,7 +5,7 @@
 //!
 //! | # | steps | why here |
 //! |---|---|---|
-//! | 1 | CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
+//! | 1 | ImportCertificate, CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
 //! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without |
@@ -14,7 +14,7 @@
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
 //! | 9 | AwaitAssociation, AwaitVpcAssociation | last of what is wanted: if the time is up here, all else is done |
-//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
+//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -32,6 +32,7 @@ mod access_logs;
 mod auths;
 mod draft;
 mod groups;
+mod imports;
 mod listeners;
 mod networks;
 mod priorities;
@@ -61,6 +62,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     let mut draft = Draft::new(desired, actual, limits);
     services::take_back(&mut draft);
     services::hand_over(&mut draft);
+    imports::import(&mut draft);
     networks::create(&mut draft);
     auths::secure_networks(&mut draft);
     networks::associate(&mut draft);
@@ -89,6 +91,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     services::delete(&mut draft);
     groups::delete(&mut draft);
     networks::delete(&mut draft);
+    imports::delete(&mut draft);
     withhold::withhold(draft.finish(), desired, actual, limits)
 }
 

@@ -20,6 +20,8 @@ pub enum ResourceKind {
     Rule,
     /// A target group.
     TargetGroup,
+    /// A certificate in ACM.
+    Certificate,
     /// Anything else.
     Other,
 }
@@ -28,7 +30,13 @@ impl ResourceKind {
     /// The kind of the resource with this ARN.
     pub fn of(arn: &str) -> Self {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", _, "vpc-lattice", _, _, resource] = parts.as_slice() else { return Self::Other };
+        let resource = match *parts.as_slice() {
+            ["arn", _, "vpc-lattice", _, _, resource] => resource,
+            ["arn", _, "acm", _, _, resource] if resource.starts_with("certificate/") => {
+                return Self::Certificate;
+            }
+            _ => return Self::Other,
+        };
         match *resource.split('/').collect::<Vec<_>>().as_slice() {
             ["servicenetwork", _] => Self::Network,
             ["servicenetworkvpcassociation", _] => Self::VpcAssociation,
@@ -44,7 +52,9 @@ impl ResourceKind {
     /// Whether it stands by itself: what is below a service goes with it.
     pub fn stands(self) -> bool {
         match self {
-            Self::Network | Self::VpcAssociation | Self::Service | Self::TargetGroup => true,
+            Self::Network | Self::VpcAssociation | Self::Service | Self::TargetGroup | Self::Certificate => {
+                true
+            }
             Self::ServiceAssociation | Self::Listener | Self::Rule | Self::Other => false,
         }
     }
@@ -66,6 +76,7 @@ impl Desired {
             (ResourceKind::Listener, listeners().count()),
             (ResourceKind::Rule, listeners().map(|listener| listener.rules.len()).sum()),
             (ResourceKind::TargetGroup, self.target_groups.len()),
+            (ResourceKind::Certificate, self.certificates.iter().flatten().count()),
         ];
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
@@ -77,6 +88,8 @@ mod tests {
 
     #[test]
     fn an_arn_tells_what_it_names() {
+        let certificate = "arn:aws:acm:us-west-2:123456789012:certificate/0a1b";
+        assert_eq!(ResourceKind::of(certificate), ResourceKind::Certificate);
         let arn = |resource: &str| format!("arn:aws:vpc-lattice:us-west-2:123456789012:{resource}");
         for (resource, kind) in [
             ("servicenetwork/sn-1", ResourceKind::Network),

@@ -96,6 +96,7 @@ macro_rules! steps {
 
 steps! { $
     HandOver,
+    ImportCertificate,
     CreateNetwork,
     CreateVpcAssociation,
     UpdateVpcAssociation,
@@ -135,6 +136,7 @@ steps! { $
     DeleteVpcAssociation,
     AwaitVpcAssociationGone,
     DeleteNetwork,
+    DeleteCertificate,
 }
 
 impl Step {

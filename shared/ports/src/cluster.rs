@@ -2,7 +2,7 @@ use crate::{Awaited, CallError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trellis_gateway::{ClusterFacts, ObjectChange, Read, StatusPatch};
+use trellis_gateway::{ClusterFacts, ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_hint::ClusterId;
 
 /// One cluster's API server.
@@ -16,6 +16,9 @@ pub trait Cluster: Send + Sync + 'static {
         read: &Read,
         awaited: &Awaited,
     ) -> impl Future<Output = Result<Answer, CallError>> + Send;
+
+    /// What a Secret has of a certificate. By its name: nobody lists Secrets.
+    fn secret(&self, key: &SecretKey) -> impl Future<Output = Result<SecretRead, CallError>> + Send;
 
     /// Writes one status.
     fn patch_status(

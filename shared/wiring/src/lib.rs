@@ -23,7 +23,7 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
         queue = queue.with_later(url);
     }
     Ok(Engine::new(
-        AwsLattice::new(&aws, settings.limits),
+        AwsLattice::new(&aws, settings.limits, settings.gateway.certificate_secrets),
         RegisteredClusters::new(aws.clusters(settings.cluster_tag.clone())),
         queue,
         settings.gateway,

@@ -28,8 +28,9 @@ pub struct WiringSettings {
     pub limits: LimitOverrides,
     /// `TRELLIS_GRACE_SECONDS` (default 20): how long stays what nobody wants any more.
     pub grace: Duration,
-    /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none), `TRELLIS_MODE`
-    /// (default `sync`), `TRELLIS_SERVICE_PER` (default `route`), `TRELLIS_LEAVING_CLUSTERS`; limits as they are where AWS tells nothing.
+    /// `TRELLIS_CERTIFICATE_SECRETS` (`true` or `false`, the default), `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs
+    /// with commas between; default none), `TRELLIS_MODE` (default `sync`), `TRELLIS_SERVICE_PER` (default `route`), `TRELLIS_LEAVING_CLUSTERS`; limits as
+    /// they are where AWS tells nothing.
     pub gateway: Settings,
 }
 
@@ -86,6 +87,10 @@ impl WiringSettings {
             Some(text) => text.parse().map_err(|error| invalid("TRELLIS_MODE", &error))?,
             None => Mode::default(),
         };
+        let certificate_secrets = match get("TRELLIS_CERTIFICATE_SECRETS") {
+            Some(text) => text.parse().map_err(|error| invalid("TRELLIS_CERTIFICATE_SECRETS", &error))?,
+            None => false,
+        };
         let service_per = match get("TRELLIS_SERVICE_PER") {
             Some(text) => ServicePer::parse(&text).map_err(|error| invalid("TRELLIS_SERVICE_PER", &error))?,
             None => ServicePer::default(),
@@ -106,6 +111,7 @@ impl WiringSettings {
                 limits: limits.over(&Limits::default()),
                 allowed_networks,
                 mode,
+                certificate_secrets,
                 leaving,
                 service_per,
                 grace: None,
@@ -191,6 +197,15 @@ mod tests {
         assert_eq!(rotation.within, Duration::from_hours(4));
         assert_eq!(rotation.every, Some(Duration::from_mins(10)));
         assert!(from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_DEEP_LOOK_MINUTES", "soon")]).is_err());
+    }
+
+    #[test]
+    fn certificates_of_secrets_are_for_who_says_so() {
+        let read = |value| from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_CERTIFICATE_SECRETS", value)]);
+        assert!(read("true").unwrap().gateway.certificate_secrets);
+        assert!(!read("false").unwrap().gateway.certificate_secrets);
+        assert!(!from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap().gateway.certificate_secrets);
+        assert!(read("yes").unwrap_err().to_string().contains("TRELLIS_CERTIFICATE_SECRETS"));
     }
 
     #[test]

@@ -83,7 +83,9 @@ impl LatticeClient {
         deadline: Instant,
     ) -> Result<StepEnd, AwsError> {
         let began = Instant::now();
-        let in_time = tokio::time::timeout_at(deadline.into(), self.perform(names, step, deadline));
+        // As large as the largest kind of step: it must not make every unit's future as large.
+        let performed = Box::pin(self.perform(names, step, deadline));
+        let in_time = tokio::time::timeout_at(deadline.into(), performed);
         let result = if let Ok(result) = in_time.await {
             result
         } else {

@@ -2,6 +2,7 @@
 
 use super::LatticeClient;
 use crate::AwsError;
+use crate::tagging::CERTIFICATE_TYPE;
 use std::collections::BTreeSet;
 use trellis_lattice::{Owner, ResourceKind, TAG_OWNER, TAG_UNIT, Tags};
 
@@ -27,12 +28,32 @@ impl LatticeClient {
         &self,
         installation: &str,
         also: Option<&(String, String)>,
+        take: impl FnMut(OwnedResource) + Send,
+    ) -> Result<(), AwsError> {
+        self.owned_of(RESOURCE_TYPE, installation, also, take).await
+    }
+
+    /// As [`Self::owned`], of imported certificates.
+    pub async fn owned_certificates(
+        &self,
+        installation: &str,
+        also: Option<&(String, String)>,
+        take: impl FnMut(OwnedResource) + Send,
+    ) -> Result<(), AwsError> {
+        self.owned_of(CERTIFICATE_TYPE, installation, also, take).await
+    }
+
+    async fn owned_of(
+        &self,
+        resource_type: &str,
+        installation: &str,
+        also: Option<&(String, String)>,
         mut take: impl FnMut(OwnedResource) + Send,
     ) -> Result<(), AwsError> {
         let also = also.map(|(key, value)| (key.as_str(), Some(value.as_str())));
         let tags: Vec<_> = [(TAG_OWNER, Some(installation))].into_iter().chain(also).collect();
         let take = |arn: String, tags| take(OwnedResource { kind: ResourceKind::of(&arn), arn, tags });
-        self.inner.tag_index.each(RESOURCE_TYPE, &tags, take).await
+        self.inner.tag_index.each(resource_type, &tags, take).await
     }
 
     /// What is known of whose these resources are: first by the index of tags, which shows some that were deleted a moment

@@ -28,7 +28,10 @@ fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
     };
     let vpcs = actual.vpc_associations.iter().filter(|one| !wanted(one) || is_marked(&one.tags));
     let vpcs = vpcs.map(|one| (&one.arn, &one.ownership));
-    let all = services.chain(groups).chain(networks).chain(vpcs);
+    let wanted = |secret: &str| desired.certificates.iter().flatten().any(|one| one.secret == secret);
+    let certificates = actual.certificates.iter().filter(|one| !wanted(one.secret()) || is_marked(&one.tags));
+    let certificates = certificates.map(|one| (&one.arn, &one.ownership));
+    let all = services.chain(groups).chain(networks).chain(vpcs).chain(certificates);
     all.filter(|(_, ownership)| **ownership == Ownership::Ours).map(|(arn, _)| arn.clone()).collect()
 }
 

@@ -64,7 +64,7 @@ impl LatticeClient {
     ) -> Result<Actual, AwsError> {
         let unit = desired.owner.key.parse::<UnitKey>().ok();
         if let Some(UnitKey::Gateway { name, .. }) = &unit {
-            return self.inspect_gateway(desired, name, not_before).await;
+            return Box::pin(self.inspect_gateway(desired, name, not_before)).await;
         }
         let with_services = !matches!(unit, Some(UnitKey::Export { .. }))
             || !desired.services.is_empty()
@@ -223,7 +223,7 @@ impl LatticeClient {
         Ok(())
     }
 
-    /// Every network of the unit's name, and the associations of each and of the wanted VPCs.
+    /// Every network of the unit's name, the associations of each and of the wanted VPCs, and the unit's certificates.
     async fn inspect_gateway(
         &self,
         desired: &Desired,
@@ -235,7 +235,8 @@ impl LatticeClient {
         names.extend(desired.vpc_associations.iter().map(|association| association.network.as_str()));
         let networks = self.inspect_networks(desired, &names, not_before).await?;
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
-        let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+        let certificates = self.read_imported(desired).await?;
+        let mut actual = Actual { networks, vpc_associations, certificates, ..Actual::default() };
         self.read_marks_anew(desired, &mut actual, not_before).await?;
         self.read_access_logs(desired, &mut actual).await?;
         self.read_auth(desired, &mut actual).await?;

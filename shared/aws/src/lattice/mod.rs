@@ -30,6 +30,7 @@ use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use memory::Memory;
 use refused::RefusedTargets;
+use resource::imported::CertificateApi;
 use resource::network::NetworkIndex;
 use resource::service::ServiceIndex;
 use resource::target_group::TargetGroupIndex;
@@ -64,6 +65,7 @@ pub struct LatticeClient {
 #[derive(Debug)]
 struct Inner {
     api: Client,
+    acm: CertificateApi,
     tag_index: TagIndex,
     memory: Memory,
     in_flight: InFlight,
@@ -91,9 +93,10 @@ impl InFlight {
 }
 
 impl LatticeClient {
-    pub(crate) fn new(api: Client, tag_index: TagIndex) -> Self {
+    pub(crate) fn new(api: Client, acm: CertificateApi, tag_index: TagIndex) -> Self {
         let inner = Inner {
             api,
+            acm,
             tag_index,
             memory: Memory::default(),
             in_flight: InFlight::default(),
@@ -108,6 +111,10 @@ impl LatticeClient {
 
     fn api(&self) -> &Client {
         &self.inner.api
+    }
+
+    fn acm(&self) -> &CertificateApi {
+        &self.inner.acm
     }
 
     /// One read, among at most [`CALLS_AT_ONCE`] of its operation.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use trellis_lattice::{
-    Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedTarget, RefusedVpcAssociation,
-    ServiceOutcome, Status, VpcAssociationOutcome,
+    Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
+    RefusedVpcAssociation, ServiceOutcome, Status, VpcAssociationOutcome,
 };
 
 /// What a plan's names mean while it is being applied.
@@ -35,6 +35,8 @@ pub(super) struct Known {
     pub(super) refused_logs: BTreeSet<RefusedAccessLog>,
     /// Wanted settings of VPC associations that AWS does not give.
     pub(super) refused_vpcs: BTreeSet<RefusedVpcAssociation>,
+    /// Certificates of Secrets that ACM does not take.
+    pub(super) refused_certificates: BTreeSet<RefusedCertificate>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -112,6 +114,7 @@ impl Names {
             // Nobody names one: they are changed by their ids.
             access_logs: _,
             auth: _,
+            certificates: _,
             refused,
             network_usage: _,
         } = actual;
@@ -217,6 +220,7 @@ impl Names {
             refused: known.refused.iter().cloned().collect(),
             refused_logs: known.refused_logs.iter().cloned().collect(),
             refused_vpcs: known.refused_vpcs.iter().cloned().collect(),
+            refused_certificates: known.refused_certificates.iter().cloned().collect(),
             vpc_associations: known
                 .vpc_associations
                 .keys()

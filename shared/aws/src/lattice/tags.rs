@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use trellis_lattice::{HandOver, Owner, Ownership, Tag, Tags, Untag};
+use trellis_lattice::{HandOver, Owner, Ownership, ResourceKind, Tag, Tags, Untag};
 
 /// How long read tags are believed. If a person takes our tag from a resource to keep it from us, we may still change
 /// it for this long; longer would break the promise that what bears no tag of ours is left alone.
@@ -81,6 +81,13 @@ impl LatticeClient {
         if let Some(tags) = self.inner.tags.get(arn, now) {
             return Ok(Some(tags));
         }
+        if ResourceKind::of(arn) == ResourceKind::Certificate {
+            let read = self.tags_of_certificate(arn).await?;
+            if let Some(tags) = &read {
+                self.inner.tags.put(arn, tags.clone(), now);
+            }
+            return Ok(read);
+        }
         let request = self.api().list_tags_for_resource().resource_arn(arn).send();
         match found(self.read("ListTagsForResource", request).await) {
             Ok(Some(output)) => {
@@ -104,6 +111,10 @@ impl Perform for Tag {
     const LANE: Lane = Lane::Make;
 
     async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        if ResourceKind::of(&self.arn) == ResourceKind::Certificate {
+            client.tag_certificate(&self.arn, &self.tags).await?;
+            return Ok(StepEnd::Done);
+        }
         let tag = client.api().tag_resource().resource_arn(&self.arn);
         client.inner.tags.forget(&self.arn);
         client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags))).send()).await?;
@@ -115,6 +126,10 @@ impl Perform for Untag {
     const LANE: Lane = Lane::Make;
 
     async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
+        if ResourceKind::of(&self.arn) == ResourceKind::Certificate {
+            client.untag_certificate(&self.arn, &self.keys).await?;
+            return Ok(StepEnd::Done);
+        }
         let keys = Some(self.keys.iter().cloned().collect());
         let untag = client.api().untag_resource().resource_arn(&self.arn).set_tag_keys(keys);
         client.inner.tags.forget(&self.arn);

@@ -9,6 +9,7 @@ mod emulator;
 mod finding;
 mod hand_over;
 mod harness;
+mod imported;
 mod model;
 mod ownership;
 mod quotas;

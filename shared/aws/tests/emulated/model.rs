@@ -24,9 +24,14 @@ fn comparable(actual: &Actual) -> Actual {
         target_groups,
         access_logs,
         auth,
+        certificates,
         refused: _,
         network_usage,
     } = &mut state;
+    certificates.sort_by(|a, b| a.secret().cmp(b.secret()));
+    for one in certificates {
+        one.in_use = false;
+    }
     auth.sort_by(|a, b| a.holder.cmp(&b.holder));
     access_logs.sort_by(|a, b| (&a.holder, &a.destination).cmp(&(&b.holder, &b.destination)));
     network_usage.clear();

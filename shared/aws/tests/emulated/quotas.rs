@@ -58,7 +58,7 @@ async fn the_accounts_quotas_count_before_defaults_and_what_a_person_has_set_bef
         "untold-quotas": ["L-75D4A19E"],
     }));
     let set = LimitOverrides { rules_per_listener: Some(25), ..LimitOverrides::default() };
-    let lattice = AwsLattice::new(&emulator.aws().await, set);
+    let lattice = AwsLattice::new(&emulator.aws().await, set, false);
     let limits = lattice.limits(&Limits::default()).await;
     let expected = Limits { rules_per_listener: 25, target_groups_per_region: 900, ..Limits::default() };
     assert_eq!(limits, expected, "of the untold one the default");

@@ -167,6 +167,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let start = members.snapshot();
             let snapshot =
                 observe(&members.clusters, start, |snapshot| wants(&unit, snapshot)).await?.snapshot;
+            let snapshot = if matches!(unit, UnitKey::Gateway { .. }) {
+                Box::pin(members.read_secrets(snapshot)).await
+            } else {
+                snapshot
+            };
             let snapshot = self.with_certificates(snapshot).await;
             let hint = Hint::new(unit.clone(), object, Operation::Resync);
             match self.look_at_unit(&hint, &snapshot, &settings).await {

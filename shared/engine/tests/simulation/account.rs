@@ -345,6 +345,7 @@ fn tagged(state: &Actual) -> Vec<String> {
         // They go with what they are of.
         access_logs: _,
         auth: _,
+        certificates: _,
         refused: _,
         network_usage: _,
     } = state;
@@ -380,6 +381,7 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
         target_groups,
         access_logs: _,
         auth: _,
+        certificates: _,
         refused: _,
         network_usage: _,
     } = state;

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use trellis_gateway::{Act, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, StatusPatch};
+use trellis_gateway::{
+    Act, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+};
 use trellis_hint::Kind;
 use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
 
@@ -231,6 +233,10 @@ impl Client {
 }
 
 impl Cluster for Client {
+    async fn secret(&self, _: &SecretKey) -> Result<SecretRead, CallError> {
+        Ok(SecretRead::Missing)
+    }
+
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
         self.sandbox.state().clusters[&self.name].read(read)

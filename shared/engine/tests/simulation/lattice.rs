@@ -256,6 +256,7 @@ impl LatticeModel {
             refused: known.refused.iter().cloned().collect(),
             refused_logs: vec![],
             refused_vpcs: vec![],
+            refused_certificates: vec![],
             vpc_associations: view
                 .vpc_associations
                 .iter()

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use trellis_gateway::{Act, CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, StatusPatch};
+use trellis_gateway::{
+    Act, CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+};
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
     Actual, Certificate, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
@@ -168,6 +170,10 @@ impl Client {
 }
 
 impl Cluster for Client {
+    async fn secret(&self, _: &SecretKey) -> Result<SecretRead, CallError> {
+        Ok(SecretRead::Missing)
+    }
+
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
         let mut state = self.world.state();
@@ -367,6 +373,7 @@ impl World {
             refused: vec![],
             refused_logs: vec![],
             refused_vpcs: vec![],
+            refused_certificates: vec![],
             vpc_associations: [].into(),
             waiting: None,
             failure: None,

@@ -114,9 +114,10 @@ fn listener_status(
 ) -> Value {
     let old = old.and_then(Value::as_array).into_iter().flatten();
     let old = old.into_iter().find(|old| old.get("name").and_then(Value::as_str) == Some(&listener.name));
+    let resolved_refs =
+        refused_certificate(context, listener).unwrap_or_else(|| listener.resolved_refs.clone());
     // A kind that the listener cannot carry does not keep it from carrying the others.
-    let refs_count =
-        !listener.resolved_refs.is_true() && listener.resolved_refs.reason != reasons::INVALID_ROUTE_KINDS;
+    let refs_count = !resolved_refs.is_true() && resolved_refs.reason != reasons::INVALID_ROUTE_KINDS;
     let is_bad = !listener.accepted.is_true() || refs_count || listener.supported_kinds.is_empty();
     let programmed = if is_bad {
         Condition::no(
@@ -131,7 +132,7 @@ fn listener_status(
     } else {
         Condition { message: "See the Gateway's condition Programmed.".into(), ..gateway_programmed.clone() }
     };
-    let mut conditions = vec![listener.accepted.clone(), programmed, listener.resolved_refs.clone()];
+    let mut conditions = vec![listener.accepted.clone(), programmed, resolved_refs];
     conditions.extend(listener.conflicted.clone());
     let kinds: Vec<Value> = listener
         .supported_kinds
@@ -145,4 +146,18 @@ fn listener_status(
         "attachedRoutes": listener.attached_routes,
         "conditions": merge.conditions(conditions),
     })
+}
+
+/// What ACM says of a Secret's certificate that it does not take. Only the call tells: it has ended, say, or a quota is used up.
+fn refused_certificate(context: &Context, listener: &ListenerReport) -> Option<Condition> {
+    let refused = &context.outcome.refused_certificates;
+    let refused = refused.iter().find(|one| listener.secrets.contains(&one.secret))?;
+    let text = format!(
+        "ACM does not take the certificate of the Secret: {}",
+        super::sentences(std::slice::from_ref(&refused.message))
+    );
+    listener
+        .resolved_refs
+        .is_true()
+        .then(|| Condition::no(conditions::RESOLVED_REFS, reasons::INVALID_CERTIFICATE_REF, text))
 }

@@ -8,9 +8,10 @@ use crate::hostname::is_wildcard;
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
+use crate::secret::SecretKey;
 use crate::view::View;
 use serde_json::Value;
-use trellis_hint::Kind;
+use trellis_hint::{Kind, Scope};
 use trellis_lattice::ListenerProtocol;
 
 /// Names a Gateway within a cluster. Two of one name in two namespaces share a service network and nothing else.
@@ -36,6 +37,10 @@ pub(crate) struct Ask {
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
     pub(crate) certificate_arn: Option<String>,
+    /// Whose account and Region the Gateway is in.
+    pub(crate) scope: Scope,
+    /// Hashes of the Secrets that the listener takes certificates from.
+    pub(crate) secrets: Vec<String>,
 }
 
 /// A route, its parents and what it asks for.
@@ -132,6 +137,8 @@ fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
                     port: attached.listener.port,
                     protocol: attached.listener.protocol,
                     certificate_arn: attached.listener.certificate_arn.clone(),
+                    scope: route.id.cluster.scope.clone(),
+                    secrets: attached.listener.secrets.iter().map(SecretKey::hash).collect(),
                 };
                 if !asks.contains(&ask) {
                     asks.push(ask);

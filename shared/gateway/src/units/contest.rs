@@ -27,8 +27,8 @@ use crate::problem::Problem;
 use crate::route::RouteId;
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
-use trellis_lattice::{ActualService, Certificates, ListenerProtocol};
+use trellis_hint::{Kind, UnitKey};
+use trellis_lattice::{ActualService, Certificate, Certificates, ListenerProtocol};
 
 /// A route among those that ask for one slot.
 pub(crate) struct Member<'a> {
@@ -374,14 +374,22 @@ impl Contest<'_> {
         drafts
     }
 
-    /// The certificate that the oldest member's listeners name, else the one that ACM has for the hostname. Where that is not
-    /// known, or has none, the one that the service has.
+    /// The certificate that the oldest member's listeners name, else one of the Secrets that they name, else the one that ACM has for
+    /// the hostname. Where that is not known, or has none, the one that the service has.
     fn certificate(&self, place: Place, ports: &BTreeMap<u16, Port>) -> Option<String> {
         let members: BTreeSet<usize> = ports.values().flat_map(|port| port.members.clone()).collect();
         let named = members
-            .into_iter()
-            .find_map(|at| self.asks(at, place).into_iter().find_map(|ask| ask.certificate_arn));
-        named.or_else(|| self.found_certificate(ports))
+            .iter()
+            .find_map(|at| self.asks(*at, place).into_iter().find_map(|ask| ask.certificate_arn));
+        let of_secrets = || {
+            let beside: Vec<Ask> =
+                members.iter().flat_map(|at| self.members[*at].claim.asks.clone()).collect();
+            let mut asks = members.iter().flat_map(|at| self.asks(*at, place));
+            asks.find_map(|ask| {
+                Some(secrets_certificate(self.view, self.settings, &ask, &beside)?.arn.clone())
+            })
+        };
+        named.or_else(of_secrets).or_else(|| self.found_certificate(ports))
     }
 
     fn found_certificate(&self, ports: &BTreeMap<u16, Port>) -> Option<String> {
@@ -398,6 +406,26 @@ impl Contest<'_> {
             held.find_map(|service| service.certificate_arn.clone())
         })
     }
+}
+
+/// The certificate of a Secret that an ask's listener names, as the unit of its Gateway has imported it, or that of a Gateway of another
+/// ask whose listener names the Secret too.
+pub(crate) fn secrets_certificate<'a>(
+    view: &View<'a>,
+    settings: &Settings,
+    ask: &Ask,
+    beside: &[Ask],
+) -> Option<&'a Certificate> {
+    let hostname = ask.slot.domain()?;
+    let Certificates::Known(all) = &view.snapshot.certificates else { return None };
+    if ask.secrets.is_empty() {
+        return None;
+    }
+    let units = beside.iter().filter(|one| one.slot == ask.slot).flat_map(|one| {
+        let unit = UnitKey::Gateway { scope: one.scope.clone(), name: one.gateway.name.clone() }.hash();
+        one.secrets.iter().map(move |secret| (secret.clone(), unit.clone()))
+    });
+    certificate::of_secrets(all, &settings.installation, &ask.secrets, &units.collect(), hostname)
 }
 
 /// The scope of a further service of one slot, in a network.

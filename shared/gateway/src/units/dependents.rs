@@ -131,6 +131,7 @@ fn referring(view: &View, changed: &Changed, settings: &Settings) -> Hints {
             let mut hints = routes_where(view, changed.cluster, settings, refers_across);
             hints
                 .extend(keeping_routes(view, changed.cluster, |namespace, _| namespace == changed.namespace));
+            hints.extend(gateways_with_certificates_in(view, changed));
             hints
         }
         Kind::ServiceImport => routes_where(view, changed.cluster, settings, |route| {
@@ -207,6 +208,19 @@ fn in_namespace(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     let mut hints = routes_where(view, changed.cluster, settings, |route| route.id.namespace == changed.name);
     hints.extend(selecting.into_iter().map(|gateway| gateway_hint(changed.cluster, gateway)));
     hints
+}
+
+/// The Gateways of other namespaces whose listeners name certificates in the grant's.
+fn gateways_with_certificates_in(view: &View, grant: &Changed) -> Hints {
+    let gateways = view.list(grant.cluster, Kind::Gateway, None).unwrap_or_default();
+    let refers_there = |gateway: &&Value| {
+        let listeners = gateway.pointer("/spec/listeners").and_then(Value::as_array).into_iter().flatten();
+        let references =
+            listeners.filter_map(|one| one.pointer("/tls/certificateRefs")?.as_array()).flatten();
+        let mut namespaces = references.filter_map(|one| one.get("namespace")?.as_str());
+        api::meta(gateway).namespace != grant.namespace && namespaces.any(|one| one == grant.namespace)
+    };
+    gateways.into_values().filter(refers_there).map(|gateway| gateway_hint(grant.cluster, gateway)).collect()
 }
 
 fn gateway_hint(cluster: &ClusterId, gateway: &Value) -> (UnitKey, ObjectRef) {

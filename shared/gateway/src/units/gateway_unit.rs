@@ -1,6 +1,7 @@
 //! What the Gateways of one name want: the service network and the VPCs of their clusters.
 
 use super::cluster_routes::routes;
+use super::from_secrets::Imports;
 use super::slot;
 use super::subject;
 use crate::annotations;
@@ -12,6 +13,7 @@ use crate::policy::{VpcWish, vpc_wish};
 use crate::problem::{self, Problem, quoted};
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::route::{ParentRef, Route};
+use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::ClusterFacts;
 use crate::view::View;
 use crate::{Settings, Translation, status};
@@ -40,19 +42,28 @@ const ADDRESSES_MAX: usize = 16;
 /// The association of a cluster of which nothing is known stays as it is, and the network with it.
 pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Translation {
     let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
-    let mut gateways = Gateways { scope, name, reports: vec![], unknown: vec![], wishes: BTreeMap::new() };
+    let mut gateways = Gateways {
+        scope,
+        name,
+        reports: vec![],
+        unknown: vec![],
+        wishes: BTreeMap::new(),
+        imports: Imports::default(),
+    };
     for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
         let wish = gateways.wish_in_mode(view, cluster, facts, settings, &owner);
         gateways.wishes.insert(cluster.clone(), wish);
     }
     let vpc_associations = gateways.vpc_associations(view);
     let network = gateways.network(view, &vpc_associations);
-    let Gateways { reports, mut unknown, .. } = gateways;
+    let Gateways { reports, mut unknown, wishes, imports, .. } = gateways;
+    let certificates = imports.all(view, |cluster| matches!(wishes.get(cluster), None | Some(Wish::Unknown)));
     unknown.sort();
     unknown.dedup();
     let desired = Desired {
         network,
         vpc_associations: vpc_associations.into_values().collect(),
+        certificates,
         ..Desired::nothing(owner)
     };
     Translation::wanting_but(settings.allowing_networks(desired), unknown, reports)
@@ -79,6 +90,7 @@ struct Gateways<'a> {
     reports: Vec<Report>,
     unknown: Vec<String>,
     wishes: BTreeMap<ClusterId, Wish>,
+    imports: Imports,
 }
 
 impl Gateways<'_> {
@@ -92,11 +104,15 @@ impl Gateways<'_> {
         settings: &Settings,
         owner: &Owner,
     ) -> Wish {
-        let told = self.reports.len();
+        let (told, imported) = (self.reports.len(), self.imports.count());
         let wish = self.wish(view, cluster, facts, settings, owner);
+        if facts.mode == Mode::Upsert {
+            self.imports.stay(cluster);
+        }
         match (facts.mode, wish) {
             (Mode::Observe, _) => {
                 self.reports.truncate(told);
+                self.imports.truncate(imported);
                 Wish::Unknown
             }
             (Mode::Upsert, Wish::Nothing) => Wish::Unknown,
@@ -147,11 +163,12 @@ impl Gateways<'_> {
                         self.unknown.push(why);
                         VpcWish::AsItIs
                     });
+                    let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
+                    let tags = naming::tags(own, &naming::user_tags(&meta).0);
+                    self.imports.add(view, cluster, object, &tags, &mut self.unknown);
                     match &mut wish {
                         Wish::Wanted { vpc, .. } => *vpc = of_this.max(*vpc),
                         Wish::Nothing => {
-                            let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
-                            let tags = naming::tags(own, &naming::user_tags(&meta).0);
                             wish = Wish::Wanted { tags, vpc: of_this };
                         }
                         Wish::Unknown => {}
@@ -266,6 +283,7 @@ fn report(
                 addresses,
                 vpc_problem: None,
                 vpc_notes,
+                waits_for_secrets: false,
             };
         }
     };
@@ -281,6 +299,9 @@ fn report(
     let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
+    let is_awaited =
+        |key: &SecretKey| matches!(view.secret(key), Some(SecretRead::Missing | SecretRead::Forbidden));
+    let waits_for_secrets = judged.listeners.iter().flat_map(|one| &one.secrets).any(is_awaited);
     let listeners = judged
         .listeners
         .iter()
@@ -291,6 +312,7 @@ fn report(
             accepted: listener.accepted.clone(),
             resolved_refs: listener.resolved_refs.clone(),
             certificate_missing: listener.certificate_missing.as_ref().map(ToString::to_string),
+            secrets: listener.secrets.iter().map(SecretKey::hash).collect(),
             conflicted: listener.conflicted.clone(),
         })
         .collect();
@@ -302,6 +324,7 @@ fn report(
         addresses,
         vpc_problem: None,
         vpc_notes: String::new(),
+        waits_for_secrets,
     }
 }
 

@@ -6,6 +6,7 @@ mod cluster_routes;
 mod contest;
 pub(crate) mod dependents;
 pub(crate) mod export_unit;
+pub(crate) mod from_secrets;
 pub(crate) mod gateway_unit;
 mod heirs;
 pub(crate) mod idle_timeout;

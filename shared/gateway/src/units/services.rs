@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
-use super::contest::{Member, ServiceDraft, decide, named, scope_beside};
+use super::contest::{Member, ServiceDraft, decide, named, scope_beside, secrets_certificate};
 use super::heirs;
 use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
@@ -145,7 +145,7 @@ fn build_for(
                 && !draft.kept.contains(&me)
         };
         for ask in asks.iter().filter(serves) {
-            built.notes.extend(certificate_note(view, draft, ask));
+            built.notes.extend(certificate_note(view, settings, draft, ask));
             built.unknown.extend(unknown_certificate(view, draft, ask));
             built.verdicts.entry(ask.parent).or_default().is_served = true;
         }
@@ -429,8 +429,11 @@ fn without_certificate<'a>(draft: &'a ServiceDraft, ask: &Ask) -> Option<&'a str
 }
 
 /// Clients of an HTTPS listener would be shown a certificate of another name, or one that has ended.
-fn certificate_note(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<Problem> {
+fn certificate_note(view: &View, settings: &Settings, draft: &ServiceDraft, ask: &Ask) -> Option<Problem> {
     let hostname = without_certificate(draft, ask)?;
+    if secrets_certificate(view, settings, ask, std::slice::from_ref(ask)).is_some() {
+        return None;
+    }
     let text = match &view.snapshot.certificates {
         Certificates::Unknown(why) => {
             format!("It is not known whether ACM has a certificate for {}: {why}", quoted(hostname))

@@ -6,6 +6,12 @@ use serde_json::{Value, json};
 pub(crate) fn shorten(output: &mut Value) {
     if let Some(desired) = output.get_mut("desired").and_then(Value::as_object_mut) {
         desired.shift_remove("owner");
+        each(desired.get_mut("certificates"), |certificate| {
+            remove(certificate, &["tags"]);
+            if let Some(material) = certificate.get_mut("material") {
+                remove(material, &["certificate", "chain"]);
+            }
+        });
         for member in ["services", "targetGroups", "vpcAssociations", "accessLogs"] {
             each(desired.get_mut(member), |resource| {
                 remove(resource, &["tags", "healthCheck"]);

@@ -15,7 +15,7 @@ use trellis_gateway::{
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, ActualService, ActualVpcAssociation, Blocked, Certificate, Desired, Failure,
-    Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedTarget,
+    Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedCertificate, RefusedTarget,
     RefusedVpcAssociation, ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle,
     simulate,
 };
@@ -73,6 +73,16 @@ pub(crate) struct Case {
     /// Why ACM does not tell its certificates now.
     #[serde(default)]
     pub(crate) certificates_unknown: Option<String>,
+    /// Whether the installation imports certificates of Secrets. A Secret's data stand in `stringData`; `@first` there is the file
+    /// `first.pem` of the crate's test certificates.
+    #[serde(default)]
+    pub(crate) certificate_secrets: bool,
+    /// Secrets, `<namespace>/<name>`, that no Role lets be read.
+    #[serde(default)]
+    pub(crate) secrets_forbidden: Vec<String>,
+    /// Why API servers do not tell Secrets now.
+    #[serde(default)]
+    pub(crate) secrets_unreadable: Option<String>,
     /// What is not wanted any more has been so for that many seconds of the grace of 20: looked at first then, and now.
     /// Absent: there is no grace.
     #[serde(default)]
@@ -127,6 +137,7 @@ pub(crate) struct Apply {
     pub(crate) refused: Vec<RefusedTarget>,
     pub(crate) refused_logs: Vec<RefusedAccessLog>,
     pub(crate) refused_vpcs: Vec<RefusedVpcAssociation>,
+    pub(crate) refused_certificates: Vec<RefusedCertificate>,
 }
 
 impl Case {
@@ -187,6 +198,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
         mode: case.mode,
+        certificate_secrets: case.certificate_secrets,
         leaving: BTreeSet::new(),
         service_per: case.service_per,
         grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
@@ -258,6 +270,7 @@ fn everything(world: &World) -> Snapshot {
         let answer = world.answer(&read);
         snapshot.insert(read, answer);
     }
+    world.read_secrets(&mut snapshot);
     snapshot
 }
 
@@ -318,6 +331,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         refused: apply.refused.clone(),
         refused_logs: apply.refused_logs.clone(),
         refused_vpcs: apply.refused_vpcs.clone(),
+        refused_certificates: apply.refused_certificates.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, ServicePer, Snapshot, wants,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets,
+    ServicePer, Snapshot, TlsSecret, wants, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Certificates, Mode};
+use trellis_lattice::{Certificates, Mode, PrivateKey};
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -19,6 +20,9 @@ pub(crate) struct World {
     pub(crate) unreadable: BTreeMap<ClusterId, String>,
     pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
     pub(crate) certificates: Certificates,
+    reads_secrets: bool,
+    secrets_forbidden: Vec<String>,
+    secrets_unreadable: Option<String>,
     pub(crate) service_per: ServicePer,
 }
 
@@ -72,6 +76,9 @@ impl World {
             .extend(all.into_iter().flat_map(|name| unserved.iter().map(move |kind| (name.clone(), *kind))));
         let known = || Certificates::Known(case.certificates.clone());
         Self {
+            reads_secrets: case.certificate_secrets,
+            secrets_forbidden: case.secrets_forbidden.clone(),
+            secrets_unreadable: case.secrets_unreadable.clone(),
             facts,
             service_per: case.service_per,
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
@@ -91,6 +98,8 @@ impl World {
             modes: BTreeMap::new(),
             certificates: case.certificates_before.clone().unwrap_or_else(|| case.certificates.clone()),
             certificates_unknown: None,
+            secrets_forbidden: vec![],
+            secrets_unreadable: None,
             ..case.clone()
         };
         for (cluster, objects) in clusters {
@@ -136,11 +145,44 @@ impl World {
 
     /// A snapshot with nothing read yet.
     pub(crate) fn start(&self) -> Snapshot {
-        Snapshot {
-            certificates: self.certificates.clone(),
-            service_per: self.service_per,
-            ..Snapshot::of(self.facts.iter().cloned())
+        let secrets = Secrets { are_read: self.reads_secrets, ..Secrets::default() };
+        let certificates = self.certificates.clone();
+        let service_per = self.service_per;
+        Snapshot { certificates, secrets, service_per, ..Snapshot::of(self.facts.iter().cloned()) }
+    }
+
+    /// Reads the Secrets that listeners name.
+    pub(crate) fn read_secrets(&self, snapshot: &mut Snapshot) {
+        for key in wants_secrets(snapshot) {
+            let said = self.secret(&key);
+            snapshot.secrets.read.insert(key, said);
         }
+    }
+
+    fn secret(&self, key: &SecretKey) -> SecretRead {
+        if let Some(why) = &self.secrets_unreadable {
+            return SecretRead::Unreadable(why.clone());
+        }
+        if self.secrets_forbidden.contains(&format!("{}/{}", key.namespace, key.name)) {
+            return SecretRead::Forbidden;
+        }
+        let mut objects = self.objects.get(&key.cluster).into_iter().flatten();
+        let found =
+            objects.find(|one| identity(one) == ["Secret", key.namespace.as_str(), key.name.as_str()]);
+        found.map_or(SecretRead::Missing, |object| {
+            let data = |name: &str| {
+                let text = object.get("stringData")?.get(name)?.as_str()?;
+                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates");
+                let file =
+                    text.strip_prefix('@').map(|file| fs::read(format!("{folder}/{file}.pem")).unwrap());
+                Some(file.unwrap_or_else(|| text.into()))
+            };
+            SecretRead::Found(Box::new(TlsSecret {
+                type_name: object.get("type").and_then(Value::as_str).unwrap_or("Opaque").to_owned(),
+                certificate: data("tls.crt"),
+                key: data("tls.key").map(PrivateKey::new),
+            }))
+        })
     }
 
     /// Whether a read is counted. Every unit asks for policies; where a cluster has none of a kind, that is not what a case
@@ -158,6 +200,9 @@ impl World {
         for round in 0..=ROUNDS_MAX {
             let wanted = wants(unit, &snapshot);
             if wanted.is_empty() {
+                if matches!(unit, UnitKey::Gateway { .. }) {
+                    self.read_secrets(&mut snapshot);
+                }
                 return (snapshot, reads, round);
             }
             reads += wanted.iter().filter(|read| self.counts(read)).count();

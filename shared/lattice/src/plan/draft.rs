@@ -1,6 +1,7 @@
 //! A plan in the making, and the model that its steps have been done on.
 
 use super::unwanted;
+use crate::resource::counting;
 use crate::user_tags::obsolete;
 use crate::{
     Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked,
@@ -168,7 +169,11 @@ impl<'a> Draft<'a> {
             let ours = held.ownership == Ownership::Ours;
             ours.then_some((&held.arn, (&wanted.tags, &held.tags)))
         });
-        let all = network.chain(associations).chain(services).chain(groups).chain(logs);
+        let certificates = self.desired.certificates.iter().flatten().filter_map(|wanted| {
+            let held = counting(&self.model.certificates, &wanted.secret)?;
+            Some((&held.arn, (&wanted.tags, &held.tags)))
+        });
+        let all = network.chain(certificates).chain(associations).chain(services).chain(groups).chain(logs);
         let steps: Vec<Step> = all.flat_map(|(arn, (wished, held))| tag_steps(arn, wished, held)).collect();
         for step in steps {
             self.push(step);
@@ -202,6 +207,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         target_groups,
         access_logs,
         auth,
+        certificates,
         handovers: _,
         in_full: _,
         mode: _,
@@ -228,6 +234,10 @@ fn sorted_desired(desired: &Desired) -> Desired {
     access_logs.sort();
     // One of each type for a holder; of several the first holds.
     access_logs.dedup_by(|a, b| a.holder == b.holder && log_type(&a.destination) == log_type(&b.destination));
+    if let Some(certificates) = certificates {
+        sort(certificates, |a, b| a.secret.cmp(&b.secret));
+        certificates.dedup_by(|a, b| a.secret == b.secret);
+    }
     auth.sort();
     auth.dedup_by(|a, b| a.holder == b.holder);
     desired
@@ -248,11 +258,13 @@ fn sorted_actual(actual: &Actual) -> Actual {
         target_groups,
         access_logs,
         auth,
+        certificates,
         refused,
         network_usage: _,
     } = &mut actual;
     access_logs.sort_by(|a, b| (&a.holder, &a.destination, &a.id).cmp(&(&b.holder, &b.destination, &b.id)));
     auth.sort_by(|a, b| a.holder.cmp(&b.holder));
+    certificates.sort_by(|a, b| a.arn.cmp(&b.arn));
     refused.sort();
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));

@@ -1,11 +1,11 @@
 //! What nobody wants any more and what stays for a while all the same ([`crate::Grace`]).
 
 use super::draft::Draft;
-use super::networks;
+use super::{imports, networks};
 use crate::grace::{is_marked, network_mark, port_mark};
 use crate::{
-    ActualAssociation, ActualNetwork, ActualService, ActualTargetGroup, ActualVpcAssociation, Grace, Mode,
-    Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
+    ActualAssociation, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
+    ActualVpcAssociation, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
 };
 use std::collections::BTreeMap;
 
@@ -87,6 +87,11 @@ pub(super) fn network_stays(draft: &Draft, network: &ActualNetwork) -> bool {
     stays(draft, TAG_UNWANTED, &network.tags) || ours.any(|held| vpc_association_stays(draft, held))
 }
 
+/// Whether an imported certificate that nobody wants stays for now.
+pub(super) fn certificate_stays(draft: &Draft, held: &ActualCertificate) -> bool {
+    stays(draft, TAG_UNWANTED, &held.tags)
+}
+
 /// Whether a target group that nobody wants stays for now, with the service that it serves.
 pub(super) fn group_stays(draft: &Draft, group: &ActualTargetGroup) -> bool {
     let users = draft.users(group);
@@ -128,6 +133,13 @@ fn markables(draft: &Draft) -> Vec<Markable> {
     let wanted_networks = networks::wanted(draft);
     for held in model.networks.iter().filter(|held| ours(&held.ownership)) {
         add(&held.arn, whole(), &held.tags, wanted_networks.contains(&held.name));
+    }
+    for held in model.certificates.iter().filter(|held| ours(&held.ownership)) {
+        // While a service has it the mark would count down to nothing.
+        let is_wanted = imports::is_wanted(draft, held);
+        if is_wanted || !held.in_use {
+            add(&held.arn, whole(), &held.tags, is_wanted);
+        }
     }
     for held in model.target_groups.iter().filter(|held| ours(&held.ownership)) {
         // One whose Service is gone is wanted with its mark; one that nobody wants goes and stays with its service.

@@ -9,6 +9,7 @@ mod auth;
 mod hand_over;
 mod health_check;
 mod holder;
+mod imported;
 mod listener;
 mod network;
 mod rule;
@@ -29,6 +30,11 @@ pub use auth::{ActualAuth, DesiredAuth, PutAuthPolicy, SetAuthType, policy_mark}
 pub use hand_over::HandOver;
 pub use health_check::{HealthCheck, UpdateHealthCheck};
 pub use holder::Holder;
+pub(crate) use imported::counting;
+pub use imported::{
+    ActualCertificate, CertificateMaterial, DeleteCertificate, DesiredCertificate, ImportCertificate,
+    PrivateKey,
+};
 pub use listener::{
     ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,
 };

@@ -5,6 +5,7 @@ mod auth;
 mod check;
 mod grace;
 mod hand_over;
+mod imports;
 mod listeners;
 mod networks;
 mod properties;

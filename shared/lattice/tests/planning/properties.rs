@@ -1,7 +1,7 @@
 //! What holds for every plan.
 
 use crate::support::owner;
-use crate::worlds::{World, shuffled, worlds};
+use crate::worlds::{World, worlds};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -47,7 +47,9 @@ fn others(actual: &Actual) -> Vec<String> {
     };
     let logs = actual.access_logs.iter().filter(|l| l.ownership != ours).filter(kept);
     let logs = logs.map(serde_json::to_string);
-    networks.chain(vpcs).chain(groups).chain(services).chain(logs).map(Result::unwrap).collect()
+    let certificates = actual.certificates.iter().filter(|c| c.ownership != ours).map(serde_json::to_string);
+    let all = networks.chain(vpcs).chain(groups).chain(services).chain(logs).chain(certificates);
+    all.map(Result::unwrap).collect()
 }
 
 /// What others put under a service of ours, as bytes.
@@ -264,6 +266,52 @@ fn essence(desired: &Desired, actual: &Actual) -> Vec<String> {
     lines
         .extend(vpcs.map(|a| format!("{} {} {:?} {:?}", a.network, a.vpc, a.security_groups, a.private_dns)));
     lines.extend(actual.networks.iter().map(|n| n.name.clone()));
+    let certificates = actual.certificates.iter();
+    lines.extend(certificates.map(|c| format!("{} {}", c.secret(), c.fingerprint())));
     lines.sort();
     lines
+}
+
+/// The same world, written down in another order.
+fn shuffled(world: &World, order: &[Index]) -> World {
+    let mut world = world.clone();
+    let mut order = order.iter().cycle();
+    let mut turn =
+        move |len: usize| if len == 0 { 0 } else { order.next().map_or(0, |index| index.index(len)) };
+    let World { desired, actual, .. } = &mut world;
+    desired.services.reverse();
+    desired.target_groups.reverse();
+    desired.vpc_associations.reverse();
+    desired.access_logs.reverse();
+    actual.access_logs.reverse();
+    desired.auth.reverse();
+    actual.auth.reverse();
+    desired.certificates.iter_mut().for_each(|all| all.reverse());
+    actual.certificates.reverse();
+    let by = turn(desired.target_groups.len());
+    desired.target_groups.rotate_left(by);
+    for service in &mut desired.services {
+        service.listeners.reverse();
+        for listener in &mut service.listeners {
+            let by = turn(listener.rules.len());
+            listener.rules.rotate_left(by);
+        }
+    }
+    actual.networks.reverse();
+    actual.vpc_associations.reverse();
+    actual.services.reverse();
+    let by = turn(actual.target_groups.len());
+    actual.target_groups.rotate_left(by);
+    for group in &mut actual.target_groups {
+        group.targets.reverse();
+    }
+    for service in &mut actual.services {
+        service.listeners.reverse();
+        service.associations.reverse();
+        for listener in &mut service.listeners {
+            let by = turn(listener.rules.len());
+            listener.rules.rotate_left(by);
+        }
+    }
+    world
 }

@@ -2,10 +2,10 @@
 //! meet often, and every status and ownership.
 
 use crate::support::{config, listener, owner, prefix, rule, service, targets};
-use crate::{access_logs, auth};
+use crate::{access_logs, auth, imports};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use proptest::sample::{Index, select, subsequence};
+use proptest::sample::{select, subsequence};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
@@ -185,32 +185,55 @@ fn wishes() -> impl Strategy<Value = Desired> {
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
     let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
-    let all = (network, vpcs, route, allowed, tags(), graces(), access_logs::wishes(), auth::wishes());
-    all.prop_map(|(network, vpcs, (services, target_groups), allowed, tags, grace, access_logs, auth)| {
-        Desired {
-            handovers: BTreeMap::new(),
-            in_full: false,
-            mode: Mode::Sync,
-            owner: owner(),
+    let all = (
+        network,
+        vpcs,
+        route,
+        allowed,
+        tags(),
+        graces(),
+        access_logs::wishes(),
+        auth::wishes(),
+        imports::wishes(),
+    );
+    all.prop_map(
+        |(
+            network,
+            vpcs,
+            (services, target_groups),
+            allowed,
+            tags,
             grace,
-            allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
-            network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
-            vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
-                .into_iter()
-                .map(|(network, vpc, (security_groups, private_dns))| DesiredVpcAssociation {
-                    network: network.into(),
-                    vpc: vpc.into(),
-                    security_groups,
-                    private_dns,
-                    tags: Tags::new(),
-                })
-                .collect(),
-            services: unique(services, |s| s.name.clone()),
-            target_groups,
             access_logs,
             auth,
-        }
-    })
+            certificates,
+        )| {
+            Desired {
+                handovers: BTreeMap::new(),
+                in_full: false,
+                mode: Mode::Sync,
+                owner: owner(),
+                grace,
+                allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
+                network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
+                vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
+                    .into_iter()
+                    .map(|(network, vpc, (security_groups, private_dns))| DesiredVpcAssociation {
+                        network: network.into(),
+                        vpc: vpc.into(),
+                        security_groups,
+                        private_dns,
+                        tags: Tags::new(),
+                    })
+                    .collect(),
+                services: unique(services, |s| s.name.clone()),
+                target_groups,
+                access_logs,
+                auth,
+                certificates,
+            }
+        },
+    )
 }
 
 /// The first of each key.
@@ -405,9 +428,9 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
     let vpc_associations = vec(actual_vpc_association(), 0..3);
-    let logs = (access_logs::actuals(), auth::actuals());
+    let logs = (access_logs::actuals(), auth::actuals(), imports::actuals());
     (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
-        |(networks, vpc_associations, services, target_groups, (access_logs, auth))| {
+        |(networks, vpc_associations, services, target_groups, (access_logs, auth, certificates))| {
             let mut actual = Actual {
                 networks: unique(networks, |n| n.name.clone()),
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
@@ -415,6 +438,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 target_groups: unique(target_groups, |g| g.name.clone()),
                 access_logs,
                 auth,
+                certificates,
                 refused: vec![],
                 network_usage: BTreeMap::new(),
             };
@@ -450,46 +474,4 @@ fn make_consistent(actual: &mut Actual) {
             group.service_arns = users;
         }
     }
-}
-
-/// The same world, written down in another order.
-pub(crate) fn shuffled(world: &World, order: &[Index]) -> World {
-    let mut world = world.clone();
-    let mut order = order.iter().cycle();
-    let mut turn =
-        move |len: usize| if len == 0 { 0 } else { order.next().map_or(0, |index| index.index(len)) };
-    let World { desired, actual, .. } = &mut world;
-    desired.services.reverse();
-    desired.target_groups.reverse();
-    desired.vpc_associations.reverse();
-    desired.access_logs.reverse();
-    actual.access_logs.reverse();
-    desired.auth.reverse();
-    actual.auth.reverse();
-    let by = turn(desired.target_groups.len());
-    desired.target_groups.rotate_left(by);
-    for service in &mut desired.services {
-        service.listeners.reverse();
-        for listener in &mut service.listeners {
-            let by = turn(listener.rules.len());
-            listener.rules.rotate_left(by);
-        }
-    }
-    actual.networks.reverse();
-    actual.vpc_associations.reverse();
-    actual.services.reverse();
-    let by = turn(actual.target_groups.len());
-    actual.target_groups.rotate_left(by);
-    for group in &mut actual.target_groups {
-        group.targets.reverse();
-    }
-    for service in &mut actual.services {
-        service.listeners.reverse();
-        service.associations.reverse();
-        for listener in &mut service.listeners {
-            let by = turn(listener.rules.len());
-            listener.rules.rotate_left(by);
-        }
-    }
-    world
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use trellis_aws::AwsLattice;
 use trellis_engine::{DriftReport, Engine, LookReport, Rotation, Worker};
-use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, Settings, StatusPatch};
+use trellis_gateway::{
+    CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, Settings, StatusPatch,
+};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::LimitOverrides;
 use trellis_ports::{
@@ -104,6 +106,10 @@ pub(crate) fn route(cluster: &str, n: usize) -> UnitKey {
 pub(crate) struct Client(Memory, String);
 
 impl Cluster for Client {
+    async fn secret(&self, _: &SecretKey) -> Result<SecretRead, CallError> {
+        Ok(SecretRead::Missing)
+    }
+
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         let mut state = self.0.state();
         if let Read::List { kind: Kind::EndpointSlice, .. } = read {
@@ -209,7 +215,7 @@ impl Emulator {
 
     /// A function that was never called before.
     pub(crate) async fn function(&self, memory: &Memory, rotation: Rotation) -> Function {
-        let lattice = AwsLattice::new(&self.aws().await, LimitOverrides::default());
+        let lattice = AwsLattice::new(&self.aws().await, LimitOverrides::default(), false);
         let settings = Settings { installation: "trellis".into(), ..Settings::default() };
         let engine = Engine::new(lattice, memory.clone(), memory.clone(), settings).with_rotation(rotation);
         let engine = Arc::new(engine);

@@ -8,7 +8,7 @@ mod headers;
 mod health;
 mod host;
 mod lambda;
-mod tls;
+pub(crate) mod tls;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -217,18 +217,22 @@ impl Plane {
         vpc: Arc<str>,
     ) -> io::Result<()> {
         let name = tls::server_name(&stream).await?.unwrap_or_default();
-        let (passed, certified) = {
+        let (passed, certified, imported) = {
             let now = self.emulator.clock.now();
             let mut state = self.emulator.state();
             let passed = state.pass_through(now, &vpc, &name, rand::random());
-            (passed, state.certificate_name(&vpc, &name))
+            (passed, state.certificate_name(&vpc, &name), state.imported_certificate(&vpc, &name))
         };
         match passed {
             Some(Decision::Forward(_, destination)) => pass(stream, &destination).await,
             // There is nobody to talk to, and nothing can be said inside a connection that is not ours.
             Some(_) => Ok(()),
             None => {
-                let config = self.authority.server_config(&certified).map_err(io::Error::other)?;
+                let config = match imported {
+                    Some(imported) => tls::own_config(&imported),
+                    None => self.authority.server_config(&certified),
+                };
+                let config = config.map_err(io::Error::other)?;
                 let stream = TlsAcceptor::from(config).accept(stream).await?;
                 let encryption = Some(Encryption::of(stream.get_ref().1));
                 self.http(TokioIo::new(stream), Caller { vpc, peer, encryption }).await;

@@ -9,9 +9,12 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::Acceptor;
 use tokio::net::TcpStream;
+
+use crate::state::Imported;
 
 /// How a connection is encrypted, for access logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,13 +121,32 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer)?;
         let chain = vec![certificate.der().clone(), self.issuer.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(config(chain, key)?)
     }
+}
+
+/// What a server says that has a certificate of ACM's.
+///
+/// # Errors
+/// When the certificate and its key are of no use together.
+pub(crate) fn own_config(imported: &Imported) -> Result<Arc<ServerConfig>, TlsError> {
+    let unreadable = |_| rustls::Error::General("an imported certificate cannot be read".to_owned());
+    let chain = CertificateDer::pem_slice_iter(imported.chain.as_bytes());
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(imported.key.as_bytes()).map_err(unreadable)?;
+    Ok(Arc::new(config(chain, key)?))
+}
+
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The server name that a client asks for, read without taking the bytes from the connection. `None` = it names

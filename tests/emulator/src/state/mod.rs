@@ -9,6 +9,7 @@ mod action;
 mod address;
 mod batch;
 mod calls;
+mod certificate;
 pub mod document;
 mod error;
 mod fault;
@@ -47,6 +48,7 @@ use serde_json::Value;
 
 pub use address::{Instance, Location};
 pub use calls::{Call, CallLog};
+pub use certificate::{Imported, NotDone};
 pub use document::{Document, Input};
 pub use error::Refusal;
 pub use fault::Effect;
@@ -98,6 +100,8 @@ pub struct Store {
     /// Transitions begun so far by kind and transition, for failures of the n-th.
     begun: BTreeMap<String, u32>,
     vpcs: BTreeMap<String, Prefix>,
+    /// Imported certificates of ACM by ARN.
+    certificates: BTreeMap<String, Imported>,
 }
 
 /// Where the emulator pretends to be.

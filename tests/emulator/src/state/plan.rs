@@ -10,7 +10,7 @@ use lattice_routing::{Action, ListenerPlan, Reading, Request, ServicePlan, Share
 use super::address::{Location, locate};
 use super::kind::{Kind, Status};
 use super::resources::{Health, Target, TargetGroup, TargetKey, VpcAssociation};
-use super::{Moment, State};
+use super::{Imported, Moment, State};
 use crate::iam::Denial;
 
 /// Plans of one service: the one that holds, and those that will.
@@ -254,6 +254,13 @@ impl State {
             Some(service) => service.domain.clone(),
             None => format!("vpc-lattice-svcs.{}.on.aws", self.home.region),
         }
+    }
+
+    /// The imported certificate that a client gets for a server name, if its service has one.
+    pub fn imported_certificate(&self, vpc: &str, server: &str) -> Option<Imported> {
+        let (service, _) = self.reach(vpc, server)?;
+        let service = self.store.services.get(&service).filter(|service| service.domain != server)?;
+        self.imported().get(service.certificate.as_ref()?).cloned()
     }
 
     fn via(&self, service: String, network: String, protocol: &str) -> Via {

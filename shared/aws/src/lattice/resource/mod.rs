@@ -6,6 +6,7 @@ pub(super) mod action;
 mod auth;
 pub(super) mod health_check;
 mod holder;
+pub(super) mod imported;
 pub(super) mod listener;
 pub(super) mod network;
 pub(super) mod rule;

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod auth;
+mod imported;
 mod listener;
 mod network;
 mod rule;
@@ -111,6 +112,7 @@ impl Known {
             target_groups,
             access_logs: _,
             auth: _,
+            certificates: _,
             refused: _,
             network_usage: _,
         } = actual;

@@ -1,5 +1,5 @@
 //! The neighbours that users of VPC Lattice call and that speak AWS's JSON 1.1: the Resource Groups Tagging API over
-//! these resources and EKS clusters, Service Quotas, and the list of certificates of ACM.
+//! these resources and EKS clusters, Service Quotas, and ACM's certificates.
 
 mod acm;
 mod eks;
@@ -121,6 +121,12 @@ async fn perform(emulator: &Emulator, target: (&str, &str), body: &[u8]) -> Resu
             quotas::list(emulator, &read(body)?, false)
         }
         ("CertificateManager", "ListCertificates") => acm::list_certificates(emulator, &read(body)?),
+        ("CertificateManager", "ImportCertificate") => acm::import(emulator, read(body)?),
+        ("CertificateManager", "DescribeCertificate") => acm::describe(emulator, &read(body)?),
+        ("CertificateManager", "DeleteCertificate") => acm::delete(emulator, &read(body)?),
+        ("CertificateManager", "ListTagsForCertificate") => acm::list_tags(emulator, &read(body)?),
+        ("CertificateManager", "AddTagsToCertificate") => acm::add_tags(emulator, read(body)?),
+        ("CertificateManager", "RemoveTagsFromCertificate") => acm::remove_tags(emulator, &read(body)?),
         (api, operation) => {
             Err(Fault::bad("UnknownOperationException", format!("{api}.{operation} is not served here")))
         }
