@@ -32,6 +32,10 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 /// and what a person has just installed may wait so long.
 const UNSERVED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
+/// How long a change that nobody is told of is not tried again in a cluster that has refused one of the kind: whoever wants it
+/// grants a right, and each route would ask for it.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(10);
+
 /// Which clusters do not answer, and which do not serve what they need not serve.
 ///
 /// A cluster that did not answer is not asked again in the same invocation: whoever asks is told so at once, so that a
@@ -42,6 +46,7 @@ pub(crate) struct Breakers {
     open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
     unserved: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
+    refused: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
 }
 
 #[derive(Debug)]
@@ -262,6 +267,20 @@ impl<C: Cluster> Members<C> {
             None => "it is not registered".to_owned(),
         };
         Err(CallError::new(ErrorClass::Retry, format!("cluster {} cannot be asked: {why}", cluster.name)))
+    }
+
+    /// Whether a change that nobody is told of was refused a while ago, so that it is not to be tried.
+    pub(crate) fn is_refused(&self, change: &ObjectChange) -> bool {
+        let Ok(member) = self.reach(&change.cluster) else { return false };
+        let refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = refused.get(&(change.cluster.clone(), change.key.kind));
+        change.teller.is_none() && since.is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER)
+    }
+
+    pub(crate) fn set_refused(&self, change: &ObjectChange) {
+        let Ok(member) = self.reach(&change.cluster) else { return };
+        let mut refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert((change.cluster.clone(), change.key.kind), Instant::now());
     }
 
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.

@@ -182,7 +182,7 @@ async fn change_objects(cluster: &Cluster, client: &ClusterClient) {
         cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         key: key.clone(),
         act,
-        teller: ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "rates".into() },
+        teller: None,
     };
     let object = json!({
         "apiVersion": "externaldns.k8s.io/v1alpha1", "kind": "DNSEndpoint",

@@ -66,6 +66,7 @@ pub(crate) struct State {
     pub(crate) changed: Vec<String>,
     /// How every such change fails.
     pub(crate) takes_no_objects: Option<(ErrorClass, &'static str)>,
+    pub(crate) changes_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
     pub(crate) queue_fails: bool,
@@ -205,6 +206,7 @@ impl Cluster for Client {
         self.ask().await;
         let mut state = self.world.state();
         if let Some((class, text)) = state.takes_no_objects {
+            state.changes_refused += 1;
             return Err(CallError::new(class, text));
         }
         state.changed.push(format!("{} {}", change.act.verb(), change.key.name));

@@ -36,6 +36,10 @@ fn endpoint(world: &World) -> Option<Value> {
     world.state().objects.get(&("one".to_owned(), key)).cloned()
 }
 
+fn changes_of_endpoints(world: &World) -> Vec<String> {
+    world.state().changed.iter().filter(|change| change.ends_with("-dns")).cloned().collect()
+}
+
 /// What the route says of its DNSEndpoint.
 fn said(world: &World) -> Option<(String, String)> {
     let status = world.status("one", Kind::HTTPRoute, "r");
@@ -55,7 +59,7 @@ async fn a_dns_endpoint_is_made_follows_the_hostnames_and_is_not_written_twice()
     let told = world.status("one", Kind::HTTPRoute, "r").to_string();
     assert!(told.contains(targets[0].as_str().unwrap()), "the status names {targets}: {told}");
     look(&world).await;
-    assert_eq!(world.state().changed, ["create r-dns"]);
+    assert_eq!(changes_of_endpoints(&world), ["create r-dns"]);
 
     put_route(&world, &json!(["other.example.com"]));
     look(&world).await;
@@ -63,7 +67,7 @@ async fn a_dns_endpoint_is_made_follows_the_hostnames_and_is_not_written_twice()
     put_route(&world, &json!([]));
     look(&world).await;
     assert_eq!(endpoint(&world), None);
-    assert_eq!(world.state().changed, ["create r-dns", "patch r-dns", "delete r-dns"]);
+    assert_eq!(changes_of_endpoints(&world), ["create r-dns", "patch r-dns", "delete r-dns"]);
     assert_eq!(said(&world), None);
 }
 
@@ -75,7 +79,7 @@ async fn somebody_elses_is_left_alone_and_the_route_says_so() {
     let before = endpoint(&world);
     look(&world).await;
     assert_eq!(endpoint(&world), before);
-    assert_eq!(world.state().changed.len(), 0);
+    assert!(changes_of_endpoints(&world).is_empty());
     let (reason, text) = said(&world).unwrap();
     assert_eq!(reason, "Conflicted");
     assert!(text.contains("default/r-dns is somebody else's"), "{text}");
@@ -99,6 +103,34 @@ async fn a_refused_write_is_told_by_the_route_and_holds_nothing_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_route_is_annotated_where_that_is_allowed_and_else_nothing_is_said_and_nobody_asks_again_for_a_while()
+ {
+    let world = world();
+    put_route(&world, &json!([]));
+    world.state().takes_no_objects = Some((ErrorClass::Terminal, "403 Forbidden"));
+    let worker = worker(&world);
+    for _ in 0..3 {
+        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+        assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+    }
+    assert_eq!(world.state().changes_refused, 1);
+    assert_eq!(said(&world), None);
+
+    world.state().takes_no_objects = None;
+    tokio::time::advance(Duration::from_secs(601)).await;
+    for _ in 0..2 {
+        work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+    }
+    assert_eq!(world.state().changed, ["patch r"], "once");
+    let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "r".into() };
+    let route = world.state().objects[&("one".to_owned(), key)].clone();
+    let annotations = &route["metadata"]["annotations"];
+    let name = annotations["application-networking.k8s.aws/lattice-assigned-domain-name"].as_str().unwrap();
+    assert!(route["status"].to_string().contains(name), "{route}");
+    assert!(annotations["application-networking.k8s.aws/lattice-service-arn"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_without_an_answer_is_tried_again_and_statuses_are_written_all_the_same() {
     let world = with_route();
     world.state().takes_no_objects = Some((ErrorClass::Retry, "no answer"));
@@ -118,7 +150,7 @@ async fn a_cluster_that_lets_nobody_read_them_has_none_and_is_asked_once_in_a_mi
         assert_eq!(count(&ended, Metric::ClustersUnreadable), 0);
     }
     assert_eq!(world.state().dns_endpoints_read, 1);
-    assert_eq!(world.state().changed.len(), 0);
+    assert!(changes_of_endpoints(&world).is_empty());
     assert_eq!(said(&world), None);
     tokio::time::advance(Duration::from_secs(61)).await;
     work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;

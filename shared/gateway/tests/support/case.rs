@@ -51,6 +51,9 @@ pub(crate) struct Case {
     /// Optional kinds that all clusters serve.
     #[serde(default)]
     pub(crate) serves: Vec<String>,
+    /// Whether the output has annotations that are written to routes.
+    #[serde(default)]
+    pub(crate) annotates: bool,
     /// Clusters that nobody has registered (any more).
     #[serde(default)]
     pub(crate) unregistered: Vec<String>,
@@ -228,7 +231,11 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
                 .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
-            objects: objects.iter().map(shown_change).collect(),
+            objects: objects
+                .iter()
+                .filter(|one| case.annotates || one.teller.is_some())
+                .map(shown_change)
+                .collect(),
             dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unscoped(unit)).collect(),
             warnings: translation
                 .reports
