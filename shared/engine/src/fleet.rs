@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, Snapshot, StatusPatch,
+    ClusterEvent, ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, Snapshot,
+    StatusPatch,
 };
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
@@ -32,6 +33,9 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 /// and what a person has just installed may wait so long.
 const UNSERVED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
+/// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
+const EVENTS_MAX: Duration = Duration::from_secs(1);
+
 /// How long a change that nobody is told of is not tried again in a cluster that has refused one of the kind: whoever wants it
 /// grants a right, and each route would ask for it.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(10);
@@ -47,6 +51,8 @@ pub(crate) struct Breakers {
     invocation: AtomicU64,
     unserved: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
     refused: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
+    /// Clusters that take no Events.
+    untold: Mutex<BTreeMap<ClusterId, Instant>>,
 }
 
 #[derive(Debug)]
@@ -184,6 +190,33 @@ impl<C: Cluster> Member<C> {
     /// Makes, changes or deletes an object.
     pub(crate) async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
         self.ask(self.cluster.change(change)).await
+    }
+
+    /// Makes Events, as far as the cluster takes them and there is time. Nothing depends on them, so nothing is said of one that
+    /// could not be made; a cluster that refuses is not asked again for a while.
+    pub(crate) async fn tell(&self, events: &[ClusterEvent]) {
+        let untold = || self.breakers.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refused = untold().get(&self.id).is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER);
+        if is_refused {
+            return;
+        }
+        let all = async {
+            for event in events {
+                match self.cluster.tell(event).await {
+                    Ok(()) => {}
+                    Err(error) => {
+                        let (cluster, error_text) = (&self.id, trellis_telemetry::chain(&error));
+                        tracing::debug!(%cluster, error = %error_text, "an event was not made");
+                        if error.class() == ErrorClass::Terminal {
+                            untold().insert(self.id.clone(), Instant::now());
+                        }
+                        return;
+                    }
+                }
+            }
+        };
+        // Late is never.
+        let _ = Budget::lasting(EVENTS_MAX).spend(all).await;
     }
 
     /// Writes one status.

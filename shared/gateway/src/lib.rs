@@ -78,6 +78,7 @@ pub use report::{
     ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
 };
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
+pub use status::{ClusterEvent, News, cluster_events};
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
@@ -153,6 +154,8 @@ pub struct StatusPatch {
     pub summary: String,
     /// Units that read this status and are to be hinted at once it is written.
     pub notify: Vec<UnitKey>,
+    /// What changes, for people who describe the object.
+    pub news: Vec<News>,
 }
 
 /// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with

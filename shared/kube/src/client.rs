@@ -57,6 +57,8 @@ pub struct ClusterClient {
     served: Mutex<BTreeMap<Kind, &'static str>>,
     describe_again: AtomicBool,
     requests: AtomicU64,
+    /// How often an Event was told, by its name.
+    pub(crate) told: Mutex<BTreeMap<String, u32>>,
 }
 
 impl fmt::Debug for ClusterClient {
@@ -94,6 +96,7 @@ impl ClusterClient {
             served: Mutex::default(),
             describe_again: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            told: Mutex::default(),
         })
     }
 
@@ -148,7 +151,7 @@ impl ClusterClient {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
     }
 
-    async fn send_repeatedly(
+    pub(crate) async fn send_repeatedly(
         &self,
         request: &Request<Vec<u8>>,
         asked: Asked,

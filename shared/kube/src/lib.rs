@@ -10,6 +10,7 @@ mod change;
 mod client;
 mod clusters;
 mod error;
+mod events;
 mod patch;
 mod ports;
 mod read;

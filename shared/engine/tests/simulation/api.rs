@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use trellis_gateway::{Act, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, StatusPatch};
+use trellis_gateway::{
+    Act, ClusterEvent, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, StatusPatch,
+};
 use trellis_hint::Kind;
 use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
 
@@ -267,6 +269,10 @@ impl Cluster for Client {
         let outcome = state.clusters.get_mut(&self.name).unwrap().change(change);
         state.tell(format!("{} {} {:?} {outcome:?}", change.act.verb(), self.name, change.key));
         if fails { Err(CallError::new(ErrorClass::NoAnswer, "no answer in time")) } else { Ok(outcome) }
+    }
+
+    async fn tell(&self, _: &ClusterEvent) -> Result<(), CallError> {
+        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use trellis_gateway::{Act, CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, StatusPatch};
+use trellis_gateway::{
+    Act, CONTROLLER, ClusterEvent, ClusterFacts, ObjectChange, ObjectKey, Read, StatusPatch,
+};
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
     Actual, Certificate, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
@@ -67,6 +69,10 @@ pub(crate) struct State {
     /// How every such change fails.
     pub(crate) takes_no_objects: Option<(ErrorClass, &'static str)>,
     pub(crate) changes_refused: usize,
+    pub(crate) events: Vec<Value>,
+    /// Whether no Event can be made.
+    pub(crate) takes_no_events: bool,
+    pub(crate) events_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
     pub(crate) queue_fails: bool,
@@ -230,6 +236,16 @@ impl Cluster for Client {
         object["metadata"]["resourceVersion"] = json!(state.version.to_string());
         state.objects.insert(at, object);
         Ok(PatchOutcome::Patched)
+    }
+
+    async fn tell(&self, event: &ClusterEvent) -> Result<(), CallError> {
+        let mut state = self.world.state();
+        if state.takes_no_events {
+            state.events_refused += 1;
+            return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
+        }
+        state.events.push(event.object.clone());
+        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

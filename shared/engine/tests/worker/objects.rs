@@ -1,11 +1,11 @@
 //! DNSEndpoints: made once the domain name is known, kept as they should be, and in nobody's way.
 
 use crate::fakes::World;
-use crate::{count, message, route_hint, work, worker, world};
+use crate::{count, gateway, message, object, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trellis_gateway::ObjectKey;
-use trellis_hint::Kind;
+use trellis_hint::{Hint, Kind, Operation};
 use trellis_ports::ErrorClass;
 use trellis_telemetry::Metric;
 
@@ -128,6 +128,47 @@ async fn a_route_is_annotated_where_that_is_allowed_and_else_nothing_is_said_and
     let name = annotations["application-networking.k8s.aws/lattice-assigned-domain-name"].as_str().unwrap();
     assert!(route["status"].to_string().contains(name), "{route}");
     assert!(annotations["application-networking.k8s.aws/lattice-service-arn"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_tells_of_a_route_that_is_programmed_once_and_of_one_that_is_not_any_more() {
+    let world = with_route();
+    let object = object("one", Kind::Gateway, "my-hotel");
+    work(&worker(&world), vec![message("g", &Hint::new(gateway(), object, Operation::Create), 1)]).await;
+    world.state().events.clear();
+    look(&world).await;
+    look(&world).await;
+    let told = |world: &World| {
+        let all = world.state().events.clone();
+        all.iter().map(|one| format!("{} {}", one["type"], one["note"])).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world).len(), 1, "{:?}", told(&world));
+    assert!(told(&world)[0].starts_with(r#""Normal" "Programmed is True at my-hotel"#), "{:?}", told(&world));
+    let event = world.state().events[0].clone();
+    assert_eq!(event["regarding"]["uid"], "uid-of-r");
+    assert_eq!(event["reportingController"], trellis_gateway::CONTROLLER);
+
+    put_route(&world, &json!(["*."]));
+    look(&world).await;
+    assert!(
+        told(&world).iter().any(|one| one.starts_with(r#""Warning" "Accepted is False"#)),
+        "{:?}",
+        told(&world)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_takes_no_events_is_asked_once_and_misses_nothing_else() {
+    let world = with_route();
+    world.state().takes_no_events = true;
+    let worker = worker(&world);
+    for hostname in [HOSTNAME, "*.", HOSTNAME] {
+        put_route(&world, &json!([hostname]));
+        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+        assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+    }
+    assert_eq!(world.state().events_refused, 1);
+    assert!(world.status("one", Kind::HTTPRoute, "r").to_string().contains("DNS Name: "));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-"""The annotations that tell a route's domain name and service: written where a role allows it, once, and by no other change."""
+"""What is told of a route beside its status: annotations, written where a role allows it, once and by no other change; and Events."""
 
 from __future__ import annotations
 
@@ -16,6 +16,22 @@ def annotations(world: World) -> dict[str, str]:
     """The annotations of the route inventory that Trellis writes."""
     found: dict[str, Any] = world.get("httproutes", "inventory")["metadata"].get("annotations", {})
     return {name: value for name, value in found.items() if name.startswith(PREFIX)}
+
+
+def test_kubectl_describe_tells_what_became_of_a_route(world: World) -> None:
+    world.inventory()
+
+    def described(text: str) -> None:
+        wait_for(f"`{text}` in the events", lambda: world.kubectl("describe", "httproute", "inventory").partition("Events:")[2],
+                 within=PROGRAMMED_SECONDS, until=lambda events: text in events)
+
+    described("Programmed is True at my-hotel")
+    broken = '[{"op": "add", "path": "/spec/rules/0/backendRefs/0/port", "value": 4242}]'
+    world.kubectl("patch", "httproute", "inventory", "--type=json", f"--patch={broken}")
+    described("ResolvedRefs is False at my-hotel")
+    events = world.one.get(f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events")["items"]
+    ours = [one for one in events if one["reportingController"] == "application-networking.k8s.aws/gateway-api-controller"]
+    assert {one["type"] for one in ours if one["regarding"]["name"] == "inventory"} == {"Normal", "Warning"}
 
 
 def test_a_route_is_annotated_once_the_role_is_there(world: World) -> None:
