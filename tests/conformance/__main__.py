@@ -34,6 +34,8 @@ PROJECT = {"organization": "trellis-lattice", "project": "trellis", "url": "http
 #: Quotas as an account has them that asked AWS to raise them: in the emulated VPC Lattice, and in what Trellis is told of it.
 QUOTAS = {"rules-per-listener": 100, "target-groups-per-service": 50, "listeners-per-service": 10}
 LIMITS = {"rulesPerListener": 100, "targetGroupsPerService": 50, "listenersPerService": 10}
+#: How Trellis shares routes out among VPC Lattice services: the suite asks for all routes of a Gateway at its first address.
+SERVICE_PER = "hostname"
 #: VPC Lattice without delays: the suite's default timeouts are for proxies that are there already.
 DELAYS = LatticeDelays(latency="0", transitions={"all": "0"})
 #: The class is accepted by the first hint, which starts the function.
@@ -48,7 +50,7 @@ def main() -> int:
     lists = Lists.read(HERE)
     settings = Settings("conf", DELAYS)
     with running(settings, left_in(settings.state.parent / "build") if arguments.prebuilt else None) as stack:
-        raise_limits(stack)
+        set_options(stack)
         accept_class(stack)
         written, log = stack.logs / "report.yaml", stack.logs / "suite.log"
         status = run_suite(stack, arguments, written, log)
@@ -74,13 +76,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def raise_limits(stack: Stack) -> None:
-    """Raises the quotas of VPC Lattice and the limits that the functions know."""
+def set_options(stack: Stack) -> None:
+    """Raises the quotas of VPC Lattice and the limits that the functions know, and says what has a service of its own."""
     stack.emulator.configure(quotas=QUOTAS)
     functions = stack.aws("lambda")
     for name in (stack.outputs.reconcile_function, stack.outputs.drift_function):
         variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         variables["TRELLIS_LIMITS"] = json.dumps(LIMITS)
+        variables["TRELLIS_SERVICE_PER"] = SERVICE_PER
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
 
@@ -103,7 +106,7 @@ def run_suite(stack: Stack, arguments: argparse.Namespace, written: Path, log: P
         "GOFLAGS": "-trimpath -buildvcs=false",
     }
     command = ["go", "test", "-count=1", "-v", f"-timeout={SUITE_MINUTES}m", "-run=TestConformance", ".", f"-gateway-class={CLASS}",
-               f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}"]
+               f"-conformance-profiles={arguments.profiles}", f"-report-output={written.resolve()}", f"-mode=service-per-{SERVICE_PER}"]
     command += [f"-{name}={value}" for name, value in PROJECT.items()]
     if arguments.run_test:
         command.append(f"-run-test={arguments.run_test}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -17,6 +17,9 @@ from stack.objects import dns_name
 from stack.settings import ROOT
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
+
+#: As it stands, or whoever knows it.
+Url = TypeVar("Url", bound=str | Callable[[], str])
 
 #: Of all clients together.
 REQUESTS_A_SECOND = 100
@@ -70,8 +73,9 @@ def shop_and_cart(world: World) -> str:
 
 
 @contextmanager
-def no_failed_request(world: World, expected: dict[str, str]) -> Iterator[None]:
-    """Sends so many requests a second meanwhile, to these URLs in turn; each must be answered with its text."""
+def no_failed_request(world: World, expected: Mapping[Url, str]) -> Iterator[None]:
+    """Sends so many requests a second meanwhile, to these URLs in turn; each must be answered with its text. One that is asked for
+    is asked for before each request."""
     urls, numbers, over, failed = list(expected), count(), Event(), []
 
     def send() -> int:
@@ -79,7 +83,7 @@ def no_failed_request(world: World, expected: dict[str, str]) -> Iterator[None]:
         while not over.wait(CLIENTS / REQUESTS_A_SECOND):
             url = urls[next(numbers) % len(urls)]
             try:
-                answer = world.stack.fetch(f"http://{url}")
+                answer = world.stack.fetch(f"http://{url if isinstance(url, str) else url()}")
             except OSError as error:
                 answer = repr(error)
             sent += 1

@@ -236,7 +236,10 @@ impl Neighbours {
                 let around = around.filter_map(|(kind, one)| Some((kind, one.object()?)));
                 leads_to(cluster, *kind, &route, (&service.0, &service.1), around)
             }
-            UnitKey::Gateway { .. } | UnitKey::Dependents { .. } | UnitKey::Cluster { .. } => false,
+            UnitKey::Gateway { .. }
+            | UnitKey::Merged { .. }
+            | UnitKey::Dependents { .. }
+            | UnitKey::Cluster { .. } => false,
         }
     }
 

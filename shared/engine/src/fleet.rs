@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterEvent, ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, Snapshot,
-    StatusPatch,
+    ClusterEvent, ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, ServicePer,
+    Snapshot, StatusPatch,
 };
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
@@ -249,6 +249,7 @@ fn kind_of(read: &Read) -> Kind {
 #[derive(Debug)]
 pub(crate) struct Members<C> {
     facts: Vec<ClusterFacts>,
+    service_per: ServicePer,
     pub(crate) clusters: BTreeMap<ClusterId, Result<Member<C>, String>>,
 }
 
@@ -267,7 +268,13 @@ impl<C: Cluster> Members<C> {
             });
             (id, member)
         };
-        Self { facts: fleet.facts, clusters: fleet.clusters.into_iter().map(member).collect() }
+        let service_per = ServicePer::default();
+        Self { facts: fleet.facts, service_per, clusters: fleet.clusters.into_iter().map(member).collect() }
+    }
+
+    /// With what Gateways mean that do not say how their routes are shared out among services.
+    pub(crate) fn with_service_per(self, service_per: ServicePer) -> Self {
+        Self { service_per, ..self }
     }
 
     /// With these clusters, which nobody has registered and a person takes out.
@@ -319,6 +326,7 @@ impl<C: Cluster> Members<C> {
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::of(self.facts.iter().cloned());
+        snapshot.service_per = self.service_per;
         for (name, cluster) in &self.clusters {
             if let Err(why) = cluster {
                 snapshot.unreadable.insert(name.clone(), why.clone());

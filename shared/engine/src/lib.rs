@@ -105,15 +105,26 @@ impl Task {
                 let looks: Option<Vec<Look>> = self.hints.iter().map(|hint| hint.look).collect();
                 looks?.into_iter().next_back()
             }
-            UnitKey::Gateway { .. } | UnitKey::Route { .. } | UnitKey::Export { .. } => None,
+            UnitKey::Gateway { .. }
+            | UnitKey::Route { .. }
+            | UnitKey::Merged { .. }
+            | UnitKey::Export { .. } => None,
         }
     }
 
-    /// How often in a row the unit has waited. A count that no unit comes to is a forgery, which must end nobody's waiting.
+    /// How often in a row the unit has waited: of several hints the least, since a count may be forged and must end nobody's
+    /// waiting. A count that no unit comes to is none.
     pub(crate) fn waits(&self) -> u32 {
-        let most = worker::WAITS_MAX.max(drift::MESSAGES_MAX);
-        let counts = self.hints.iter().map(|hint| hint.waits);
-        counts.filter(|waits| *waits <= most).max().unwrap_or_default()
+        self.counts(worker::WAITS_MAX).min().unwrap_or_default()
+    }
+
+    /// How many messages a look at a cluster has taken: the most, since a look that another one joins is as old as before.
+    pub(crate) fn messages(&self) -> u32 {
+        self.counts(drift::MESSAGES_MAX).max().unwrap_or_default()
+    }
+
+    fn counts(&self, most: u32) -> impl Iterator<Item = u32> {
+        self.hints.iter().map(|hint| hint.waits).filter(move |waits| *waits <= most)
     }
 }
 

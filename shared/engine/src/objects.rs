@@ -43,7 +43,6 @@ impl<C: Cluster> Objects<'_, C> {
         for _ in 0..ROUNDS_MAX {
             if let Err(why) = read(self.members, unit, snapshot, budget).await {
                 undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
-                return undone;
             }
             let mut due = object_changes(snapshot, translation, outcome);
             due.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
@@ -63,7 +62,7 @@ impl<C: Cluster> Objects<'_, C> {
                     Err(error) if error.class() == ErrorClass::Terminal => {
                         warn(&change, &error);
                         if let Some(teller) = &change.teller {
-                            translation.tell_unwritten(teller, &unwritten(&change, &error));
+                            translation.tell_unwritten(&change.cluster, teller, &unwritten(&change, &error));
                         }
                         refused.push(change);
                     }
@@ -114,15 +113,21 @@ pub(crate) async fn read<C: Cluster>(
     snapshot: &mut Snapshot,
     budget: Budget,
 ) -> Result<(), String> {
+    let mut unread = Ok(());
     for read in wants_objects(unit, snapshot) {
-        let member = members.reach(read.cluster()).map_err(|error| error.to_string())?;
-        let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
-        match budget.spend(member.read(&read)).await.unwrap_or_else(over) {
-            ReadResult::Unreadable(why) => return Err(why),
+        let answer = match members.reach(read.cluster()) {
+            Ok(member) => {
+                let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
+                budget.spend(member.read(&read)).await.unwrap_or_else(over)
+            }
+            Err(error) => ReadResult::Unreadable(error.to_string()),
+        };
+        match answer {
+            ReadResult::Unreadable(why) => unread = Err(why),
             answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(read, answer),
         }
     }
-    Ok(())
+    unread
 }
 
 fn unwritten(change: &ObjectChange, error: &CallError) -> String {

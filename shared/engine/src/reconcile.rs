@@ -133,7 +133,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
-        Ok(members.with_leaving(&self.settings.leaving))
+        Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
 
     /// Reads what the unit needs, at least as new as the hints say.
@@ -231,6 +231,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let heirs = assessment.heirs(applied.done).into_iter();
             outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
         }
+        outbox.put(assessment.translation.told.iter().cloned());
         let retried = task.retried.is_some();
         if retried {
             outbox.put_again(told_units(&snapshot, &assessment.translation, &applied.outcome));

@@ -21,6 +21,10 @@ const REFUSED_WAITS_MAX: u32 = 2;
 const PODS_AGAIN: [(u32, Duration); 3] =
     [(24, Duration::from_mins(1)), (12, Duration::from_secs(15)), (0, Duration::from_secs(5))];
 
+/// When a route is looked at again that comes from one service into another: whether that one answers shows then, or in another
+/// route's status.
+const MOVING_AGAIN: Duration = Duration::from_secs(5);
+
 /// What is waited for while something stays that nobody wants any more.
 const GRACE: &str = "what nobody wants any more stays for a while";
 
@@ -52,7 +56,8 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on a unit. Pods that wait for it bring it back, whatever a person has to do about the rest.
+/// The verdict on a unit. Pods that wait for it bring it back, and requests that are to come to another service, whatever a
+/// person has to do about the rest.
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     let pods = pods_waiting(&assessment.translation, &applied.outcome);
     match of_unit(task, assessment, applied, untold) {
@@ -62,6 +67,10 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
         }
         Verdict::Waiting { after, reason, .. } if pods > 0 => {
             Verdict::Waiting { after: after.min(pods_again(task.waits())), reason, counts: true }
+        }
+        Verdict::Done | Verdict::Blocked(_) if assessment.is_moving() => {
+            let reason = "the service that requests are to come to does not answer yet".to_owned();
+            Verdict::Waiting { after: MOVING_AGAIN, reason, counts: true }
         }
         verdict @ (Verdict::Done
         | Verdict::Waiting { .. }

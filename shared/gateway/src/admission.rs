@@ -10,6 +10,7 @@ use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
+use crate::units::slot;
 use crate::{Report, Settings, Snapshot, references, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +103,8 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
     let own = gateway.accepted.message.trim_end_matches('.');
     let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
-    own.into_iter().chain(listeners).chain(annotations::problems(Kind::Gateway, &api::meta(object))).collect()
+    let annotations = annotations::problems(Kind::Gateway, &api::meta(object));
+    own.into_iter().chain(listeners).chain(annotations).chain(slot::listener_problem(&gateway)).collect()
 }
 
 /// Endpoints that are left out in whatever VPC. A controller's slices have none.

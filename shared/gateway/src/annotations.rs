@@ -6,6 +6,8 @@ use crate::objects::route_annotations;
 use crate::problem::{Problem, quoted};
 use crate::units::export_unit::asks_for_target_groups;
 use crate::units::idle_timeout::idle_timeout;
+use crate::units::merged;
+use crate::units::slot;
 use crate::units::standalone;
 use trellis_hint::Kind;
 use trellis_lattice::TAG_PREFIX;
@@ -13,7 +15,7 @@ use trellis_lattice::TAG_PREFIX;
 /// The annotations that are read, without the common prefix.
 const OF_ROUTES: [&str; 5] =
     ["standalone", "tags", "service-name-override", "idle-timeout-seconds", "auth-type"];
-const OF_GATEWAYS: [&str; 3] = ["standalone", "tags", "auth-type"];
+const OF_GATEWAYS: [&str; 5] = ["standalone", "tags", "auth-type", slot::ANNOTATION, merged::ANNOTATION];
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
 const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", "target-group-arn"];
 
@@ -33,6 +35,10 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     if kind.is_route() {
         problems.extend(naming::override_problem(meta));
         problems.extend(idle_timeout(meta).err());
+    }
+    if kind == Kind::Gateway {
+        problems.extend(slot::problem(meta));
+        problems.extend(merged::problem(meta));
     }
     if kind == Kind::ServiceExport {
         problems.extend(asks_for_target_groups(meta).1);

@@ -4,7 +4,7 @@
 //! do with it. It is pure: no clock, no network.
 
 use crate::{
-    ObjectChange, Settings, Snapshot, StatusPatch, Translation, dependents, object_changes,
+    ObjectChange, Report, Settings, Snapshot, StatusPatch, Translation, dependents, object_changes,
     plain_service_names, statuses, translate,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +67,12 @@ impl Assessment {
         self.plan.as_ref()?.grace_left.map(Duration::from_secs)
     }
 
+    /// Whether requests still come to a service that another one takes the place of: whether that answers shows at another look.
+    pub fn is_moving(&self) -> bool {
+        let reports = self.translation.reports.iter();
+        reports.into_iter().any(|report| matches!(report, Report::Route(route) if route.is_moving))
+    }
+
     /// Whether nothing is to be changed in VPC Lattice.
     pub fn is_settled(&self) -> bool {
         self.plan.as_ref().is_none_or(Plan::is_settled)
@@ -101,6 +107,9 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 /// shared it. Both show only in what is there, so all of it is read.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
     let mut desired = translate(unit, snapshot, &Actual::default(), settings).desired?;
+    if matches!(unit, UnitKey::Merged { .. }) {
+        desired.in_full = true;
+    }
     if let UnitKey::Route { kind, cluster, namespace, name } = unit {
         let is_there = snapshot.get(cluster, *kind, namespace, name).is_some();
         desired.in_full = is_there || !dependents(unit, snapshot).is_empty();
@@ -135,7 +144,7 @@ pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> boo
             let is_edit = |hint: &Hint| hint.operation != Operation::Resync && hint.object.kind.is_route();
             hints.iter().any(is_edit)
         }
-        UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
+        UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }
 }
 

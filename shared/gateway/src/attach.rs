@@ -6,6 +6,7 @@ use crate::hostname;
 use crate::problem::quoted;
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
+use crate::units::slot::Sharing;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
 use trellis_hint::Kind;
@@ -24,6 +25,8 @@ pub(crate) struct Taken {
     pub(crate) attached: Vec<Attached>,
     /// Hostnames of the route that listeners of narrower hostnames have, which do not take it, with their names.
     pub(crate) isolated: Vec<(String, String)>,
+    /// How the Gateway's routes are shared out among services.
+    pub(crate) sharing: Sharing,
 }
 
 /// Why no listener takes a route.
@@ -104,7 +107,7 @@ pub(crate) fn attach(
         );
         return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
     }
-    Ok(Taken { attached, isolated })
+    Ok(Taken { attached, isolated, sharing: gateway.sharing.clone() })
 }
 
 fn isolated_text((hostname, listener): &(String, String), gateway_name: &str) -> String {

@@ -19,6 +19,7 @@ pub(crate) const KEPT_RULES: &str = "application-networking.k8s.aws/KeptRules";
 /// Routes with one service tell of each other. Stands only while it is true.
 pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedService";
 /// A route's services are in no service network. Stands only while it is true.
+pub(crate) const MERGED: &str = "application-networking.k8s.aws/MergedRoutes";
 pub(crate) const STANDALONE: &str = "application-networking.k8s.aws/Standalone";
 /// ExternalDNS is not told of a route's hostnames. Stands only while that is so.
 pub(crate) const DNS_ENDPOINT: &str = "application-networking.k8s.aws/DNSEndpoint";

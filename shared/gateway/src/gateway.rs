@@ -5,6 +5,7 @@ use crate::certificate;
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
+use crate::units::slot::{ServicePer, Sharing};
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub(crate) struct JudgedGateway {
     pub(crate) name: String,
     pub(crate) accepted: Condition,
     pub(crate) listeners: Vec<JudgedListener>,
+    /// How its routes are shared out among services.
+    pub(crate) sharing: Sharing,
 }
 
 /// A listener and what holds of it.
@@ -129,12 +132,16 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
             JudgedListener { certificate_missing, ..judged }
         })
         .collect();
-    Ok(JudgedGateway {
+    let default = view.map_or(ServicePer::default(), |(view, _)| view.snapshot.service_per);
+    let mut judged = JudgedGateway {
         namespace: gateway.metadata.namespace.clone(),
         name: gateway.metadata.name.clone(),
         accepted: accepted(&gateway, &listeners),
         listeners,
-    })
+        sharing: Sharing::default(),
+    };
+    judged.sharing = Sharing::of(&judged, &gateway.metadata, default);
+    Ok(judged)
 }
 
 fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {

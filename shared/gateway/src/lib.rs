@@ -79,6 +79,7 @@ pub use report::{
 };
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 pub use status::{ClusterEvent, News, cluster_events};
+pub use units::slot::ServicePer;
 
 use crate::route::ROUTE_KINDS;
 use crate::units::dependents::{Changed, object_ref};
@@ -101,6 +102,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Clusters that were deleted without having been taken out first, and that a person takes out by this.
     pub leaving: BTreeSet<ClusterId>,
+    /// How the routes of Gateways that do not say it are shared out among services; a snapshot is told it.
+    pub service_per: ServicePer,
     /// Now, and how long what nobody wants any more stays; none: it goes at once.
     pub grace: Option<Grace>,
 }
@@ -133,6 +136,8 @@ pub struct Translation {
     pub refused: bool,
     /// One report for each object whose status the unit writes.
     pub reports: Vec<Report>,
+    /// The units that do what the object asks for in its place, each with the object: whatever the unit is hinted at, they are.
+    pub told: Vec<(UnitKey, ObjectRef)>,
 }
 
 /// A new `.status` for one object: to be sent as a merge patch of the status subresource.
@@ -238,6 +243,9 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
             let (namespace, name) = (key.namespace.clone(), key.name.clone());
             units.insert(UnitKey::Dependents { kind, cluster, namespace, name }, named.clone());
         }
+        if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object) {
+            units.insert(merged, named.clone());
+        }
         units.insert(unit_of(cluster, key), named);
     }
     for (unit, named) in units_of_policies(cluster, snapshot) {
@@ -286,9 +294,16 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
     in_mode(mode_of(unit, snapshot, settings), translation)
 }
 
-/// How much may be done for a unit: what the installation allows, and its cluster. A service network is no cluster's own: what
+/// How much may be done for a unit: what the installation allows, and its cluster, or each that has a route that is merged. A service network is no cluster's own: what
 /// a cluster wants of it, its own mode decides in [`units::gateway_unit`].
 fn mode_of(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Mode {
+    if let UnitKey::Merged { kind, namespace, name, .. } = unit {
+        let having = snapshot
+            .facts
+            .iter()
+            .filter(|(cluster, _)| snapshot.get(cluster, *kind, namespace, name).is_some());
+        return having.map(|(_, facts)| facts.mode).fold(settings.mode, Mode::min);
+    }
     let facts = unit.cluster().and_then(|cluster| snapshot.facts.get(cluster));
     facts.map_or(settings.mode, |facts| facts.mode.min(settings.mode))
 }
@@ -317,9 +332,23 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
                 namespace: namespace.clone(),
                 name: name.clone(),
             };
+            if let Some(passed_on) = units::merged::of_member(view, &id, settings) {
+                return passed_on;
+            }
             let own = units::route_unit::translate(view, &id, settings);
             let mut all = policy::of_route(view, &id, own);
             gates::add_of_route(view, &id, &mut all);
+            all.told = units::merged::of_former(view, &id);
+            all
+        }
+        UnitKey::Merged { scope, kind, namespace, name } => {
+            let id = route::RouteId::merged(scope, *kind, namespace, name);
+            let mut all = units::merged::translate(view, &id, settings);
+            let clusters: Vec<ClusterId> =
+                all.reports.iter().map(|report| report.subject().cluster.clone()).collect();
+            for cluster in clusters {
+                gates::add_of_route(view, &route::RouteId { cluster, ..id.clone() }, &mut all);
+            }
             all
         }
         UnitKey::Export { cluster, namespace, name } => {
@@ -362,7 +391,9 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
         UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit, settings),
-        UnitKey::Export { .. } | UnitKey::Cluster { .. } => units::dependents::Hints::new(),
+        UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
+            units::dependents::Hints::new()
+        }
     }
 }
 
@@ -373,6 +404,12 @@ pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
     for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         let all = |kind| snapshot.all(cluster, kind);
         for (key, object) in ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(all) {
+            if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object)
+                && !units.contains_key(&merged)
+                && is_of_interest(&merged, snapshot)
+            {
+                units.insert(merged, object_ref(cluster, key.kind, object));
+            }
             let unit = unit_of(cluster, key);
             if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
                 units.insert(unit, object_ref(cluster, key.kind, object));
@@ -417,12 +454,20 @@ fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
 /// may have given it the last: where to look for what is left of a route that is gone. All other names of its services hold the
 /// unit's hash ([`trellis_lattice::names::unit_hash`]).
 pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
-    let id = route::RouteId {
-        kind: *kind,
-        cluster: cluster.clone(),
-        namespace: namespace.clone(),
-        name: name.clone(),
+    let id = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => route::RouteId {
+            kind: *kind,
+            cluster: cluster.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        },
+        UnitKey::Merged { scope, kind, namespace, name } => {
+            route::RouteId::merged(scope, *kind, namespace, name)
+        }
+        UnitKey::Gateway { .. }
+        | UnitKey::Export { .. }
+        | UnitKey::Dependents { .. }
+        | UnitKey::Cluster { .. } => return vec![],
     };
     let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
     names.dedup();

@@ -162,7 +162,8 @@ pub(crate) fn rule(matches: &RuleMatch) -> String {
 }
 
 /// A target group's name. Another configuration, another Service or another Lattice service is another group, since
-/// the first cannot be changed and one group serves one service only. `scope` names that service within the unit.
+/// the first cannot be changed and one group serves one service only. `scope` names that service, where the unit may have
+/// several.
 pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let config = serde_json::to_string(&pool.config).unwrap_or_default();
     let cluster = pool.cluster.to_string();

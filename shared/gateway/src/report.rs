@@ -107,6 +107,12 @@ pub struct RouteReport {
     /// Whether it waits for a service that another unit is to give to it: what is there is not all its own then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_heir: bool,
+    /// Whether requests still come to a service that another one takes the place of: the unit is to look again soon.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_moving: bool,
+    /// Of a route that is merged: with those of which clusters, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged: Option<String>,
     /// Why an object that is made of it was not written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unwritten: Option<String>,
@@ -128,7 +134,8 @@ pub struct KeptRules {
 pub struct Serving {
     /// The service's name.
     pub service: String,
-    /// The hostname; none for the generated name alone.
+    /// What it is for, as other routes' statuses tell it: a hostname, or `Gateway <namespace>/<name>`; none for the generated name
+    /// of a service of the route alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     /// The service networks that it is in.

@@ -1,3 +1,4 @@
+use crate::units::slot::ServicePer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +140,8 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<ClusterId, String>,
     /// Certificates in ACM, where a listener that was read needs one.
     pub certificates: Certificates,
+    /// How the routes of Gateways that do not say it are shared out among services.
+    pub service_per: ServicePer,
 }
 
 impl Snapshot {

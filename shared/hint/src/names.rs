@@ -80,9 +80,9 @@ impl UnitKey {
     pub fn is_possible(&self) -> bool {
         match self {
             Self::Gateway { name, .. } => is_name_of(Kind::Gateway, name),
-            Self::Route { kind, namespace, name, .. } | Self::Dependents { kind, namespace, name, .. } => {
-                is_place_of(*kind, namespace, name)
-            }
+            Self::Route { kind, namespace, name, .. }
+            | Self::Merged { kind, namespace, name, .. }
+            | Self::Dependents { kind, namespace, name, .. } => is_place_of(*kind, namespace, name),
             Self::Export { namespace, name, .. } => is_place_of(Kind::ServiceExport, namespace, name),
             Self::Cluster { .. } => true,
         }

@@ -37,6 +37,17 @@ pub enum UnitKey {
         /// The route's name.
         name: String,
     },
+    /// The service of the routes of one kind, namespace and name in several clusters, whose Gateways say that they are merged.
+    Merged {
+        /// The scope of the clusters.
+        scope: Scope,
+        /// One of the route kinds.
+        kind: Kind,
+        /// The routes' namespace.
+        namespace: String,
+        /// The routes' name.
+        name: String,
+    },
     /// The target group that an export gives to users outside Kubernetes.
     Export {
         /// The export's cluster.
@@ -80,7 +91,7 @@ impl UnitKey {
     /// The account and Region whose VPC Lattice the unit writes to.
     pub fn scope(&self) -> &Scope {
         match self {
-            Self::Gateway { scope, .. } => scope,
+            Self::Gateway { scope, .. } | Self::Merged { scope, .. } => scope,
             Self::Route { cluster, .. }
             | Self::Export { cluster, .. }
             | Self::Dependents { cluster, .. }
@@ -88,10 +99,10 @@ impl UnitKey {
         }
     }
 
-    /// The cluster that the unit's object lives in; a Gateway unit has none of its own.
+    /// The cluster that the unit's object lives in; a Gateway unit has none of its own, nor has one of merged routes.
     pub fn cluster(&self) -> Option<&ClusterId> {
         match self {
-            Self::Gateway { .. } => None,
+            Self::Gateway { .. } | Self::Merged { .. } => None,
             Self::Route { cluster, .. }
             | Self::Export { cluster, .. }
             | Self::Dependents { cluster, .. }
@@ -117,6 +128,9 @@ impl fmt::Display for UnitKey {
             Self::Gateway { name, .. } => write!(f, "gateway/{scope}/{name}"),
             Self::Route { kind, cluster, namespace, name } => {
                 write!(f, "route/{scope}/{kind}/{}/{namespace}/{name}", cluster.name)
+            }
+            Self::Merged { kind, namespace, name, .. } => {
+                write!(f, "merged/{scope}/{kind}/{namespace}/{name}")
             }
             Self::Export { cluster, namespace, name } => {
                 write!(f, "export/{scope}/{}/{namespace}/{name}", cluster.name)
@@ -160,6 +174,12 @@ fn parse(text: &str) -> Option<UnitKey> {
             namespace: named(namespace)?,
             name: named(name)?,
         }),
+        ("merged", [kind, namespace, name]) => Some(UnitKey::Merged {
+            kind: Kind::parse(kind).filter(|kind| kind.is_route())?,
+            scope,
+            namespace: named(namespace)?,
+            name: named(name)?,
+        }),
         ("export", [cluster, namespace, name]) => Some(UnitKey::Export {
             cluster: ClusterId::new(scope, cluster)?,
             namespace: named(namespace)?,
@@ -199,6 +219,7 @@ mod tests {
         for text in [
             "gateway/123456789012/us-west-2/my-hotel",
             "route/123456789012/us-west-2/HTTPRoute/one/default/inventory",
+            "merged/123456789012/us-west-2/HTTPRoute/default/inventory",
             "export/123456789012/us-west-2/two/default/inventory-ver2",
             "dependents/123456789012/us-west-2/Service/one/default/parking",
             "dependents/123456789012/us-west-2/GatewayClass/one//amazon-vpc-lattice",
@@ -223,6 +244,9 @@ mod tests {
             format!("route/{scope}/HTTPRoute/one//b"),
             format!("route/{scope}/HTTPRoute/o ne/a/b"),
             format!("route/{scope}/HTTPRoute/one/a.b/c"),
+            format!("merged/{scope}/Service/a/b"),
+            format!("merged/{scope}/HTTPRoute/a.b/c"),
+            format!("merged/{scope}/HTTPRoute/one/a/b"),
             format!("dependents/{scope}/Service/one/a/b.c"),
             format!("dependents/{scope}/Service/one//a"),
             format!("dependents/{scope}/GatewayClass/one/a/b"),

@@ -18,6 +18,7 @@ pub use violation::{Deed, Violation, ViolationKind};
 use crate::model::apply_step;
 use crate::plan::Plan;
 use crate::{Actual, ActualService, Desired, Limits, Mode, Owner, Quota, Step};
+use std::collections::BTreeSet;
 
 /// What is wrong with a plan that leads from `actual` to `desired`; empty if nothing is.
 pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -> Vec<Violation> {
@@ -26,6 +27,7 @@ pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
         let (plan, desired) = (plan.owner.key.clone(), desired.owner.key.clone());
         violations.push(Violation { step: None, kind: ViolationKind::OtherOwner { plan, desired } });
     }
+    violations.extend(wished_twice(desired).map(|kind| Violation { step: None, kind }));
     let forbidden = plan.steps.iter().enumerate().filter(|(_, step)| is_left_out(desired, step));
     let forbidden = forbidden.filter(|(_, step)| !step.is_wait());
     violations.extend(forbidden.map(|(index, _)| {
@@ -39,6 +41,15 @@ pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
         state = after;
     }
     violations
+}
+
+/// Names that the wish gives to two things: one would be changed to and fro.
+fn wished_twice(desired: &Desired) -> impl Iterator<Item = ViolationKind> {
+    let services = desired.services.iter().map(|one| format!("service {}", one.name));
+    let groups = desired.target_groups.iter().map(|one| format!("target group {}", one.name));
+    let mut seen = BTreeSet::new();
+    let twice = services.chain(groups).filter(move |what| !seen.insert(what.clone()));
+    twice.map(|what| ViolationKind::WishedTwice { what })
 }
 
 /// What is wrong with a step, and the state after it.

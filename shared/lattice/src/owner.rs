@@ -31,6 +31,8 @@ pub const TAG_AUTH: &str = "trellis:auth-policy";
 /// The tag of a VPC association that a VpcAssociationPolicy speaks of: the ARN of the cluster whose policy counts. Then its
 /// security groups and its private DNS are looked at, which costs a call.
 pub const TAG_VPC_POLICY: &str = "trellis:vpc-policy";
+/// The Gateway, `<namespace>/<name>`, whose routes without a hostname have a service together.
+pub const TAG_GATEWAY: &str = "trellis:gateway";
 /// The TargetGroupPolicy, `<namespace>/<name>`, that a target group is made as it asks for; empty where one did before. What
 /// becomes of the group when the policy cannot be had is told by it.
 pub const TAG_POLICY: &str = "trellis:target-group-policy";

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_aws::ClusterTag;
 use trellis_engine::Rotation;
-use trellis_gateway::Settings;
+use trellis_gateway::{ServicePer, Settings};
 use trellis_lattice::{LimitOverrides, Limits, Mode};
 
 /// What is replaced by a person or a tool is away for a second or two, and a deletion is still seen as one.
@@ -29,7 +29,7 @@ pub struct WiringSettings {
     /// `TRELLIS_GRACE_SECONDS` (default 20): how long stays what nobody wants any more.
     pub grace: Duration,
     /// `TRELLIS_OWNER` (default `trellis`) and `TRELLIS_ALLOWED_NETWORKS` (names or ARNs with commas between; default none), `TRELLIS_MODE`
-    /// (default `sync`), `TRELLIS_LEAVING_CLUSTERS`; limits as they are where AWS tells nothing.
+    /// (default `sync`), `TRELLIS_SERVICE_PER` (default `route`), `TRELLIS_LEAVING_CLUSTERS`; limits as they are where AWS tells nothing.
     pub gateway: Settings,
 }
 
@@ -86,6 +86,10 @@ impl WiringSettings {
             Some(text) => text.parse().map_err(|error| invalid("TRELLIS_MODE", &error))?,
             None => Mode::default(),
         };
+        let service_per = match get("TRELLIS_SERVICE_PER") {
+            Some(text) => ServicePer::parse(&text).map_err(|error| invalid("TRELLIS_SERVICE_PER", &error))?,
+            None => ServicePer::default(),
+        };
         let within = match get("TRELLIS_DEEP_LOOK_MINUTES") {
             Some(text) => text.parse().map_err(|error| invalid("TRELLIS_DEEP_LOOK_MINUTES", &error))?,
             None => DEEP_LOOK_MINUTES,
@@ -103,6 +107,7 @@ impl WiringSettings {
                 allowed_networks,
                 mode,
                 leaving,
+                service_per,
                 grace: None,
             },
             grace,
@@ -144,6 +149,14 @@ mod tests {
         assert_eq!(settings.gateway.installation, "trellis");
         assert_eq!(settings.cluster_tag.to_string(), "trellis:registered=true");
         assert!(matches!(from(&[]), Err(ConfigError::Missing("TRELLIS_QUEUE_URL"))));
+    }
+
+    #[test]
+    fn services_are_per_route_hostname_or_gateway_and_anything_else_is_refused() {
+        let per = |value| from(&[("TRELLIS_QUEUE_URL", "q"), ("TRELLIS_SERVICE_PER", value)]);
+        assert_eq!(from(&[("TRELLIS_QUEUE_URL", "q")]).unwrap().gateway.service_per, ServicePer::Route);
+        assert_eq!(per("hostname").unwrap().gateway.service_per, ServicePer::Hostname);
+        assert!(per("namespace").unwrap_err().to_string().contains("TRELLIS_SERVICE_PER"));
     }
 
     #[test]

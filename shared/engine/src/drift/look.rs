@@ -90,7 +90,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Verdict, UnitError> {
         let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
         for look in looks {
-            self.look_in_parts(members, cluster, look, task.waits(), budget).await?;
+            self.look_in_parts(members, cluster, look, task.messages(), budget).await?;
         }
         Ok(Verdict::Done)
     }
@@ -357,7 +357,7 @@ fn looks_of(task: &Task) -> Option<Vec<Look>> {
 /// index shows something. Service networks belong to no cluster.
 fn candidates(cluster: &ClusterId, snapshot: &Snapshot, index: &Index, look: &Look) -> Vec<Candidate> {
     let is_own = |unit: &UnitKey| match unit {
-        UnitKey::Gateway { .. } | UnitKey::Cluster { .. } => false,
+        UnitKey::Gateway { .. } | UnitKey::Merged { .. } | UnitKey::Cluster { .. } => false,
         // What it would tell others of is looked at with those.
         UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
         UnitKey::Route { .. } | UnitKey::Export { .. } => true,

@@ -121,7 +121,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                         orphans.take(ORPHANS_LOOKED_AT_MAX).map(|unit| (unit.clone(), object_of(unit))),
                     );
                 }
-                own.extend(units.into_iter().filter(|(unit, _)| is_network(unit)));
+                own.extend(units.into_iter().filter(|(unit, _)| is_shared(unit)));
                 told
             };
             report.clusters.insert(id.to_string(), told);
@@ -138,7 +138,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(own)
     }
 
-    /// Looks in depth at all service networks, of which there are few and which belong to no cluster, and at units without an
+    /// Looks in depth at all service networks and merged routes, of which there are few and which belong to no cluster, and at units without an
     /// object, which may bear no tag of their cluster.
     async fn look_at_own(
         &self,
@@ -149,12 +149,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         budget: Budget,
         report: &mut DriftReport,
     ) -> Result<(), UnitError> {
-        tell_of_orphans(report, index, |unit| is_network(unit) && !own.contains_key(unit));
+        tell_of_orphans(report, index, |unit| is_shared(unit) && !own.contains_key(unit));
         for arn in &index.nobodys {
             report.orphans.insert(arn.clone(), "bears the owner tag and names no unit".to_owned());
             report.orphans_count += 1;
         }
-        for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_network(unit)) {
+        for unit in index.holdings().map(|one| &one.unit).filter(|unit| is_shared(unit)) {
             own.entry(unit.clone()).or_insert_with(|| object_of(unit));
         }
         let settings = self.settings().await;
@@ -203,8 +203,9 @@ fn millis(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn is_network(unit: &UnitKey) -> bool {
-    matches!(unit, UnitKey::Gateway { .. })
+/// Whether a unit belongs to no cluster.
+fn is_shared(unit: &UnitKey) -> bool {
+    matches!(unit, UnitKey::Gateway { .. } | UnitKey::Merged { .. })
 }
 
 /// Whether a cluster could be read, and what it lacks.

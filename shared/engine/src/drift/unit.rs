@@ -3,7 +3,7 @@
 use super::Drifted;
 use crate::{Engine, UnitError};
 use trellis_gateway::{ObjectChange, Settings, Snapshot};
-use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, UnitKey};
+use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Scope, UnitKey};
 use trellis_ports::{Clusters, Lattice, Queue};
 
 /// Steps of one unit that a report tells; more are not told.
@@ -64,12 +64,11 @@ pub(crate) fn object_of(unit: &UnitKey) -> ObjectRef {
         uid: String::new(),
         generation: 0,
     };
+    let nowhere = |scope: &Scope| ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
     match unit {
-        // The Gateways of that name are in no cluster that is known.
-        UnitKey::Gateway { scope, name } => {
-            let nowhere = ClusterId { scope: scope.clone(), name: NOWHERE.to_owned() };
-            object(&nowhere, Kind::Gateway, "", name)
-        }
+        // The Gateways or routes of that name are in no cluster that is known.
+        UnitKey::Gateway { scope, name } => object(&nowhere(scope), Kind::Gateway, "", name),
+        UnitKey::Merged { scope, kind, namespace, name } => object(&nowhere(scope), *kind, namespace, name),
         // The one object that every cluster has, and that stands for it; nothing is read of it.
         UnitKey::Cluster { cluster } => object(cluster, Kind::Namespace, "", "default"),
         UnitKey::Route { kind, cluster, namespace, name }

@@ -2,7 +2,7 @@
 
 use crate::sim::Sandbox;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use trellis_gateway::{
@@ -115,17 +115,32 @@ impl ApiServer {
     pub(crate) fn store(&mut self, key: &ObjectKey, object: Option<Value>, moment: u64) {
         self.version += 1;
         self.edited = moment;
-        match object {
-            Some(mut object) => {
-                object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-                // A status that was written between admission and storing is not lost.
-                if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
-                    object["status"] = status.clone();
-                }
-                self.objects.insert(key.clone(), object);
-            }
-            None => _ = self.objects.remove(key),
+        let Some(mut object) = object else {
+            self.objects.remove(key);
+            return self.collect_garbage();
+        };
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        // A status that was written between admission and storing is not lost.
+        if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
+            object["status"] = status.clone();
         }
+        self.objects.insert(key.clone(), object);
+    }
+
+    /// Removes what is owned by objects that are not there any more.
+    fn collect_garbage(&mut self) {
+        let uids: BTreeSet<String> = self
+            .objects
+            .values()
+            .filter_map(|one| one["metadata"]["uid"].as_str())
+            .map(str::to_owned)
+            .collect();
+        self.objects.retain(|_, object| {
+            let owners =
+                object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+            owners.is_empty()
+                || owners.iter().any(|one| one["uid"].as_str().is_some_and(|uid| uids.contains(uid)))
+        });
     }
 
     fn read(&self, read: &Read) -> Result<Answer, CallError> {
@@ -172,6 +187,7 @@ impl ApiServer {
             Some(mut object) => {
                 object["metadata"]["resourceVersion"] = json!(self.version.to_string());
                 self.objects.insert(change.key.clone(), object);
+                self.collect_garbage();
             }
             None => _ = self.objects.remove(&change.key),
         }

@@ -6,8 +6,11 @@ use crate::objects::{self, catalogue, object, variants};
 use crate::run::{World, is_a_known_limit, tells_of_a_conflict};
 use crate::sim::State;
 use crate::{claims, edits, truth};
+use std::collections::BTreeSet;
+use trellis_engine::Drifted;
 use trellis_gateway::ObjectKey;
 use trellis_hint::{Kind, UnitKey};
+use trellis_lattice::Step;
 use trellis_ports::{CallError, ErrorClass};
 
 /// Steps that a unit can do at most before all fail.
@@ -23,9 +26,24 @@ pub(crate) struct Failing {
     unit: String,
     steps_left: u32,
     class: ErrorClass,
+    /// The associations, each with its unit, that cannot be made: it may hold a hostname in a network to its end.
+    conflicts: BTreeSet<(String, String)>,
 }
 
 impl Failing {
+    /// Learns that another unit's step is refused.
+    pub(crate) fn meets_conflict(&mut self, unit: &str, step: &Step) {
+        if matches!(step, Step::CreateAssociation(_)) {
+            self.conflicts.insert((unit.to_owned(), step.to_string()));
+        }
+    }
+
+    /// Whether all that a unit has not done is behind a step that is refused: it has heard.
+    fn holds_up(&self, drifted: &Drifted) -> bool {
+        let first = drifted.steps.first().map(|step| (drifted.unit.clone(), step.clone()));
+        first.is_some_and(|first| self.conflicts.contains(&first))
+    }
+
     /// What the next step of this unit ends with.
     pub(crate) fn fails(&mut self, unit: &str) -> Result<(), CallError> {
         if self.unit != unit {
@@ -55,7 +73,8 @@ impl World {
                 (state.dice.percent(DELETED_PERCENT), state.dice.up_to(variants(&key) - 1));
             let new = (!deletes).then(|| object(cluster, &key, variant));
             let back = state.dice.percent(50).then(|| state.clusters[cluster].objects.get(&key).cloned());
-            state.failing = Some(Failing { unit: unit.to_string(), steps_left, class });
+            state.failing =
+                Some(Failing { unit: unit.to_string(), steps_left, class, conflicts: BTreeSet::new() });
             state.tell(format!("from now on {unit} fails after {steps_left} steps"));
             (steps_left, class, new, back.flatten())
         };
@@ -79,9 +98,13 @@ impl World {
     async fn others_have_heard(&self, unit: &UnitKey) -> Result<(), String> {
         let report = self.drift().await?;
         let mut missed = self.beyond_refused(&report);
+        let failing = self.sim.state().failing.clone();
         missed.retain(|one| {
             let is_its_own = one.unit == unit.to_string();
-            !(is_its_own || is_a_known_limit(&one.steps) || tells_of_a_conflict(one))
+            !(is_its_own
+                || is_a_known_limit(&one.steps)
+                || tells_of_a_conflict(one)
+                || failing.as_ref().is_some_and(|failing| failing.holds_up(one)))
         });
         if missed.is_empty() {
             return Ok(());

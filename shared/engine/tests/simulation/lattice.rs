@@ -69,6 +69,14 @@ impl Lattice for LatticeModel {
         if !plan.steps.is_empty() {
             laws::begins_steps(&mut self.0.state(), &plan.owner.key);
         }
+        for undone in plan
+            .blocked
+            .iter()
+            .map(|one| format!("! {one}"))
+            .chain(plan.withheld.iter().map(|one| format!("({one})")))
+        {
+            self.0.state().tell(format!("not done {}: {undone}", plan.owner.key));
+        }
         for step in &plan.steps {
             if step.is_wait() {
                 progress.send_replace(self.outcome(plan, &known));
@@ -145,6 +153,9 @@ impl LatticeModel {
         let scene = Scene { state: &view, account: &state.account, known };
         if let Err(why) = resource::answer(&scene, step) {
             state.tell(format!("refused {}: {step}: {why}", plan.owner.key));
+            if let Some(failing) = &mut state.failing {
+                failing.meets_conflict(&plan.owner.key, step);
+            }
             return Err(CallError::new(ErrorClass::Stale, why));
         }
         if state.gets_stuck(&plan.owner.key, step) {

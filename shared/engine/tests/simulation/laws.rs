@@ -118,8 +118,9 @@ pub(crate) fn ends_steps(state: &mut State, unit: &str, end: &End) {
 pub(crate) fn end(state: &mut State, messages: &[Message]) {
     let mut waits: BTreeMap<String, u32> = BTreeMap::new();
     for hint in work(messages) {
-        let most = waits.entry(hint.unit.to_string()).or_default();
-        *most = hint.waits.max(*most);
+        // A greater one may be forged.
+        let least = waits.entry(hint.unit.to_string()).or_insert(u32::MAX);
+        *least = hint.waits.min(*least);
     }
     for (unit, waits) in waits {
         let Some(Ended::Left { why, clears, for_people }) = state.ended.remove(&unit) else { continue };

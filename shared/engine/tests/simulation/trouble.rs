@@ -22,6 +22,8 @@ const SILENT: [Outage; 5] =
 /// How a cluster can be away.
 const AWAY: [Outage; 3] = [Outage::Unreachable, Outage::Unusable, Outage::Unregistered];
 
+/// Who has waited so often in a row is left to the drift pass.
+const TIRED: u32 = 40;
 /// A forger who is not heard tries again: so often, so many seconds apart, over more than the grace.
 const FORGED_AGAIN: u64 = 7;
 const FORGED_EVERY_S: u64 = 7;
@@ -121,7 +123,11 @@ pub(crate) fn forge(state: &mut State) {
     };
     let mut hint = Hint::new(unit, object, operations[state.dice.index(operations.len())])
         .with_service_names(["billing", "rates-default", "inventory-default"].map(str::to_owned));
-    hint.waits = if state.dice.percent(20) { u32::MAX } else { 0 };
+    hint.waits = match state.dice.up_to(9) {
+        0 | 1 => u32::MAX,
+        2 | 3 => TIRED,
+        _ => 0,
+    };
     let mut body = hint.body();
     if state.dice.percent(30) {
         body.truncate(state.dice.index(body.len()));

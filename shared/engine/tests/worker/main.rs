@@ -274,6 +274,12 @@ async fn a_unit_that_waits_comes_back_by_a_hint_for_later_and_is_left_to_the_dri
     let tired = Hint { waits: 40, ..hint };
     let ended = work(&worker, vec![message("a", &tired, 1)]).await;
     assert!(ended.returned.is_empty() && world.state().later.is_empty());
+
+    // Who may send to the queue must not end a unit's waiting by a count of his own.
+    let true_one = Hint { waits: 3, ..tired.clone() };
+    work(&worker, vec![message("a", &true_one, 1), message("b", &tired, 1)]).await;
+    let (hint, _) = world.state().later.remove(0);
+    assert_eq!(hint.waits, 4, "the least count is counted on");
 }
 
 /// A hint for later that was sent so many seconds after 1970 and whose time has come.

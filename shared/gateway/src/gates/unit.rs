@@ -229,6 +229,12 @@ fn is_gone(view: &View, source: &Source, unit: &str) -> bool {
             };
             own != *cluster || place != *namespace || service_of_export(&api::meta(export)) != service
         }
-        Ok(UnitKey::Gateway { .. } | UnitKey::Dependents { .. } | UnitKey::Cluster { .. }) | Err(_) => true,
+        Ok(
+            UnitKey::Gateway { .. }
+            | UnitKey::Merged { .. }
+            | UnitKey::Dependents { .. }
+            | UnitKey::Cluster { .. },
+        )
+        | Err(_) => true,
     }
 }

@@ -21,6 +21,7 @@ use crate::{api, conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use trellis_hint::Kind;
+use trellis_hint::names::is_subdomain;
 use trellis_lattice::Mode;
 
 /// Seconds that a resolver may keep a record: the AWS Gateway API Controller's.
@@ -125,7 +126,8 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
     let before = before.map(Vec::as_slice).unwrap_or_default();
     let (mut all, mut is_open) = (BTreeMap::new(), false);
     for serving in &report.services {
-        let Some(hostname) = &serving.hostname else { continue };
+        // The service of a Gateway that has no hostname is called by its domain name.
+        let Some(hostname) = serving.hostname.as_ref().filter(|one| is_subdomain(one)) else { continue };
         let kept = || before.iter().find(|one| text(one, "dnsName") == Some(hostname)).cloned();
         let endpoint = if let Some(target) = domain_name(context, report, serving) {
             Some(endpoint(hostname, &target))

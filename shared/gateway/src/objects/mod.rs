@@ -71,17 +71,26 @@ impl ObjectChange {
 ///
 /// [`crate::wants`] does not ask for it, since nothing in VPC Lattice depends on it.
 pub fn wants_objects(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let UnitKey::Route { kind, cluster, namespace, name } = unit else { return vec![] };
-    // With a route that is gone Kubernetes deletes what it owns.
-    if snapshot.get(cluster, *kind, namespace, name).is_none() || snapshot.is_leaving(cluster) {
-        return vec![];
-    }
-    let route = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
-    let read = dns_endpoint::key_of(&route).map(|key| read_of(cluster, &key));
-    let is_open = |read: &Read| {
-        !snapshot.has_answer(read) && !snapshot.kinds_missing.contains(&(cluster.clone(), read.kind()))
+    let (clusters, kind, namespace, name): (Vec<&ClusterId>, _, _, _) = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => (vec![cluster], kind, namespace, name),
+        UnitKey::Merged { kind, namespace, name, .. } => {
+            (snapshot.facts.keys().collect(), kind, namespace, name)
+        }
+        UnitKey::Gateway { .. }
+        | UnitKey::Export { .. }
+        | UnitKey::Dependents { .. }
+        | UnitKey::Cluster { .. } => return vec![],
     };
-    read.into_iter().filter(is_open).collect()
+    let route = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
+    let Some(endpoint) = dns_endpoint::key_of(&route) else { return vec![] };
+    // With a route that is gone Kubernetes deletes what it owns.
+    let is_there = |cluster: &&&ClusterId| {
+        snapshot.get(cluster, *kind, namespace, name).is_some() && !snapshot.is_leaving(cluster)
+    };
+    let is_open = |read: &Read| {
+        !snapshot.has_answer(read) && !snapshot.kinds_missing.contains(&(read.cluster().clone(), read.kind()))
+    };
+    clusters.iter().filter(is_there).map(|cluster| read_of(cluster, &endpoint)).filter(is_open).collect()
 }
 
 /// The changes of other objects that are due; none for one that is as it should be, and none where it was not read.
@@ -108,10 +117,10 @@ pub fn object_changes(
 
 impl Translation {
     /// The translation in which the teller says why an object was not written.
-    pub fn tell_unwritten(&mut self, teller: &ObjectKey, why: &str) {
+    pub fn tell_unwritten(&mut self, cluster: &ClusterId, teller: &ObjectKey, why: &str) {
         for report in &mut self.reports {
             if let Report::Route(report) = report
-                && report.subject.object == *teller
+                && (&report.subject.cluster, &report.subject.object) == (cluster, teller)
             {
                 report.unwritten = Some(why.to_owned());
             }

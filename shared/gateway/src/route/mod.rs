@@ -9,7 +9,7 @@ use crate::api::{BackendRefWire, HeaderWire, MatchWire, Meta, ParentRefWire, Rou
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use trellis_hint::{ClusterId, Kind, UnitKey};
+use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::{HeaderMatch, Limits, RuleMatch, ValueMatch};
 
 pub(crate) use unsupported::leftovers;
@@ -34,7 +34,21 @@ pub(crate) struct RouteId {
 }
 
 impl RouteId {
+    /// What stands for the routes of a name in all clusters of a scope: it is in none of them.
+    pub(crate) fn merged(scope: &Scope, kind: Kind, namespace: &str, name: &str) -> Self {
+        let cluster = ClusterId { scope: scope.clone(), name: String::new() };
+        Self { kind, cluster, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
     pub(crate) fn unit(&self) -> UnitKey {
+        if self.cluster.name.is_empty() {
+            return UnitKey::Merged {
+                scope: self.cluster.scope.clone(),
+                kind: self.kind,
+                namespace: self.namespace.clone(),
+                name: self.name.clone(),
+            };
+        }
         UnitKey::Route {
             kind: self.kind,
             cluster: self.cluster.clone(),

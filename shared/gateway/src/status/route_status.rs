@@ -117,6 +117,11 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(shared_service::condition(report).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
+    let merged = report
+        .merged
+        .as_ref()
+        .map(|text| Condition::yes(conditions::MERGED, reasons::BY_ANNOTATION, text.clone()));
+    conditions.extend(merged.filter(|_| is_in_service));
     conditions.extend(refused::condition(context.outcome).filter(|_| parent.accepted.is_true()));
     let old = old.and_then(|old| old.get("conditions"));
     let told = dns_endpoint_told(old);
@@ -135,7 +140,8 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
 /// What stays told while nothing is changed in VPC Lattice: who shares a service with the route, and what is kept, is so as
 /// long as it stands there. The heir of a service knows by that which one it waits for.
 fn standing(old: Option<&Value>) -> Vec<Condition> {
-    const STANDING: [(&str, &str); 3] = [
+    const STANDING: [(&str, &str); 4] = [
+        (conditions::MERGED, reasons::BY_ANNOTATION),
         (conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME),
         (conditions::KEPT_RULES, reasons::EDIT_REFUSED),
         (conditions::STANDALONE, reasons::BY_ANNOTATION),

@@ -188,6 +188,17 @@ impl<'a> Leader<'a> {
     }
 }
 
+/// Whether another route's service has the rules of that generation of a route, and VPC Lattice has all of it.
+pub(crate) fn is_in_service(
+    snapshot: &Snapshot,
+    cluster: &ClusterId,
+    serving: &Serving,
+    (follower, generation): (&ObjectKey, i64),
+) -> bool {
+    Leader::of(snapshot, cluster, serving)
+        .is_some_and(|leader| leader.lists(follower, generation) && leader.is_done())
+}
+
 /// The domain names in a route's entries for Gateways of these networks.
 fn entries_in(route: &Value, networks: &BTreeSet<&str>) -> Vec<String> {
     let own = route.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
@@ -234,6 +245,8 @@ mod tests {
             rivals: BTreeSet::new(),
             is_standalone: false,
             is_heir: false,
+            is_moving: false,
+            merged: None,
             unwritten: None,
         }
     }

@@ -98,6 +98,11 @@ pub(crate) fn is_standalone(route: &Value) -> bool {
     conditions_of(route).any(|one| one.get("type").and_then(Value::as_str) == Some(conditions::STANDALONE))
 }
 
+/// Whether a route's status says that it is merged with those of other clusters.
+pub(crate) fn is_merged(route: &Value) -> bool {
+    conditions_of(route).any(|one| one.get("type").and_then(Value::as_str) == Some(conditions::MERGED))
+}
+
 /// Whether there are conditions that we wrote, and all are of the object's present generation.
 pub(crate) fn is_told(object: &Value) -> bool {
     let generation = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();

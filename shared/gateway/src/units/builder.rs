@@ -3,6 +3,7 @@
 use super::contest::{Member, ServiceDraft};
 use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept};
+use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
 use crate::backend::{NO_BACKEND, Pool};
 use crate::prefixes;
@@ -13,7 +14,7 @@ use crate::view::View;
 use crate::weights::weights;
 use crate::{Settings, naming};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
     RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, WeightedTargetGroup,
@@ -30,6 +31,8 @@ pub(crate) struct Builder<'a> {
     owner: Owner,
     /// Seconds, of all services of the route.
     idle_timeout: Option<u16>,
+    /// Where the members are one route of several clusters: the clusters whose share stays as it is.
+    merging: Option<&'a BTreeSet<ClusterId>>,
 }
 
 /// A service, and what is to be said of it.
@@ -51,7 +54,17 @@ impl<'a> Builder<'a> {
         let owner = settings.owner(&leader.id.unit());
         // What is wrong with the annotation is told elsewhere.
         let idle_timeout = idle_timeout(&leader.meta).unwrap_or_default();
-        Self { view, route: leader, settings, owner, idle_timeout }
+        Self { view, route: leader, settings, owner, idle_timeout, merging: None }
+    }
+
+    /// For one route of several clusters.
+    pub(crate) fn merging(
+        view: &'a View<'a>,
+        settings: &'a Settings,
+        route: &'a Route,
+        stays: &'a BTreeSet<ClusterId>,
+    ) -> Self {
+        Self { merging: Some(stays), ..Self::of(view, settings, route) }
     }
 
     /// One service with its target groups.
@@ -60,12 +73,12 @@ impl<'a> Builder<'a> {
         let mut built = BuiltService {
             service: DesiredService {
                 name: name.to_owned(),
-                custom_domain: draft.hostname.clone(),
+                custom_domain: draft.slot.domain().map(str::to_owned),
                 certificate_arn: draft.certificate_arn.clone(),
                 idle_timeout_seconds: self.idle_timeout,
                 networks: draft.associated(),
                 listeners: vec![],
-                tags: self.service_tags(),
+                tags: self.service_tags(draft),
             },
             groups: vec![],
             problems: vec![],
@@ -73,7 +86,8 @@ impl<'a> Builder<'a> {
             shadowed: BTreeMap::new(),
             kept: vec![],
         };
-        let scope = draft.scope.as_deref().unwrap_or_default();
+        // By its name: it may be another of the hostname's services than it was.
+        let scope = if draft.scope.is_some() { name } else { "" };
         let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
             of_members.insert(at, self.candidates(at, &members[at], scope, &mut groups));
@@ -84,7 +98,20 @@ impl<'a> Builder<'a> {
             let kept = kept::of_port(self.view, draft, *number, &candidates, members);
             candidates.extend(kept.candidates);
             built.kept.extend(kept.groups);
-            note_shadowed(&candidates, &mut built.shadowed);
+            match self.merging {
+                None => note_shadowed(&candidates, &mut built.shadowed),
+                Some(stays) => {
+                    let from = (stays, members.len());
+                    candidates.extend(merged::kept_shares(
+                        self.view,
+                        draft,
+                        (*number, port),
+                        from,
+                        &mut groups,
+                    ));
+                    candidates = merged::merge(candidates, &groups);
+                }
+            }
             let listener = self.listener(name, *number, port.protocol, candidates, &mut built);
             built.service.listeners.extend(listener);
         }
@@ -250,7 +277,7 @@ impl<'a> Builder<'a> {
         kept::group_as_it_is(self.view.actual.target_groups.iter().find(|group| group.name == name)?)
     }
 
-    fn service_tags(&self) -> Tags {
+    fn service_tags(&self, draft: &ServiceDraft) -> Tags {
         let kind = match self.route.id.kind {
             Kind::GRPCRoute => "grpc",
             Kind::TLSRoute => "tls",
@@ -263,6 +290,7 @@ impl<'a> Builder<'a> {
                 naming::tag("RouteType", kind),
             ]
             .into_iter()
+            .chain(draft.slot.tag())
             .chain(self.idle_timeout.map(|_| (TAG_IDLE_TIMEOUT.to_owned(), "set".to_owned()))),
         )
     }

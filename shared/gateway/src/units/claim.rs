@@ -1,6 +1,8 @@
 //! What a route asks of each listener that takes it.
 
+use super::merged;
 use super::parents::{Parent, parents};
+use super::slot::Slot;
 use super::standalone;
 use crate::hostname::is_wildcard;
 use crate::policy;
@@ -25,8 +27,12 @@ pub(crate) struct Ask {
     /// Which of the claim's parents it is for.
     pub(crate) parent: usize,
     pub(crate) gateway: GatewayName,
-    /// The custom domain; none where the route answers under a generated name only.
+    /// None stands for any.
     pub(crate) hostname: Option<String>,
+    /// The service that it can have.
+    pub(crate) slot: Slot,
+    /// Why it can have none, by what the Gateway says.
+    pub(crate) barred: Option<Problem>,
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
     pub(crate) certificate_arn: Option<String>,
@@ -51,13 +57,17 @@ impl Claim {
         let parents = parents(view, &route, object, unknown);
         let (asks, notes) = asks(&route, &parents);
         let is_standalone = standalone::is_standalone(view, &route);
-        // Who has no hostname shares no service.
-        let shares = asks.iter().any(|ask| ask.hostname.is_some());
+        let shares = asks.iter().any(|ask| ask.slot != Slot::Own);
         let has_auth = shares
             && policy::has_its_own(view, &route.id).unwrap_or_else(|why| {
                 unknown.push(why);
                 false
             });
+        let mut notes = notes;
+        match merged::obstacle(view, &route) {
+            Ok(obstacle) => notes.extend(obstacle),
+            Err(why) => unknown.push(why),
+        }
         Self { route, parents, asks, notes, has_auth, is_standalone }
     }
 
@@ -69,15 +79,20 @@ impl Claim {
             .all(|attached| attached.listener.protocol != ListenerProtocol::Http)
     }
 
-    /// The hostnames that it asks for, each once, in its order.
-    pub(crate) fn hostnames(&self) -> Vec<Option<&str>> {
-        let mut hostnames: Vec<Option<&str>> = vec![];
+    /// What it asks for, each once, in the order of its hostnames.
+    pub(crate) fn slots(&self) -> Vec<&Slot> {
+        let mut slots: Vec<&Slot> = vec![];
         for ask in &self.asks {
-            if !hostnames.contains(&ask.hostname.as_deref()) {
-                hostnames.push(ask.hostname.as_deref());
+            if !slots.contains(&&ask.slot) {
+                slots.push(&ask.slot);
             }
         }
-        hostnames
+        slots
+    }
+
+    /// Whether it asks for a service.
+    pub(crate) fn wants(&self, slot: &Slot) -> bool {
+        self.asks.iter().any(|ask| ask.slot == *slot)
     }
 
     /// The older first; then by namespace and name as one text, as the specification asks.
@@ -91,7 +106,10 @@ impl Claim {
 fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
     let (mut asks, mut notes) = (vec![], vec![]);
     for (at, parent) in parents.iter().enumerate() {
-        for attached in parent.listeners() {
+        let Ok(taken) = &parent.attached else { continue };
+        let (namespace, name) = (parent.reference.namespace.clone(), parent.reference.name.clone());
+        let gateway = GatewayName { namespace, name };
+        for attached in &taken.attached {
             for hostname in &attached.hostnames {
                 let hostname = match servable(route, hostname.as_deref()) {
                     Servable::Domain(domain) => Some(domain),
@@ -104,11 +122,13 @@ fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
                         continue;
                     }
                 };
-                let (namespace, name) = (parent.reference.namespace.clone(), parent.reference.name.clone());
+                let (slot, barred) = taken.sharing.slot(&gateway, hostname.as_deref());
                 let ask = Ask {
                     parent: at,
-                    gateway: GatewayName { namespace, name },
+                    gateway: gateway.clone(),
                     hostname,
+                    slot,
+                    barred,
                     port: attached.listener.port,
                     protocol: attached.listener.protocol,
                     certificate_arn: attached.listener.certificate_arn.clone(),

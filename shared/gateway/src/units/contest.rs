@@ -19,21 +19,22 @@ use super::builder::Builder;
 use super::claim::{Ask, Claim, GatewayName};
 use super::kept;
 use super::rules::{ResolvedRule, is_sound};
+use super::slot::Slot;
 use crate::Settings;
 use crate::certificate;
 use crate::gateway::protocol_name;
-use crate::problem::{Problem, quoted};
+use crate::problem::Problem;
 use crate::route::RouteId;
 use crate::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{ActualService, Certificates, ListenerProtocol};
 
-/// A route among those that ask for a hostname.
+/// A route among those that ask for one slot.
 pub(crate) struct Member<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) rules: &'a [ResolvedRule],
-    /// Whether VPC Lattice has something of it for this hostname from before: an edit that cannot be had keeps that.
+    /// Whether VPC Lattice has something of it in this slot from before: an edit that cannot be had keeps that.
     pub(crate) was_served: bool,
 }
 
@@ -42,15 +43,16 @@ pub(crate) struct Member<'a> {
 pub(crate) struct Port {
     pub(crate) protocol: ListenerProtocol,
     pub(crate) kind: Kind,
+    /// None stands for any. Rules of one port cannot tell hosts apart.
+    pub(crate) hostname: Option<String>,
     pub(crate) members: Vec<usize>,
 }
 
 /// A Lattice service to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceDraft {
-    /// The custom domain; none where the service answers under its generated name only.
-    pub(crate) hostname: Option<String>,
-    /// Tells it from the leader's other services: the hostname, or with a network where one hostname needs several.
+    pub(crate) slot: Slot,
+    /// Tells it from the leader's other services: what it is for, and the network where that needs several.
     pub(crate) scope: Option<String>,
     pub(crate) networks: BTreeSet<String>,
     pub(crate) ports: BTreeMap<u16, Port>,
@@ -85,40 +87,39 @@ impl ServiceDraft {
     pub(crate) fn members(&self) -> BTreeSet<usize> {
         self.ports.values().flat_map(|port| port.members.iter().copied()).collect()
     }
+
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.members().first().copied()
+    }
 }
 
-/// Where a hostname is contested: a service network, or beside it.
+/// Where a slot is contested: a service network, or beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place<'a> {
     network: &'a str,
     is_standalone: bool,
 }
 
-/// What one service network is to have of a hostname.
+/// What one service network is to have of a slot.
 #[derive(Debug, Default)]
 struct Table {
     ports: BTreeMap<u16, Port>,
     kept: BTreeSet<usize>,
 }
 
-/// What became of the asks for one hostname.
+/// What became of the asks for one slot.
 pub(crate) struct Outcome {
     pub(crate) drafts: Vec<ServiceDraft>,
     /// By member and ask, why it is not served.
     pub(crate) refused: Vec<(usize, Ask, Problem)>,
 }
 
-/// Decides who has what of a hostname. The members come the oldest first.
-pub(crate) fn decide(
-    view: &View,
-    settings: &Settings,
-    hostname: Option<&str>,
-    members: &[Member],
-) -> Outcome {
-    let mut contest = Contest { view, settings, hostname, members, refused: vec![] };
-    let of_hostname = members.iter().flat_map(|member| member.claim.asks.iter());
-    let of_hostname = of_hostname.filter(|ask| ask.hostname.as_deref() == hostname);
-    let networks: BTreeSet<&str> = of_hostname.map(|ask| ask.gateway.name.as_str()).collect();
+/// Decides who has what of a slot. The members come the oldest first.
+pub(crate) fn decide(view: &View, settings: &Settings, slot: &Slot, members: &[Member]) -> Outcome {
+    let mut contest = Contest { view, settings, slot, members, refused: vec![] };
+    let of_slot = members.iter().flat_map(|member| member.claim.asks.iter());
+    let of_slot = of_slot.filter(|ask| ask.slot == *slot);
+    let networks: BTreeSet<&str> = of_slot.map(|ask| ask.gateway.name.as_str()).collect();
     // Who is in a network and who is not cannot have one service, and are in nobody's way.
     let places = networks
         .into_iter()
@@ -131,7 +132,7 @@ pub(crate) fn decide(
 struct Contest<'a> {
     view: &'a View<'a>,
     settings: &'a Settings,
-    hostname: Option<&'a str>,
+    slot: &'a Slot,
     members: &'a [Member<'a>],
     refused: Vec<(usize, Ask, Problem)>,
 }
@@ -140,7 +141,7 @@ impl Contest<'_> {
     fn asks(&self, member: usize, place: Place) -> Vec<Ask> {
         let claim = self.members[member].claim;
         let asks = claim.asks.iter().filter(|_| claim.is_standalone == place.is_standalone);
-        let fits = |ask: &&Ask| ask.hostname.as_deref() == self.hostname && ask.gateway.name == place.network;
+        let fits = |ask: &&Ask| ask.slot == *self.slot && ask.gateway.name == place.network;
         asks.filter(fits).cloned().collect()
     }
 
@@ -179,7 +180,11 @@ impl Contest<'_> {
             }
             if !is_sound {
                 table.kept.insert(at);
-            } else if let Some(problem) = self.exceeded(at, network, &tried, &table.kept).into_iter().next() {
+            } else if let Some(problem) = asks
+                .iter()
+                .find_map(|ask| ask.barred.clone())
+                .or_else(|| self.exceeded(at, network, &tried, &table.kept).into_iter().next())
+            {
                 self.refused.retain(|(member, ask, _)| !(*member == at && ask.gateway.name == network));
                 self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
                 if !member.was_served {
@@ -196,9 +201,18 @@ impl Contest<'_> {
     /// Gives a member a port, where that is possible beside the older ones.
     fn add(&self, ports: &mut BTreeMap<u16, Port>, at: usize, ask: &Ask) -> Result<(), Problem> {
         let kind = self.members[at].claim.route.id.kind;
-        let port =
-            ports.entry(ask.port).or_insert_with(|| Port { protocol: ask.protocol, kind, members: vec![] });
-        if port.protocol != ask.protocol || port.kind != kind {
+        let port = ports.entry(ask.port).or_insert_with(|| Port {
+            protocol: ask.protocol,
+            kind,
+            hostname: ask.hostname.clone(),
+            members: vec![],
+        });
+        // What one route has for several hostnames it has for all of them.
+        if port.hostname != ask.hostname && port.members == [at] {
+            port.hostname = None;
+        }
+        let is_other_host = port.hostname != ask.hostname && port.members != [at];
+        if port.protocol != ask.protocol || port.kind != kind || is_other_host {
             let winner = port.members.first().copied().unwrap_or(at);
             return Err(self.of_other_kind(winner, at, port, ask));
         }
@@ -219,7 +233,9 @@ impl Contest<'_> {
             );
             return Problem::new(self.members[at].claim.parents[ask.parent].reference.path.clone(), text);
         }
-        let what = if port.protocol == ask.protocol {
+        let what = if port.hostname != ask.hostname {
+            "for other hostnames than this route, and in a service requests cannot be told apart by their host".to_owned()
+        } else if port.protocol == ask.protocol {
             format!("and a listener serves a hostname to routes of one kind, {}", port.kind)
         } else {
             format!("by {} instead of {}", protocol_name(port.protocol), protocol_name(ask.protocol))
@@ -259,10 +275,7 @@ impl Contest<'_> {
     }
 
     fn shown(&self) -> String {
-        self.hostname.map_or_else(
-            || "the generated name".to_owned(),
-            |hostname| format!("the hostname {}", quoted(hostname)),
-        )
+        self.slot.shown()
     }
 
     /// The limits that a service with these ports would exceed because of a member.
@@ -274,15 +287,15 @@ impl Contest<'_> {
         kept: &BTreeSet<usize>,
     ) -> Vec<Problem> {
         let draft = ServiceDraft {
-            hostname: self.hostname.map(str::to_owned),
-            scope: self.hostname.map(str::to_owned),
+            slot: self.slot.clone(),
+            scope: self.slot.text(),
             networks: BTreeSet::from([network.to_owned()]),
             ports: ports.clone(),
             certificate_arn: None,
             kept: kept.clone(),
             is_standalone: false,
         };
-        let Some(leader) = draft.members().first().copied() else { return vec![] };
+        let Some(leader) = draft.leader() else { return vec![] };
         if self.is_far_below_limits(&draft) {
             return vec![];
         }
@@ -331,7 +344,7 @@ impl Contest<'_> {
             match drafts.iter_mut().find(alike) {
                 Some(draft) => _ = draft.networks.insert(network.to_owned()),
                 None => drafts.push(ServiceDraft {
-                    hostname: self.hostname.map(str::to_owned),
+                    slot: self.slot.clone(),
                     scope: None,
                     networks: BTreeSet::from([network.to_owned()]),
                     ports,
@@ -343,24 +356,20 @@ impl Contest<'_> {
         }
         // A leader's first service of a hostname has the plain scope: the one of the parent that it names first.
         let place = |draft: &ServiceDraft| {
-            let leader = draft.members().first().copied();
+            let leader = draft.leader();
             let asks = leader.map(|leader| self.members[leader].claim.asks.iter());
             let first = asks.and_then(|mut asks| {
-                asks.position(|ask| {
-                    ask.hostname.as_deref() == self.hostname && draft.networks.contains(&ask.gateway.name)
-                })
+                asks.position(|ask| ask.slot == *self.slot && draft.networks.contains(&ask.gateway.name))
             });
             (leader, first)
         };
         drafts.sort_by_key(place);
         let mut leaders = BTreeSet::new();
         for draft in &mut drafts {
-            let is_first = draft.members().first().is_some_and(|leader| leaders.insert(*leader));
+            let is_first = draft.leader().is_some_and(|leader| leaders.insert(leader));
             let network = draft.networks.first().cloned().unwrap_or_default();
-            draft.scope = match self.hostname {
-                hostname if is_first => hostname.map(str::to_owned),
-                hostname => Some(scope_beside(hostname, &network)),
-            };
+            let text = self.slot.text();
+            draft.scope = if is_first { text } else { Some(scope_beside(text.as_deref(), &network)) };
         }
         drafts
     }
@@ -376,7 +385,7 @@ impl Contest<'_> {
     }
 
     fn found_certificate(&self, ports: &BTreeMap<u16, Port>) -> Option<String> {
-        let hostname = self.hostname?;
+        let hostname = self.slot.domain()?;
         if !ports.values().any(|port| port.protocol == ListenerProtocol::Https) {
             return None;
         }
@@ -385,15 +394,15 @@ impl Contest<'_> {
             Certificates::NotAsked | Certificates::Unknown(_) => None,
         };
         found.or_else(|| {
-            let mut held = self.view.actual.services.iter().filter(|one| kept::is_for(one, Some(hostname)));
+            let mut held = self.view.actual.services.iter().filter(|one| kept::is_for(one, self.slot));
             held.find_map(|service| service.certificate_arn.clone())
         })
     }
 }
 
-/// The scope of a further service of one hostname, in a network.
-pub(crate) fn scope_beside(hostname: Option<&str>, network: &str) -> String {
-    format!("{}@{network}", hostname.unwrap_or_default())
+/// The scope of a further service of one slot, in a network.
+pub(crate) fn scope_beside(slot: Option<&str>, network: &str) -> String {
+    format!("{}@{network}", slot.unwrap_or_default())
 }
 
 /// A route in a message. Statuses are searched for this form: whoever is named is told when the route changes.

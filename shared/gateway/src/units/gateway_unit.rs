@@ -1,6 +1,7 @@
 //! What the Gateways of one name want: the service network and the VPCs of their clusters.
 
 use super::cluster_routes::routes;
+use super::slot;
 use super::subject;
 use crate::annotations;
 use crate::attach::{Refusal, attach};
@@ -270,7 +271,9 @@ fn report(
     };
     let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
     let told = || {
-        let notes = problem::message(&annotations::problems(Kind::Gateway, &crate::api::meta(object)));
+        let mut problems = annotations::problems(Kind::Gateway, &crate::api::meta(object));
+        problems.extend(slot::listener_problem(&judged));
+        let notes = problem::message(&problems);
         let own = judged.accepted.clone();
         let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
         Condition { message: format!("{}{between}{notes}", own.message), ..own }

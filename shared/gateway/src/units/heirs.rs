@@ -11,15 +11,17 @@ use super::contest::{Member, decide};
 use super::kept;
 use super::rules;
 use super::services::Contender;
+use super::slot::Slot;
 use crate::hostname::do_meet;
-use crate::route::RouteId;
+use crate::route::{Route, RouteId};
 use crate::view::View;
 use crate::{Settings, naming, status};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::UnitKey;
 use trellis_lattice::{ActualService, Owner};
 
-/// The routes among which the heirs of a unit are: those whose status names it, and whoever has a hostname of theirs.
+/// The routes among which the heirs of a unit are: those whose status names it, and whoever has a hostname or a
+/// Gateway of theirs.
 pub(crate) struct Heirs<'a> {
     contenders: Vec<Contender<'a>>,
 }
@@ -32,14 +34,27 @@ impl<'a> Heirs<'a> {
         others.retain(|(route, _)| route.id != *id);
         let naming =
             others.iter().filter(|(_, object)| status::mentioned(&id.cluster, object).contains(&unit));
+        let naming: Vec<&Route> = naming.map(|(route, _)| route).collect();
         let hostnames: BTreeSet<String> =
-            naming.flat_map(|(route, _)| route.hostnames.iter().cloned()).collect();
+            naming.iter().flat_map(|route| route.hostnames.iter().cloned()).collect();
+        let gateways = |route: &Route| -> BTreeSet<(String, String)> {
+            route.parents.iter().map(|parent| (parent.namespace.clone(), parent.name.clone())).collect()
+        };
+        let all_gateways: BTreeSet<(String, String)> =
+            naming.iter().flat_map(|route| gateways(route)).collect();
         // Only these: what the rules of a route lead to costs reads.
         others.retain(|(route, _)| {
-            route.hostnames.iter().any(|one| hostnames.iter().any(|other| do_meet(one, other)))
+            let meets = |one: &String| hostnames.iter().any(|other| do_meet(one, other));
+            route.hostnames.iter().any(meets)
+                || route.hostnames.is_empty() && !gateways(route).is_disjoint(&all_gateways)
         });
-        let contenders = others.into_iter().map(|(route, object)| {
-            let claim = Claim::of(view, route, object, &mut vec![]);
+        let claims =
+            others.into_iter().map(|(route, object)| (Claim::of(view, route, object, &mut vec![]), object));
+        let may_share = |claim: &Claim| {
+            !claim.route.hostnames.is_empty() || claim.slots().iter().any(|slot| **slot != Slot::Own)
+        };
+        let sharing = claims.filter(|(claim, _)| may_share(claim));
+        let contenders = sharing.map(|(claim, object)| {
             let http2 = claim.listeners_take_http2();
             let rules = rules::resolve(view, &claim.route, http2, settings, &mut vec![]);
             Contender { claim, rules, object }
@@ -62,8 +77,8 @@ impl<'a> Heirs<'a> {
         settings: &Settings,
     ) -> BTreeMap<String, Owner> {
         let stands = |service: &&ActualService| {
-            let domain = service.domain();
-            domain.is_some() && kept::is_for(service, domain.as_deref())
+            let slot = Slot::of(service);
+            slot != Slot::Own && kept::is_for(service, &slot)
         };
         let left = view.actual.services.iter().filter(stands);
         left.filter(|service| !stays.contains(service.name.as_str()))
@@ -81,10 +96,9 @@ impl<'a> Heirs<'a> {
         service: &ActualService,
         settings: &Settings,
     ) -> Option<RouteId> {
-        let hostname = service.domain()?;
-        let asks = |one: &&Contender| {
-            one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == Some(hostname.as_str()))
-        };
+        let slot = Slot::of(service);
+        let text = slot.text()?;
+        let asks = |one: &&Contender| one.claim.wants(&slot);
         let known = own.map(|(own, others)| others.iter().chain([own])).into_iter().flatten();
         let mut by_id: BTreeMap<&RouteId, &Contender> = BTreeMap::new();
         for one in self.contenders.iter().chain(known).filter(asks) {
@@ -94,13 +108,9 @@ impl<'a> Heirs<'a> {
         sort(&mut contenders);
         let members: Vec<Member> = contenders
             .iter()
-            .map(|one| Member {
-                claim: &one.claim,
-                rules: &one.rules,
-                was_served: was_served(one, &hostname),
-            })
+            .map(|one| Member { claim: &one.claim, rules: &one.rules, was_served: was_served(one, &text) })
             .collect();
-        let outcome = decide(view, settings, Some(&hostname), &members);
+        let outcome = decide(view, settings, &slot, &members);
         let of_service = outcome.drafts.iter().filter(|draft| draft.is_where(service));
         let is_own =
             |at: &usize| own.is_some_and(|(own, _)| own.claim.route.id == contenders[*at].claim.route.id);
@@ -109,7 +119,7 @@ impl<'a> Heirs<'a> {
             let leader = members.first().copied().filter(|at| !is_own(at))?;
             // A leader that becomes a follower hands over in any case: its own rules are in that service.
             let was_led_by_own = members.iter().any(is_own);
-            (was_led_by_own || expects(contenders[leader], service, &hostname)).then_some(leader)
+            (was_led_by_own || expects(contenders[leader], service, &text)).then_some(leader)
         })?;
         Some(contenders[heir].claim.route.id.clone())
     }
@@ -122,9 +132,9 @@ pub(crate) fn sort(contenders: &mut [&Contender]) {
     });
 }
 
-/// Whether a route's status tells that something serves it under a hostname.
-pub(crate) fn was_served(one: &Contender, hostname: &str) -> bool {
-    status::tells_of(one.object, hostname, &networks_of(one))
+/// Whether a route's status tells that something serves it in a slot.
+pub(crate) fn was_served(one: &Contender, slot: &str) -> bool {
+    status::tells_of(one.object, slot, &networks_of(one))
 }
 
 fn networks_of<'a>(one: &'a Contender) -> BTreeSet<&'a str> {
@@ -132,10 +142,10 @@ fn networks_of<'a>(one: &'a Contender) -> BTreeSet<&'a str> {
 }
 
 /// Whether a route carries on with that very service: its status tells that the service serves it, or the name is its own.
-fn expects(one: &Contender, service: &ActualService, hostname: &str) -> bool {
+fn expects(one: &Contender, service: &ActualService, slot: &str) -> bool {
     let route = &one.claim.route;
     status::told_services(one.object).contains(&service.name)
-        || service.name == naming::service(&route.id, naming::wanted_name(&route.meta), Some(hostname))
+        || service.name == naming::service(&route.id, naming::wanted_name(&route.meta), Some(slot))
 }
 
 /// The service that a route is to carry on with although it has not made it: that of a leader that has fallen, which its
@@ -144,22 +154,22 @@ pub(crate) fn inherited(
     own: &Contender,
     others: &[Contender],
     (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
-    hostname: &str,
+    slot: &str,
     networks: &BTreeSet<String>,
 ) -> Option<String> {
     let networks: BTreeSet<&str> = networks.iter().map(String::as_str).collect();
     let id = &own.claim.route.id;
-    let leader = status::leader_of(&id.cluster, own.object, hostname).filter(|leader| *leader != id.unit());
+    let leader = status::leader_of(&id.cluster, own.object, slot).filter(|leader| *leader != id.unit());
     // Whoever still leads the hostname anywhere keeps the service that it has.
     let stands = |unit: &UnitKey| members.union(leading).any(|member| member.unit() == *unit);
     if leader.is_some_and(|leader| !stands(&leader)) {
-        return status::told_service(own.object, hostname, &networks);
+        return status::told_service(own.object, slot, &networks);
     }
     let mut led = others.iter().filter(|one| {
         let id = &one.claim.route.id;
         members.contains(id)
             && !leading.contains(id)
-            && status::leader_of(&id.cluster, one.object, hostname).is_none()
+            && status::leader_of(&id.cluster, one.object, slot).is_none()
     });
-    led.find_map(|one| status::told_service(one.object, hostname, &networks))
+    led.find_map(|one| status::told_service(one.object, slot, &networks))
 }

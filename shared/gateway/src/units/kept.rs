@@ -3,6 +3,7 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::rules::ResolvedRule;
+use super::slot::Slot;
 use crate::backend::{Asked, BackendError, Pool, mark, pool};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
@@ -62,7 +63,7 @@ pub(crate) fn of_port(
         let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
         let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
         // What leads to no target group tells of nobody; the leader's it is.
-        let leader = kept.first().filter(|at| groups.is_empty() && draft.members().first() == Some(*at));
+        let leader = kept.first().filter(|at| groups.is_empty() && draft.leader() == Some(**at));
         let Some(whose) = kept.iter().find(is_whose).or(leader).copied() else { continue };
         let route = &members[whose].claim.route.id;
         port.groups
@@ -114,14 +115,14 @@ pub(crate) fn of_rule(
 
 /// The service that the unit has for a draft.
 pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option<&'a ActualService> {
-    actual.services.iter().find(|service| is_for(service, draft.hostname.as_deref()) && draft.can_be(service))
+    actual.services.iter().find(|service| is_for(service, &draft.slot) && draft.can_be(service))
 }
 
-/// Whether a service is the unit's, stays, and has that custom domain.
-pub(crate) fn is_for(service: &ActualService, hostname: Option<&str>) -> bool {
+/// Whether a service is the unit's, stays, and is for that.
+pub(crate) fn is_for(service: &ActualService, slot: &Slot) -> bool {
     service.ownership == Ownership::Ours
         && service.status != Status::DeleteInProgress
-        && service.domain().as_deref() == hostname
+        && Slot::of(service) == *slot
 }
 
 /// A service as it is, in these networks only: nothing of it changes but the targets.
@@ -191,7 +192,7 @@ fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
 }
 
 /// The precedence of a match as far as VPC Lattice's form of it tells.
-fn specificity(matches: &RuleMatch) -> [usize; 4] {
+pub(super) fn specificity(matches: &RuleMatch) -> [usize; 4] {
     let (exact, prefix) = match &matches.path {
         Some(PathMatch::Exact(_)) => (1, 0),
         Some(PathMatch::Prefix(path)) => (0, path.trim_end_matches('/').len()),

@@ -10,10 +10,13 @@ pub(crate) mod gateway_unit;
 mod heirs;
 pub(crate) mod idle_timeout;
 mod kept;
+pub(crate) mod merged;
+mod moving;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;
 mod services;
+pub(crate) mod slot;
 pub(crate) mod standalone;
 
 pub(crate) use builder::used_groups;
@@ -29,7 +32,7 @@ use trellis_lattice::{Desired, Owner};
 impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
-        Self { desired: None, held: why, refused: false, reports }
+        Self { desired: None, held: why, refused: false, reports, told: vec![] }
     }
 
     /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
@@ -44,7 +47,7 @@ impl Translation {
 
     /// This is wanted, and nothing else.
     pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
-        Self { desired: Some(desired), held: vec![], refused: false, reports }
+        Self { desired: Some(desired), held: vec![], refused: false, reports, told: vec![] }
     }
 
     /// This is wanted, and what of it is not known stays as it is.

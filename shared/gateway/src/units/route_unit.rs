@@ -6,6 +6,7 @@ use super::heirs::Heirs;
 use super::parents::Parent;
 use super::rules::{self, resolved_refs, unresolved};
 use super::services::{self, Built, Contender};
+use super::slot::Slot;
 use super::subject;
 use crate::api::{self, ParentRefWire};
 use crate::gateway::{self, Whose};
@@ -102,7 +103,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     translation
 }
 
-/// The other routes of the cluster that may have a hostname of this one in a service network of this one, or whose service it
+/// The other routes of the cluster that may have a service together with this one, or whose service it
 /// had part in, as its status mentions: where one of these leads now decides whether it gives that service away.
 fn others<'a>(
     view: &View<'a>,
@@ -111,8 +112,11 @@ fn others<'a>(
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<Contender<'a>> {
-    let hostnames: Vec<&str> = own.hostnames().into_iter().flatten().collect();
-    if hostnames.is_empty() && own.route.hostnames.is_empty() {
+    let slots = own.slots();
+    let hostnames: Vec<&str> = slots.iter().filter_map(|slot| slot.domain()).collect();
+    let is_alone = slots.iter().all(|slot| **slot == Slot::Own)
+        && !mentioned.iter().any(|one| *one != own.route.id.unit());
+    if is_alone && own.route.hostnames.is_empty() {
         return vec![];
     }
     // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
@@ -140,8 +144,7 @@ fn others<'a>(
     let mut others = vec![];
     for (route, object) in fitting.into_iter().filter(|(route, _)| route.id != own.route.id) {
         let claim = Claim::of(view, route, object, unknown);
-        let asks_alike = |one: &&str| claim.hostnames().contains(&Some(*one));
-        let rules = if hostnames.iter().any(asks_alike) {
+        let rules = if slots.iter().any(|slot| **slot != Slot::Own && claim.wants(slot)) {
             // What is not known of another route's backends holds up that route, not this one.
             rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut vec![])
         } else {
@@ -165,25 +168,24 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
     Translation::wanting(desired, vec![report])
 }
 
-/// The units of the routes that ask for one of a route's hostnames too.
+/// The units of the routes that ask for a service of a route's too.
 fn rival_units(own: &Contender, rivals: &[Contender]) -> BTreeSet<UnitKey> {
-    let hostnames = own.claim.hostnames();
     let meets = |rival: &&Contender| {
-        rival.claim.hostnames().iter().any(|one| one.is_some() && hostnames.contains(one))
+        rival.claim.slots().into_iter().any(|slot| *slot != Slot::Own && own.claim.wants(slot))
     };
     rivals.iter().filter(meets).map(|rival| rival.claim.route.id.unit()).collect()
 }
 
 /// What reports are made of.
-struct Reports<'a> {
-    own: &'a Contender<'a>,
-    built: &'a Built,
+pub(super) struct Reports<'a> {
+    pub(super) own: &'a Contender<'a>,
+    pub(super) built: &'a Built,
     /// The routes that ask for one of its hostnames too.
-    rivals: BTreeSet<UnitKey>,
+    pub(super) rivals: BTreeSet<UnitKey>,
 }
 
 impl Reports<'_> {
-    fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         let claim = &self.own.claim;
         let resolved_refs = resolved_refs(&self.own.rules);
         let notes = problem::message(&self.built.notes);
@@ -212,6 +214,8 @@ impl Reports<'_> {
             rivals: self.rivals.clone(),
             is_standalone: self.own.claim.is_standalone,
             is_heir: false,
+            is_moving: self.built.is_moving,
+            merged: None,
             unwritten: None,
         })
     }
@@ -305,6 +309,8 @@ fn held_reports(
         rivals,
         is_standalone: false,
         is_heir: resolved_refs.is_some(),
+        is_moving: false,
+        merged: None,
         unwritten: None,
     })]
 }
@@ -345,6 +351,8 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         rivals: BTreeSet::new(),
         is_standalone: false,
         is_heir: false,
+        is_moving: false,
+        merged: None,
         unwritten: None,
     };
     Translation::refused(vec![Report::Route(report)])

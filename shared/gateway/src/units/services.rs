@@ -2,11 +2,13 @@
 
 use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
-use super::contest::{Member, ServiceDraft, decide, named};
+use super::contest::{Member, ServiceDraft, decide, named, scope_beside};
 use super::heirs;
 use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
+use super::moving;
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
+use super::slot::Slot;
 use crate::annotations;
 use crate::certificate;
 use crate::prefixes;
@@ -47,6 +49,8 @@ pub(crate) struct Built {
     pub(crate) notes: Vec<Problem>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
+    /// Whether requests still come to a service that another one takes the place of.
+    pub(crate) is_moving: bool,
 }
 
 /// How it went with what a parent was asked for.
@@ -68,13 +72,15 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
     let claim = &own.claim;
     let mut built = Built::default();
     tell_of_route(own, settings, &mut built);
-    for hostname in claim.hostnames() {
-        build_for(view, hostname, own, others, settings, &mut built);
+    for slot in claim.slots() {
+        build_for(view, slot, own, others, settings, &mut built);
     }
     if claim.asks.is_empty() && built.refused.is_empty() {
         built.refused.extend(claim.notes.iter().cloned());
     }
-    if !built.refused.is_empty() {
+    if built.refused.is_empty() {
+        moving::keep(view, own, others, settings, &mut built);
+    } else {
         keep_the_rest(view, own, others, settings, &mut built);
     }
     built.notes.sort();
@@ -87,7 +93,7 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
 }
 
 /// What is to be told of the route whoever serves it.
-fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
+pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
     let Contender { claim, rules, .. } = own;
     let route = &claim.route;
     built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
@@ -104,33 +110,31 @@ fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Built) {
     }
 }
 
-/// Builds what one hostname comes to.
+/// Builds what one slot comes to.
 fn build_for(
     view: &View,
-    hostname: Option<&str>,
+    slot: &Slot,
     own: &Contender,
     others: &[Contender],
     settings: &Settings,
     built: &mut Built,
 ) {
-    let contenders = contenders_for(hostname, own, others);
+    let contenders = contenders_for(slot, own, others);
     let members: Vec<Member> = contenders
         .iter()
         .map(|one| Member {
             claim: &one.claim,
             rules: &one.rules,
-            was_served: was_served(view, one, own, hostname),
+            was_served: was_served(view, one, own, slot),
         })
         .collect();
     let Some(me) = contenders.iter().position(|one| one.claim.route.id == own.claim.route.id) else { return };
-    let outcome = decide(view, settings, hostname, &members);
-    let asks = own.claim.asks.iter().filter(|ask| ask.hostname.as_deref() == hostname);
+    let outcome = decide(view, settings, slot, &members);
+    let asks = own.claim.asks.iter().filter(|ask| ask.slot == *slot);
     let asks: Vec<&Ask> = asks.collect();
-    let leaders: BTreeSet<usize> =
-        outcome.drafts.iter().filter_map(|draft| draft.members().first().copied()).collect();
     for draft in outcome.drafts.iter().filter(|draft| draft.members().contains(&me)) {
-        let Some(service) = serve(view, draft, (&members, me, &leaders), (own, others), settings, built)
-        else {
+        let all = (draft, outcome.drafts.as_slice());
+        let Some(service) = serve(view, all, (&members, me), (own, others), settings, built) else {
             continue;
         };
         built.notes.extend(unanswered(&service, draft, &members, others));
@@ -162,14 +166,13 @@ fn unanswered(
     members: &[Member],
     others: &[Contender],
 ) -> Option<Problem> {
-    let hostname = draft.hostname.as_deref()?;
-    let leader = &members[draft.members().first().copied()?].claim.route;
+    let hostname = draft.slot.domain()?;
+    let leader = &members[draft.leader()?].claim.route;
     let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
-    let of_draft =
-        asks.filter(|ask| ask.hostname == draft.hostname && draft.networks.contains(&ask.gateway.name));
+    let of_draft = asks.filter(|ask| ask.slot == draft.slot && draft.networks.contains(&ask.gateway.name));
     let listeners: BTreeSet<(&GatewayName, u16)> = of_draft.map(|ask| (&ask.gateway, ask.port)).collect();
     let mut beside = others.iter().filter(|one| one.claim.route.id.kind == leader.id.kind).flat_map(|one| {
-        let open = one.claim.asks.iter().filter(|ask| ask.hostname.is_none());
+        let open = one.claim.asks.iter().filter(|ask| ask.hostname.is_none() && ask.slot != draft.slot);
         open.filter(|ask| listeners.contains(&(&ask.gateway, ask.port))).map(move |ask| (one, ask.port))
     });
     let is_open = |port: u16| {
@@ -189,35 +192,36 @@ fn unanswered(
     Some(Problem::new("spec.hostnames", text))
 }
 
-/// The routes that ask for a hostname, the oldest first. A generated name is one route's alone.
+/// The routes that ask for a slot, the oldest first. A route's own is its alone.
 fn contenders_for<'a>(
-    hostname: Option<&str>,
+    slot: &Slot,
     own: &'a Contender<'a>,
     others: &'a [Contender<'a>],
 ) -> Vec<&'a Contender<'a>> {
-    let asks = |one: &&Contender| one.claim.asks.iter().any(|ask| ask.hostname.as_deref() == hostname);
-    let others = others.iter().filter(|_| hostname.is_some()).filter(asks);
+    let asks = |one: &&Contender| *slot != Slot::Own && one.claim.wants(slot);
+    let others = others.iter().filter(asks);
     let mut all: Vec<&Contender> = others.chain([own]).collect();
     heirs::sort(&mut all);
     all
 }
 
-/// Whether VPC Lattice has something of a route for a hostname from before. Of the own route that is seen; of others
+/// Whether VPC Lattice has something of a route in a slot from before. Of the own route that is seen; of others
 /// their status tells.
-fn was_served(view: &View, one: &Contender, own: &Contender, hostname: Option<&str>) -> bool {
-    let is_told = || hostname.is_some_and(|hostname| heirs::was_served(one, hostname));
+fn was_served(view: &View, one: &Contender, own: &Contender, slot: &Slot) -> bool {
+    let text = slot.text();
+    let is_told = || text.as_deref().is_some_and(|text| heirs::was_served(one, text));
     if one.claim.route.id != own.claim.route.id {
         return is_told();
     }
-    let has = view.actual.services.iter().any(|service| kept::is_for(service, hostname));
-    has || hostname.is_some_and(|hostname| status::tells_leader(one.object, hostname)) && is_told()
+    let has = view.actual.services.iter().any(|service| kept::is_for(service, slot));
+    has || text.as_deref().is_some_and(|text| status::tells_leader(one.object, text)) && is_told()
 }
 
-/// Adds what one draft is for the route. Gives back the service, whosever it is.
+/// Adds what one draft of all those of a hostname is for the route. Gives back the service, whosever it is.
 fn serve(
     view: &View,
-    draft: &ServiceDraft,
-    (members, me, leaders): (&[Member], usize, &BTreeSet<usize>),
+    (draft, drafts): (&ServiceDraft, &[ServiceDraft]),
+    (members, me): (&[Member], usize),
     (own, others): (&Contender, &[Contender]),
     settings: &Settings,
     built: &mut Built,
@@ -226,11 +230,13 @@ fn serve(
     let leader = all.first().copied()?;
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
-    let mut name = service_name(view, route, draft, is_leader, &built.services);
-    if is_leader && draft.hostname.is_some() {
+    let beside = drafts.iter().filter(|one| !std::ptr::eq(*one, draft) && one.leader() == Some(leader));
+    let taken = Taken { draft, beside: beside.collect(), named: &built.services };
+    let mut name = service_name(view, route, &taken, is_leader);
+    if is_leader && draft.slot != Slot::Own {
         let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
-        let expected = (&ids(&all), &ids(leaders));
-        match given_name(view, draft, name, expected, (own, others)) {
+        let leaders = drafts.iter().filter_map(ServiceDraft::leader).collect();
+        match given_name(view, &taken, name, (&ids(&all), &ids(&leaders)), (own, others)) {
             Ok(given) => name = given,
             Err(why) => {
                 built.held.push(why);
@@ -242,13 +248,13 @@ fn serve(
         Builder::of(view, settings, route).service(draft, &name, members);
     if !draft.kept.contains(&me) {
         built.notes.extend(widened.get(&me).into_iter().flatten().cloned());
-        let hostname = draft.hostname.as_deref().unwrap_or_default();
+        let requests = draft.slot.requests();
         for (winner, place) in shadowed.get(&me).into_iter().flatten() {
             let text = format!(
                 "{} is older and matches the same requests for {}, so they go there; match something else, or take the match \
                  out of one of the two",
                 named(&members[*winner].claim.route.id),
-                quoted(hostname)
+                requests
             );
             built.shadowed.push(Problem::new(place.clone(), text));
         }
@@ -269,7 +275,7 @@ fn serve(
     let key = |at: usize| key(&members[at].claim.route);
     built.serving.push(Serving {
         service: name,
-        hostname: draft.hostname.clone(),
+        hostname: draft.slot.text(),
         networks: draft.networks.clone(),
         leader: (!is_leader).then(|| key(leader)),
         followers: all
@@ -281,41 +287,66 @@ fn serve(
     Some(service)
 }
 
-/// The name under which a leader has a hostname's service, perhaps another route's before; why it has to wait for that.
+/// Which services a draft cannot have, since others of its leader's have them: no two are one.
+struct Taken<'a> {
+    draft: &'a ServiceDraft,
+    /// Those of the same slot and leader.
+    beside: Vec<&'a ServiceDraft>,
+    /// What has its name already.
+    named: &'a [DesiredService],
+}
+
+impl Taken<'_> {
+    /// Whether the draft may be made of a service that is there: whoever is where it is carries on with it.
+    fn leaves(&self, service: &ActualService) -> bool {
+        let is_others = || self.beside.iter().any(|other| other.is_where(service));
+        self.leaves_name(&service.name) && (self.draft.is_where(service) || !is_others())
+    }
+
+    fn leaves_name(&self, name: &str) -> bool {
+        !self.named.iter().any(|other| other.name == name)
+    }
+}
+
+/// The name under which a leader has a shared service, perhaps another route's before; why it has to wait for that.
 fn given_name(
     view: &View,
-    draft: &ServiceDraft,
+    taken: &Taken,
     name: String,
     (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
     (own, others): (&Contender, &[Contender]),
 ) -> Result<String, String> {
-    let hostname = draft.hostname.as_deref().unwrap_or_default();
-    let is_there =
-        view.actual.services.iter().any(|one| kept::is_for(one, Some(hostname)) && one.name == name);
+    let draft = taken.draft;
+    let slot = draft.slot.text().unwrap_or_default();
+    let is_there = view.actual.services.iter().any(|one| kept::is_for(one, &draft.slot) && one.name == name);
     let mut name = name;
     if !is_there {
-        let inherited = heirs::inherited(own, others, (members, leading), hostname, &draft.networks);
-        name = inherited.filter(|name| can_be_given(view, name)).unwrap_or(name);
+        let inherited = heirs::inherited(own, others, (members, leading), &slot, &draft.networks);
+        name = inherited.filter(|name| can_be_given(view, taken, name)).unwrap_or(name);
     }
     let is_anothers = |service: &ActualService| {
-        service.name == name
-            && matches!(service.ownership, Ownership::OtherUnit(_))
-            && service.status != Status::DeleteInProgress
+        service.name == name && matches!(service.ownership, Ownership::OtherUnit(_)) && !is_ending(service)
     };
     if view.actual.services.iter().any(is_anothers) {
         // Its unit gives it away as soon as it sees who leads.
-        return Err(format!("The service {name} of {hostname} is being given to this route"));
+        return Err(format!("The service {name} of {slot} is being given to this route"));
     }
     Ok(name)
 }
 
 /// Whether a service of that name is not there, or may come from another unit.
-fn can_be_given(view: &View, name: &str) -> bool {
-    let named = view.actual.services.iter().filter(|service| service.name == name);
-    named.into_iter().all(|service| {
-        matches!(service.ownership, Ownership::Ours | Ownership::OtherUnit(_))
-            && service.status != Status::DeleteInProgress
-    })
+fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
+    let mut named = view.actual.services.iter().filter(|service| service.name == name);
+    taken.leaves_name(name)
+        && named.all(|service| match service.ownership {
+            Ownership::Ours => taken.leaves(service) && !is_ending(service),
+            Ownership::OtherUnit(_) => !is_ending(service),
+            Ownership::Foreign | Ownership::Unread => false,
+        })
+}
+
+fn is_ending(service: &ActualService) -> bool {
+    service.status == Status::DeleteInProgress
 }
 
 fn key(route: &Route) -> ObjectKey {
@@ -325,30 +356,37 @@ fn key(route: &Route) -> ObjectKey {
 
 /// The name of a draft's service: of one that is there already its own, since another name is another service with another
 /// domain name.
-fn service_name(
-    view: &View,
-    leader: &Route,
-    draft: &ServiceDraft,
-    is_leader: bool,
-    named: &[DesiredService],
-) -> String {
+fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> String {
+    let draft = taken.draft;
     let wanted = naming::wanted_name(&leader.meta);
     let scope = draft.scope.as_deref();
     if !is_leader {
         return naming::service(&leader.id, wanted, scope);
     }
     let plain = naming::service_beside(view.actual, &leader.id, wanted, scope);
-    let is_free = |service: &&ActualService| !named.iter().any(|other| other.name == service.name);
-    let is_there = |service: &ActualService| {
-        service.name == plain
-            && service.ownership == Ownership::Ours
-            && service.status != Status::DeleteInProgress
-    };
-    if draft.hostname.is_none() && scope.is_none() || view.actual.services.iter().any(is_there) {
+    if draft.slot == Slot::Own && scope.is_none() {
         return plain;
     }
-    let ours = view.actual.services.iter().filter(|one| kept::is_for(one, draft.hostname.as_deref()));
-    ours.filter(|service| draft.can_be(service)).find(is_free).map_or(plain, |service| service.name.clone())
+    let mut fitting = view.actual.services.iter().filter(|one| {
+        let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
+        one.ownership == Ownership::Ours && !is_ending(one) && taken.leaves(one) && is_wanted
+    });
+    let first = fitting.clone().find(|service| service.name == plain).or_else(|| fitting.next());
+    if let Some(service) = first {
+        return service.name.clone();
+    }
+    // Another draft's of the route, or one that was given to another unit, which serves it elsewhere.
+    let is_anothers = |service: &ActualService| match service.ownership {
+        Ownership::Ours => !is_ending(service),
+        Ownership::OtherUnit(_) => !is_ending(service) && !draft.is_where(service),
+        Ownership::Foreign | Ownership::Unread => false,
+    };
+    if !view.actual.services.iter().any(|service| service.name == plain && is_anothers(service)) {
+        return plain;
+    }
+    let network = draft.networks.first().map(String::as_str).unwrap_or_default();
+    let scope = scope_beside(draft.slot.text().as_deref(), network);
+    naming::service_beside(view.actual, &leader.id, wanted, Some(&scope))
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless
@@ -357,11 +395,10 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
     let attached = own.claim.parents.iter().filter(|parent| parent.attached.is_ok());
     let networks: BTreeSet<String> = attached.map(|parent| parent.reference.name.clone()).collect();
     let is_left = |service: &&ActualService| {
-        let domain = service.custom_domain.as_deref().map(str::to_ascii_lowercase);
-        let asked = |one: &Contender| one.claim.asks.iter().any(|ask| ask.hostname == domain);
-        kept::is_for(service, domain.as_deref())
+        let slot = Slot::of(service);
+        kept::is_for(service, &slot)
             && !built.services.iter().any(|wanted| wanted.name == service.name)
-            && !(domain.is_some() && others.iter().any(asked))
+            && !(slot != Slot::Own && others.iter().any(|one| one.claim.wants(&slot)))
     };
     let left: Vec<&ActualService> = view.actual.services.iter().filter(is_left).collect();
     for service in left {
@@ -376,7 +413,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
         }
         built.serving.push(Serving {
             service: service.name.clone(),
-            hostname: service.custom_domain.clone(),
+            hostname: Slot::of(service).text(),
             networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
             leader: None,
             followers: vec![],
@@ -388,7 +425,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
 /// The hostname of an HTTPS listener that names no certificate.
 fn without_certificate<'a>(draft: &'a ServiceDraft, ask: &Ask) -> Option<&'a str> {
     let is_without = ask.protocol == ListenerProtocol::Https && ask.certificate_arn.is_none();
-    draft.hostname.as_deref().filter(|_| is_without)
+    draft.slot.domain().filter(|_| is_without)
 }
 
 /// Clients of an HTTPS listener would be shown a certificate of another name, or one that has ended.
@@ -418,7 +455,7 @@ fn unknown_certificate(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<S
 fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> {
     let used = draft.certificate_arn.as_ref()?;
     let of_draft = member.claim.asks.iter().filter(|ask| {
-        ask.hostname == draft.hostname
+        ask.slot == draft.slot
             && draft.networks.contains(&ask.gateway.name)
             && draft.ports.contains_key(&ask.port)
     });
@@ -426,7 +463,7 @@ fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> 
     let text = format!(
         "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
          one, or the listener in the parentRef's sectionName",
-        draft.hostname.as_deref().map_or_else(|| "the route".to_owned(), quoted),
+        draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
     );
     Some(Problem::new("spec.parentRefs", text))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trellis_gateway::{
-    Act, BESIDE_KINDS, ObjectChange, Settings, Snapshot, StatusPatch, Subject, Translation,
+    Act, BESIDE_KINDS, ObjectChange, ServicePer, Settings, Snapshot, StatusPatch, Subject, Translation,
     admission_warnings, admission_warnings_among, beside, dependents, object_changes, statuses, translate,
     wants_dependents, wants_everything, wants_objects,
 };
@@ -101,6 +101,9 @@ pub(crate) struct Case {
     /// The installation's mode.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// How routes are shared out among services where Gateways do not say it.
+    #[serde(default)]
+    pub(crate) service_per: ServicePer,
     /// Service networks of others that may be used.
     #[serde(default)]
     pub(crate) allowed_networks: BTreeSet<String>,
@@ -188,6 +191,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         allowed_networks: case.allowed_networks.clone(),
         mode: case.mode,
         leaving: BTreeSet::new(),
+        service_per: case.service_per,
         grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
     };
     let mut text = format!("# {}\n", case.about);

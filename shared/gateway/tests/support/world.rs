@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, Snapshot, wants,
+    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, ServicePer, Snapshot, wants,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Certificates, Mode};
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) unreadable: BTreeMap<ClusterId, String>,
     pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
     pub(crate) certificates: Certificates,
+    pub(crate) service_per: ServicePer,
 }
 
 /// A file of `base/`: objects by cluster.
@@ -72,6 +73,7 @@ impl World {
         let known = || Certificates::Known(case.certificates.clone());
         Self {
             facts,
+            service_per: case.service_per,
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
@@ -134,7 +136,11 @@ impl World {
 
     /// A snapshot with nothing read yet.
     pub(crate) fn start(&self) -> Snapshot {
-        Snapshot { certificates: self.certificates.clone(), ..Snapshot::of(self.facts.iter().cloned()) }
+        Snapshot {
+            certificates: self.certificates.clone(),
+            service_per: self.service_per,
+            ..Snapshot::of(self.facts.iter().cloned())
+        }
     }
 
     /// Whether a read is counted. Every unit asks for policies; where a cluster has none of a kind, that is not what a case

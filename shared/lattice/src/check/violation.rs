@@ -22,6 +22,11 @@ pub enum ViolationKind {
         /// The unit of the wish.
         desired: String,
     },
+    /// The wish has two things of one name.
+    WishedTwice {
+        /// What it names.
+        what: String,
+    },
     /// A step does what the wish's mode does not allow.
     NotInThisMode {
         /// The mode.
@@ -177,6 +182,7 @@ impl Display for ViolationKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OtherOwner { plan, desired } => write!(f, "the plan is of {plan}, the wish of {desired}"),
+            Self::WishedTwice { what } => write!(f, "{what} is wanted twice"),
             Self::NotInThisMode { mode } => write!(f, "it is not done in mode {mode}"),
             Self::NotThere { what } => write!(f, "{what} is not there"),
             Self::NotOurs { what, ownership } => write!(f, "{what} is not ours but {ownership:?}"),

@@ -66,6 +66,16 @@ fn a_plan_of_another_owner_is_refused() {
 }
 
 #[test]
+fn no_two_wishes_have_one_name() {
+    let mut twice = wanted();
+    twice.services.push(wanted().services[0].clone());
+    twice.target_groups.push(wanted().target_groups[0].clone());
+    let messages = found(&twice, &Actual::default(), vec![]);
+    assert_eq!(messages, ["service s is wanted twice", "target group tg is wanted twice"]);
+    assert_eq!(found(&wanted(), &Actual::default(), vec![]), Vec::<String>::new());
+}
+
+#[test]
 fn nothing_is_made_without_the_owners_tags() {
     let tags = Tags::from([(TAG_UNIT.into(), "route/one".into())]);
     let step = Step::CreateNetwork(CreateNetwork { network: "net".into(), tags: tags.clone() });

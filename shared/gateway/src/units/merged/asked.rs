@@ -1,0 +1,96 @@
+//! Whether a route is merged with those of its name in other clusters: by an annotation of its Gateways.
+
+use crate::Snapshot;
+use crate::api::{self, Meta};
+use crate::gateway::{self, Whose};
+use crate::policy;
+use crate::problem::{Problem, quoted};
+use crate::route::{Route, RouteId};
+use crate::view::View;
+use serde_json::Value;
+use trellis_hint::{ClusterId, Kind, UnitKey, parent_gateways};
+use trellis_lattice::TAG_PREFIX;
+
+/// The annotation of a Gateway, without the common prefix.
+pub(crate) const ANNOTATION: &str = "merge-routes";
+
+/// The kinds that can be merged: a TLSRoute's listener has no rules.
+pub(super) const KINDS: [Kind; 2] = [Kind::HTTPRoute, Kind::GRPCRoute];
+
+fn says(meta: &Meta) -> bool {
+    meta.annotation(ANNOTATION).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// What is wrong with the annotation of a Gateway.
+pub(crate) fn problem(meta: &Meta) -> Option<Problem> {
+    let value = meta.annotation(ANNOTATION)?;
+    let is_clear = says(meta) || value.trim().eq_ignore_ascii_case("false");
+    (!is_clear).then(|| {
+        let text = format!("{} counts as \"false\"; write \"true\" or \"false\"", quoted(value));
+        Problem::new(format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
+    })
+}
+
+/// Whether all Gateways of ours that a route names say that their routes are merged.
+fn is_asked_for(view: &View, route: &Route) -> Result<bool, String> {
+    let mut is_any = false;
+    for parent in route.parents.iter().filter(|parent| parent.is_gateway) {
+        match gateway::find(view, &route.id.cluster, &parent.namespace, &parent.name) {
+            (Whose::Unknown(why), _) => return Err(why),
+            (Whose::Ours, Some(gateway)) if says(&api::meta(gateway)) => is_any = true,
+            (Whose::Ours, _) => return Ok(false),
+            (Whose::Others, _) => {}
+        }
+    }
+    Ok(is_any)
+}
+
+/// Whether any Gateway of a cluster says so.
+pub(super) fn is_any_asked_for(view: &View, cluster: &ClusterId) -> bool {
+    let gateways = view.list(cluster, Kind::Gateway, None).unwrap_or_default();
+    gateways.into_values().any(|gateway| says(&api::meta(gateway)))
+}
+
+/// Why a route is not merged although its Gateways say so.
+pub(crate) fn obstacle(view: &View, route: &Route) -> Result<Option<Problem>, String> {
+    if !is_asked_for(view, route)? {
+        return Ok(None);
+    }
+    let set = view.snapshot.facts.get(&route.id.cluster).and_then(|facts| facts.cluster_set.as_deref());
+    let why = if !KINDS.contains(&route.id.kind) {
+        format!("a {} cannot be: its listener has no rules", route.id.kind)
+    } else if set.is_some_and(|set| !set.is_empty()) {
+        format!("cluster {} is in a cluster set of its own", quoted(&route.id.cluster.name))
+    } else if policy::has_its_own(view, &route.id)? {
+        "it has an IAMAuthPolicy of its own, and the service would be other routes' too".to_owned()
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Problem::new(
+        "spec.parentRefs",
+        format!("The route is not merged with those of other clusters: {why}"),
+    )))
+}
+
+/// Whether a route is merged.
+pub(super) fn is_merged(view: &View, route: &Route) -> Result<bool, String> {
+    Ok(is_asked_for(view, route)? && obstacle(view, route)?.is_none())
+}
+
+/// The unit that merges a route, as far as the route's objects and its Gateways' alone tell it.
+pub(crate) fn unit_of(
+    snapshot: &Snapshot,
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+) -> Option<UnitKey> {
+    if !KINDS.contains(&kind) {
+        return None;
+    }
+    let meta = api::meta(object);
+    let names = parent_gateways(object);
+    let gateways = snapshot.all(cluster, Kind::Gateway).filter(|(key, _)| names.contains(&key.name));
+    let mut metas = gateways.map(|(_, gateway)| api::meta(gateway)).peekable();
+    let id = RouteId::merged(&cluster.scope, kind, &meta.namespace, &meta.name);
+    (metas.peek().is_some() && metas.any(|meta| says(&meta))).then(|| id.unit())
+}

@@ -1,0 +1,440 @@
+//! Routes of one kind, namespace and name in several clusters whose Gateways say so: one service has the rules of all of them,
+//! and equal matches share their requests over the clusters' endpoints.
+//!
+//! | a cluster | its share |
+//! |---|---|
+//! | has such a route, on Gateways that all bear the annotation | its rules; of equal matches each cluster has as much as the others, divided as its own weights say |
+//! | has it, and its edit cannot be had | what VPC Lattice has of it, as it is |
+//! | cannot be read now, or nobody has registered it any more | the same |
+//! | has endpoints for a match nowhere, and others have | none, as long as that lasts |
+//! | has no such route, or a person takes it out | none |
+//!
+//! The service is no cluster's own: a unit of its own writes it and the statuses of the routes in all clusters. The unit of
+//! each cluster's route gives it the services that the route had, so that domain names stay, and passes on whatever it
+//! hears; from the clusters' Gateways on which the annotation is gone, the first one's route gets the service back.
+
+mod asked;
+mod shares;
+
+pub(crate) use asked::{ANNOTATION, obstacle, problem, unit_of};
+pub(crate) use shares::{kept_shares, merge};
+
+use super::builder::Builder;
+use super::claim::Claim;
+use super::cluster_routes::routes;
+use super::contest::{Member, ServiceDraft, decide, named};
+use super::dependents::object_ref;
+use super::kept;
+use super::route_unit::Reports;
+use super::rules::{self, ResolvedRule, is_sound};
+use super::services::{Built, Contender, tell_of_route};
+use super::slot::Slot;
+use crate::problem::{Problem, quoted};
+use crate::report::{Report, Serving};
+use crate::route::{self, Route, RouteId};
+use crate::view::{Found, View};
+use crate::{Settings, Translation, naming, status};
+use asked::{KINDS, is_merged};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey};
+use trellis_lattice::{ActualService, Desired, Owner, Ownership, Status};
+
+/// What the unit of a cluster's own route does where the route is merged: it gives away what it has, and says that it was
+/// told of something. None: the route is its own.
+pub(crate) fn of_member(view: &View, id: &RouteId, settings: &Settings) -> Option<Translation> {
+    if !KINDS.contains(&id.kind) {
+        return None;
+    }
+    let Found::Object(object) = view.get(&id.cluster, id.kind, &id.namespace, &id.name) else { return None };
+    let route = route::convert(id.clone(), object, &settings.limits).ok()?;
+    if is_merged(view, &route) != Ok(true) {
+        return None;
+    }
+    let merged = RouteId::merged(&id.cluster.scope, id.kind, &id.namespace, &id.name).unit();
+    let desired = Desired {
+        handovers: given(view, &settings.owner(&merged)),
+        ..Desired::nothing(settings.owner(&id.unit()))
+    };
+    let told = vec![(merged, object_ref(&id.cluster, id.kind, object))];
+    Some(Translation { told, ..Translation::wanting(desired, vec![]) })
+}
+
+/// The unit that merges a route, where that may have the route's share although the route is not merged: it is gone, or its
+/// Gateways do not say so any more.
+pub(crate) fn of_former(view: &View, id: &RouteId) -> Vec<(UnitKey, ObjectRef)> {
+    if !KINDS.contains(&id.kind) {
+        return vec![];
+    }
+    let merged = RouteId::merged(&id.cluster.scope, id.kind, &id.namespace, &id.name).unit();
+    match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
+        Found::Object(object) if status::is_merged(object) => {
+            vec![(merged, object_ref(&id.cluster, id.kind, object))]
+        }
+        Found::Missing if asked::is_any_asked_for(view, &id.cluster) => {
+            let object = ObjectRef {
+                cluster: id.cluster.clone(),
+                kind: id.kind,
+                namespace: id.namespace.clone(),
+                name: id.name.clone(),
+                uid: String::new(),
+                generation: 0,
+            };
+            vec![(merged, object)]
+        }
+        Found::Object(_) | Found::Missing | Found::Unknown(_) => vec![],
+    }
+}
+
+/// All services of the unit, to another one.
+fn given(view: &View, to: &Owner) -> BTreeMap<String, Owner> {
+    let ours =
+        view.actual.services.iter().filter(|service| {
+            service.ownership == Ownership::Ours && service.status != Status::DeleteInProgress
+        });
+    ours.map(|service| (service.name.clone(), to.clone())).collect()
+}
+
+/// A cluster's route among those that are merged.
+struct Merging<'a> {
+    contender: Contender<'a>,
+    built: Built,
+}
+
+/// The clusters, by what is known of their routes.
+#[derive(Default)]
+struct Clusters<'a> {
+    merging: Vec<Merging<'a>>,
+    /// Those that keep what VPC Lattice has of them, and why.
+    unknown: BTreeMap<ClusterId, String>,
+    /// Those that have such a route, and do not say that it is merged.
+    apart: Vec<ClusterId>,
+}
+
+/// Translates the routes of one name in all clusters.
+pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Translation {
+    let owner = settings.owner(&id.unit());
+    let mut clusters = Clusters::default();
+    for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == id.cluster.scope) {
+        clusters.add(view, &RouteId { cluster: cluster.clone(), ..id.clone() }, settings);
+    }
+    let Clusters { mut merging, mut unknown, apart } = clusters;
+    for cluster in makers(view, &id.cluster.scope)
+        .into_iter()
+        .filter(|cluster| !view.snapshot.facts.contains_key(cluster))
+    {
+        unknown
+            .entry(cluster.clone())
+            .or_insert_with(|| format!("Cluster {} is not registered", cluster.name));
+    }
+    if merging.is_empty() && !unknown.is_empty() {
+        return Translation::held(unknown.into_values().collect(), vec![]);
+    }
+    if merging.is_empty() {
+        let heir = apart.into_iter().next().map(|cluster| RouteId { cluster, ..id.clone() });
+        let handovers = heir.map(|heir| given(view, &settings.owner(&heir.unit()))).unwrap_or_default();
+        return Translation::wanting(Desired { handovers, ..Desired::nothing(owner) }, vec![]);
+    }
+    merging.sort_by_cached_key(|one| {
+        let route = &one.contender.claim.route;
+        (route.meta.creation_timestamp.clone(), route.id.cluster.clone())
+    });
+    // Who has nothing there, such as a cluster just registered, holds nobody up.
+    let has_share = makers(view, &id.cluster.scope);
+    unknown.retain(|cluster, _| has_share.contains(cluster));
+    let mut service = Merged {
+        view,
+        id,
+        settings,
+        stays: unknown.keys().cloned().collect(),
+        held: vec![],
+        desired: Desired::nothing(owner),
+    };
+    service.build(&mut merging);
+    if !service.held.is_empty() {
+        return Translation::held(service.held, vec![]);
+    }
+    let text = told(&merging, &unknown);
+    // An edit that cannot be had is known: only its user can help.
+    for one in &merging {
+        unknown.remove(&one.contender.claim.route.id.cluster);
+    }
+    let mut partly: Vec<String> = unknown.into_values().collect();
+    partly.extend(
+        merging.iter().flat_map(|one| one.contender.rules.iter().flat_map(ResolvedRule::unknown)).cloned(),
+    );
+    partly.sort();
+    partly.dedup();
+    let reports = merging.iter().map(|one| report(one, &text)).collect();
+    Translation::wanting_but(settings.allowing_networks(service.desired), partly, reports)
+}
+
+impl<'a> Clusters<'a> {
+    fn add(&mut self, view: &View<'a>, id: &RouteId, settings: &Settings) {
+        let cluster = id.cluster.clone();
+        match self.find(view, id, settings) {
+            Ok(found) => {
+                if found.as_ref().is_some_and(|one| !is_sound(&one.contender.rules, settings)) {
+                    self.unknown.insert(cluster, "its edit cannot be had".to_owned());
+                }
+                self.merging.extend(found);
+            }
+            Err(why) => _ = self.unknown.insert(cluster, why),
+        }
+    }
+
+    /// The route of a cluster, if it is merged; why that is not known.
+    fn find(
+        &mut self,
+        view: &View<'a>,
+        id: &RouteId,
+        settings: &Settings,
+    ) -> Result<Option<Merging<'a>>, String> {
+        // Asked for with the route itself, which saves a round.
+        let _ = view.list(&id.cluster, Kind::GatewayClass, None);
+        let object = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
+            Found::Unknown(why) => return Err(why),
+            Found::Missing => return Ok(None),
+            Found::Object(object) => object,
+        };
+        let route =
+            route::convert(id.clone(), object, &settings.limits).map_err(|problem| problem.to_string())?;
+        if !is_merged(view, &route)? {
+            self.apart.push(id.cluster.clone());
+            return Ok(None);
+        }
+        let mut unknown = vec![];
+        let mut claim = Claim::of(view, route, object, &mut unknown);
+        for ask in claim.asks.iter_mut().filter(|ask| matches!(ask.slot, Slot::Gateway(_))) {
+            ask.slot = Slot::Own;
+        }
+        let http2 = claim.listeners_take_http2();
+        let rules = rules::resolve(view, &claim.route, http2, settings, &mut unknown);
+        if let Some(why) = unknown.into_iter().next() {
+            return Err(why);
+        }
+        let contender = Contender { claim, rules, object };
+        let mut built = Built::default();
+        tell_of_route(&contender, settings, &mut built);
+        Ok(Some(Merging { contender, built }))
+    }
+}
+
+/// The clusters whose routes VPC Lattice has target groups of.
+fn makers(view: &View, scope: &Scope) -> BTreeSet<ClusterId> {
+    let ours = view.actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
+    let names = ours.filter_map(|group| group.tags.get(&naming::tag_key("ClusterName")));
+    names.filter_map(|name| ClusterId::new(scope.clone(), name)).collect()
+}
+
+/// The service, or services, of the merged routes.
+struct Merged<'a, 'b> {
+    view: &'b View<'a>,
+    id: &'b RouteId,
+    settings: &'b Settings,
+    /// The clusters whose share stays as it is.
+    stays: BTreeSet<ClusterId>,
+    held: Vec<String>,
+    desired: Desired,
+}
+
+impl Merged<'_, '_> {
+    fn build(&mut self, merging: &mut [Merging]) {
+        let mut slots: Vec<Slot> = vec![];
+        for slot in merging.iter().flat_map(|one| one.contender.claim.slots()) {
+            if !slots.contains(slot) {
+                slots.push(slot.clone());
+            }
+        }
+        for slot in &slots {
+            if let Some(problem) = self.taken(slot, merging) {
+                refuse(merging, slot, &problem);
+                continue;
+            }
+            self.build_for(slot, merging);
+        }
+        self.desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
+        self.desired.target_groups.dedup_by(|a, b| a.name == b.name);
+    }
+
+    fn build_for(&mut self, slot: &Slot, merging: &mut [Merging]) {
+        let asking: Vec<usize> =
+            (0..merging.len()).filter(|at| merging[*at].contender.claim.wants(slot)).collect();
+        let members: Vec<Member> = asking
+            .iter()
+            .map(|at| &merging[*at].contender)
+            .map(|one| Member { claim: &one.claim, rules: &one.rules, was_served: false })
+            .collect();
+        let outcome = decide(self.view, self.settings, slot, &members);
+        let mut verdicts: Vec<(usize, usize, Option<Problem>)> = outcome
+            .refused
+            .into_iter()
+            .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
+            .collect();
+        let mut serving: Vec<(usize, Serving)> = vec![];
+        let mut stays = self.stays.clone();
+        for (at, member) in members.iter().enumerate() {
+            if !outcome.drafts.iter().any(|draft| draft.members().contains(&at)) {
+                stays.insert(member.claim.route.id.cluster.clone());
+            }
+        }
+        for draft in &outcome.drafts {
+            let Some(leader) = draft.members().first().map(|at| &members[*at].claim.route) else { continue };
+            let name = match self.name(leader, draft) {
+                Ok(name) => name,
+                Err(why) => {
+                    self.held.push(why);
+                    continue;
+                }
+            };
+            let route = Route { id: self.id.clone(), ..leader.clone() };
+            let builder = Builder::merging(self.view, self.settings, &route, &stays);
+            let built = builder.service(draft, &name, &members);
+            let problem = built.problems.first().cloned();
+            for at in draft.members() {
+                let asks = members[at].claim.asks.iter().filter(|ask| ask.slot == *slot);
+                let served = asks.filter(|ask| {
+                    draft.networks.contains(&ask.gateway.name)
+                        && draft.ports.get(&ask.port).is_some_and(|port| port.members.contains(&at))
+                });
+                verdicts.extend(served.map(|ask| (asking[at], ask.parent, problem.clone())));
+                serving.push((
+                    asking[at],
+                    Serving {
+                        service: name.clone(),
+                        hostname: slot.text(),
+                        networks: draft.networks.clone(),
+                        leader: None,
+                        followers: vec![],
+                    },
+                ));
+            }
+            // What exceeds a limit in sum is not made; what is there stays.
+            match problem {
+                None => {
+                    self.desired.target_groups.extend(built.groups);
+                    self.desired.services.push(built.service);
+                }
+                Some(_) => self.keep(slot, &draft.networks),
+            }
+        }
+        for (at, parent, problem) in verdicts {
+            let verdict = merging[at].built.verdicts.entry(parent).or_default();
+            match problem {
+                None => verdict.is_served = true,
+                Some(problem) => verdict.refused.push(problem),
+            }
+        }
+        for (at, serving) in serving {
+            merging[at].built.serving.push(serving);
+        }
+    }
+
+    fn keep(&mut self, slot: &Slot, networks: &BTreeSet<String>) {
+        for service in self.view.actual.services.iter().filter(|service| kept::is_for(service, slot)) {
+            self.desired.services.push(kept::as_it_is(service, networks));
+            let groups = kept::groups_of_service(self.view.actual, service);
+            self.desired.target_groups.extend(groups.filter_map(kept::group_as_it_is));
+        }
+    }
+
+    /// The name of a service: of one that is there its own, so that its domain name stays, also of one that a cluster's route has
+    /// and is about to give.
+    fn name(&self, leader: &Route, draft: &ServiceDraft) -> Result<String, String> {
+        let actual = self.view.actual;
+        let ours = actual.services.iter().filter(|one| kept::is_for(one, &draft.slot) && draft.can_be(one));
+        let mut ours: Vec<&ActualService> = ours.collect();
+        let wanted = naming::wanted_name(&leader.meta);
+        let plain = naming::service(self.id, wanted, draft.scope.as_deref());
+        let told = |object: &Value| status::told_services(object);
+        let object = self.view.get(&leader.id.cluster, self.id.kind, &self.id.namespace, &self.id.name);
+        let told = if let Found::Object(object) = object { told(object) } else { BTreeSet::new() };
+        // Of several that were given, the one that is told already.
+        ours.sort_by_key(|one| (!told.contains(&one.name), one.name != plain, one.name.clone()));
+        if let Some(service) = ours.first() {
+            return Ok(service.name.clone());
+        }
+        let name = match &draft.slot {
+            Slot::Own => told.iter().next().filter(|_| leader.hostnames.is_empty()).cloned(),
+            slot => slot.text().and_then(|text| {
+                let networks = draft.networks.iter().map(String::as_str).collect();
+                let Found::Object(object) = object else { return None };
+                status::told_service(object, &text, &networks)
+            }),
+        };
+        let name = name.unwrap_or(plain);
+        let held =
+            actual.services.iter().find(|one| one.name == name && one.status != Status::DeleteInProgress);
+        match held.map(|service| &service.ownership) {
+            Some(Ownership::OtherUnit(unit)) if self.is_members(unit) => {
+                Err(format!("The service {name} is being given to the merged routes"))
+            }
+            Some(Ownership::OtherUnit(_) | Ownership::Foreign) => {
+                Ok(naming::service_beside(actual, self.id, wanted, draft.scope.as_deref()))
+            }
+            _ => Ok(name),
+        }
+    }
+
+    fn is_members(&self, unit: &str) -> bool {
+        let clusters = self.view.snapshot.facts.keys();
+        clusters
+            .into_iter()
+            .any(|cluster| RouteId { cluster: cluster.clone(), ..self.id.clone() }.unit().hash() == unit)
+    }
+
+    /// Why a hostname is another route's: merged routes of several names share no service, and the first by name has it.
+    fn taken(&self, slot: &Slot, merging: &[Merging]) -> Option<Problem> {
+        let hostname = slot.domain()?;
+        let own = format!("{}/{}", self.id.namespace, self.id.name);
+        merging.iter().filter(|one| one.contender.claim.wants(slot)).find_map(|one| {
+            let mine = &one.contender.claim.route;
+            let others = routes(self.view, &mine.id.cluster, self.settings, &mut vec![]);
+            let before = others.into_iter().filter(|(route, _)| {
+                let name = format!("{}/{}", route.id.namespace, route.id.name);
+                let shares = route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
+                (name.as_str(), route.id.kind.as_str()) < (own.as_str(), self.id.kind.as_str()) && shares
+            });
+            let mut claims = before.map(|(route, object)| Claim::of(self.view, route, object, &mut vec![]));
+            let winner = claims.find(|claim| claim.wants(slot))?;
+            let text = format!(
+                "{} has {} too, and merged routes share no service: the first by name has it; use another hostname, or put the \
+                 rules into one route",
+                named(&winner.route.id),
+                quoted(hostname)
+            );
+            Some(Problem::new("spec.hostnames", text))
+        })
+    }
+}
+
+fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {
+    for one in merging {
+        let asks = one.contender.claim.asks.iter().filter(|ask| ask.slot == *slot);
+        for ask in asks {
+            one.built.verdicts.entry(ask.parent).or_default().refused.push(problem.clone());
+        }
+    }
+}
+
+/// Which clusters' routes the service has, as each route's status tells.
+fn told(merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
+    let names: BTreeSet<&str> =
+        merging.iter().map(|one| one.contender.claim.route.id.cluster.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text = format!("The service has the rules of this route in cluster {}.", names.join(", "));
+    for (cluster, why) in unknown {
+        text = format!("{text} The share of cluster {} stays as it is: {why}.", cluster.name);
+    }
+    text
+}
+
+fn report(one: &Merging, text: &str) -> Report {
+    let reports = Reports { own: &one.contender, built: &one.built, rivals: BTreeSet::new() };
+    match reports.report() {
+        Report::Route(report) => {
+            Report::Route(crate::RouteReport { merged: Some(text.to_owned()), ..report })
+        }
+        other => other,
+    }
+}
