@@ -12,7 +12,7 @@ from stack.world import PROGRAMMED_SECONDS, World
 PREFIX = "application-networking.k8s.aws/lattice-"
 
 
-def annotations(world: World) -> dict[str, str]:
+def written(world: World) -> dict[str, str]:
     """The annotations of the route inventory that Trellis writes."""
     found: dict[str, Any] = world.get("httproutes", "inventory")["metadata"].get("annotations", {})
     return {name: value for name, value in found.items() if name.startswith(PREFIX)}
@@ -40,7 +40,7 @@ def test_a_route_is_annotated_once_the_role_is_there(world: World) -> None:
     try:
         name = world.inventory()
         wanted = {f"{PREFIX}assigned-domain-name": name, f"{PREFIX}service-arn": world.service("inventory")["arn"]}
-        wait_for("the annotations", lambda: annotations(world), within=PROGRAMMED_SECONDS, until=lambda seen: seen == wanted)
+        wait_for("the annotations", lambda: written(world), within=PROGRAMMED_SECONDS, until=lambda seen: seen == wanted)
 
         # Our own change wakes nobody, and a pass finds nothing to do.
         world.quiet()
@@ -50,7 +50,7 @@ def test_a_route_is_annotated_once_the_role_is_there(world: World) -> None:
 
         # Somebody else's is answered.
         world.kubectl("annotate", "httproute", "inventory", f"{PREFIX}assigned-domain-name=wrong", "--overwrite")
-        wait_for("the right name again", lambda: annotations(world), within=PROGRAMMED_SECONDS, until=lambda seen: seen == wanted)
+        wait_for("the right name again", lambda: written(world), within=PROGRAMMED_SECONDS, until=lambda seen: seen == wanted)
     finally:
         world.one.kubectl("delete", "-f", role)
     assert dns_name(world.get("httproutes", "inventory")) == name
