@@ -38,7 +38,7 @@ const EVENTS_MAX: Duration = Duration::from_secs(1);
 
 /// How long a change that nobody is told of is not tried again in a cluster that has refused one of the kind: whoever wants it
 /// grants a right, and each route would ask for it.
-const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(10);
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Which clusters do not answer, and which do not serve what they need not serve.
 ///

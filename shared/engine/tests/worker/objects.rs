@@ -117,7 +117,7 @@ async fn a_route_is_annotated_where_that_is_allowed_and_else_nothing_is_said_and
     assert_eq!(said(&world), None);
 
     world.state().takes_no_objects = None;
-    tokio::time::advance(Duration::from_secs(601)).await;
+    tokio::time::advance(Duration::from_secs(61)).await;
     for _ in 0..2 {
         work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
     }
