@@ -37,7 +37,7 @@ class ExternalDns:
     """One running ExternalDNS."""
 
     def __init__(self, cluster: Cluster, name: str, sources: Sequence[str], logs: Path) -> None:
-        argv = [PROGRAM, "--kubeconfig", cluster.kubeconfig, "--zone", ZONE, "--sources", ",".join(sources)]
+        argv: list[str | Path] = [PROGRAM, "--kubeconfig", cluster.kubeconfig, "--zone", ZONE, "--sources", ",".join(sources)]
         self.process = Process(name, argv, env=inherited(), logs=logs)
         self._out = logs / f"{name}.out"
 

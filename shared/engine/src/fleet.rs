@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, SecretKey, SecretRead,
-    ServicePer, Snapshot, StatusPatch, wants_secrets,
+    ClusterEvent, ClusterFacts, ClusterState, OPTIONAL_KINDS, ObjectChange, Read, ReadResult, SecretKey,
+    SecretRead, ServicePer, Snapshot, StatusPatch, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Answer, Awaited, Budget, CallError, Cluster, ErrorClass, Fleet, PatchOutcome};
@@ -34,6 +34,13 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 /// and what a person has just installed may wait so long.
 const UNSERVED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
+/// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
+const EVENTS_MAX: Duration = Duration::from_secs(1);
+
+/// How long a change that nobody is told of is not tried again in a cluster that has refused one of the kind: whoever wants it
+/// grants a right, and each route would ask for it.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
 /// Which clusters do not answer, and which do not serve what they need not serve.
 ///
 /// A cluster that did not answer is not asked again in the same invocation: whoever asks is told so at once, so that a
@@ -44,6 +51,9 @@ pub(crate) struct Breakers {
     open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
     unserved: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
+    refused: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
+    /// Clusters that take no Events.
+    untold: Mutex<BTreeMap<ClusterId, Instant>>,
 }
 
 #[derive(Debug)]
@@ -194,6 +204,33 @@ impl<C: Cluster> Member<C> {
         self.ask(self.cluster.change(change)).await
     }
 
+    /// Makes Events, as far as the cluster takes them and there is time. Nothing depends on them, so nothing is said of one that
+    /// could not be made; a cluster that refuses is not asked again for a while.
+    pub(crate) async fn tell(&self, events: &[ClusterEvent]) {
+        let untold = || self.breakers.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refused = untold().get(&self.id).is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER);
+        if is_refused {
+            return;
+        }
+        let all = async {
+            for event in events {
+                match self.cluster.tell(event).await {
+                    Ok(()) => {}
+                    Err(error) => {
+                        let (cluster, error_text) = (&self.id, trellis_telemetry::chain(&error));
+                        tracing::debug!(%cluster, error = %error_text, "an event was not made");
+                        if error.class() == ErrorClass::Terminal {
+                            untold().insert(self.id.clone(), Instant::now());
+                        }
+                        return;
+                    }
+                }
+            }
+        };
+        // Late is never.
+        let _ = Budget::lasting(EVENTS_MAX).spend(all).await;
+    }
+
     /// Writes one status.
     pub(crate) async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
         self.ask(self.cluster.patch_status(patch)).await
@@ -310,6 +347,20 @@ impl<C: Cluster> Members<C> {
             None => "it is not registered".to_owned(),
         };
         Err(CallError::new(ErrorClass::Retry, format!("cluster {} cannot be asked: {why}", cluster.name)))
+    }
+
+    /// Whether a change that nobody is told of was refused a while ago, so that it is not to be tried.
+    pub(crate) fn is_refused(&self, change: &ObjectChange) -> bool {
+        let Ok(member) = self.reach(&change.cluster) else { return false };
+        let refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = refused.get(&(change.cluster.clone(), change.key.kind));
+        change.teller.is_none() && since.is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER)
+    }
+
+    pub(crate) fn set_refused(&self, change: &ObjectChange) {
+        let Ok(member) = self.reach(&change.cluster) else { return };
+        let mut refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert((change.cluster.clone(), change.key.kind), Instant::now());
     }
 
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.

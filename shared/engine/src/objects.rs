@@ -43,10 +43,9 @@ impl<C: Cluster> Objects<'_, C> {
         for _ in 0..ROUNDS_MAX {
             if let Err(why) = read(self.members, unit, snapshot, budget).await {
                 undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
-                return undone;
             }
             let mut due = object_changes(snapshot, translation, outcome);
-            due.retain(|change| !refused.contains(change));
+            due.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
             if due.is_empty() {
                 return undone;
             }
@@ -54,11 +53,17 @@ impl<C: Cluster> Objects<'_, C> {
                 match self.send(&change, budget).await {
                     Ok(outcome) => {
                         tell(&change, outcome);
-                        snapshot.forget_object(&change.read());
+                        self.read_again(&change, snapshot, budget).await;
+                    }
+                    Err(error) if error.class() == ErrorClass::Terminal && change.teller.is_none() => {
+                        self.members.set_refused(&change);
+                        tracing::debug!(object = name_of(&change), error = %trellis_telemetry::chain(&error), "object not written");
                     }
                     Err(error) if error.class() == ErrorClass::Terminal => {
                         warn(&change, &error);
-                        translation.tell_unwritten(&change.teller, &unwritten(&change, &error));
+                        if let Some(teller) = &change.teller {
+                            translation.tell_unwritten(&change.cluster, teller, &unwritten(&change, &error));
+                        }
                         refused.push(change);
                     }
                     Err(error) => {
@@ -69,11 +74,28 @@ impl<C: Cluster> Objects<'_, C> {
                 }
             }
         }
-        for change in object_changes(snapshot, translation, outcome) {
+        let mut left = object_changes(snapshot, translation, outcome);
+        left.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
+        for change in left {
             let text = "it was changed each time before it could be written";
             undone.insert(name_of(&change), CallError::new(ErrorClass::Stale, text));
         }
         undone
+    }
+
+    /// So that what follows is made from what is stored.
+    async fn read_again(&self, change: &ObjectChange, snapshot: &mut Snapshot, budget: Budget) {
+        let read = change.read();
+        let Ok(member) = self.members.reach(&change.cluster) else { return };
+        let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
+        match budget.spend(member.read(&read)).await.unwrap_or_else(over) {
+            answer @ ReadResult::Objects(_) => {
+                snapshot.forget_object(&read);
+                snapshot.insert(read, answer);
+            }
+            // That it cannot be read now takes nothing away from what was read before.
+            ReadResult::KindMissing | ReadResult::Unreadable(_) => {}
+        }
     }
 
     async fn send(&self, change: &ObjectChange, budget: Budget) -> Result<PatchOutcome, CallError> {
@@ -91,15 +113,21 @@ pub(crate) async fn read<C: Cluster>(
     snapshot: &mut Snapshot,
     budget: Budget,
 ) -> Result<(), String> {
+    let mut unread = Ok(());
     for read in wants_objects(unit, snapshot) {
-        let member = members.reach(read.cluster()).map_err(|error| error.to_string())?;
-        let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
-        match budget.spend(member.read(&read)).await.unwrap_or_else(over) {
-            ReadResult::Unreadable(why) => return Err(why),
+        let answer = match members.reach(read.cluster()) {
+            Ok(member) => {
+                let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
+                budget.spend(member.read(&read)).await.unwrap_or_else(over)
+            }
+            Err(error) => ReadResult::Unreadable(error.to_string()),
+        };
+        match answer {
+            ReadResult::Unreadable(why) => unread = Err(why),
             answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(read, answer),
         }
     }
-    Ok(())
+    unread
 }
 
 fn unwritten(change: &ObjectChange, error: &CallError) -> String {

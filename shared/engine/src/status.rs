@@ -8,7 +8,9 @@ use crate::observe::Reader;
 use crate::outbox::Outbox;
 use futures::{StreamExt, stream};
 use std::collections::BTreeMap;
-use trellis_gateway::{ObjectKey, Read, ReadResult, Snapshot, StatusPatch, Translation, readers, statuses};
+use trellis_gateway::{
+    ObjectKey, Read, ReadResult, Snapshot, StatusPatch, Translation, cluster_events, readers, statuses,
+};
 use trellis_lattice::Outcome;
 use trellis_ports::{Budget, CallError, Cluster, ErrorClass, PatchOutcome};
 use trellis_telemetry::Metric;
@@ -82,6 +84,11 @@ impl<C: Cluster> Statuses<'_, C> {
                 PatchOutcome::Patched | PatchOutcome::Conflict => Some(member.read(&read_of(&patch)).await),
                 PatchOutcome::Gone => None,
             };
+            if let (PatchOutcome::Patched, Some(ReadResult::Objects(objects))) = (outcome, &stored) {
+                let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+                let events = objects.iter().flat_map(|object| cluster_events(&patch, object, &time));
+                member.tell(&events.collect::<Vec<_>>()).await;
+            }
             Ok((outcome, stored))
         };
         let over = |_| Err(CallError::new(ErrorClass::Retry, "the unit's time was over"));

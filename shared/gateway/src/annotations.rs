@@ -2,6 +2,7 @@
 
 use crate::api::Meta;
 use crate::naming;
+use crate::objects::route_annotations;
 use crate::problem::{Problem, quoted};
 use crate::units::export_unit::asks_for_target_groups;
 use crate::units::idle_timeout::idle_timeout;
@@ -18,8 +19,8 @@ const OF_GATEWAYS: [&str; 5] = ["standalone", "tags", "auth-type", slot::ANNOTAT
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
 const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", "target-group-arn"];
 
-/// Annotations of the AWS Gateway API Controller that ask for nothing: it writes them for people to read.
-const OF_THE_CONTROLLER: [&str; 2] = ["lattice-assigned-domain-name", "lattice-service-arn"];
+/// Annotations that ask for nothing: they are written for scripts to read.
+const WRITTEN: [&str; 2] = [route_annotations::DOMAIN_NAME, route_annotations::SERVICE_ARN];
 
 /// The problems with the annotations of a route, a Gateway, an export or an import.
 pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
@@ -50,9 +51,8 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     }
     let all = meta.annotations.iter().flatten().filter_map(|(key, _)| key.strip_prefix(TAG_PREFIX));
     let is_read = |name: &str| known.contains(&name) || kind.is_route() && is_priority(name);
-    problems.extend(
-        all.filter(|name| !is_read(name) && !OF_THE_CONTROLLER.contains(name)).map(|name| unread(kind, name)),
-    );
+    problems
+        .extend(all.filter(|name| !is_read(name) && !WRITTEN.contains(name)).map(|name| unread(kind, name)));
     problems
 }
 

@@ -81,6 +81,7 @@ pub use report::{
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
+pub use status::{ClusterEvent, News, cluster_events};
 pub use units::from_secrets::{waits_for_secrets, wants_secrets};
 pub use units::slot::ServicePer;
 
@@ -164,6 +165,8 @@ pub struct StatusPatch {
     pub summary: String,
     /// Units that read this status and are to be hinted at once it is written.
     pub notify: Vec<UnitKey>,
+    /// What changes, for people who describe the object.
+    pub news: Vec<News>,
 }
 
 /// The rounds of [`wants`] that any unit needs at most: the route, its Gateways, the routes that share a hostname with

@@ -57,6 +57,8 @@ pub struct ClusterClient {
     served: Mutex<BTreeMap<Kind, &'static str>>,
     describe_again: AtomicBool,
     requests: AtomicU64,
+    /// How often an Event was told, by its name.
+    pub(crate) told: Mutex<BTreeMap<String, u32>>,
 }
 
 impl fmt::Debug for ClusterClient {
@@ -94,6 +96,7 @@ impl ClusterClient {
             served: Mutex::default(),
             describe_again: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            told: Mutex::default(),
         })
     }
 

@@ -11,6 +11,7 @@ mod change;
 mod client;
 mod clusters;
 mod error;
+mod events;
 mod patch;
 mod ports;
 mod read;

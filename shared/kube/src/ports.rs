@@ -1,7 +1,7 @@
 //! The engine's port on one API server.
 
 use crate::{ClusterClient, ErrorClass, KubeError, StatusChange};
-use trellis_gateway::{ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{ClusterEvent, ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_ports::{Answer, Awaited, CallError, Cluster, PatchOutcome};
 
 impl Cluster for ClusterClient {
@@ -30,6 +30,10 @@ impl Cluster for ClusterClient {
 
     async fn change(&self, change: &ObjectChange) -> Result<PatchOutcome, CallError> {
         Ok(self.try_change(change).await?)
+    }
+
+    async fn tell(&self, event: &ClusterEvent) -> Result<(), CallError> {
+        Ok(self.try_tell(event).await?)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
-use trellis_gateway::{Act, ObjectChange, ObjectKey, Read};
+use trellis_gateway::{Act, ClusterEvent, ObjectChange, ObjectKey, Read};
 use trellis_hint::Kind;
 use trellis_kube::{ClusterClient, KubeError, StatusChange, TokenError, TokenSource};
 use trellis_ports::{Answer, Awaited, Cluster as _, PatchOutcome};
@@ -157,6 +157,35 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
 
     write_status(&cluster, &client).await;
     change_objects(&cluster, &client).await;
+    tell_events(&cluster, &client).await;
+}
+
+/// Makes an Event, and counts it once more where it is there, with no more than the right to create and to patch.
+async fn tell_events(cluster: &Cluster, client: &ClusterClient) {
+    let time = "2026-01-02T03:04:05.000006Z";
+    let event = ClusterEvent {
+        cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+        namespace: "default".into(),
+        name: "rates.0123456789".into(),
+        object: json!({
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "rates.0123456789", "namespace": "default"},
+            "eventTime": time, "type": "Normal", "reason": "Programmed", "note": "n", "action": "Reconcile",
+            "reportingController": "example.com/c", "reportingInstance": "trellis",
+            "regarding": {"apiVersion": "v1", "kind": "Service", "namespace": "default", "name": "rates", "uid": "u"},
+        }),
+        time: time.into(),
+    };
+    for _ in 0..3 {
+        client.tell(&event).await.unwrap();
+    }
+    let stored = cluster.kubectl(&[
+        "get",
+        "events.v1.events.k8s.io",
+        "rates.0123456789",
+        "-o",
+        "jsonpath={.note} {.series.count}",
+    ]);
+    assert_eq!(stored, "n 3");
 }
 
 /// Makes, changes and deletes a DNSEndpoint with the role of deploy/external-dns, and never one that is another than it was.
@@ -182,7 +211,7 @@ async fn change_objects(cluster: &Cluster, client: &ClusterClient) {
         cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
         key: key.clone(),
         act,
-        teller: ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "rates".into() },
+        teller: None,
     };
     let object = json!({
         "apiVersion": "externaldns.k8s.io/v1alpha1", "kind": "DNSEndpoint",

@@ -2,7 +2,7 @@ use crate::{Awaited, CallError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use trellis_gateway::{ClusterFacts, ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
+use trellis_gateway::{ClusterEvent, ClusterFacts, ObjectChange, Read, SecretKey, SecretRead, StatusPatch};
 use trellis_hint::ClusterId;
 
 /// One cluster's API server.
@@ -28,6 +28,9 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Makes, changes or deletes one object that is no status.
     fn change(&self, change: &ObjectChange) -> impl Future<Output = Result<PatchOutcome, CallError>> + Send;
+
+    /// Makes an Event, or counts it once more.
+    fn tell(&self, event: &ClusterEvent) -> impl Future<Output = Result<(), CallError>> + Send;
 }
 
 /// What an API server says to a read.

@@ -41,7 +41,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             let text = |ObjectChange { cluster, key, act, .. }: &ObjectChange| {
                 format!("{} {}/{}/{}: {}", key.kind, cluster.name, key.namespace, key.name, act.verb())
             };
-            statuses.extend(assessment.objects.iter().map(text));
+            let told = assessment.objects.iter().filter(|one| one.teller.is_some());
+            statuses.extend(told.map(text));
         }
         let withheld = assessment.plan.iter().flat_map(|plan| &plan.withheld);
         let withheld: Vec<String> = withheld.map(ToString::to_string).take(STEPS_TOLD_MAX).collect();

@@ -2,11 +2,12 @@
 
 use crate::sim::Sandbox;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use trellis_gateway::{
-    Act, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+    Act, ClusterEvent, ClusterFacts, ClusterState, ObjectChange, ObjectKey, Read, SecretKey, SecretRead,
+    StatusPatch,
 };
 use trellis_hint::Kind;
 use trellis_ports::{Answer, Awaited, CallError, Cluster, Clusters, ErrorClass, Fleet, PatchOutcome};
@@ -115,17 +116,32 @@ impl ApiServer {
     pub(crate) fn store(&mut self, key: &ObjectKey, object: Option<Value>, moment: u64) {
         self.version += 1;
         self.edited = moment;
-        match object {
-            Some(mut object) => {
-                object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-                // A status that was written between admission and storing is not lost.
-                if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
-                    object["status"] = status.clone();
-                }
-                self.objects.insert(key.clone(), object);
-            }
-            None => _ = self.objects.remove(key),
+        let Some(mut object) = object else {
+            self.objects.remove(key);
+            return self.collect_garbage();
+        };
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        // A status that was written between admission and storing is not lost.
+        if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
+            object["status"] = status.clone();
         }
+        self.objects.insert(key.clone(), object);
+    }
+
+    /// Removes what is owned by objects that are not there any more.
+    fn collect_garbage(&mut self) {
+        let uids: BTreeSet<String> = self
+            .objects
+            .values()
+            .filter_map(|one| one["metadata"]["uid"].as_str())
+            .map(str::to_owned)
+            .collect();
+        self.objects.retain(|_, object| {
+            let owners =
+                object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+            owners.is_empty()
+                || owners.iter().any(|one| one["uid"].as_str().is_some_and(|uid| uids.contains(uid)))
+        });
     }
 
     fn read(&self, read: &Read) -> Result<Answer, CallError> {
@@ -172,6 +188,7 @@ impl ApiServer {
             Some(mut object) => {
                 object["metadata"]["resourceVersion"] = json!(self.version.to_string());
                 self.objects.insert(change.key.clone(), object);
+                self.collect_garbage();
             }
             None => _ = self.objects.remove(&change.key),
         }
@@ -273,6 +290,10 @@ impl Cluster for Client {
         let outcome = state.clusters.get_mut(&self.name).unwrap().change(change);
         state.tell(format!("{} {} {:?} {outcome:?}", change.act.verb(), self.name, change.key));
         if fails { Err(CallError::new(ErrorClass::NoAnswer, "no answer in time")) } else { Ok(outcome) }
+    }
+
+    async fn tell(&self, _: &ClusterEvent) -> Result<(), CallError> {
+        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

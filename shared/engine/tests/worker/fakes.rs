@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use trellis_gateway::{
-    Act, CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, StatusPatch,
+    Act, CONTROLLER, ClusterEvent, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead,
+    StatusPatch,
 };
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
@@ -68,6 +69,11 @@ pub(crate) struct State {
     pub(crate) changed: Vec<String>,
     /// How every such change fails.
     pub(crate) takes_no_objects: Option<(ErrorClass, &'static str)>,
+    pub(crate) changes_refused: usize,
+    pub(crate) events: Vec<Value>,
+    /// Whether no Event can be made.
+    pub(crate) takes_no_events: bool,
+    pub(crate) events_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
     pub(crate) queue_fails: bool,
@@ -211,6 +217,7 @@ impl Cluster for Client {
         self.ask().await;
         let mut state = self.world.state();
         if let Some((class, text)) = state.takes_no_objects {
+            state.changes_refused += 1;
             return Err(CallError::new(class, text));
         }
         state.changed.push(format!("{} {}", change.act.verb(), change.key.name));
@@ -234,6 +241,16 @@ impl Cluster for Client {
         object["metadata"]["resourceVersion"] = json!(state.version.to_string());
         state.objects.insert(at, object);
         Ok(PatchOutcome::Patched)
+    }
+
+    async fn tell(&self, event: &ClusterEvent) -> Result<(), CallError> {
+        let mut state = self.world.state();
+        if state.takes_no_events {
+            state.events_refused += 1;
+            return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
+        }
+        state.events.push(event.object.clone());
+        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -1,11 +1,11 @@
 //! DNSEndpoints: made once the domain name is known, kept as they should be, and in nobody's way.
 
 use crate::fakes::World;
-use crate::{count, message, route_hint, work, worker, world};
+use crate::{count, gateway, message, object, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trellis_gateway::ObjectKey;
-use trellis_hint::Kind;
+use trellis_hint::{Hint, Kind, Operation};
 use trellis_ports::ErrorClass;
 use trellis_telemetry::Metric;
 
@@ -36,6 +36,10 @@ fn endpoint(world: &World) -> Option<Value> {
     world.state().objects.get(&("one".to_owned(), key)).cloned()
 }
 
+fn changes_of_endpoints(world: &World) -> Vec<String> {
+    world.state().changed.iter().filter(|change| change.ends_with("-dns")).cloned().collect()
+}
+
 /// What the route says of its DNSEndpoint.
 fn said(world: &World) -> Option<(String, String)> {
     let status = world.status("one", Kind::HTTPRoute, "r");
@@ -55,7 +59,7 @@ async fn a_dns_endpoint_is_made_follows_the_hostnames_and_is_not_written_twice()
     let told = world.status("one", Kind::HTTPRoute, "r").to_string();
     assert!(told.contains(targets[0].as_str().unwrap()), "the status names {targets}: {told}");
     look(&world).await;
-    assert_eq!(world.state().changed, ["create r-dns"]);
+    assert_eq!(changes_of_endpoints(&world), ["create r-dns"]);
 
     put_route(&world, &json!(["other.example.com"]));
     look(&world).await;
@@ -63,7 +67,7 @@ async fn a_dns_endpoint_is_made_follows_the_hostnames_and_is_not_written_twice()
     put_route(&world, &json!([]));
     look(&world).await;
     assert_eq!(endpoint(&world), None);
-    assert_eq!(world.state().changed, ["create r-dns", "patch r-dns", "delete r-dns"]);
+    assert_eq!(changes_of_endpoints(&world), ["create r-dns", "patch r-dns", "delete r-dns"]);
     assert_eq!(said(&world), None);
 }
 
@@ -75,7 +79,7 @@ async fn somebody_elses_is_left_alone_and_the_route_says_so() {
     let before = endpoint(&world);
     look(&world).await;
     assert_eq!(endpoint(&world), before);
-    assert_eq!(world.state().changed.len(), 0);
+    assert!(changes_of_endpoints(&world).is_empty());
     let (reason, text) = said(&world).unwrap();
     assert_eq!(reason, "Conflicted");
     assert!(text.contains("default/r-dns is somebody else's"), "{text}");
@@ -99,6 +103,75 @@ async fn a_refused_write_is_told_by_the_route_and_holds_nothing_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_route_is_annotated_where_that_is_allowed_and_else_nothing_is_said_and_nobody_asks_again_for_a_while()
+ {
+    let world = world();
+    put_route(&world, &json!([]));
+    world.state().takes_no_objects = Some((ErrorClass::Terminal, "403 Forbidden"));
+    let worker = worker(&world);
+    for _ in 0..3 {
+        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+        assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+    }
+    assert_eq!(world.state().changes_refused, 1);
+    assert_eq!(said(&world), None);
+
+    world.state().takes_no_objects = None;
+    tokio::time::advance(Duration::from_secs(61)).await;
+    for _ in 0..2 {
+        work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+    }
+    assert_eq!(world.state().changed, ["patch r"], "once");
+    let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "r".into() };
+    let route = world.state().objects[&("one".to_owned(), key)].clone();
+    let annotations = &route["metadata"]["annotations"];
+    let name = annotations["application-networking.k8s.aws/lattice-assigned-domain-name"].as_str().unwrap();
+    assert!(route["status"].to_string().contains(name), "{route}");
+    assert!(annotations["application-networking.k8s.aws/lattice-service-arn"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_tells_of_a_route_that_is_programmed_once_and_of_one_that_is_not_any_more() {
+    let world = with_route();
+    let object = object("one", Kind::Gateway, "my-hotel");
+    work(&worker(&world), vec![message("g", &Hint::new(gateway(), object, Operation::Create), 1)]).await;
+    world.state().events.clear();
+    look(&world).await;
+    look(&world).await;
+    let told = |world: &World| {
+        let all = world.state().events.clone();
+        all.iter().map(|one| format!("{} {}", one["type"], one["note"])).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world).len(), 1, "{:?}", told(&world));
+    assert!(told(&world)[0].starts_with(r#""Normal" "Programmed is True at my-hotel"#), "{:?}", told(&world));
+    let event = world.state().events[0].clone();
+    assert_eq!(event["regarding"]["uid"], "uid-of-r");
+    assert_eq!(event["reportingController"], trellis_gateway::CONTROLLER);
+
+    put_route(&world, &json!(["*."]));
+    look(&world).await;
+    assert!(
+        told(&world).iter().any(|one| one.starts_with(r#""Warning" "Accepted is False"#)),
+        "{:?}",
+        told(&world)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_takes_no_events_is_asked_once_and_misses_nothing_else() {
+    let world = with_route();
+    world.state().takes_no_events = true;
+    let worker = worker(&world);
+    for hostname in [HOSTNAME, "*.", HOSTNAME] {
+        put_route(&world, &json!([hostname]));
+        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+        assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+    }
+    assert_eq!(world.state().events_refused, 1);
+    assert!(world.status("one", Kind::HTTPRoute, "r").to_string().contains("DNS Name: "));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_without_an_answer_is_tried_again_and_statuses_are_written_all_the_same() {
     let world = with_route();
     world.state().takes_no_objects = Some((ErrorClass::Retry, "no answer"));
@@ -118,7 +191,7 @@ async fn a_cluster_that_lets_nobody_read_them_has_none_and_is_asked_once_in_a_mi
         assert_eq!(count(&ended, Metric::ClustersUnreadable), 0);
     }
     assert_eq!(world.state().dns_endpoints_read, 1);
-    assert_eq!(world.state().changed.len(), 0);
+    assert!(changes_of_endpoints(&world).is_empty());
     assert_eq!(said(&world), None);
     tokio::time::advance(Duration::from_secs(61)).await;
     work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;

@@ -72,7 +72,7 @@ pub(crate) fn change(context: &Context, report: &RouteReport) -> Option<ObjectCh
             }
         }
     };
-    Some(ObjectChange { cluster: subject.cluster.clone(), key, act, teller: subject.object.clone() })
+    Some(ObjectChange { cluster: subject.cluster.clone(), key, act, teller: Some(subject.object.clone()) })
 }
 
 /// What a route's status says of a DNSEndpoint that it should have and has not; none where all is well. `told` is what it says

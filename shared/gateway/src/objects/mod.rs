@@ -4,6 +4,7 @@
 //! that it is made of says so. Each is owned by that object in Kubernetes' sense, so that Kubernetes deletes it with it.
 
 pub(crate) mod dns_endpoint;
+pub(crate) mod route_annotations;
 
 use crate::Translation;
 use crate::report::Report;
@@ -22,8 +23,9 @@ pub struct ObjectChange {
     pub key: ObjectKey,
     /// What is to be done.
     pub act: Act,
-    /// The object that tells in its status where the change is refused.
-    pub teller: ObjectKey,
+    /// The object that tells in its status where the change is refused. None: nobody does, it is for whoever grants the right;
+    /// nor is it drift where it is not done.
+    pub teller: Option<ObjectKey>,
 }
 
 /// What is to be done with an object.
@@ -101,24 +103,26 @@ pub fn object_changes(
 ) -> Vec<ObjectChange> {
     // No time is part of them.
     let context = Context { snapshot, translation, outcome, now: "" };
-    let changes = translation.reports.iter().filter_map(|report| match report {
-        Report::Route(report) => dns_endpoint::change(&context, report),
+    let changes = translation.reports.iter().flat_map(|report| match report {
+        Report::Route(report) => {
+            [dns_endpoint::change(&context, report), route_annotations::change(&context, report)]
+        }
         Report::Gateway(_)
         | Report::Class(_)
         | Report::Export(_)
         | Report::Import(_)
         | Report::Policy(_)
-        | Report::Pod(_) => None,
+        | Report::Pod(_) => [None, None],
     });
-    changes.collect()
+    changes.flatten().collect()
 }
 
 impl Translation {
     /// The translation in which the teller says why an object was not written.
-    pub fn tell_unwritten(&mut self, teller: &ObjectKey, why: &str) {
+    pub fn tell_unwritten(&mut self, cluster: &ClusterId, teller: &ObjectKey, why: &str) {
         for report in &mut self.reports {
             if let Report::Route(report) = report
-                && report.subject.object == *teller
+                && (&report.subject.cluster, &report.subject.object) == (cluster, teller)
             {
                 report.unwritten = Some(why.to_owned());
             }

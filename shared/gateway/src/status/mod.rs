@@ -8,6 +8,7 @@ mod blocked;
 mod features;
 mod gateway_status;
 mod merge;
+mod news;
 mod policy_status;
 mod refused;
 mod route_status;
@@ -15,6 +16,7 @@ mod shared_service;
 mod told;
 mod vpc_status;
 
+pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};
 pub(crate) use shared_service::{is_cut, is_in_service, kept_services, leader_of, mentioned, tells_leader};
@@ -79,6 +81,8 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         name: key.name.clone(),
         resource_version: crate::api::meta(object).resource_version,
         summary: summary(report, &changed),
+        // A Pod's own condition is Kubernetes' to tell of.
+        news: if matches!(report, Report::Pod(_)) { vec![] } else { news::of(&old, &changed) },
         status: Value::Object(changed),
         notify,
     })

@@ -31,6 +31,7 @@ const GRACE: u64 = 20;
 /// A golden input.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the file's own")]
 pub(crate) struct Case {
     /// What the case shows, in a sentence.
     pub(crate) about: String,
@@ -51,6 +52,9 @@ pub(crate) struct Case {
     /// Optional kinds that all clusters serve.
     #[serde(default)]
     pub(crate) serves: Vec<String>,
+    /// Whether the output has annotations that are written to routes.
+    #[serde(default)]
+    pub(crate) annotates: bool,
     /// Clusters that nobody has registered (any more).
     #[serde(default)]
     pub(crate) unregistered: Vec<String>,
@@ -244,7 +248,11 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
                 .unwrap_or_default(),
             desired: &translation.desired,
             statuses: patches.iter().map(shown).collect(),
-            objects: objects.iter().map(shown_change).collect(),
+            objects: objects
+                .iter()
+                .filter(|one| case.annotates || one.teller.is_some())
+                .map(shown_change)
+                .collect(),
             dependents: dependents(unit, &snapshot).iter().map(|(unit, _)| unscoped(unit)).collect(),
             warnings: translation
                 .reports

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use trellis_aws::AwsLattice;
 use trellis_engine::{DriftReport, Engine, LookReport, Rotation, Worker};
 use trellis_gateway::{
-    CONTROLLER, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, Settings, StatusPatch,
+    CONTROLLER, ClusterEvent, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead, Settings,
+    StatusPatch,
 };
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::LimitOverrides;
@@ -144,6 +145,10 @@ impl Cluster for Client {
 
     async fn change(&self, _: &ObjectChange) -> Result<PatchOutcome, CallError> {
         Ok(PatchOutcome::Gone)
+    }
+
+    async fn tell(&self, _: &ClusterEvent) -> Result<(), CallError> {
+        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {
