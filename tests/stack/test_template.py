@@ -69,19 +69,25 @@ def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() 
             assert OWNER in equal.values(), statement["Sid"]
 
 
-def test_a_certificate_is_imported_with_our_tag_or_over_one_that_bears_it_and_none_is_adopted() -> None:
-    of_acm = [one for one in statements("CertificatePolicy") if "acm:" in str(one["Action"])]
-    for statement in of_acm:
-        named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        if statement["Effect"] == "Deny":
-            assert (set(named), statement["Resource"]) == ({"acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate"}, "*")
-            assert statement["Condition"] == {"ForAnyValue:StringEquals": {"aws:TagKeys": ["trellis:owner", "trellis:unit"]}}
-            continue
-        # ACM takes no tags when a certificate is imported over another one.
-        key = "RequestTag" if named == ["acm:ImportCertificate"] else "ResourceTag"
-        assert statement["Condition"] == {"StringEquals": {f"aws:{key}/trellis:owner": OWNER}}, statement["Sid"]
-        assert statement["Resource"] != "*"
-    assert len(of_acm) == 3
+def test_a_certificate_is_imported_with_our_tag_or_over_one_that_bears_it_and_no_owners_tag_is_changed() -> None:
+    of_acm = {one["Sid"]: one for one in statements("CertificatePolicy")}
+    ours = {"StringEquals": {"aws:RequestTag/trellis:owner": OWNER}}
+    has_owner, has_none = ({"Null": {"aws:ResourceTag/trellis:owner": text}} for text in ("false", "true"))
+    names_owner = {"ForAnyValue:StringEquals": {"aws:TagKeys": ["trellis:owner", "trellis:unit"]}}
+    # An import with tags needs both of the first two; ACM takes no tags when a certificate is imported over another one.
+    assert {sid: (one["Effect"], one["Condition"]) for sid, one in of_acm.items()} == {
+        "ImportOurs": ("Allow", ours),
+        "TagNew": ("Allow", {**ours, **has_none}),
+        "ChangeOurCertificates": ("Allow", {"StringEquals": {"aws:ResourceTag/trellis:owner": OWNER}}),
+        "NeverAdoptCertificates": ("Deny", {**names_owner, **has_owner}),
+        "NeverDisownCertificates": ("Deny", names_owner),
+    }
+    assert of_acm["ImportOurs"]["Action"] == "acm:ImportCertificate"
+    tags = {sid for sid, one in of_acm.items() if "acm:AddTagsToCertificate" in one["Action"]}
+    assert tags == {"TagNew", "ChangeOurCertificates", "NeverAdoptCertificates"}
+    assert of_acm["NeverDisownCertificates"]["Action"] == "acm:RemoveTagsFromCertificate"
+    for one in of_acm.values():
+        assert (one["Resource"] == "*") == (one["Effect"] == "Deny"), one["Sid"]
     assert RESOURCES["CertificatePolicy"]["Condition"] == "ImportsCertificates"
     assert PARAMETERS["CertificateSecrets"]["Default"] == "false"
 
