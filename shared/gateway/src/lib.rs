@@ -48,6 +48,7 @@ mod gates;
 mod gateway;
 mod grant;
 mod hostname;
+mod implied;
 mod naming;
 mod objects;
 mod policy;
@@ -73,6 +74,7 @@ pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use certificate::are_asked_for as asks_for_certificates;
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
+pub use implied::{units, units_of_cluster};
 pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
@@ -85,12 +87,13 @@ pub use status::{ClusterEvent, News, cluster_events};
 pub use units::from_secrets::{waits_for_secrets, wants_secrets};
 pub use units::slot::ServicePer;
 
+use crate::implied::WITH_UNITS;
 use crate::route::ROUTE_KINDS;
-use crate::units::dependents::{Changed, object_ref};
+use crate::units::dependents::Changed;
 use crate::view::View;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey, units_of};
+use std::collections::BTreeSet;
+use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
 use trellis_lattice::{Actual, Desired, Grace, Limits, Mode, Outcome, Owner};
 
 /// What translation needs beside the objects.
@@ -203,9 +206,6 @@ pub fn wants_dependents(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     view.unanswered()
 }
 
-/// Kinds beside the routes' that units are named after.
-const WITH_UNITS: [Kind; 4] = [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
-
 /// All that translation can read of the registered clusters: a list of every kind from each. Nothing of a unit is unknown then, so
 /// that what is translated from less can be held against it.
 pub fn wants_everything(snapshot: &Snapshot) -> Vec<Read> {
@@ -236,30 +236,6 @@ pub fn wants_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> Vec<Read> {
     lists.filter(|read| !snapshot.has_answer(read)).collect()
 }
 
-/// The units of all objects of one cluster, and whoever imports what it exports: whom to hint at when changes of the cluster
-/// may have gone unnoticed. Each with the object that the hint is to name.
-pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
-    let mut units = BTreeMap::new();
-    for (key, object) in
-        ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(|kind| snapshot.all(cluster, kind))
-    {
-        let named = object_ref(cluster, key.kind, object);
-        if key.kind == Kind::ServiceExport {
-            let (kind, cluster) = (key.kind, cluster.clone());
-            let (namespace, name) = (key.namespace.clone(), key.name.clone());
-            units.insert(UnitKey::Dependents { kind, cluster, namespace, name }, named.clone());
-        }
-        if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object) {
-            units.insert(merged, named.clone());
-        }
-        units.insert(unit_of(cluster, key), named);
-    }
-    for (unit, named) in units_of_policies(cluster, snapshot) {
-        units.entry(unit).or_insert(named);
-    }
-    units
-}
-
 /// The tag that everything bears that was made for a cluster's routes and exports.
 pub fn made_for(facts: &ClusterFacts) -> (String, String) {
     naming::managed_by(facts)
@@ -273,18 +249,6 @@ pub fn is_told(object: &Value) -> bool {
 /// Since when no status of ours tells of what an object asks for (RFC 3339), as far as its `managedFields` say; none where one does.
 pub fn untold_since(object: &Value) -> Option<&str> {
     status::untold_since(object)
-}
-
-/// The units that do what the policies of a cluster ask for, each with a policy.
-fn units_of_policies<'a>(
-    cluster: &'a ClusterId,
-    snapshot: &'a Snapshot,
-) -> impl Iterator<Item = (UnitKey, ObjectRef)> + 'a {
-    let policies = Kind::POLICIES.into_iter().flat_map(|kind| snapshot.all(cluster, kind));
-    policies.flat_map(move |(key, object)| {
-        let named = object_ref(cluster, key.kind, object);
-        units_of(&named, Some(object), None).into_iter().map(move |unit| (unit, named.clone()))
-    })
 }
 
 /// What a unit wants in VPC Lattice, and what is to be said of its objects.
@@ -401,59 +365,6 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
             units::dependents::Hints::new()
         }
     }
-}
-
-/// Every unit that a full snapshot implies, with an object that a hint can name (drift pass). Units that want nothing and
-/// have nothing to tell are left out.
-pub fn units(snapshot: &Snapshot) -> BTreeMap<UnitKey, ObjectRef> {
-    let mut units = BTreeMap::new();
-    for cluster in snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
-        let all = |kind| snapshot.all(cluster, kind);
-        for (key, object) in ROUTE_KINDS.into_iter().chain(WITH_UNITS).flat_map(all) {
-            if let Some(merged) = units::merged::unit_of(snapshot, cluster, key.kind, object)
-                && !units.contains_key(&merged)
-                && is_of_interest(&merged, snapshot)
-            {
-                units.insert(merged, object_ref(cluster, key.kind, object));
-            }
-            let unit = unit_of(cluster, key);
-            if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
-                units.insert(unit, object_ref(cluster, key.kind, object));
-            }
-        }
-        // One whose target is not there has a status all the same.
-        for (unit, named) in units_of_policies(cluster, snapshot) {
-            if !units.contains_key(&unit) && is_of_interest(&unit, snapshot) {
-                units.insert(unit, named);
-            }
-        }
-    }
-    units
-}
-
-/// The unit that is named after an object.
-fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
-    let (kind, cluster) = (key.kind, cluster.clone());
-    let (namespace, name) = (key.namespace.clone(), key.name.clone());
-    match kind {
-        Kind::Gateway => UnitKey::Gateway { scope: cluster.scope, name },
-        Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
-        kind if ROUTE_KINDS.contains(&kind) => UnitKey::Route { kind, cluster, namespace, name },
-        kind => UnitKey::Dependents { kind, cluster, namespace, name },
-    }
-}
-
-/// Whether a unit wants anything, is held, or has a status to write. The routes and Gateways of other controllers do not;
-/// what is left in VPC Lattice of one that was ours is found by its tags.
-fn is_of_interest(unit: &UnitKey, snapshot: &Snapshot) -> bool {
-    let settings = Settings::default();
-    let translation = translate(unit, snapshot, &Actual::default(), &settings);
-    let wants_nothing = translation.desired.as_ref().is_some_and(|desired| {
-        translation.held.is_empty() && *desired == Desired::nothing(desired.owner.clone())
-    });
-    // Of Dependents units nothing is ever desired. The time does not matter: a patch that differs in nothing else is none.
-    let is_busy = !wants_nothing && !matches!(unit, UnitKey::Dependents { .. });
-    is_busy || !statuses(snapshot, &translation, &Outcome::default(), "").is_empty()
 }
 
 /// The names of the Lattice service that a route has if nothing else is asked for, the one that the AWS Gateway API Controller
