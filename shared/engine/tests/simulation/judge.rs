@@ -2,7 +2,9 @@
 
 use crate::memo::Counting;
 use crate::resource::{self, Effect};
+use crate::run::settings;
 use crate::sim::State;
+use trellis_gateway::translate;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Action, Actual, ActualService, DeregisterTargets, Desired, HandOver, Owner, RuleMatch, Step, TAG_OWNER,
@@ -42,15 +44,26 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
     };
     let desired = state.desired(counting, &unit);
     let Some(desired) = desired.as_ref() else { return };
-    if let Some(what) = resource::loses(desired, view, step) {
-        state.violate(format!("{unit}: {step} takes {what} away, which the clusters' objects want"));
+    let mut wrongs = wrongs_of(state, desired, view, owner, step);
+    if !wrongs.is_empty() {
+        // Names follow from what is there: a service that was inherited keeps its own, and so do its target groups.
+        let named = translate(&unit, &state.whole(counting), view, &settings()).desired;
+        wrongs = named.map(|named| wrongs_of(state, &named, view, owner, step)).unwrap_or_default();
     }
-    if let Some(what) = misleads(desired, view, owner, step) {
-        state.violate(format!("{unit}: {step} makes {what} another than the clusters' objects want"));
+    for wrong in wrongs {
+        state.violate(format!("{unit}: {step} {wrong}"));
     }
-    if let Some(target_group) = empties(state, desired, view, step) {
-        state.violate(format!("{unit}: {step} leaves {target_group} without a target, before the new ones"));
-    }
+}
+
+/// What is wrong with a step, held against what the objects want.
+fn wrongs_of(state: &State, desired: &Desired, view: &Actual, owner: &Owner, step: &Step) -> Vec<String> {
+    let loses = resource::loses(desired, view, step)
+        .map(|what| format!("takes {what} away, which the clusters' objects want"));
+    let misleads = misleads(desired, view, owner, step)
+        .map(|what| format!("makes {what} another than the clusters' objects want"));
+    let empties = empties(state, desired, view, step)
+        .map(|target_group| format!("leaves {target_group} without a target, before the new ones"));
+    [loses, misleads, empties].into_iter().flatten().collect()
 }
 
 fn is_taken_back(state: &State, step: &Step, view: &Actual, own: impl Fn(&Tags) -> bool) -> bool {
