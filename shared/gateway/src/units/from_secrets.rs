@@ -4,9 +4,10 @@
 //! |---|---|
 //! | has a certificate that VPC Lattice serves | its certificate, renewed under its ARN |
 //! | is missing, may not be read, holds nothing of use, or is not known | stays as it is: a mistake is no reason for an outage |
+//! | is of another namespace, and whether a grant permits it is not known | stays as it is, and the Secret is not read |
 //! | is named by no listener any more, or may not be referred to | goes after the grace, as soon as no service has it |
 
-use crate::api::{self, Gateway};
+use crate::api::{self, Gateway, Listener};
 use crate::certificate;
 use crate::gateway::{Whose, whose};
 use crate::naming;
@@ -38,7 +39,7 @@ impl Imports {
         tags: &Tags,
         unknown: &mut Vec<String>,
     ) {
-        let Ok(keys) = named_by(view, cluster, object) else {
+        let Ok(keys) = named_by(view, cluster, object, certificate::secrets) else {
             self.stay(cluster);
             return;
         };
@@ -127,7 +128,7 @@ pub fn waits_for_secrets(translation: &Translation) -> bool {
         .any(|report| matches!(report, Report::Gateway(gateway) if gateway.waits_for_secrets))
 }
 
-/// The Secrets that all listeners of Gateways of ours name.
+/// The Secrets that all listeners of Gateways of ours name and may refer to.
 fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
     let snapshot = view.snapshot;
     let clusters = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
@@ -139,13 +140,23 @@ fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
             && !api::is_terminating(object)
             && whose(view, cluster, object) == Whose::Ours
     });
-    ours.flat_map(|(cluster, object)| named_by(view, cluster, object).unwrap_or_default())
+    ours.flat_map(|(cluster, object)| {
+        named_by(view, cluster, object, certificate::readable_secrets).unwrap_or_default()
+    })
 }
 
+/// Which Secrets of a listener count.
+type Named = fn(&View, &ClusterId, &Listener, &str) -> Vec<SecretKey>;
+
 /// The Secrets that the listeners of a Gateway name, if it can be read.
-fn named_by(view: &View, cluster: &ClusterId, object: &Value) -> Result<BTreeSet<SecretKey>, ()> {
+fn named_by(
+    view: &View,
+    cluster: &ClusterId,
+    object: &Value,
+    named: Named,
+) -> Result<BTreeSet<SecretKey>, ()> {
     let gateway: Gateway = api::parse(object).map_err(|_| ())?;
     let namespace = gateway.metadata.namespace.as_str();
     let listeners = gateway.spec.listeners.iter();
-    Ok(listeners.flat_map(|listener| certificate::secrets(view, cluster, listener, namespace)).collect())
+    Ok(listeners.flat_map(|listener| named(view, cluster, listener, namespace)).collect())
 }
