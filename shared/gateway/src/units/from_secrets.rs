@@ -18,7 +18,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    Actual, CertificateMaterial, DesiredCertificate, Ownership, TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
+    Actual, CertificateMaterial, CertificateOrigin, Certificates, DesiredCertificate, Owner, Ownership,
+    TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
 };
 
 /// What the Gateways of one name want.
@@ -76,6 +77,7 @@ impl Imports {
     pub(crate) fn all(
         self,
         view: &View,
+        owner: &Owner,
         is_unknown: impl Fn(&ClusterId) -> bool,
     ) -> Option<Vec<DesiredCertificate>> {
         if !view.snapshot.secrets.are_read {
@@ -84,6 +86,9 @@ impl Imports {
         let Self { mut wanted, staying } = self;
         wanted.sort_by(|a, b| a.secret.cmp(&b.secret));
         wanted.dedup_by(|a, b| a.secret == b.secret);
+        for one in wanted.iter_mut().filter(|one| is_only_listed(view, owner, &one.secret)) {
+            one.material = None;
+        }
         let ours = view.actual.certificates.iter().filter(|held| held.ownership == Ownership::Ours);
         for held in ours {
             let source = held.tags.get(TAG_SOURCE).and_then(|source| source.parse::<ClusterId>().ok());
@@ -95,6 +100,18 @@ impl Imports {
         }
         Some(wanted)
     }
+}
+
+/// Whether ACM's list has a Secret's certificate of the unit that the search for what the unit owns did not find: the index of tags
+/// follows late, and another process may have imported it a moment ago. It must not be imported twice.
+fn is_only_listed(view: &View, owner: &Owner, secret: &str) -> bool {
+    let Certificates::Known(all) = &view.snapshot.certificates else { return false };
+    let is_of_unit = |origin: &CertificateOrigin| {
+        (&origin.installation, &origin.unit, origin.secret.as_str())
+            == (&owner.installation, &owner.unit, secret)
+    };
+    all.iter().any(|one| one.origin.as_ref().is_some_and(is_of_unit))
+        && !view.actual.certificates.iter().any(|held| held.secret() == secret)
 }
 
 fn material(view: &View, key: &SecretKey, unknown: &mut Vec<String>) -> Option<CertificateMaterial> {
