@@ -56,12 +56,15 @@ impl<'a> Reference<'a> {
         (self.group, self.kind) == ("", "Secret")
     }
 
-    /// Whether Gateways of a namespace may refer to it. Without a view of the cluster, grants are taken for given.
-    fn is_permitted(&self, namespace: &str, view: Option<(&View, &ClusterId)>) -> bool {
+    /// Whether Gateways of a namespace may refer to it; the error says why that is not known. Without a view of the cluster, grants
+    /// are taken for given.
+    fn is_permitted(&self, namespace: &str, view: Option<(&View, &ClusterId)>) -> Result<bool, String> {
         let from = From { kind: Kind::Gateway.as_str(), namespace };
         let to = To { group: self.group, kind: self.kind, namespace: self.namespace, name: self.name };
-        self.namespace == namespace
-            || view.is_none_or(|(view, cluster)| is_granted(view, cluster, &from, &to).unwrap_or(false))
+        match view {
+            Some((view, cluster)) if self.namespace != namespace => is_granted(view, cluster, &from, &to),
+            Some(_) | None => Ok(true),
+        }
     }
 
     fn key(&self, cluster: &ClusterId) -> SecretKey {
@@ -74,19 +77,40 @@ impl<'a> Reference<'a> {
 }
 
 /// The Secrets that a listener takes certificates from, as far as the installation imports any: those that its Gateway may refer to,
-/// in their order. VPC Lattice ends TLS on HTTPS listeners only.
+/// in their order. VPC Lattice ends TLS on HTTPS listeners only. One of which that is not known counts, so that its certificate stays;
+/// but it is not read ([`readable_secrets`]).
 pub(crate) fn secrets(
     view: &View,
     cluster: &ClusterId,
     listener: &Listener,
     namespace: &str,
 ) -> Vec<SecretKey> {
+    secrets_where(view, cluster, listener, namespace, |permitted| permitted.unwrap_or(true))
+}
+
+/// Those that its Gateway is known to be permitted to refer to.
+pub(crate) fn readable_secrets(
+    view: &View,
+    cluster: &ClusterId,
+    listener: &Listener,
+    namespace: &str,
+) -> Vec<SecretKey> {
+    secrets_where(view, cluster, listener, namespace, |permitted| permitted.unwrap_or(false))
+}
+
+fn secrets_where(
+    view: &View,
+    cluster: &ClusterId,
+    listener: &Listener,
+    namespace: &str,
+    counts: impl Fn(Result<bool, String>) -> bool,
+) -> Vec<SecretKey> {
     if !view.snapshot.secrets.are_read || listener.protocol != "HTTPS" {
         return vec![];
     }
     let usable = Reference::all(listener, namespace).filter(Reference::is_secret);
-    let permitted = usable.filter(|one| one.is_permitted(namespace, Some((view, cluster))));
-    permitted.map(|one| one.key(cluster)).collect()
+    let counting = usable.filter(|one| counts(one.is_permitted(namespace, Some((view, cluster)))));
+    counting.map(|one| one.key(cluster)).collect()
 }
 
 /// Why the listener's references to certificates are no good.
@@ -106,14 +130,22 @@ pub(crate) fn refused(
             let text = format!("A certificate cannot be of kind {}; {}", quoted(kind), remedy());
             return no(reasons::INVALID_CERTIFICATE_REF, text);
         }
-        if !reference.is_permitted(namespace, view) {
-            let text = format!(
-                "No ReferenceGrant in namespace {} lets Gateways of namespace {} refer to {kind} {}; create one there",
-                quoted(there),
-                quoted(namespace),
-                quoted(name)
-            );
-            return no(reasons::REF_NOT_PERMITTED, text);
+        match reference.is_permitted(namespace, view) {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = format!(
+                    "No ReferenceGrant in namespace {} lets Gateways of namespace {} refer to {kind} {}; create one there",
+                    quoted(there),
+                    quoted(namespace),
+                    quoted(name)
+                );
+                return no(reasons::REF_NOT_PERMITTED, text);
+            }
+            Err(why) => {
+                let secret = quoted(&format!("{there}/{name}"));
+                let text = format!("It is not known whether a ReferenceGrant lets {kind} {secret} be referred to: {why}");
+                return no(reasons::REF_NOT_PERMITTED, text);
+            }
         }
         let (view, cluster) = view?;
         let said = view.secret(&reference.key(cluster))?;

@@ -94,7 +94,9 @@ use crate::view::View;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
-use trellis_lattice::{Actual, Desired, Grace, Limits, Mode, Outcome, Owner};
+use trellis_lattice::{
+    Actual, ActualService, Desired, Grace, Limits, Mode, Outcome, Owner, Ownership, TAG_UNWANTED, Unwanted,
+};
 
 /// What translation needs beside the objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,6 +149,8 @@ pub struct Translation {
     pub reports: Vec<Report>,
     /// The units that do what the object asks for in its place, each with the object: whatever the unit is hinted at, they are.
     pub told: Vec<(UnitKey, ObjectRef)>,
+    /// Hostnames of services that are not wanted any more and stay for now: for the grace, or since nothing may be deleted.
+    pub staying: BTreeSet<String>,
 }
 
 /// A new `.status` for one object: to be sent as a merge patch of the status subresource.
@@ -261,7 +265,25 @@ pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings:
     if let Some(desired) = &mut translation.desired {
         desired.grace = settings.grace;
     }
-    in_mode(mode_of(unit, snapshot, settings), translation)
+    let mut translation = in_mode(mode_of(unit, snapshot, settings), translation);
+    if let Some(desired) = &translation.desired {
+        translation.staying = staying(desired, actual);
+    }
+    translation
+}
+
+/// See [`Translation::staying`].
+fn staying(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
+    let goes = |held: &ActualService| {
+        desired.mode == Mode::Sync
+            && desired.grace.is_none_or(|grace| grace.judge(TAG_UNWANTED, &held.tags) == Unwanted::Goes)
+    };
+    let ours = actual.services.iter().filter(|held| held.ownership == Ownership::Ours && held.status.lasts());
+    let unwanted = ours.filter(|held| {
+        !desired.handovers.contains_key(&held.name)
+            && !desired.services.iter().any(|wanted| wanted.name == held.name)
+    });
+    unwanted.filter(|held| !goes(held)).filter_map(|held| held.custom_domain.clone()).collect()
 }
 
 /// How much may be done for a unit: what the installation allows, and its cluster, or each that has a route that is merged. A service network is no cluster's own: what

@@ -91,7 +91,8 @@ pub(crate) fn usable(secret: &TlsSecret) -> Result<Usable, String> {
     let certificates = secret.certificate.as_deref().ok_or("has no tls.crt; add the certificate")?;
     let key = secret.key.as_ref().ok_or("has no tls.key; add the certificate's key")?;
     let all = blocks(certificates).ok_or("has a tls.crt that is not PEM; replace it")?;
-    let certificates: Vec<&(&str, Pem)> = all.iter().filter(|(_, pem)| pem.label == "CERTIFICATE").collect();
+    let certificates: Vec<&(String, Pem)> =
+        all.iter().filter(|(_, pem)| pem.label == "CERTIFICATE").collect();
     let [(text, pem), rest @ ..] = certificates.as_slice() else {
         return Err("has a tls.crt without a certificate in PEM; replace it".to_owned());
     };
@@ -102,43 +103,42 @@ pub(crate) fn usable(secret: &TlsSecret) -> Result<Usable, String> {
     }
     let modulus = modulus_of(&certificate)?;
     let key_blocks = blocks(key.expose()).ok_or("has a tls.key that is not PEM; replace it")?;
-    let of_key = key_blocks.iter().find_map(|(_, pem)| key_modulus(&pem.label, &pem.contents));
-    match of_key {
-        None => {
-            return Err(
-                "has a tls.key without an RSA key in PEM that is not encrypted; replace it".to_owned()
-            );
-        }
-        Some(own) if own != modulus => {
-            return Err(
-                "has a tls.key that is not the key of its certificate; replace one of the two".to_owned()
-            );
-        }
-        Some(_) => {}
+    let of_key =
+        key_blocks.iter().find_map(|(text, pem)| Some((text, key_modulus(&pem.label, &pem.contents)?)));
+    let (key, own) =
+        of_key.ok_or("has a tls.key without an RSA key in PEM that is not encrypted; replace it")?;
+    if own != modulus {
+        return Err("has a tls.key that is not the key of its certificate; replace one of the two".to_owned());
     }
-    let chain: String = rest.iter().map(|(text, _)| *text).collect();
-    let fingerprint = short_hash(&[*text, &chain], FINGERPRINT_CHARS);
+    let chain: String = rest.iter().map(|(text, _)| text.as_str()).collect();
+    let fingerprint = short_hash(&[text.as_str(), &chain], FINGERPRINT_CHARS);
     Ok(Usable {
         names: names(&certificate),
         material: CertificateMaterial {
-            certificate: (*text).to_owned(),
+            certificate: text.clone(),
             chain: (!chain.is_empty()).then_some(chain),
-            key: key.clone(),
+            // ACM takes a key and nothing else of 5 KiB at most (API reference, ImportCertificate).
+            key: PrivateKey::new(key.as_str()),
             fingerprint,
         },
     })
 }
 
-/// The PEM blocks of a text, each with its content; what is between them is left out. None where one of them is none.
-fn blocks(text: &[u8]) -> Option<Vec<(&str, Pem)>> {
+/// The PEM blocks of a text, each as lines of its own with its content; what is between them is left out, and nothing need be: files
+/// that are put together may have no end of line between them. None where one of them is none.
+fn blocks(text: &[u8]) -> Option<Vec<(String, Pem)>> {
+    const END: &str = "-----END ";
     let mut rest = std::str::from_utf8(text).ok()?;
     let mut all = vec![];
     while let Some(begin) = rest.find("-----BEGIN ") {
         let block = rest.get(begin..)?;
-        let end = block.find("-----END ")?;
-        let line = block.get(end..)?.find('\n').map_or(block.len(), |at| end + at + 1);
-        let (text, after) = block.split_at_checked(line)?;
-        all.push((text, parse_x509_pem(text.as_bytes()).ok()?.1));
+        let label = block.find(END)? + END.len();
+        let dashes = "-----";
+        let end = label + block.get(label..)?.find(dashes)? + dashes.len();
+        let (text, after) = block.split_at_checked(end)?;
+        let text = format!("{text}\n");
+        let (_, pem) = parse_x509_pem(text.as_bytes()).ok()?;
+        all.push((text, pem));
         rest = after;
     }
     Some(all)

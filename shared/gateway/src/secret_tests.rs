@@ -34,6 +34,23 @@ fn another_certificate_or_chain_has_another_fingerprint_and_a_text_between_the_b
 }
 
 #[test]
+fn files_that_are_put_together_without_an_end_of_line_are_a_whole_chain_and_of_a_key_only_the_key_is_sent() {
+    let glued =
+        [file("first").trim_ascii_end(), file("authority").trim_ascii_end(), &file("authority")].concat();
+    let commented =
+        [b"Bag Attributes\n", file("first").as_slice(), &file("key"), &b"# ".repeat(4_000)].concat();
+    let put_together = TlsSecret {
+        certificate: Some(glued),
+        key: Some(PrivateKey::new(commented)),
+        ..secret("first", "key")
+    };
+    let material = usable(&put_together).unwrap().material;
+    assert_eq!(material.certificate.as_bytes(), file("first"));
+    assert_eq!(material.chain.unwrap().as_bytes(), file("authority").repeat(2));
+    assert_eq!(material.key.expose(), file("key"));
+}
+
+#[test]
 fn what_acm_or_vpc_lattice_cannot_have_is_told_with_the_remedy() {
     assert!(
         why(&secret("elliptic", "elliptic-key")).starts_with("has an elliptic key; VPC Lattice serves RSA")

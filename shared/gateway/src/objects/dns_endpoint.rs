@@ -5,6 +5,7 @@
 //! | has hostnames whose services have domain names | has a CNAME record for each |
 //! | the service of a hostname has no domain name yet | keeps what it has of that hostname |
 //! | is held, or waits for a service | stays as it is |
+//! | has a service for the grace that it does not want any more | keeps what it has of that hostname |
 //! | has no hostname any more, or no Gateway of ours that takes it | is deleted |
 //! | is gone | is deleted by Kubernetes, since the route owns it |
 //! | finds an object of that name that is not ours | leaves it alone, and says so |
@@ -98,12 +99,7 @@ pub(crate) fn condition(
             if wish(context, report, None).endpoints.is_empty() {
                 return None;
             }
-            let text = format!(
-                "DNSEndpoint {}/{} is somebody else's and stays as it is; delete it, or give it the label {OWNER_LABEL}={}, \
-                 and the route's records are kept in it",
-                key.namespace, key.name, desired.owner.installation
-            );
-            no(reasons::CONFLICTED, text)
+            no(reasons::CONFLICTED, in_the_way(object, &key, &desired.owner.installation))
         }
         Known::Missing | Known::There(_) => match &report.unwritten {
             Some(why) => no(reasons::NOT_WRITTEN, why.clone()),
@@ -123,10 +119,11 @@ struct Wish {
 fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
     let before = old.and_then(|old| old.pointer("/spec/endpoints")).and_then(Value::as_array);
     let before = before.map(Vec::as_slice).unwrap_or_default();
+    let kept_of = |hostname: &str| before.iter().find(|one| text(one, "dnsName") == Some(hostname)).cloned();
     let (mut all, mut is_open) = (BTreeMap::new(), false);
     for serving in &report.services {
         let Some(hostname) = serving.domain() else { continue };
-        let kept = || before.iter().find(|one| text(one, "dnsName") == Some(hostname)).cloned();
+        let kept = || kept_of(hostname);
         let endpoint = if let Some(target) = domain_name(context, report, serving) {
             Some(endpoint(hostname, &target))
         } else {
@@ -137,6 +134,11 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
         // record, and any will do: VPC Lattice chooses the service by the hostname, in the network that a request comes by.
         if let Some(endpoint) = endpoint {
             all.entry(hostname.to_owned()).or_insert(endpoint);
+        }
+    }
+    for hostname in &context.translation.staying {
+        if let Some(endpoint) = kept_of(hostname) {
+            all.entry(hostname.clone()).or_insert(endpoint);
         }
     }
     Wish { endpoints: all.into_values().collect(), is_open }
@@ -196,14 +198,37 @@ fn patch(
 
 /// Whether an object bears our mark, and no other object is in charge of it.
 fn is_ours(object: &Value, installation: &str, route: &ObjectKey) -> bool {
-    let meta = api::meta(object);
-    let is_marked =
-        meta.labels.and_then(|mut labels| labels.remove(OWNER_LABEL)).as_deref() == Some(installation);
-    let is_in_charge = |one: &&Value| one.get("controller").and_then(Value::as_bool) == Some(true);
     let is_route = |one: &Value| {
         text(one, "kind") == Some(route.kind.as_str()) && text(one, "name") == Some(route.name.as_str())
     };
-    is_marked && owners(object).into_iter().filter(is_in_charge).all(is_route)
+    is_marked(object, installation) && in_charge(object).all(is_route)
+}
+
+fn is_marked(object: &Value, installation: &str) -> bool {
+    let labels = api::meta(object).labels;
+    labels.and_then(|mut labels| labels.remove(OWNER_LABEL)).as_deref() == Some(installation)
+}
+
+/// The owners that are in charge of an object; Kubernetes allows one.
+fn in_charge(object: &Value) -> impl Iterator<Item = &Value> {
+    owners(object).into_iter().filter(|one| one.get("controller").and_then(Value::as_bool) == Some(true))
+}
+
+/// Why an object of the name that is not the route's is left alone, and the remedy.
+fn in_the_way(object: &Value, key: &ObjectKey, installation: &str) -> String {
+    let ObjectKey { namespace, name, .. } = key;
+    let owner = in_charge(object).find_map(|one| Some((text(one, "kind")?, text(one, "name")?)));
+    match owner.filter(|_| is_marked(object, installation)) {
+        // A route of another kind and the same name has the same one.
+        Some((kind, owner)) => format!(
+            "DNSEndpoint {namespace}/{name} is that of {kind} {namespace}/{owner}; give one of the two another name, or make \
+             the DNS record yourself"
+        ),
+        None => format!(
+            "DNSEndpoint {namespace}/{name} is somebody else's and stays as it is; delete it, or give it the label \
+             {OWNER_LABEL}={installation}, and the route's records are kept in it"
+        ),
+    }
 }
 
 fn owners(object: &Value) -> Vec<&Value> {

@@ -83,9 +83,29 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         summary: summary(report, &changed),
         // A Pod's own condition is Kubernetes' to tell of.
         news: if matches!(report, Report::Pod(_)) { vec![] } else { news::of(&old, &changed) },
+        notify: if concerns_others(&old, &changed) { notify } else { vec![] },
         status: Value::Object(changed),
-        notify,
     })
+}
+
+/// Whether a change of a status concerns who reads it. What a route's own references come to is its own: told to the routes that
+/// share its service, it would go to and fro between them while a cluster is slow, known to one look and not to the next.
+fn concerns_others(old: &Value, changed: &serde_json::Map<String, Value>) -> bool {
+    let read = |parents: Option<&Value>| {
+        let mut parents = parents.cloned().unwrap_or_default();
+        for parent in parents.as_array_mut().into_iter().flatten() {
+            if let Some(conditions) = parent.get_mut("conditions").and_then(Value::as_array_mut) {
+                conditions.retain(|one| {
+                    one.get("type").and_then(Value::as_str) != Some(crate::conditions::RESOLVED_REFS)
+                });
+            }
+        }
+        parents
+    };
+    let is_apart = |(member, value): (&String, &Value)| {
+        member != "parents" || read(old.get("parents")) != read(Some(value))
+    };
+    changed.iter().any(is_apart)
 }
 
 /// Members of a new `.status`.

@@ -127,7 +127,8 @@ pub fn cluster_events(patch: &StatusPatch, object: &Value, time: &str) -> Vec<Cl
     let event = |news: &News| {
         let hash = trellis_lattice::names::short_hash(&[&meta.uid, &news.reason, &news.note], 10);
         let base: String = patch.name.chars().take(NAME_CHARS_MAX).collect();
-        let name = format!("{base}.{hash}");
+        // A label of a name ends in a letter or digit.
+        let name = format!("{}.{hash}", base.trim_end_matches(['.', '-']));
         let object = json!({
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -190,6 +191,34 @@ mod tests {
         let partial = [condition("PartiallyInvalid", "True", "UnsupportedValue")];
         assert_eq!(told(&[], &partial), [(true, "PartiallyInvalid is True at g: m".to_owned())]);
         assert_eq!(told(&partial, &[]), []);
+    }
+
+    #[test]
+    fn an_event_of_an_object_with_a_long_name_has_a_name_that_kubernetes_takes() {
+        let news = News { is_warning: true, reason: "Invalid".into(), note: "m".into() };
+        for name in [
+            "a".repeat(253),
+            format!("{}-{}", "a".repeat(229), "b".repeat(23)),
+            format!("{}.b", "a".repeat(229)),
+        ] {
+            let patch = StatusPatch {
+                cluster: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse().unwrap(),
+                kind: trellis_hint::Kind::HTTPRoute,
+                namespace: "default".into(),
+                name,
+                resource_version: "1".into(),
+                status: Value::Null,
+                summary: String::new(),
+                news: vec![news.clone()],
+                notify: vec![],
+            };
+            let told =
+                cluster_events(&patch, &json!({"metadata": {"uid": "u"}}), "2026-02-03T04:05:06.000000Z");
+            let name = &told[0].name;
+            let is_label =
+                |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+            assert!(name.len() <= 253 && name.split('.').all(is_label), "{name}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | has a certificate that VPC Lattice serves | its certificate, renewed under its ARN |
 //! | is missing, may not be read, holds nothing of use, or is not known | stays as it is: a mistake is no reason for an outage |
+//! | is of another namespace, and whether a grant permits it is not known | stays as it is, and the Secret is not read |
 //! | is named by no listener any more, or may not be referred to | goes after the grace, as soon as no service has it |
 
-use crate::api::{self, Gateway};
+use crate::api::{self, Gateway, Listener};
 use crate::certificate;
 use crate::gateway::{Whose, whose};
 use crate::naming;
@@ -17,7 +18,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    Actual, CertificateMaterial, DesiredCertificate, Ownership, TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
+    Actual, CertificateMaterial, CertificateOrigin, Certificates, DesiredCertificate, Owner, Ownership,
+    TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, Tags,
 };
 
 /// What the Gateways of one name want.
@@ -38,7 +40,7 @@ impl Imports {
         tags: &Tags,
         unknown: &mut Vec<String>,
     ) {
-        let Ok(keys) = named_by(view, cluster, object) else {
+        let Ok(keys) = named_by(view, cluster, object, certificate::secrets) else {
             self.stay(cluster);
             return;
         };
@@ -75,6 +77,7 @@ impl Imports {
     pub(crate) fn all(
         self,
         view: &View,
+        owner: &Owner,
         is_unknown: impl Fn(&ClusterId) -> bool,
     ) -> Option<Vec<DesiredCertificate>> {
         if !view.snapshot.secrets.are_read {
@@ -83,6 +86,9 @@ impl Imports {
         let Self { mut wanted, staying } = self;
         wanted.sort_by(|a, b| a.secret.cmp(&b.secret));
         wanted.dedup_by(|a, b| a.secret == b.secret);
+        for one in wanted.iter_mut().filter(|one| is_only_listed(view, owner, &one.secret)) {
+            one.material = None;
+        }
         let ours = view.actual.certificates.iter().filter(|held| held.ownership == Ownership::Ours);
         for held in ours {
             let source = held.tags.get(TAG_SOURCE).and_then(|source| source.parse::<ClusterId>().ok());
@@ -94,6 +100,18 @@ impl Imports {
         }
         Some(wanted)
     }
+}
+
+/// Whether ACM's list has a Secret's certificate of the unit that the search for what the unit owns did not find: the index of tags
+/// follows late, and another process may have imported it a moment ago. It must not be imported twice.
+fn is_only_listed(view: &View, owner: &Owner, secret: &str) -> bool {
+    let Certificates::Known(all) = &view.snapshot.certificates else { return false };
+    let is_of_unit = |origin: &CertificateOrigin| {
+        (&origin.installation, &origin.unit, origin.secret.as_str())
+            == (&owner.installation, &owner.unit, secret)
+    };
+    all.iter().any(|one| one.origin.as_ref().is_some_and(is_of_unit))
+        && !view.actual.certificates.iter().any(|held| held.secret() == secret)
 }
 
 fn material(view: &View, key: &SecretKey, unknown: &mut Vec<String>) -> Option<CertificateMaterial> {
@@ -127,7 +145,7 @@ pub fn waits_for_secrets(translation: &Translation) -> bool {
         .any(|report| matches!(report, Report::Gateway(gateway) if gateway.waits_for_secrets))
 }
 
-/// The Secrets that all listeners of Gateways of ours name.
+/// The Secrets that all listeners of Gateways of ours name and may refer to.
 fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
     let snapshot = view.snapshot;
     let clusters = snapshot.facts.keys().filter(|cluster| !snapshot.is_leaving(cluster));
@@ -139,13 +157,23 @@ fn named<'a>(view: &'a View<'a>) -> impl Iterator<Item = SecretKey> + 'a {
             && !api::is_terminating(object)
             && whose(view, cluster, object) == Whose::Ours
     });
-    ours.flat_map(|(cluster, object)| named_by(view, cluster, object).unwrap_or_default())
+    ours.flat_map(|(cluster, object)| {
+        named_by(view, cluster, object, certificate::readable_secrets).unwrap_or_default()
+    })
 }
 
+/// Which Secrets of a listener count.
+type Named = fn(&View, &ClusterId, &Listener, &str) -> Vec<SecretKey>;
+
 /// The Secrets that the listeners of a Gateway name, if it can be read.
-fn named_by(view: &View, cluster: &ClusterId, object: &Value) -> Result<BTreeSet<SecretKey>, ()> {
+fn named_by(
+    view: &View,
+    cluster: &ClusterId,
+    object: &Value,
+    named: Named,
+) -> Result<BTreeSet<SecretKey>, ()> {
     let gateway: Gateway = api::parse(object).map_err(|_| ())?;
     let namespace = gateway.metadata.namespace.as_str();
     let listeners = gateway.spec.listeners.iter();
-    Ok(listeners.flat_map(|listener| certificate::secrets(view, cluster, listener, namespace)).collect())
+    Ok(listeners.flat_map(|listener| named(view, cluster, listener, namespace)).collect())
 }

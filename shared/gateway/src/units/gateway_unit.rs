@@ -57,7 +57,8 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
     let vpc_associations = gateways.vpc_associations(view);
     let network = gateways.network(view, &vpc_associations);
     let Gateways { reports, mut unknown, wishes, imports, .. } = gateways;
-    let certificates = imports.all(view, |cluster| matches!(wishes.get(cluster), None | Some(Wish::Unknown)));
+    let certificates =
+        imports.all(view, &owner, |cluster| matches!(wishes.get(cluster), None | Some(Wish::Unknown)));
     unknown.sort();
     unknown.dedup();
     let desired = Desired {

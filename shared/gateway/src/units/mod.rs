@@ -27,13 +27,14 @@ use crate::report::Subject;
 use crate::snapshot::ObjectKey;
 use crate::{Report, Translation};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Desired, Owner};
 
 impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
-        Self { desired: None, held: why, refused: false, reports, told: vec![] }
+        Self { desired: None, held: why, refused: false, reports, told: vec![], staying: BTreeSet::new() }
     }
 
     /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
@@ -48,7 +49,14 @@ impl Translation {
 
     /// This is wanted, and nothing else.
     pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
-        Self { desired: Some(desired), held: vec![], refused: false, reports, told: vec![] }
+        Self {
+            desired: Some(desired),
+            held: vec![],
+            refused: false,
+            reports,
+            told: vec![],
+            staying: BTreeSet::new(),
+        }
     }
 
     /// This is wanted, and what of it is not known stays as it is.

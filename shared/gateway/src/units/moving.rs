@@ -75,7 +75,8 @@ pub(crate) fn keep(
     if !is_there {
         old.extend(followed_before(own));
     }
-    built.is_moving = !old.is_empty();
+    // A route that is refused comes into no other service: it stays where it is, and a person has to help.
+    built.is_moving = !(old.is_empty() || built.serving.is_empty());
     built.serving.splice(0..0, old);
 }
 
