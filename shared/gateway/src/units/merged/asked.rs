@@ -5,7 +5,7 @@ use crate::gateway::{self, Whose};
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
-use crate::view::View;
+use crate::view::{Found, View};
 use crate::{ClusterFacts, Snapshot};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -81,7 +81,12 @@ pub(crate) fn obstacle(view: &View, route: &Route) -> Result<Option<Problem>, St
     } else if set.is_some_and(|set| !set.is_empty()) {
         format!("cluster {} is in a cluster set of its own", quoted(&route.id.cluster.name))
     } else if policy::has_its_own(view, &route.id)? {
-        "it has an IAMAuthPolicy of its own, and the service would be other routes' too".to_owned()
+        format!("{}, and the service would be other routes' too", policy::OF_ITS_OWN)
+    } else if let Found::Object(object) =
+        view.get(&route.id.cluster, route.id.kind, &route.id.namespace, &route.id.name)
+        && let Some(left) = policy::left_closed(object)
+    {
+        left.text
     } else {
         return Ok(None);
     };

@@ -220,8 +220,9 @@ impl<'a> Clusters<'a> {
         }
         let mut unknown = vec![];
         let mut claim = Claim::of(view, route, object, &mut unknown);
-        for ask in claim.asks.iter_mut().filter(|ask| matches!(ask.slot, Slot::Gateway(_))) {
-            ask.slot = Slot::Own;
+        for ask in &mut claim.asks {
+            ask.slot = ask.hostname.clone().map_or(Slot::Own, Slot::Domain);
+            ask.barred = None;
         }
         let http2 = claim.listeners_take_http2();
         let rules = rules::resolve(view, &claim.route, http2, settings, &mut unknown);
