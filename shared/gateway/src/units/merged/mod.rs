@@ -30,6 +30,7 @@ use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
+use crate::hostname::do_meet;
 use crate::problem::{Problem, quoted};
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
@@ -291,16 +292,9 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
-        let mut stays = self.stays.clone();
-        for (at, member) in members.iter().enumerate() {
-            if !outcome.drafts.iter().any(|draft| draft.members().contains(&at)) {
-                let cluster = member.claim.route.id.cluster.clone();
-                self.refused.insert((cluster.clone(), slot.clone()));
-                stays.insert(cluster);
-            }
-        }
+        let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
-        let mut left: Vec<BTreeSet<String>> = vec![];
+        let mut left: BTreeSet<String> = BTreeSet::new();
         for draft in &outcome.drafts {
             let Some(leader) = draft.members().first().map(|at| &members[*at].claim.route) else { continue };
             let name = match self.name(leader, draft) {
@@ -319,13 +313,7 @@ impl Merged<'_, '_> {
             }
             let built = builder.service(&whole, &name, &members);
             let problem = built.problems.first().cloned();
-            let here = Serving {
-                service: name,
-                hostname: slot.text(),
-                networks: draft.networks.clone(),
-                leader: None,
-                followers: vec![],
-            };
+            let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
                 let asks = members[at].claim.asks.iter().filter(|ask| ask.slot == *slot);
                 let served = asks.filter(|ask| {
@@ -342,7 +330,7 @@ impl Merged<'_, '_> {
                     self.desired.target_groups.extend(built.groups);
                     self.desired.services.push(built.service);
                 }
-                Some(_) => left.push(whole.networks),
+                Some(_) => left.extend(whole.networks),
             }
         }
         for (at, parent, problem) in verdicts {
@@ -355,14 +343,7 @@ impl Merged<'_, '_> {
         for (at, serving) in serving {
             merging[at].built.serving.push(serving);
         }
-        for (kept, here) in kept {
-            staying::tell_kept(merging, kept, &here);
-        }
-        for networks in left {
-            for service in self.view.actual.services.iter().filter(|service| kept::is_for(service, slot)) {
-                self.keep(service, &networks, merging);
-            }
-        }
+        self.keep_what_is_left(slot, kept, &left, merging);
     }
 
     /// The name of a service: of one that is there its own, so that its domain name stays, also of one that a cluster's route has
@@ -422,29 +403,50 @@ impl Merged<'_, '_> {
             .any(|cluster| RouteId { cluster: cluster.clone(), ..self.id.clone() }.unit().hash() == unit)
     }
 
-    /// Why a hostname is another route's: merged routes of several names share no service, and the first by name has it.
+    /// Why a hostname is another route's: merged routes of several names share no service. The older has it, in the clusters that
+    /// both are in, then the first by name: so each comes to the same result.
     fn taken(&self, slot: &Slot, merging: &[Merging]) -> Option<Problem> {
         let hostname = slot.domain()?;
-        let own = format!("{}/{}", self.id.namespace, self.id.name);
-        merging.iter().filter(|one| one.contender.claim.wants(slot)).find_map(|one| {
+        let mut ages: BTreeMap<RouteId, (Option<String>, Option<String>)> = BTreeMap::new();
+        for one in merging.iter().filter(|one| one.contender.claim.wants(slot)) {
             let mine = &one.contender.claim.route;
-            let others = routes(self.view, &mine.id.cluster, self.settings, &mut vec![]);
-            let before = others.into_iter().filter(|(route, _)| {
-                let name = format!("{}/{}", route.id.namespace, route.id.name);
-                let shares = route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
-                (name.as_str(), route.id.kind.as_str()) < (own.as_str(), self.id.kind.as_str()) && shares
-            });
-            let mut claims = before.map(|(route, object)| Claim::of(self.view, route, object, &mut vec![]));
-            let winner = claims.find(|claim| claim.wants(slot))?;
-            let text = format!(
-                "{} has {} too, and merged routes share no service: the first by name has it; use another hostname, or put the \
-                 rules into one route",
-                named(&winner.route.id),
-                quoted(hostname)
-            );
-            Some(Problem::new("spec.hostnames", text))
-        })
+            let own = &mine.meta.creation_timestamp;
+            for (route, object) in routes(self.view, &mine.id.cluster, self.settings, &mut vec![]) {
+                let shares =
+                    route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
+                let may_want =
+                    route.hostnames.is_empty() || route.hostnames.iter().any(|one| do_meet(one, hostname));
+                if route.id == mine.id || !shares || !may_want {
+                    continue;
+                }
+                let (id, created) = (
+                    RouteId { cluster: self.id.cluster.clone(), ..route.id.clone() },
+                    route.meta.creation_timestamp.clone(),
+                );
+                if Claim::of(self.view, route, object, &mut vec![]).wants(slot) {
+                    let (theirs, ours) = ages.entry(id).or_insert_with(|| (created.clone(), own.clone()));
+                    *theirs = theirs.take().min(created);
+                    *ours = ours.take().min(own.clone());
+                }
+            }
+        }
+        let place = |age: &Option<String>, id: &RouteId| {
+            (age.clone(), format!("{}/{}", id.namespace, id.name), id.kind.as_str())
+        };
+        let winner = ages.into_iter().find(|(id, (theirs, ours))| place(theirs, id) < place(ours, self.id));
+        let (winner, _) = winner?;
+        let text = format!(
+            "{} has {} too, and merged routes share no service: the older has it; use another hostname, or put the rules into \
+             one route",
+            named(&winner),
+            quoted(hostname)
+        );
+        Some(Problem::new("spec.hostnames", text))
     }
+}
+
+fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
+    Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
 }
 
 fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {

@@ -1,11 +1,11 @@
 //! What of the services stays that no cluster's known and possible route asks for: the ports, networks and hostnames of clusters
 //! that keep what VPC Lattice has of them.
 
-use super::{Merged, Merging};
+use super::{Merged, Merging, served_by};
 use crate::naming;
 use crate::report::Serving;
 use crate::route::RouteId;
-use crate::units::contest::{Port, ServiceDraft};
+use crate::units::contest::{Member, Port, ServiceDraft};
 use crate::units::kept::{self, Kept};
 use crate::units::services::Contender;
 use crate::units::slot::Slot;
@@ -97,6 +97,46 @@ impl Merged<'_, '_> {
         }
     }
 
+    /// The clusters that keep what they have in a slot: also those whose route nobody's service has.
+    pub(super) fn staying_in(
+        &mut self,
+        slot: &Slot,
+        members: &[Member],
+        drafts: &[ServiceDraft],
+    ) -> BTreeSet<ClusterId> {
+        let mut stays = self.stays.clone();
+        for (at, member) in members.iter().enumerate() {
+            if !drafts.iter().any(|draft| draft.members().contains(&at)) {
+                let cluster = member.claim.route.id.cluster.clone();
+                self.refused.insert((cluster.clone(), slot.clone()));
+                stays.insert(cluster);
+            }
+        }
+        stays
+    }
+
+    /// Tells the routes what is kept of them in services that are wanted, and keeps a slot's services in the networks where those to
+    /// be exceed a limit.
+    pub(super) fn keep_what_is_left(
+        &mut self,
+        slot: &Slot,
+        kept: Vec<(Kept, Serving)>,
+        networks: &BTreeSet<String>,
+        merging: &mut [Merging],
+    ) {
+        for (kept, here) in kept {
+            tell_kept(merging, kept, &here);
+        }
+        if networks.is_empty() {
+            return;
+        }
+        for service in self.view.actual.services.iter().filter(|service| kept::is_for(service, slot)) {
+            if !self.desired.services.iter().any(|one| one.name == service.name) {
+                self.keep(service, networks, merging);
+            }
+        }
+    }
+
     /// A service as it is, in these networks; the targets that it leads to follow the Pods.
     pub(super) fn keep(
         &mut self,
@@ -105,13 +145,7 @@ impl Merged<'_, '_> {
         merging: &mut [Merging],
     ) {
         let wanted = kept::as_it_is(service, networks);
-        let serving = Serving {
-            service: service.name.clone(),
-            hostname: Slot::of(service).text(),
-            networks: wanted.networks.clone(),
-            leader: None,
-            followers: vec![],
-        };
+        let serving = served_by(service.name.clone(), &Slot::of(service), wanted.networks.clone());
         self.desired.services.push(wanted);
         for group in kept::groups_of_service(self.view.actual, service) {
             let cluster = self.cluster_of(group).unwrap_or_else(|| self.id.cluster.clone());
@@ -134,7 +168,7 @@ impl Merged<'_, '_> {
 }
 
 /// Tells the route of a kept target group of it, and of the service that leads there.
-pub(super) fn tell_kept(merging: &mut [Merging], kept: Kept, serving: &Serving) {
+fn tell_kept(merging: &mut [Merging], kept: Kept, serving: &Serving) {
     let whose = merging.iter_mut().find(|one| one.contender.claim.route.id == kept.route);
     let Some(Merging { built, .. }) = whose else { return };
     if !built.serving.iter().any(|one| one.service == serving.service) {
