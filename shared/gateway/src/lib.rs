@@ -286,14 +286,17 @@ fn staying(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
     unwanted.filter(|held| !goes(held)).filter_map(|held| held.custom_domain.clone()).collect()
 }
 
-/// How much may be done for a unit: what the installation allows, and its cluster, or each that has a route that is merged. A service network is no cluster's own: what
+/// How much may be done for a unit: what the installation allows, and its cluster, or each that has a route that is merged and is not
+/// only observed. A service network is no cluster's own: what
 /// a cluster wants of it, its own mode decides in [`units::gateway_unit`].
 fn mode_of(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Mode {
-    if let UnitKey::Merged { kind, namespace, name, .. } = unit {
-        let having = snapshot
-            .facts
-            .iter()
-            .filter(|(cluster, _)| snapshot.get(cluster, *kind, namespace, name).is_some());
+    if let UnitKey::Merged { scope, kind, namespace, name } = unit {
+        let observed = units::merged::observed(snapshot, scope, *kind, (namespace, name));
+        let having = snapshot.facts.iter().filter(|(cluster, _)| {
+            cluster.scope == *scope
+                && !observed.contains(cluster)
+                && snapshot.get(cluster, *kind, namespace, name).is_some()
+        });
         return having.map(|(_, facts)| facts.mode).fold(settings.mode, Mode::min);
     }
     let facts = unit.cluster().and_then(|cluster| snapshot.facts.get(cluster));

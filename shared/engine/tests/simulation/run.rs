@@ -241,7 +241,7 @@ impl World {
     pub(crate) async fn come_to_rest(&self, told: bool) -> Result<(), String> {
         let faults = std::mem::take(&mut self.sim.state().faults);
         self.settles(told).await?;
-        self.is_at_rest().await?;
+        Box::pin(self.is_at_rest()).await?;
         self.sim.state().faults = faults;
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a policy | is closed, and lets in whom the policy lets in; a new one is reachable only then |
 //! | a policy that cannot be had | stays as it is; a new one lets in nobody |
-//! | none any more | stays closed by the last policy |
+//! | none any more | stays closed by the last policy; a route without a hostname moves into no other service, nor is it merged, by its Gateways' word |
 //! | none, and the annotation `auth-type: NONE` on the route or on all Gateways of the network | is open |
 //! | a policy that a person wrote to VPC Lattice | keeps it, unless the IAMAuthPolicy's annotation says otherwise |
 
@@ -16,7 +16,7 @@ use crate::api;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Effect, Report};
 use crate::view::View;
-use crate::{Translation, conditions, reasons};
+use crate::{Translation, conditions, reasons, status};
 use serde_json::Value;
 use trellis_hint::{Kind, policy_target_kinds};
 use trellis_lattice::{DesiredAuth, Holder, Ownership, TAG_PREFIX};
@@ -33,6 +33,13 @@ const REPLACE: &str = "replace-auth-policy";
 /// What a new service or network has whose policy cannot be had.
 const NOBODY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}"#;
+
+/// What the status of a route says whose policy is gone. It is read again ([`left_closed`]): rewording it is a change of protocol.
+const LEFT: &str = "An IAMAuthPolicy that is gone has left the service closed";
+/// What the status of a route says that has a policy of its own, and is in no other route's service for that; the same holds.
+pub(crate) const ONE_FOR_A_SERVICE: &str = "a VPC Lattice service has one auth policy";
+/// The same of a route that is not merged for that.
+pub(crate) const OF_ITS_OWN: &str = "it has an IAMAuthPolicy of its own";
 
 /// Adds what these policies ask for, and the reports on them.
 pub(super) fn add(view: &View, attached: Attached, translation: &mut Translation) {
@@ -141,14 +148,27 @@ pub(super) fn opens(object: &Value) -> bool {
     api::meta(object).annotation(AUTH_TYPE).is_some_and(|value| value.trim().eq_ignore_ascii_case("NONE"))
 }
 
+/// What a route is told that is closed by a policy that is gone.
+fn left() -> Problem {
+    let path = format!("metadata.annotations[{TAG_PREFIX}{AUTH_TYPE}]");
+    Problem::new(
+        path,
+        format!("{LEFT}; make one anew, or set the annotation to {} to open it", quoted("NONE")),
+    )
+}
+
+/// Why the rules of a route that has no policy may be in no service but those that it has: as its status tells, a policy that is
+/// gone has left these closed, and no other service is known to be.
+pub(crate) fn left_closed(route: &Value) -> Option<Problem> {
+    let was_apart = status::has_words(route, OF_ITS_OWN)
+        || status::has_words(route, ONE_FOR_A_SERVICE) && !status::told_services(route).is_empty();
+    let is_left = !opens(route) && (was_apart || status::has_words(route, LEFT));
+    is_left.then(left)
+}
+
 /// Tells a route that it is closed by a policy that is gone.
 fn tell_left(translation: &mut Translation) {
-    let path = format!("metadata.annotations[{TAG_PREFIX}{AUTH_TYPE}]");
-    let text = format!(
-        "An IAMAuthPolicy that is gone has left the service closed; make one anew, or set the annotation to {} to open it",
-        quoted("NONE")
-    );
-    let note = Problem::new(path, text).to_string();
+    let note = left().to_string();
     for report in &mut translation.reports {
         let Report::Route(report) = report else { continue };
         for parent in &mut report.parents {

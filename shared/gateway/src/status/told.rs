@@ -83,6 +83,13 @@ pub(crate) fn tells_of(route: &Value, hostname: &str, networks: &BTreeSet<&str>)
     dns_names(route).iter().any(|name| is_name_for(name, hostname, networks))
 }
 
+/// Whether a route's status tells of services, and all of them are for one of these.
+pub(crate) fn tells_only(route: &Value, hostnames: &[String], networks: &BTreeSet<&str>) -> bool {
+    let names = dns_names(route);
+    let is_one = |name: &String| hostnames.iter().any(|hostname| is_name_for(name, hostname, networks));
+    !names.is_empty() && names.iter().all(is_one)
+}
+
 /// The conditions of a route's entries that are ours.
 pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
     entries_of(route).filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
@@ -91,6 +98,12 @@ pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
 fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
     let entries = route.pointer("/status/parents").and_then(Value::as_array);
     entries.into_iter().flatten().filter(|entry| is_ours(entry))
+}
+
+/// Whether a message of a route's status has these words.
+pub(crate) fn has_words(route: &Value, words: &str) -> bool {
+    let messages = conditions_of(route).filter_map(|one| one.get("message").and_then(Value::as_str));
+    messages.into_iter().any(|message| message.contains(words))
 }
 
 /// Whether a route's status says that its services are in no service network.

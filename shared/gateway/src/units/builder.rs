@@ -102,13 +102,11 @@ impl<'a> Builder<'a> {
                 None => note_shadowed(&candidates, &mut built.shadowed),
                 Some(stays) => {
                     let from = (stays, members.len());
-                    candidates.extend(merged::kept_shares(
-                        self.view,
-                        draft,
-                        (*number, port),
-                        from,
-                        &mut groups,
-                    ));
+                    let whose = (&self.route.id, self.settings);
+                    let shares =
+                        merged::kept_shares(self.view, draft, (*number, port), from, whose, &mut groups);
+                    candidates.extend(shares.candidates);
+                    built.kept.extend(shares.groups);
                     candidates = merged::merge(candidates, &groups);
                 }
             }

@@ -9,8 +9,10 @@ use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
 use crate::secret::SecretKey;
+use crate::status;
 use crate::view::View;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use trellis_hint::{Kind, Scope};
 use trellis_lattice::ListenerProtocol;
 
@@ -32,7 +34,7 @@ pub(crate) struct Ask {
     pub(crate) hostname: Option<String>,
     /// The service that it can have.
     pub(crate) slot: Slot,
-    /// Why it can have none, by what the Gateway says.
+    /// Why it can have none, by what the Gateway says or since the route is closed.
     pub(crate) barred: Option<Problem>,
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
@@ -60,14 +62,18 @@ pub(crate) struct Claim {
 impl Claim {
     pub(crate) fn of(view: &View, route: Route, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
-        let (asks, notes) = asks(&route, &parents);
+        let (mut asks, notes) = asks(&route, &parents);
         let is_standalone = standalone::is_standalone(view, &route);
+        let left = policy::left_closed(object);
         let shares = asks.iter().any(|ask| ask.slot != Slot::Own);
-        let has_auth = shares
+        let has_auth = (shares || left.is_some())
             && policy::has_its_own(view, &route.id).unwrap_or_else(|why| {
                 unknown.push(why);
                 false
             });
+        if let Some(left) = left.filter(|_| !has_auth) {
+            bar_left_closed(object, &left, &mut asks);
+        }
         let mut notes = notes;
         match merged::obstacle(view, &route) {
             Ok(obstacle) => notes.extend(obstacle),
@@ -105,6 +111,24 @@ impl Claim {
         let created = self.route.meta.creation_timestamp.as_deref().unwrap_or_default();
         let name = format!("{}/{}", self.route.id.namespace, self.route.id.name);
         (created, name, self.route.id.kind.as_str())
+    }
+}
+
+/// A route that a deleted IAMAuthPolicy has left closed moves into no service by its Gateway's word: nobody knows that to be closed.
+fn bar_left_closed(object: &Value, left: &Problem, asks: &mut [Ask]) {
+    let of_gateways: BTreeSet<GatewayName> = asks.iter().map(|ask| ask.gateway.clone()).collect();
+    let of_gateways: Vec<String> =
+        of_gateways.into_iter().filter_map(|gateway| Slot::Gateway(gateway).text()).collect();
+    let networks: BTreeSet<String> = asks.iter().map(|ask| ask.gateway.name.clone()).collect();
+    let networks: BTreeSet<&str> = networks.iter().map(String::as_str).collect();
+    for ask in asks.iter_mut().filter(|ask| ask.hostname.is_none()) {
+        let has_it = match ask.slot.text() {
+            Some(slot) => status::tells_of(object, &slot, &networks),
+            None => !status::tells_only(object, &of_gateways, &networks),
+        };
+        if !has_it {
+            ask.barred.get_or_insert_with(|| left.clone());
+        }
     }
 }
 

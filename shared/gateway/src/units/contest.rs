@@ -7,6 +7,7 @@
 //! | routes of several kinds, or listeners of several protocols, on one port | the oldest one's kind and protocol; the others are refused there |
 //! | routes on other Gateways than the oldest one's, also on those of the same name in another namespace | the oldest one's Gateways; the others are refused there |
 //! | a route with an IAMAuthPolicy of its own that is not the oldest | the others; it is refused there, since a service has one auth policy |
+//! | a route without a hostname that a deleted IAMAuthPolicy has left closed | the others, also younger ones; it is refused there until it is opened, and its own service stays |
 //! | a route whose rules are refused, or exceed a limit | the others, as if it were not there |
 //!
 //! A service is the same in all its networks. So networks in which a hostname is to answer alike have one service, and
@@ -23,6 +24,7 @@ use super::slot::Slot;
 use crate::Settings;
 use crate::certificate;
 use crate::gateway::protocol_name;
+use crate::policy::ONE_FOR_A_SERVICE;
 use crate::problem::Problem;
 use crate::route::RouteId;
 use crate::view::View;
@@ -266,8 +268,7 @@ impl Contest<'_> {
     /// In another route's service others could call a route than its policy says.
     fn of_other_auth(&self, oldest: usize) -> Problem {
         let text = format!(
-            "{} has {} too, and a VPC Lattice service has one auth policy; attach the IAMAuthPolicy of this route to that one, \
-             or name another hostname",
+            "{} has {} too, and {ONE_FOR_A_SERVICE}; attach the IAMAuthPolicy of this route to that one, or name another hostname",
             named(&self.members[oldest].claim.route.id),
             self.shown(),
         );

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
-    DesiredTargetGroup, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT, TAG_UNWANTED,
-    TargetHealth, TargetProtocol,
+    DesiredTargetGroup, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT,
+    TAG_UNWANTED, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -201,10 +201,13 @@ pub(super) fn specificity(matches: &RuleMatch) -> [usize; 4] {
     [exact, prefix, usize::from(matches.method.is_some()), matches.headers.len()]
 }
 
-/// A kept target group with the endpoints that its Service has now; as it is where they are not known, without any where
-/// there is no such Service, export or permission any more.
+/// A kept target group with the endpoints that its Service has now; as it is where they are not known or the route's cluster
+/// is only observed, without any where there is no such Service, export or permission any more.
 pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<DesiredTargetGroup> {
     let held = group_as_it_is(&kept.group)?;
+    if view.snapshot.facts.get(&kept.route.cluster).is_some_and(|facts| facts.mode == Mode::Observe) {
+        return Some(held);
+    }
     Some(match endpoints_of(view, kept, settings) {
         // Its health check follows as far as the policy means what it speaks.
         Endpoints::Known(pool) => {

@@ -1,15 +1,16 @@
 //! Whether a route is merged with those of its name in other clusters: by an annotation of its Gateways.
 
-use crate::Snapshot;
 use crate::api::{self, Meta};
 use crate::gateway::{self, Whose};
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::{Route, RouteId};
-use crate::view::View;
+use crate::view::{Found, View};
+use crate::{ClusterFacts, Snapshot};
 use serde_json::Value;
-use trellis_hint::{ClusterId, Kind, UnitKey, parent_gateways};
-use trellis_lattice::TAG_PREFIX;
+use std::collections::BTreeSet;
+use trellis_hint::{ClusterId, Kind, Scope, UnitKey, parent_gateways};
+use trellis_lattice::{Mode, TAG_PREFIX};
 
 /// The annotation of a Gateway, without the common prefix.
 pub(crate) const ANNOTATION: &str = "merge-routes";
@@ -45,6 +46,24 @@ fn is_asked_for(view: &View, route: &Route) -> Result<bool, String> {
     Ok(is_any)
 }
 
+/// The clusters that are only observed while another one has such a route: they cost that one nothing, and what VPC Lattice has of
+/// them stays.
+pub(crate) fn observed<'a>(
+    snapshot: &'a Snapshot,
+    scope: &Scope,
+    kind: Kind,
+    (namespace, name): (&str, &str),
+) -> BTreeSet<&'a ClusterId> {
+    let of_scope = || snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope);
+    let is_served = |(cluster, facts): (&ClusterId, &ClusterFacts)| {
+        facts.mode != Mode::Observe && snapshot.get(cluster, kind, namespace, name).is_some()
+    };
+    if !of_scope().any(is_served) {
+        return BTreeSet::new();
+    }
+    of_scope().filter(|(_, facts)| facts.mode == Mode::Observe).map(|(cluster, _)| cluster).collect()
+}
+
 /// Whether any Gateway of a cluster says so.
 pub(super) fn is_any_asked_for(view: &View, cluster: &ClusterId) -> bool {
     let gateways = view.list(cluster, Kind::Gateway, None).unwrap_or_default();
@@ -62,7 +81,12 @@ pub(crate) fn obstacle(view: &View, route: &Route) -> Result<Option<Problem>, St
     } else if set.is_some_and(|set| !set.is_empty()) {
         format!("cluster {} is in a cluster set of its own", quoted(&route.id.cluster.name))
     } else if policy::has_its_own(view, &route.id)? {
-        "it has an IAMAuthPolicy of its own, and the service would be other routes' too".to_owned()
+        format!("{}, and the service would be other routes' too", policy::OF_ITS_OWN)
+    } else if let Found::Object(object) =
+        view.get(&route.id.cluster, route.id.kind, &route.id.namespace, &route.id.name)
+        && let Some(left) = policy::left_closed(object)
+    {
+        left.text
     } else {
         return Ok(None);
     };

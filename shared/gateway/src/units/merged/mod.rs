@@ -4,8 +4,8 @@
 //! | a cluster | its share |
 //! |---|---|
 //! | has such a route, on Gateways that all bear the annotation | its rules; of equal matches each cluster has as much as the others, divided as its own weights say |
-//! | has it, and its edit cannot be had | what VPC Lattice has of it, as it is |
-//! | cannot be read now, or nobody has registered it any more | the same |
+//! | has it, and its edit cannot be had | the rules that VPC Lattice has of it; their targets follow the Pods |
+//! | cannot be read now, or nobody has registered it any more, or it is only observed | what VPC Lattice has of it, as it is: also ports, networks and hostnames that only its route has |
 //! | has endpoints for a match nowhere, and others have | none, as long as that lasts |
 //! | has no such route, or a person takes it out | none |
 //!
@@ -15,20 +15,22 @@
 
 mod asked;
 mod shares;
+mod staying;
 
-pub(crate) use asked::{ANNOTATION, obstacle, problem, unit_of};
+pub(crate) use asked::{ANNOTATION, observed, obstacle, problem, unit_of};
 pub(crate) use shares::{kept_shares, merge};
 
 use super::builder::Builder;
 use super::claim::Claim;
 use super::cluster_routes::routes;
-use super::contest::{Member, ServiceDraft, decide, named};
+use super::contest::{Member, ServiceDraft, decide, named, scope_beside};
 use super::dependents::object_ref;
-use super::kept;
+use super::kept::{self, Kept};
 use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
+use crate::hostname::do_meet;
 use crate::problem::{Problem, quoted};
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
@@ -118,11 +120,16 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == id.cluster.scope) {
         clusters.add(view, &RouteId { cluster: cluster.clone(), ..id.clone() }, settings);
     }
-    let Clusters { mut merging, mut unknown, apart } = clusters;
-    for cluster in makers(view, &id.cluster.scope)
-        .into_iter()
-        .filter(|cluster| !view.snapshot.facts.contains_key(cluster))
-    {
+    let Clusters { merging, mut unknown, apart } = clusters;
+    let makers = makers(view, &id.cluster.scope);
+    let observed = observed(view.snapshot, &id.cluster.scope, id.kind, (&id.namespace, &id.name));
+    let is_observed = |one: &Merging| observed.contains(&one.contender.claim.route.id.cluster);
+    let (seen, mut merging): (Vec<Merging>, Vec<Merging>) = merging.into_iter().partition(is_observed);
+    let taking_part = seen.iter().map(|one| &one.contender.claim.route.id.cluster);
+    for cluster in taking_part.chain(makers.iter().filter(|cluster| observed.contains(cluster))) {
+        unknown.insert(cluster.clone(), "it is only observed".to_owned());
+    }
+    for cluster in makers.iter().filter(|cluster| !view.snapshot.facts.contains_key(cluster)) {
         unknown
             .entry(cluster.clone())
             .or_insert_with(|| format!("Cluster {} is not registered", cluster.name));
@@ -140,13 +147,13 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         (route.meta.creation_timestamp.clone(), route.id.cluster.clone())
     });
     // Who has nothing there, such as a cluster just registered, holds nobody up.
-    let has_share = makers(view, &id.cluster.scope);
-    unknown.retain(|cluster, _| has_share.contains(cluster));
+    unknown.retain(|cluster, _| makers.contains(cluster));
     let mut service = Merged {
         view,
         id,
         settings,
         stays: unknown.keys().cloned().collect(),
+        refused: BTreeSet::new(),
         held: vec![],
         desired: Desired::nothing(owner),
     };
@@ -155,10 +162,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         return Translation::held(service.held, vec![]);
     }
     let text = told(&merging, &unknown);
-    // An edit that cannot be had is known: only its user can help.
+    // An edit that cannot be had and a mode are known: only a person can help.
     for one in &merging {
         unknown.remove(&one.contender.claim.route.id.cluster);
     }
+    unknown.retain(|cluster, _| !observed.contains(cluster));
     let mut partly: Vec<String> = unknown.into_values().collect();
     partly.extend(
         merging.iter().flat_map(|one| one.contender.rules.iter().flat_map(ResolvedRule::unknown)).cloned(),
@@ -197,6 +205,14 @@ impl<'a> Clusters<'a> {
             Found::Missing => return Ok(None),
             Found::Object(object) => object,
         };
+        // What rules from before an edit lead to is still followed.
+        for (namespace, name) in status::kept_services(object) {
+            let _ = view.slices(&id.cluster, &namespace, &name);
+            let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
+            if namespace != id.namespace {
+                let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
+            }
+        }
         let route =
             route::convert(id.clone(), object, &settings.limits).map_err(|problem| problem.to_string())?;
         if !is_merged(view, &route)? {
@@ -205,8 +221,9 @@ impl<'a> Clusters<'a> {
         }
         let mut unknown = vec![];
         let mut claim = Claim::of(view, route, object, &mut unknown);
-        for ask in claim.asks.iter_mut().filter(|ask| matches!(ask.slot, Slot::Gateway(_))) {
-            ask.slot = Slot::Own;
+        for ask in &mut claim.asks {
+            ask.slot = ask.hostname.clone().map_or(Slot::Own, Slot::Domain);
+            ask.barred = None;
         }
         let http2 = claim.listeners_take_http2();
         let rules = rules::resolve(view, &claim.route, http2, settings, &mut unknown);
@@ -234,6 +251,8 @@ struct Merged<'a, 'b> {
     settings: &'b Settings,
     /// The clusters whose share stays as it is.
     stays: BTreeSet<ClusterId>,
+    /// Those whose route cannot be had in a slot, which keep what they have there.
+    refused: BTreeSet<(ClusterId, Slot)>,
     held: Vec<String>,
     desired: Desired,
 }
@@ -253,6 +272,7 @@ impl Merged<'_, '_> {
             }
             self.build_for(slot, merging);
         }
+        self.keep_the_rest(merging);
         self.desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
         self.desired.target_groups.dedup_by(|a, b| a.name == b.name);
     }
@@ -272,12 +292,9 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
-        let mut stays = self.stays.clone();
-        for (at, member) in members.iter().enumerate() {
-            if !outcome.drafts.iter().any(|draft| draft.members().contains(&at)) {
-                stays.insert(member.claim.route.id.cluster.clone());
-            }
-        }
+        let stays = self.staying_in(slot, &members, &outcome.drafts);
+        let mut kept: Vec<(Kept, Serving)> = vec![];
+        let mut left: BTreeSet<String> = BTreeSet::new();
         for draft in &outcome.drafts {
             let Some(leader) = draft.members().first().map(|at| &members[*at].claim.route) else { continue };
             let name = match self.name(leader, draft) {
@@ -289,8 +306,14 @@ impl Merged<'_, '_> {
             };
             let route = Route { id: self.id.clone(), ..leader.clone() };
             let builder = Builder::merging(self.view, self.settings, &route, &stays);
-            let built = builder.service(draft, &name, &members);
+            let mut whole = self.with_what_stays(draft, &outcome.drafts, &stays, merging);
+            if outcome.drafts.first().is_some_and(|first| !std::ptr::eq(first, draft)) {
+                // A target group is of one service only.
+                whole.scope = Some(name.clone());
+            }
+            let built = builder.service(&whole, &name, &members);
             let problem = built.problems.first().cloned();
+            let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
                 let asks = members[at].claim.asks.iter().filter(|ask| ask.slot == *slot);
                 let served = asks.filter(|ask| {
@@ -298,24 +321,16 @@ impl Merged<'_, '_> {
                         && draft.ports.get(&ask.port).is_some_and(|port| port.members.contains(&at))
                 });
                 verdicts.extend(served.map(|ask| (asking[at], ask.parent, problem.clone())));
-                serving.push((
-                    asking[at],
-                    Serving {
-                        service: name.clone(),
-                        hostname: slot.text(),
-                        networks: draft.networks.clone(),
-                        leader: None,
-                        followers: vec![],
-                    },
-                ));
+                serving.push((asking[at], here.clone()));
             }
             // What exceeds a limit in sum is not made; what is there stays.
             match problem {
                 None => {
+                    kept.extend(built.kept.into_iter().map(|one| (one, here.clone())));
                     self.desired.target_groups.extend(built.groups);
                     self.desired.services.push(built.service);
                 }
-                Some(_) => self.keep(slot, &draft.networks),
+                Some(_) => left.extend(whole.networks),
             }
         }
         for (at, parent, problem) in verdicts {
@@ -328,24 +343,29 @@ impl Merged<'_, '_> {
         for (at, serving) in serving {
             merging[at].built.serving.push(serving);
         }
-    }
-
-    fn keep(&mut self, slot: &Slot, networks: &BTreeSet<String>) {
-        for service in self.view.actual.services.iter().filter(|service| kept::is_for(service, slot)) {
-            self.desired.services.push(kept::as_it_is(service, networks));
-            let groups = kept::groups_of_service(self.view.actual, service);
-            self.desired.target_groups.extend(groups.filter_map(kept::group_as_it_is));
-        }
+        self.keep_what_is_left(slot, kept, &left, merging);
     }
 
     /// The name of a service: of one that is there its own, so that its domain name stays, also of one that a cluster's route has
     /// and is about to give.
     fn name(&self, leader: &Route, draft: &ServiceDraft) -> Result<String, String> {
         let actual = self.view.actual;
-        let ours = actual.services.iter().filter(|one| kept::is_for(one, &draft.slot) && draft.can_be(one));
+        // The leaders' units name a slot's services in several networks; here all are of one unit.
+        let is_free = |name: &String| !self.desired.services.iter().any(|other| other.name == *name);
+        let ours = actual
+            .services
+            .iter()
+            .filter(|one| kept::is_for(one, &draft.slot) && draft.can_be(one) && is_free(&one.name));
         let mut ours: Vec<&ActualService> = ours.collect();
         let wanted = naming::wanted_name(&leader.meta);
-        let plain = naming::service(self.id, wanted, draft.scope.as_deref());
+        let plain = Some(naming::service(self.id, wanted, draft.scope.as_deref())).filter(is_free);
+        let scope = if plain.is_some() {
+            draft.scope.clone()
+        } else {
+            let network = draft.networks.first().map(String::as_str).unwrap_or_default();
+            Some(scope_beside(draft.slot.text().as_deref(), network))
+        };
+        let plain = plain.unwrap_or_else(|| naming::service(self.id, wanted, scope.as_deref()));
         let told = |object: &Value| status::told_services(object);
         let object = self.view.get(&leader.id.cluster, self.id.kind, &self.id.namespace, &self.id.name);
         let told = if let Found::Object(object) = object { told(object) } else { BTreeSet::new() };
@@ -362,7 +382,7 @@ impl Merged<'_, '_> {
                 status::told_service(object, &text, &networks)
             }),
         };
-        let name = name.unwrap_or(plain);
+        let name = name.filter(is_free).unwrap_or(plain);
         let held =
             actual.services.iter().find(|one| one.name == name && one.status != Status::DeleteInProgress);
         match held.map(|service| &service.ownership) {
@@ -370,7 +390,7 @@ impl Merged<'_, '_> {
                 Err(format!("The service {name} is being given to the merged routes"))
             }
             Some(Ownership::OtherUnit(_) | Ownership::Foreign) => {
-                Ok(naming::service_beside(actual, self.id, wanted, draft.scope.as_deref()))
+                Ok(naming::service_beside(actual, self.id, wanted, scope.as_deref()))
             }
             _ => Ok(name),
         }
@@ -383,29 +403,50 @@ impl Merged<'_, '_> {
             .any(|cluster| RouteId { cluster: cluster.clone(), ..self.id.clone() }.unit().hash() == unit)
     }
 
-    /// Why a hostname is another route's: merged routes of several names share no service, and the first by name has it.
+    /// Why a hostname is another route's: merged routes of several names share no service. The older has it, in the clusters that
+    /// both are in, then the first by name: so each comes to the same result.
     fn taken(&self, slot: &Slot, merging: &[Merging]) -> Option<Problem> {
         let hostname = slot.domain()?;
-        let own = format!("{}/{}", self.id.namespace, self.id.name);
-        merging.iter().filter(|one| one.contender.claim.wants(slot)).find_map(|one| {
+        let mut ages: BTreeMap<RouteId, (Option<String>, Option<String>)> = BTreeMap::new();
+        for one in merging.iter().filter(|one| one.contender.claim.wants(slot)) {
             let mine = &one.contender.claim.route;
-            let others = routes(self.view, &mine.id.cluster, self.settings, &mut vec![]);
-            let before = others.into_iter().filter(|(route, _)| {
-                let name = format!("{}/{}", route.id.namespace, route.id.name);
-                let shares = route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
-                (name.as_str(), route.id.kind.as_str()) < (own.as_str(), self.id.kind.as_str()) && shares
-            });
-            let mut claims = before.map(|(route, object)| Claim::of(self.view, route, object, &mut vec![]));
-            let winner = claims.find(|claim| claim.wants(slot))?;
-            let text = format!(
-                "{} has {} too, and merged routes share no service: the first by name has it; use another hostname, or put the \
-                 rules into one route",
-                named(&winner.route.id),
-                quoted(hostname)
-            );
-            Some(Problem::new("spec.hostnames", text))
-        })
+            let own = &mine.meta.creation_timestamp;
+            for (route, object) in routes(self.view, &mine.id.cluster, self.settings, &mut vec![]) {
+                let shares =
+                    route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
+                let may_want =
+                    route.hostnames.is_empty() || route.hostnames.iter().any(|one| do_meet(one, hostname));
+                if route.id == mine.id || !shares || !may_want {
+                    continue;
+                }
+                let (id, created) = (
+                    RouteId { cluster: self.id.cluster.clone(), ..route.id.clone() },
+                    route.meta.creation_timestamp.clone(),
+                );
+                if Claim::of(self.view, route, object, &mut vec![]).wants(slot) {
+                    let (theirs, ours) = ages.entry(id).or_insert_with(|| (created.clone(), own.clone()));
+                    *theirs = theirs.take().min(created);
+                    *ours = ours.take().min(own.clone());
+                }
+            }
+        }
+        let place = |age: &Option<String>, id: &RouteId| {
+            (age.clone(), format!("{}/{}", id.namespace, id.name), id.kind.as_str())
+        };
+        let winner = ages.into_iter().find(|(id, (theirs, ours))| place(theirs, id) < place(ours, self.id));
+        let (winner, _) = winner?;
+        let text = format!(
+            "{} has {} too, and merged routes share no service: the older has it; use another hostname, or put the rules into \
+             one route",
+            named(&winner),
+            quoted(hostname)
+        );
+        Some(Problem::new("spec.hostnames", text))
     }
+}
+
+fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
+    Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
 }
 
 fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {

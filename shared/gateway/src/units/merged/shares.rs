@@ -1,34 +1,40 @@
 //! From the rules of one route in several clusters to one list: equal matches lead to the endpoints of all of them.
 
-use crate::naming;
 use crate::priority::{Candidate, Origin};
+use crate::route::RouteId;
 use crate::units::contest::{Port, ServiceDraft};
-use crate::units::kept;
+use crate::units::kept::{self, Kept, KeptPort};
 use crate::view::View;
 use crate::weights::weights;
+use crate::{Settings, naming};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
-use trellis_lattice::{Action, DesiredTargetGroup, Ownership, RuleMatch, WeightedTargetGroup};
+use trellis_lattice::{Action, DesiredTargetGroup, Ownership, PathMatch, RuleMatch, WeightedTargetGroup};
 
 /// What a cluster's shares of a rule sum up to before they become weights of VPC Lattice.
 const WHOLE: u64 = 1_000_000;
 
-/// What a port has of clusters whose share stays, as candidates.
+/// What a port has of clusters whose share stays; the targets follow the Pods, as far as these are known.
 pub(crate) fn kept_shares(
     view: &View,
     draft: &ServiceDraft,
     (number, port): (u16, &Port),
     (stays, from): (&BTreeSet<ClusterId>, usize),
+    (id, settings): (&RouteId, &Settings),
     groups: &mut BTreeMap<String, DesiredTargetGroup>,
-) -> Vec<Candidate> {
+) -> KeptPort {
     let held = view.actual.services.iter().find(|one| kept::is_for(one, &draft.slot) && draft.can_be(one));
     let listeners = held.into_iter().flat_map(|service| &service.listeners);
     let listeners = listeners.filter(|one| one.port == number && one.protocol == port.protocol);
-    let rules =
-        listeners.flat_map(|listener| &listener.rules).filter(|rule| rule.ownership == Ownership::Ours);
-    let mut candidates = vec![];
-    for (at, rule) in rules.enumerate() {
-        let Action::Forward(forward) = &rule.action else { continue };
+    // The default action may stand for the rule that takes everything.
+    let everything = RuleMatch { path: Some(PathMatch::Prefix("/".into())), ..RuleMatch::default() };
+    let rules = listeners.flat_map(|listener| {
+        let ours = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
+        ours.map(|rule| (&rule.matches, &rule.action)).chain([(&everything, &listener.default_action)])
+    });
+    let mut kept = KeptPort::default();
+    for (at, (matches, action)) in rules.enumerate() {
+        let Action::Forward(forward) = action else { continue };
         for (number, cluster) in stays.iter().enumerate() {
             let is_theirs = |share: &&WeightedTargetGroup| {
                 let group = view.actual.target_groups.iter().find(|group| group.name == share.target_group);
@@ -46,18 +52,24 @@ pub(crate) fn kept_shares(
                 .target_groups
                 .iter()
                 .filter(|group| theirs.iter().any(|one| one.target_group == group.name));
-            groups.extend(held.filter_map(kept::group_as_it_is).map(|group| (group.name.clone(), group)));
-            candidates.push(Candidate {
+            for group in held {
+                let route = RouteId { cluster: cluster.clone(), ..id.clone() };
+                let one = Kept { group: group.clone(), route };
+                let followed = kept::followed(view, &one, settings);
+                groups.extend(followed.map(|group| (group.name.clone(), group)));
+                kept.groups.push(one);
+            }
+            kept.candidates.push(Candidate {
                 contributor: from + number,
-                specificity: kept::specificity(&rule.matches),
+                specificity: kept::specificity(matches),
                 origin: Origin { rule: at, matched: 0, alternative: 0 },
                 priority: None,
-                matches: rule.matches.clone(),
+                matches: matches.clone(),
                 action: Action::Forward(theirs),
             });
         }
     }
-    candidates
+    kept
 }
 
 /// Candidates of several clusters with equal matches as one each: it leads to all of them.
