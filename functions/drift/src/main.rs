@@ -13,11 +13,17 @@ use trellis_wiring::Engine;
 /// Kept of the function's time for sending the last hints and the report.
 const RESERVE: Duration = Duration::from_secs(10);
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
+fn main() -> Result<(), lambda_runtime::Error> {
     trellis_telemetry::init("drift");
+    trellis_wiring::runtime()?.block_on(serve())
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
     let engine = Arc::new(trellis_wiring::engine_from_env().await?);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| handle(Arc::clone(&engine), event))).await
+    // On a thread of the runtime, whose stack is large: the main thread's is the system's to say.
+    let serving =
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| handle(Arc::clone(&engine), event)));
+    tokio::spawn(serving).await?
 }
 
 /// The event's content does not matter: a pass is always over everything, so that a person may invoke it by hand.

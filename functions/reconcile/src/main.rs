@@ -10,15 +10,19 @@ use trellis_wiring::Worker;
 /// Kept of the function's time for answering.
 const RESERVE: Duration = Duration::from_secs(1);
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
+fn main() -> Result<(), lambda_runtime::Error> {
     trellis_telemetry::init("reconcile");
+    trellis_wiring::runtime()?.block_on(serve())
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
     let worker = Arc::new(Worker::new(Arc::new(trellis_wiring::engine_from_env().await?)));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+    // On a thread of the runtime, whose stack is large: the main thread's is the system's to say.
+    let serving = lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let worker = Arc::clone(&worker);
         async move { Ok::<_, lambda_runtime::Error>(handle(&worker, event).await) }
-    }))
-    .await
+    }));
+    tokio::spawn(serving).await?
 }
 
 async fn handle(worker: &Worker, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
