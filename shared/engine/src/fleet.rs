@@ -50,10 +50,34 @@ const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 pub(crate) struct Breakers {
     open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
-    unserved: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
-    refused: Mutex<BTreeMap<(ClusterId, Kind), Instant>>,
+    unserved: Lately<(ClusterId, Kind)>,
+    refused: Lately<(ClusterId, Kind)>,
     /// Clusters that take no Events.
-    untold: Mutex<BTreeMap<ClusterId, Instant>>,
+    untold: Lately<ClusterId>,
+}
+
+/// What was found a moment ago, and is not tried again for a while.
+#[derive(Debug)]
+struct Lately<K>(Mutex<BTreeMap<K, Instant>>);
+
+impl<K> Default for Lately<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord> Lately<K> {
+    fn has(&self, what: &K, within: Duration) -> bool {
+        self.all().get(what).is_some_and(|since| since.elapsed() < within)
+    }
+
+    fn note(&self, what: K) {
+        self.all().insert(what, Instant::now());
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<K, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -105,18 +129,6 @@ impl Breakers {
         }
     }
 
-    /// Whether the cluster was found not to serve an optional kind a moment ago.
-    fn is_unserved(&self, cluster: &ClusterId, kind: Kind) -> bool {
-        let unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = unserved.get(&(cluster.clone(), kind));
-        since.is_some_and(|since| since.elapsed() < UNSERVED_AGAIN_AFTER)
-    }
-
-    fn set_unserved(&self, cluster: &ClusterId, kind: Kind) {
-        let mut unserved = self.unserved.lock().unwrap_or_else(PoisonError::into_inner);
-        unserved.insert((cluster.clone(), kind), Instant::now());
-    }
-
     fn trip(&self, cluster: &ClusterId, why: &str) {
         let invocation = self.invocation.load(Ordering::Relaxed);
         let open = Open { why: why.to_owned(), since: Instant::now(), invocation, probe: Arc::default() };
@@ -153,7 +165,7 @@ impl<C: Cluster> Member<C> {
             Ok(Answer::Objects(objects)) => ReadResult::Objects(objects),
             Ok(Answer::KindMissing) => {
                 if OPTIONAL_KINDS.contains(&read.kind()) {
-                    self.breakers.set_unserved(&self.id, read.kind());
+                    self.breakers.unserved.note((self.id.clone(), read.kind()));
                 }
                 ReadResult::KindMissing
             }
@@ -167,7 +179,7 @@ impl<C: Cluster> Member<C> {
             Err(error) if OPTIONAL_KINDS.contains(&read.kind()) && error.class() == ErrorClass::Terminal => {
                 let (cluster, kind, error) = (&self.id, read.kind(), trellis_telemetry::chain(&error));
                 tracing::debug!(%cluster, %kind, %error, "cannot read what need not be there: none is made");
-                self.breakers.set_unserved(cluster, kind);
+                self.breakers.unserved.note((cluster.clone(), kind));
                 ReadResult::KindMissing
             }
             Err(error) => {
@@ -207,9 +219,7 @@ impl<C: Cluster> Member<C> {
     /// Makes Events, as far as the cluster takes them and there is time. Nothing depends on them, so nothing is said of one that
     /// could not be made; a cluster that refuses is not asked again for a while.
     pub(crate) async fn tell(&self, events: &[ClusterEvent]) {
-        let untold = || self.breakers.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_refused = untold().get(&self.id).is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER);
-        if is_refused {
+        if self.breakers.untold.has(&self.id, REFUSED_AGAIN_AFTER) {
             return;
         }
         let all = async {
@@ -220,7 +230,7 @@ impl<C: Cluster> Member<C> {
                         let (cluster, error_text) = (&self.id, trellis_telemetry::chain(&error));
                         tracing::debug!(%cluster, error = %error_text, "an event was not made");
                         if error.class() == ErrorClass::Terminal {
-                            untold().insert(self.id.clone(), Instant::now());
+                            self.breakers.untold.note(self.id.clone());
                         }
                         return;
                     }
@@ -239,7 +249,7 @@ impl<C: Cluster> Member<C> {
 
 impl<C: Cluster> Reader for Member<C> {
     async fn read(&self, read: &Read) -> ReadResult {
-        if self.breakers.is_unserved(&self.id, read.kind()) {
+        if self.breakers.unserved.has(&(self.id.clone(), read.kind()), UNSERVED_AGAIN_AFTER) {
             return ReadResult::KindMissing;
         }
         let answer = self.ask(self.cluster.read(read)).await;
@@ -352,15 +362,13 @@ impl<C: Cluster> Members<C> {
     /// Whether a change that nobody is told of was refused a while ago, so that it is not to be tried.
     pub(crate) fn is_refused(&self, change: &ObjectChange) -> bool {
         let Ok(member) = self.reach(&change.cluster) else { return false };
-        let refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = refused.get(&(change.cluster.clone(), change.key.kind));
-        change.teller.is_none() && since.is_some_and(|since| since.elapsed() < REFUSED_AGAIN_AFTER)
+        let of_kind = (change.cluster.clone(), change.key.kind);
+        change.teller.is_none() && member.breakers.refused.has(&of_kind, REFUSED_AGAIN_AFTER)
     }
 
     pub(crate) fn set_refused(&self, change: &ObjectChange) {
         let Ok(member) = self.reach(&change.cluster) else { return };
-        let mut refused = member.breakers.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert((change.cluster.clone(), change.key.kind), Instant::now());
+        member.breakers.refused.note((change.cluster.clone(), change.key.kind));
     }
 
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.

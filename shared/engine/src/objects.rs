@@ -7,7 +7,7 @@ use crate::fleet::Members;
 use crate::observe::Reader;
 use crate::status::Untold;
 use std::time::Duration;
-use trellis_gateway::{ObjectChange, ReadResult, Snapshot, Translation, object_changes, wants_objects};
+use trellis_gateway::{ObjectChange, Read, ReadResult, Snapshot, Translation, object_changes, wants_objects};
 use trellis_hint::UnitKey;
 use trellis_lattice::Outcome;
 use trellis_ports::{Budget, CallError, Cluster, ErrorClass, PatchOutcome};
@@ -44,8 +44,7 @@ impl<C: Cluster> Objects<'_, C> {
             if let Err(why) = read(self.members, unit, snapshot, budget).await {
                 undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
             }
-            let mut due = object_changes(snapshot, translation, outcome);
-            due.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
+            let due = self.due(snapshot, translation, outcome, &refused);
             if due.is_empty() {
                 return undone;
             }
@@ -74,21 +73,30 @@ impl<C: Cluster> Objects<'_, C> {
                 }
             }
         }
-        let mut left = object_changes(snapshot, translation, outcome);
-        left.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
-        for change in left {
+        for change in self.due(snapshot, translation, outcome, &refused) {
             let text = "it was changed each time before it could be written";
             undone.insert(name_of(&change), CallError::new(ErrorClass::Stale, text));
         }
         undone
     }
 
+    /// The changes that are due, without those that are refused, now or a while ago.
+    fn due(
+        &self,
+        snapshot: &Snapshot,
+        translation: &Translation,
+        outcome: &Outcome,
+        refused: &[ObjectChange],
+    ) -> Vec<ObjectChange> {
+        let mut due = object_changes(snapshot, translation, outcome);
+        due.retain(|change| !refused.contains(change) && !self.members.is_refused(change));
+        due
+    }
+
     /// So that what follows is made from what is stored.
     async fn read_again(&self, change: &ObjectChange, snapshot: &mut Snapshot, budget: Budget) {
         let read = change.read();
-        let Ok(member) = self.members.reach(&change.cluster) else { return };
-        let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
-        match budget.spend(member.read(&read)).await.unwrap_or_else(over) {
+        match asked(self.members, &read, budget).await {
             answer @ ReadResult::Objects(_) => {
                 snapshot.forget_object(&read);
                 snapshot.insert(read, answer);
@@ -115,19 +123,20 @@ pub(crate) async fn read<C: Cluster>(
 ) -> Result<(), String> {
     let mut unread = Ok(());
     for read in wants_objects(unit, snapshot) {
-        let answer = match members.reach(read.cluster()) {
-            Ok(member) => {
-                let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
-                budget.spend(member.read(&read)).await.unwrap_or_else(over)
-            }
-            Err(error) => ReadResult::Unreadable(error.to_string()),
-        };
-        match answer {
+        match asked(members, &read, budget).await {
             ReadResult::Unreadable(why) => unread = Err(why),
             answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(read, answer),
         }
     }
     unread
+}
+
+async fn asked<C: Cluster>(members: &Members<C>, read: &Read, budget: Budget) -> ReadResult {
+    let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
+    match members.reach(read.cluster()) {
+        Ok(member) => budget.spend(member.read(read)).await.unwrap_or_else(over),
+        Err(error) => ReadResult::Unreadable(error.to_string()),
+    }
 }
 
 fn unwritten(change: &ObjectChange, error: &CallError) -> String {

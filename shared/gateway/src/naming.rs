@@ -114,7 +114,8 @@ pub(crate) fn service_beside(
     if is_ours(&second) || is_taken() { second } else { name }
 }
 
-fn is_ending(service: &ActualService) -> bool {
+/// Whether a service is on its way out: its name is free soon, and nothing is made of it.
+pub(crate) fn is_ending(service: &ActualService) -> bool {
     service.status == Status::DeleteInProgress
 }
 

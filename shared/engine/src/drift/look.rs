@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{
-    Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
+    ObjectKey, Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
     untold_since, wants,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
@@ -348,26 +348,28 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
 /// Whether a route or an export was changed a while ago, and no status tells of that although we have a word to say.
 fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool {
-    let (kind, cluster, namespace, name) = match unit {
-        UnitKey::Route { kind, cluster, namespace, name } => (*kind, cluster, namespace, name),
-        UnitKey::Export { cluster, namespace, name } => (Kind::ServiceExport, cluster, namespace, name),
+    let (cluster, kind, namespace, name) = match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => (cluster, *kind, namespace, name),
+        UnitKey::Export { cluster, namespace, name } => (cluster, Kind::ServiceExport, namespace, name),
         UnitKey::Gateway { .. }
         | UnitKey::Merged { .. }
         | UnitKey::Dependents { .. }
-        | UnitKey::Cluster { .. } => {
-            return false;
-        }
+        | UnitKey::Cluster { .. } => return false,
     };
-    let since = snapshot.get(cluster, kind, namespace, name).and_then(untold_since);
-    let since = since.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let key = ObjectKey { kind, namespace: namespace.clone(), name: name.clone() };
+    let object = snapshot.objects.get(cluster).and_then(|objects| objects.get(&key));
+    let since = object.and_then(untold_since).and_then(|time| time.parse::<jiff::Timestamp>().ok());
     let is_long_ago = since.is_some_and(|since| {
         let ago = jiff::Timestamp::now().duration_since(since);
         Duration::try_from(ago).is_ok_and(|ago| ago >= UNTOLD_AFTER)
     });
-    is_long_ago && {
-        let reports = translate(unit, snapshot, &Actual::default(), settings).reports;
-        reports.iter().map(Report::subject).any(|of| of.object.kind == kind && of.object.name == *name)
-    }
+    // Of another controller's we say nothing.
+    is_long_ago
+        && translate(unit, snapshot, &Actual::default(), settings)
+            .reports
+            .iter()
+            .map(Report::subject)
+            .any(|subject| (&subject.cluster, &subject.object) == (cluster, &key))
 }
 
 /// The looks of drift passes that a task asks for; none if any hint asks for more. Several that have not begun yet are one.

@@ -2,7 +2,7 @@
 
 use super::Drifted;
 use crate::{Engine, UnitError};
-use trellis_gateway::{ObjectChange, Settings, Snapshot};
+use trellis_gateway::{Assessment, ObjectChange, Settings, Snapshot, StatusPatch};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Scope, UnitKey};
 use trellis_ports::{Clusters, Lattice, Queue};
 
@@ -30,20 +30,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let steps: Vec<String> =
             planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
         // What is under way belongs to the reconciler that is at it: its status is not drift.
-        let planned_is_empty = planned.is_empty();
-        let due = if planned_is_empty { assessment.statuses } else { vec![] };
-        let text = |patch: trellis_gateway::StatusPatch| {
-            let trellis_gateway::StatusPatch { kind, cluster, namespace, name, summary, .. } = patch;
-            format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
-        };
-        let mut statuses: Vec<String> = due.into_iter().map(text).collect();
-        if planned_is_empty {
-            let text = |ObjectChange { cluster, key, act, .. }: &ObjectChange| {
-                format!("{} {}/{}/{}: {}", key.kind, cluster.name, key.namespace, key.name, act.verb())
-            };
-            let told = assessment.objects.iter().filter(|one| one.teller.is_some());
-            statuses.extend(told.map(text));
-        }
+        let statuses = if planned.is_empty() { untold(&assessment) } else { vec![] };
         let withheld = assessment.plan.iter().flat_map(|plan| &plan.withheld);
         let withheld: Vec<String> = withheld.map(ToString::to_string).take(STEPS_TOLD_MAX).collect();
         if steps.is_empty() && statuses.is_empty() && withheld.is_empty() {
@@ -52,6 +39,19 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let steps = steps.into_iter().take(STEPS_TOLD_MAX).collect();
         Ok(Some(Drifted { unit: unit.to_string(), steps, statuses, withheld }))
     }
+}
+
+/// The statuses that are due, and the other objects whose absence a status tells, each in words.
+fn untold(assessment: &Assessment) -> Vec<String> {
+    let patches =
+        assessment.statuses.iter().map(|StatusPatch { kind, cluster, namespace, name, summary, .. }| {
+            format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
+        });
+    let told = assessment.objects.iter().filter(|one| one.teller.is_some());
+    let changes = told.map(|ObjectChange { cluster, key, act, .. }| {
+        format!("{} {}/{}/{}: {}", key.kind, cluster.name, key.namespace, key.name, act.verb())
+    });
+    patches.chain(changes).collect()
 }
 
 /// The object that a unit is named after.

@@ -71,6 +71,12 @@ impl ServiceDraft {
         if self.is_standalone { BTreeSet::new() } else { self.networks.clone() }
     }
 
+    /// The scope of a further service of its slot: by its first network, which no other one of the slot has.
+    pub(crate) fn scope_beside(&self) -> String {
+        let network = self.networks.first().map(String::as_str).unwrap_or_default();
+        scope_beside(self.slot.text().as_deref(), network)
+    }
+
     /// Whether a service is where this one is to be.
     pub(crate) fn is_where(&self, service: &ActualService) -> bool {
         if self.is_standalone {
@@ -368,9 +374,7 @@ impl Contest<'_> {
         let mut leaders = BTreeSet::new();
         for draft in &mut drafts {
             let is_first = draft.leader().is_some_and(|leader| leaders.insert(leader));
-            let network = draft.networks.first().cloned().unwrap_or_default();
-            let text = self.slot.text();
-            draft.scope = if is_first { text } else { Some(scope_beside(text.as_deref(), &network)) };
+            draft.scope = if is_first { self.slot.text() } else { Some(draft.scope_beside()) };
         }
         drafts
     }

@@ -9,13 +9,14 @@ use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
 use crate::view::{Found, View};
-use crate::{Settings, naming};
+use crate::{Settings, naming, status};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
-    DesiredTargetGroup, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, Status, TAG_EXPORT,
-    TAG_UNWANTED, TargetHealth, TargetProtocol,
+    DesiredTargetGroup, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, TAG_EXPORT, TAG_UNWANTED,
+    TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -113,6 +114,40 @@ pub(crate) fn of_rule(
     candidates
 }
 
+/// Asks for what rules from before an edit lead to, which is still followed.
+pub(crate) fn ask_for_followed(view: &View, id: &RouteId, object: &Value) {
+    for (namespace, name) in status::kept_services(object) {
+        let _ = view.slices(&id.cluster, &namespace, &name);
+        let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
+        if namespace != id.namespace {
+            let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
+        }
+    }
+}
+
+/// A service of which nothing changes, with what it leads to.
+pub(crate) struct Whole {
+    pub(crate) service: DesiredService,
+    /// Those of them that follow something.
+    pub(crate) groups: Vec<DesiredTargetGroup>,
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// Keeps a service as it is, in these networks only; the targets that it leads to follow the Pods. `whose`: the route that a target
+/// group is of.
+pub(crate) fn whole(
+    view: &View,
+    service: &ActualService,
+    networks: &BTreeSet<String>,
+    whose: impl Fn(&ActualTargetGroup) -> RouteId,
+    settings: &Settings,
+) -> Whole {
+    let kept = groups_of_service(view.actual, service);
+    let kept: Vec<Kept> = kept.map(|group| Kept { group: group.clone(), route: whose(group) }).collect();
+    let groups = kept.iter().filter_map(|one| followed(view, one, settings)).collect();
+    Whole { service: as_it_is(service, networks), groups, kept }
+}
+
 /// The service that the unit has for a draft.
 pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option<&'a ActualService> {
     actual.services.iter().find(|service| is_for(service, &draft.slot) && draft.can_be(service))
@@ -120,9 +155,7 @@ pub(crate) fn service_of<'a>(actual: &'a Actual, draft: &ServiceDraft) -> Option
 
 /// Whether a service is the unit's, stays, and is for that.
 pub(crate) fn is_for(service: &ActualService, slot: &Slot) -> bool {
-    service.ownership == Ownership::Ours
-        && service.status != Status::DeleteInProgress
-        && Slot::of(service) == *slot
+    service.ownership == Ownership::Ours && !naming::is_ending(service) && Slot::of(service) == *slot
 }
 
 /// A service as it is, in these networks only: nothing of it changes but the targets.

@@ -10,7 +10,7 @@
 //! From then on nobody wants it, and it goes after the grace. Who asks for another hostname, or other Gateways, moves by an edit
 //! of the route: that is as it always was.
 
-use super::kept::{self, Kept};
+use super::kept;
 use super::services::{Built, Contender};
 use super::slot::Slot;
 use crate::report::Serving;
@@ -51,16 +51,14 @@ pub(crate) fn keep(
     let left: Vec<&ActualService> = view.actual.services.iter().filter(is_left).collect();
     let mut old = vec![];
     for service in left {
-        let wanted = kept::as_it_is(service, &networks);
+        let id = &own.claim.route.id;
+        let made_for = |group: &ActualTargetGroup| route_of(&id.cluster, group).unwrap_or_else(|| id.clone());
+        let whole = kept::whole(view, service, &networks, made_for, settings);
+        let wanted = whole.service;
         if wanted.networks.is_empty() && !own.claim.is_standalone {
             continue;
         }
-        for group in kept::groups_of_service(view.actual, service) {
-            let route = route_of(&own.claim.route.id.cluster, group);
-            let kept =
-                Kept { group: group.clone(), route: route.unwrap_or_else(|| own.claim.route.id.clone()) };
-            built.target_groups.extend(kept::followed(view, &kept, settings));
-        }
+        built.target_groups.extend(whole.groups);
         old.push(Serving {
             service: service.name.clone(),
             hostname: Slot::of(service).text(),

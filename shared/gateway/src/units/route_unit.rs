@@ -3,6 +3,7 @@
 use super::claim::Claim;
 use super::cluster_routes::{objects, read};
 use super::heirs::Heirs;
+use super::kept;
 use super::parents::Parent;
 use super::rules::{self, resolved_refs, unresolved};
 use super::services::{self, Built, Contender};
@@ -51,14 +52,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         Err(problem) => return unreadable(view, id, object, &problem),
     };
     let mut unknown = vec![];
-    // What rules from before an edit lead to is still followed.
-    for (namespace, name) in status::kept_services(object) {
-        let _ = view.slices(&id.cluster, &namespace, &name);
-        let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
-        if namespace != id.namespace {
-            let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
-        }
-    }
+    kept::ask_for_followed(view, id, object);
     let claim = Claim::of(view, route, object, &mut unknown);
     // Resolved even while the Gateways are not known yet, so that one round of reads asks for everything; but not for a
     // route that only another controller has taken.

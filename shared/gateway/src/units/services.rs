@@ -2,7 +2,7 @@
 
 use super::builder::{Builder, BuiltService};
 use super::claim::{Ask, Claim, GatewayName};
-use super::contest::{Member, ServiceDraft, decide, named, scope_beside, secrets_certificate};
+use super::contest::{Member, ServiceDraft, decide, named, secrets_certificate};
 use super::heirs;
 use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
@@ -22,7 +22,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol, Ownership,
-    Status,
 };
 
 /// What came out.
@@ -325,7 +324,9 @@ fn given_name(
         name = inherited.filter(|name| can_be_given(view, taken, name)).unwrap_or(name);
     }
     let is_anothers = |service: &ActualService| {
-        service.name == name && matches!(service.ownership, Ownership::OtherUnit(_)) && !is_ending(service)
+        service.name == name
+            && matches!(service.ownership, Ownership::OtherUnit(_))
+            && !naming::is_ending(service)
     };
     if view.actual.services.iter().any(is_anothers) {
         // Its unit gives it away as soon as it sees who leads.
@@ -339,14 +340,10 @@ fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
     let mut named = view.actual.services.iter().filter(|service| service.name == name);
     taken.leaves_name(name)
         && named.all(|service| match service.ownership {
-            Ownership::Ours => taken.leaves(service) && !is_ending(service),
-            Ownership::OtherUnit(_) => !is_ending(service),
+            Ownership::Ours => taken.leaves(service) && !naming::is_ending(service),
+            Ownership::OtherUnit(_) => !naming::is_ending(service),
             Ownership::Foreign | Ownership::Unread => false,
         })
-}
-
-fn is_ending(service: &ActualService) -> bool {
-    service.status == Status::DeleteInProgress
 }
 
 fn key(route: &Route) -> ObjectKey {
@@ -369,7 +366,7 @@ fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> 
     }
     let mut fitting = view.actual.services.iter().filter(|one| {
         let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
-        one.ownership == Ownership::Ours && !is_ending(one) && taken.leaves(one) && is_wanted
+        one.ownership == Ownership::Ours && !naming::is_ending(one) && taken.leaves(one) && is_wanted
     });
     let first = fitting.clone().find(|service| service.name == plain).or_else(|| fitting.next());
     if let Some(service) = first {
@@ -377,16 +374,14 @@ fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> 
     }
     // Another draft's of the route, or one that was given to another unit, which serves it elsewhere.
     let is_anothers = |service: &ActualService| match service.ownership {
-        Ownership::Ours => !is_ending(service),
-        Ownership::OtherUnit(_) => !is_ending(service) && !draft.is_where(service),
+        Ownership::Ours => !naming::is_ending(service),
+        Ownership::OtherUnit(_) => !naming::is_ending(service) && !draft.is_where(service),
         Ownership::Foreign | Ownership::Unread => false,
     };
     if !view.actual.services.iter().any(|service| service.name == plain && is_anothers(service)) {
         return plain;
     }
-    let network = draft.networks.first().map(String::as_str).unwrap_or_default();
-    let scope = scope_beside(draft.slot.text().as_deref(), network);
-    naming::service_beside(view.actual, &leader.id, wanted, Some(&scope))
+    naming::service_beside(view.actual, &leader.id, wanted, Some(&draft.scope_beside()))
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless
@@ -402,15 +397,13 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
     };
     let left: Vec<&ActualService> = view.actual.services.iter().filter(is_left).collect();
     for service in left {
-        let wanted = kept::as_it_is(service, &networks);
+        let whole = kept::whole(view, service, &networks, |_| own.claim.route.id.clone(), settings);
+        let wanted = whole.service;
         if wanted.networks.is_empty() && !own.claim.is_standalone {
             continue;
         }
-        for group in kept::groups_of_service(view.actual, service) {
-            let kept = Kept { group: group.clone(), route: own.claim.route.id.clone() };
-            built.target_groups.extend(kept::followed(view, &kept, settings));
-            built.kept.push(kept);
-        }
+        built.target_groups.extend(whole.groups);
+        built.kept.extend(whole.kept);
         built.serving.push(Serving {
             service: service.name.clone(),
             hostname: Slot::of(service).text(),

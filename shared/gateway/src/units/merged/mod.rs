@@ -23,7 +23,7 @@ pub(crate) use shares::{kept_shares, merge};
 use super::builder::Builder;
 use super::claim::Claim;
 use super::cluster_routes::routes;
-use super::contest::{Member, ServiceDraft, decide, named, scope_beside};
+use super::contest::{Member, ServiceDraft, decide, named};
 use super::dependents::object_ref;
 use super::kept::{self, Kept};
 use super::route_unit::Reports;
@@ -37,10 +37,9 @@ use crate::route::{self, Route, RouteId};
 use crate::view::{Found, View};
 use crate::{Settings, Translation, naming, status};
 use asked::{KINDS, is_merged};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey};
-use trellis_lattice::{ActualService, Desired, Owner, Ownership, Status};
+use trellis_lattice::{ActualService, ActualTargetGroup, Desired, Owner, Ownership};
 
 /// What the unit of a cluster's own route does where the route is merged: it gives away what it has, and says that it was
 /// told of something. None: the route is its own.
@@ -90,10 +89,11 @@ pub(crate) fn of_former(view: &View, id: &RouteId) -> Vec<(UnitKey, ObjectRef)> 
 
 /// All services of the unit, to another one.
 fn given(view: &View, to: &Owner) -> BTreeMap<String, Owner> {
-    let ours =
-        view.actual.services.iter().filter(|service| {
-            service.ownership == Ownership::Ours && service.status != Status::DeleteInProgress
-        });
+    let ours = view
+        .actual
+        .services
+        .iter()
+        .filter(|service| service.ownership == Ownership::Ours && !naming::is_ending(service));
     ours.map(|service| (service.name.clone(), to.clone())).collect()
 }
 
@@ -205,14 +205,7 @@ impl<'a> Clusters<'a> {
             Found::Missing => return Ok(None),
             Found::Object(object) => object,
         };
-        // What rules from before an edit lead to is still followed.
-        for (namespace, name) in status::kept_services(object) {
-            let _ = view.slices(&id.cluster, &namespace, &name);
-            let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
-            if namespace != id.namespace {
-                let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
-            }
-        }
+        kept::ask_for_followed(view, id, object);
         let route =
             route::convert(id.clone(), object, &settings.limits).map_err(|problem| problem.to_string())?;
         if !is_merged(view, &route)? {
@@ -240,8 +233,12 @@ impl<'a> Clusters<'a> {
 /// The clusters whose routes VPC Lattice has target groups of.
 fn makers(view: &View, scope: &Scope) -> BTreeSet<ClusterId> {
     let ours = view.actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
-    let names = ours.filter_map(|group| group.tags.get(&naming::tag_key("ClusterName")));
-    names.filter_map(|name| ClusterId::new(scope.clone(), name)).collect()
+    ours.filter_map(|group| cluster_of(scope, group)).collect()
+}
+
+/// The cluster whose route a target group of the unit was made for.
+fn cluster_of(scope: &Scope, group: &ActualTargetGroup) -> Option<ClusterId> {
+    ClusterId::new(scope.clone(), group.tags.get(&naming::tag_key("ClusterName"))?)
 }
 
 /// The service, or services, of the merged routes.
@@ -359,16 +356,11 @@ impl Merged<'_, '_> {
         let mut ours: Vec<&ActualService> = ours.collect();
         let wanted = naming::wanted_name(&leader.meta);
         let plain = Some(naming::service(self.id, wanted, draft.scope.as_deref())).filter(is_free);
-        let scope = if plain.is_some() {
-            draft.scope.clone()
-        } else {
-            let network = draft.networks.first().map(String::as_str).unwrap_or_default();
-            Some(scope_beside(draft.slot.text().as_deref(), network))
-        };
+        let scope = if plain.is_some() { draft.scope.clone() } else { Some(draft.scope_beside()) };
         let plain = plain.unwrap_or_else(|| naming::service(self.id, wanted, scope.as_deref()));
-        let told = |object: &Value| status::told_services(object);
         let object = self.view.get(&leader.id.cluster, self.id.kind, &self.id.namespace, &self.id.name);
-        let told = if let Found::Object(object) = object { told(object) } else { BTreeSet::new() };
+        let told =
+            if let Found::Object(object) = object { status::told_services(object) } else { BTreeSet::new() };
         // Of several that were given, the one that is told already.
         ours.sort_by_key(|one| (!told.contains(&one.name), one.name != plain, one.name.clone()));
         if let Some(service) = ours.first() {
@@ -383,8 +375,7 @@ impl Merged<'_, '_> {
             }),
         };
         let name = name.filter(is_free).unwrap_or(plain);
-        let held =
-            actual.services.iter().find(|one| one.name == name && one.status != Status::DeleteInProgress);
+        let held = actual.services.iter().find(|one| one.name == name && !naming::is_ending(one));
         match held.map(|service| &service.ownership) {
             Some(Ownership::OtherUnit(unit)) if self.is_members(unit) => {
                 Err(format!("The service {name} is being given to the merged routes"))

@@ -23,7 +23,7 @@ pub(crate) fn kept_shares(
     (id, settings): (&RouteId, &Settings),
     groups: &mut BTreeMap<String, DesiredTargetGroup>,
 ) -> KeptPort {
-    let held = view.actual.services.iter().find(|one| kept::is_for(one, &draft.slot) && draft.can_be(one));
+    let held = kept::service_of(view.actual, draft);
     let listeners = held.into_iter().flat_map(|service| &service.listeners);
     let listeners = listeners.filter(|one| one.port == number && one.protocol == port.protocol);
     // The default action may stand for the rule that takes everything.

@@ -1,8 +1,7 @@
 //! What of the services stays that no cluster's known and possible route asks for: the ports, networks and hostnames of clusters
 //! that keep what VPC Lattice has of them.
 
-use super::{Merged, Merging, served_by};
-use crate::naming;
+use super::{Merged, Merging, cluster_of, served_by};
 use crate::report::Serving;
 use crate::route::RouteId;
 use crate::units::contest::{Member, Port, ServiceDraft};
@@ -144,13 +143,15 @@ impl Merged<'_, '_> {
         networks: &BTreeSet<String>,
         merging: &mut [Merging],
     ) {
-        let wanted = kept::as_it_is(service, networks);
-        let serving = served_by(service.name.clone(), &Slot::of(service), wanted.networks.clone());
-        self.desired.services.push(wanted);
-        for group in kept::groups_of_service(self.view.actual, service) {
+        let route_of = |group: &ActualTargetGroup| {
             let cluster = self.cluster_of(group).unwrap_or_else(|| self.id.cluster.clone());
-            let kept = Kept { group: group.clone(), route: RouteId { cluster, ..self.id.clone() } };
-            self.desired.target_groups.extend(kept::followed(self.view, &kept, self.settings));
+            RouteId { cluster, ..self.id.clone() }
+        };
+        let whole = kept::whole(self.view, service, networks, route_of, self.settings);
+        let serving = served_by(service.name.clone(), &Slot::of(service), whole.service.networks.clone());
+        self.desired.services.push(whole.service);
+        self.desired.target_groups.extend(whole.groups);
+        for kept in whole.kept {
             tell_kept(merging, kept, &serving);
         }
     }
@@ -163,7 +164,7 @@ impl Merged<'_, '_> {
     }
 
     fn cluster_of(&self, group: &ActualTargetGroup) -> Option<ClusterId> {
-        ClusterId::new(self.id.cluster.scope.clone(), group.tags.get(&naming::tag_key("ClusterName"))?)
+        cluster_of(&self.id.cluster.scope, group)
     }
 }
 
