@@ -245,13 +245,21 @@ async fn change_objects(cluster: &Cluster, client: &ClusterClient) {
 }
 
 async fn write_status(cluster: &Cluster, client: &ClusterClient) {
-    let file = cluster.dir.join("export.json");
-    let manifest = json!({
-        "apiVersion": "application-networking.k8s.aws/v1alpha1", "kind": "ServiceExport",
-        "metadata": {"namespace": "default", "name": "inventory-ver2"},
-    });
-    std::fs::write(&file, manifest.to_string()).unwrap();
-    cluster.kubectl(&["create", "-f", &file.display().to_string()]);
+    let make = |name: &str, annotations: Value| {
+        let file = cluster.dir.join("export.json");
+        let manifest = json!({
+            "apiVersion": "application-networking.k8s.aws/v1alpha1", "kind": "ServiceExport",
+            "metadata": {"namespace": "default", "name": name, "annotations": annotations},
+        });
+        std::fs::write(&file, manifest.to_string()).unwrap();
+        cluster.kubectl(&["create", "-f", &file.display().to_string()]);
+    };
+    make("bare", Value::Null);
+    let bare = only(client.read(&export("bare")).await.unwrap());
+    assert_eq!(bare.pointer("/metadata/managedFields"), None, "nobody set a field");
+    assert!(bare["metadata"]["creationTimestamp"].is_string(), "{bare}");
+
+    make("inventory-ver2", json!({"example.com/owner": "hotel"}));
     let awaited =
         Awaited::Stored { uid: String::new(), generation: 1, old_version: String::new(), created: true };
     let stored = only(client.read_at_least(&export("inventory-ver2"), &awaited).await.unwrap());

@@ -126,10 +126,18 @@ pub(crate) fn is_told(object: &Value) -> bool {
 }
 
 /// When an object came to what no status of ours tells of yet (RFC 3339); none where all is told, or nobody says when.
+///
+/// An export of nothing but a name has no `managedFields`, as nobody set a field of it: it is as it was made.
 pub(crate) fn untold_since(object: &Value) -> Option<&str> {
-    let fields = object.pointer("/metadata/managedFields").and_then(Value::as_array)?;
-    let times = fields.iter().filter_map(|entry| entry.get("time").and_then(Value::as_str));
-    times.max().filter(|_| !is_told(object))
+    let fields = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let changed = fields.filter_map(|entry| entry.get("time").and_then(Value::as_str)).max();
+    changed.or_else(|| made_at(object)).filter(|_| !is_told(object))
+}
+
+/// When an object that was never changed was made.
+fn made_at(object: &Value) -> Option<&str> {
+    let first = object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default() <= 1;
+    object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).filter(|_| first)
 }
 
 /// Whether an entry of `status.parents` is ours.
@@ -164,6 +172,9 @@ mod tests {
         assert_eq!(untold_since(&export(0)), Some("2026-01-01T00:00:10Z"));
         assert_eq!(untold_since(&export(1)), None, "all is told");
         assert_eq!(untold_since(&json!({"metadata": {"generation": 1}})), None, "nobody says when");
+        let made = |generation: i64| json!({"metadata": {"generation": generation, "creationTimestamp": "2026-01-01T00:00:08Z"}});
+        assert_eq!(untold_since(&made(1)), Some("2026-01-01T00:00:08Z"), "it is as it was made");
+        assert_eq!(untold_since(&made(2)), None, "nobody says when it changed");
     }
 
     /// Gateways and routes of the same hostname read domain names in the message that a route's unit wrote, perhaps one of
