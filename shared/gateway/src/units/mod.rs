@@ -16,6 +16,7 @@ mod moving;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;
+pub(crate) mod service_network;
 mod services;
 pub(crate) mod slot;
 pub(crate) mod standalone;

@@ -100,6 +100,9 @@ pub(crate) struct Case {
     /// VPCs that somebody else has associated with the network `my-hotel`.
     #[serde(default)]
     pub(crate) foreign_vpc_associations: Vec<String>,
+    /// Service networks in VPC Lattice that are somebody else's.
+    #[serde(default)]
+    pub(crate) foreign_networks: Vec<String>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
@@ -362,13 +365,14 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     outcome
 }
 
-/// What the plan leaves out of what policies ask for.
+/// What the plan leaves out of what policies ask for, and for networks of others.
 fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits) -> Vec<Blocked> {
     let plan = translation
         .desired
         .as_ref()
         .map(|desired| plan(desired, &with_networks(desired, actual.clone()), limits));
-    plan.into_iter().flat_map(|plan| plan.blocked).filter(Blocked::is_of_policy).collect()
+    let counts = |one: &Blocked| one.is_of_policy() || matches!(one, Blocked::NetworkNotAllowed { .. });
+    plan.into_iter().flat_map(|plan| plan.blocked).filter(counts).collect()
 }
 
 /// The associations of VPCs after the plan; a new one that AWS refuses is none.
@@ -431,6 +435,17 @@ fn foreign(name: &String) -> ActualService {
     }
 }
 
+/// Somebody else's network of that name.
+fn foreign_network(name: &str) -> ActualNetwork {
+    ActualNetwork {
+        id: "sn-0fedcba9876543210".into(),
+        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-0fedcba9876543210".into(),
+        name: name.to_owned(),
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+    }
+}
+
 /// Somebody else's association of that VPC.
 fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
     ActualVpcAssociation {
@@ -450,6 +465,7 @@ fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
 fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actual {
     let nothing = Actual {
         services: case.foreign_services.iter().map(foreign).collect(),
+        networks: case.foreign_networks.iter().map(|name| foreign_network(name)).collect(),
         vpc_associations: case
             .foreign_vpc_associations
             .iter()
