@@ -105,7 +105,7 @@ pub struct Settings {
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
-    /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
+    /// Service networks that others made and that Gateways may stand for all the same, by name, id or ARN.
     pub allowed_networks: BTreeSet<String>,
     /// Whether certificates of Secrets are imported into ACM.
     pub certificate_secrets: bool,

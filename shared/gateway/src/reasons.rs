@@ -80,5 +80,7 @@ pub(crate) const POD_WAITS: [&str; 4] = [INITIAL, UNHEALTHY, UNUSED, TARGET_NOT_
 pub(crate) const DELETE_BLOCKED: &str = "DeleteBlocked";
 /// The VPC is not to be associated.
 pub(crate) const NOT_WANTED: &str = "NotWanted";
+/// It is not for this account to do.
+pub(crate) const ACCESS_DENIED: &str = "AccessDenied";
 /// The VPC is with another service network.
 pub(crate) const ASSOCIATED_ELSEWHERE: &str = "AssociatedElsewhere";

@@ -22,7 +22,7 @@ use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
-use trellis_lattice::names::label;
+use trellis_lattice::names::{is_network_id, label};
 use trellis_lattice::{
     ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, PrivateDns, Tags,
 };
@@ -141,7 +141,14 @@ impl Gateways<'_> {
 
     /// Whether one cluster asks for the network by an object of its own, which is reported on.
     fn asked(&mut self, view: &View, cluster: &ClusterId, settings: &Settings) -> Asked {
-        let problem = name_problem(view, self.name, settings);
+        let is_id = is_network_id(self.name).then(|| {
+            let text = format!(
+                "{} is the id of a service network, by which none is made; choose a name",
+                quoted(self.name)
+            );
+            Problem::new("metadata.name", text)
+        });
+        let problem = is_id.or_else(|| name_problem(view, self.name, settings));
         let object = service_network::object(view, cluster, self.name, self.held(view), problem);
         self.unknown.extend(object.unknown);
         self.reports.extend(object.report.map(Report::Network));

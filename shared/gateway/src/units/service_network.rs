@@ -3,7 +3,7 @@
 //! | the object | the network | what is told |
 //! |---|---|---|
 //! | stands | wanted, with its tags before a Gateway's | Accepted, Programmed, ARN and id, and which Gateways use it |
-//! | has a name that no network can have | not wanted by it | Accepted is False |
+//! | has a name that no network can have, or an id's form, by which none is made | not wanted by it | Accepted is False |
 //! | is being deleted, and finalizers of others hold it | not wanted by it | Programmed is False/DeleteBlocked and names Gateways and finalizers |
 //! | is gone | stays as long as a Gateway or an object of any cluster wants it | `kubectl delete` has told which Gateways do |
 //! | cannot be read, or its kind is served no more where it was asked for | stays as it is | what is not known |
