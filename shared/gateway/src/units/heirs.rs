@@ -9,6 +9,7 @@ use super::claim::Claim;
 use super::cluster_routes::{objects, routes};
 use super::contest::{Member, decide};
 use super::kept;
+use super::merged;
 use super::rules;
 use super::services::Contender;
 use super::slot::Slot;
@@ -64,7 +65,9 @@ impl<'a> Heirs<'a> {
             let rules = rules::resolve(view, &claim.route, http2, settings, &mut vec![]);
             Contender { claim, rules, object }
         });
-        Self { contenders: contenders.collect() }
+        // One that is merged has its service from its merged unit.
+        let (_, contenders) = merged::split_merged(view, contenders.collect());
+        Self { contenders }
     }
 
     /// None: a route that nobody's status names has no heirs but those that it knows.
