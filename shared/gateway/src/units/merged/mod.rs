@@ -330,16 +330,7 @@ impl Merged<'_, '_> {
                 Some(_) => left.extend(whole.networks),
             }
         }
-        for (at, parent, problem) in verdicts {
-            let verdict = merging[at].built.verdicts.entry(parent).or_default();
-            match problem {
-                None => verdict.is_served = true,
-                Some(problem) => verdict.refused.push(problem),
-            }
-        }
-        for (at, serving) in serving {
-            merging[at].built.serving.push(serving);
-        }
+        note(verdicts, serving, merging);
         self.keep_what_is_left(slot, kept, &left, merging);
     }
 
@@ -397,6 +388,24 @@ impl Merged<'_, '_> {
 
 fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
     Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
+}
+
+/// Notes what became of each route's parents, with the reason where one is refused, and which services serve it.
+fn note(
+    verdicts: Vec<(usize, usize, Option<Problem>)>,
+    serving: Vec<(usize, Serving)>,
+    merging: &mut [Merging],
+) {
+    for (at, parent, problem) in verdicts {
+        let verdict = merging[at].built.verdicts.entry(parent).or_default();
+        match problem {
+            None => verdict.is_served = true,
+            Some(problem) => verdict.refused.push(problem),
+        }
+    }
+    for (at, serving) in serving {
+        merging[at].built.serving.push(serving);
+    }
 }
 
 fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {
