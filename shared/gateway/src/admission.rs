@@ -10,7 +10,7 @@ use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
-use crate::units::{gateway_unit, service_network, slot};
+use crate::units::{network_name, service_network, slot};
 use crate::{Report, Settings, Snapshot, references, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,7 +110,7 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
 
 fn network_problems(object: &Value) -> Vec<Problem> {
     let meta = api::meta(object);
-    let name = gateway_unit::bad_network_name(&meta.name);
+    let name = network_name::bad_to_make(&meta.name);
     name.into_iter().chain(annotations::problems(Kind::ServiceNetwork, &meta)).collect()
 }
 

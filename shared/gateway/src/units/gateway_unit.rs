@@ -2,6 +2,7 @@
 
 use super::cluster_routes::routes;
 use super::from_secrets::Imports;
+use super::network_name;
 use super::service_network::{self, Asked};
 use super::slot;
 use super::subject;
@@ -11,7 +12,7 @@ use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::hostname::is_wildcard;
 use crate::naming;
 use crate::policy::{VpcWish, vpc_wish};
-use crate::problem::{self, Problem, quoted};
+use crate::problem;
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::route::{ParentRef, Route};
 use crate::secret::{SecretKey, SecretRead};
@@ -22,17 +23,9 @@ use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
-use trellis_lattice::names::{is_network_id, label};
 use trellis_lattice::{
     ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, PrivateDns, Tags,
 };
-
-/// Characters of a service network's name (API model, ServiceNetworkName).
-const NETWORK_NAME_CHARS: usize = 63;
-
-/// How no new service network's name begins (CloudFormation, AWS::VpcLattice::ServiceNetwork; the API model does not say so, and
-/// the stricter of the two counts: a name that is refused is found at once, one that AWS refuses only in a failed call).
-const NETWORK_RESERVED: &str = "servicenetwork-";
 
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
@@ -141,14 +134,7 @@ impl Gateways<'_> {
 
     /// Whether one cluster asks for the network by an object of its own, which is reported on.
     fn asked(&mut self, view: &View, cluster: &ClusterId, settings: &Settings) -> Asked {
-        let is_id = is_network_id(self.name).then(|| {
-            let text = format!(
-                "{} is the id of a service network, by which none is made; choose a name",
-                quoted(self.name)
-            );
-            Problem::new("metadata.name", text)
-        });
-        let problem = is_id.or_else(|| name_problem(view, self.name, settings));
+        let problem = network_name::problem_of_making(view, self.name, settings);
         let object = service_network::object(view, cluster, self.name, self.held(view), problem);
         self.unknown.extend(object.unknown);
         self.reports.extend(object.report.map(Report::Network));
@@ -370,7 +356,7 @@ fn report(
         let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
         Condition { message: format!("{}{between}{notes}", own.message), ..own }
     };
-    let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
+    let accepted = network_name::problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
     let is_awaited =
@@ -400,40 +386,6 @@ fn report(
         vpc_notes: String::new(),
         waits_for_secrets,
     }
-}
-
-/// Why a name can be no service network's.
-pub(crate) fn bad_network_name(name: &str) -> Option<Problem> {
-    let is_good = (3..=NETWORK_NAME_CHARS).contains(&name.len()) && label(name, NETWORK_NAME_CHARS) == name;
-    (!is_good).then(|| {
-        let text = format!(
-            "{} cannot be a service network's name; use 3 to {NETWORK_NAME_CHARS} lower-case letters, digits and \
-             single hyphens",
-            quoted(name)
-        );
-        Problem::new("metadata.name", text)
-    })
-}
-
-/// Why the Gateway's name cannot be a service network's.
-fn name_problem(view: &View, name: &str, settings: &Settings) -> Option<Problem> {
-    let text = if let Some(problem) = bad_network_name(name) {
-        return Some(problem);
-    } else if name.starts_with(NETWORK_RESERVED) && !is_network(view, name, settings) {
-        format!(
-            "{} begins with \"{NETWORK_RESERVED}\", which AWS reserves; choose another name",
-            quoted(name)
-        )
-    } else {
-        return None;
-    };
-    Some(Problem::new("metadata.name", text))
-}
-
-/// Whether there is such a network: then the name can be had, whatever the documents say.
-fn is_network(view: &View, name: &str, settings: &Settings) -> bool {
-    settings.allowed_networks.contains(name)
-        || view.actual.networks.iter().any(|network| network.name == name)
 }
 
 /// How many routes each listener takes, and the Gateway's addresses.

@@ -13,6 +13,7 @@ pub(crate) mod idle_timeout;
 mod kept;
 pub(crate) mod merged;
 mod moving;
+pub(crate) mod network_name;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;

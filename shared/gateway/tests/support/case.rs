@@ -2,6 +2,7 @@
 
 use super::adopted::as_the_controller_names;
 use super::brief;
+use super::foreign::{foreign, foreign_network, foreign_vpc_association};
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,10 +15,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, ActualVpcAssociation, Blocked, Certificate, Desired, Failure,
-    Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle,
-    simulate,
+    Actual, ActualNetwork, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
+    RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation, ServiceOutcome, Status, Tags,
+    TargetHealth, VpcAssociationOutcome, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -414,51 +414,6 @@ fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     let missing =
         networks.into_values().filter(|one| !actual.networks.iter().any(|held| held.name == one.name));
     Actual { networks: actual.networks.iter().cloned().chain(missing).collect(), ..actual }
-}
-
-/// Somebody else's service of that name.
-fn foreign(name: &String) -> ActualService {
-    ActualService {
-        id: format!("svc-{name}"),
-        arn: format!("arn:svc-{name}"),
-        name: name.clone(),
-        status: Status::Active,
-        dns_name: None,
-        custom_domain: None,
-        certificate_arn: None,
-        idle_timeout_seconds: None,
-        ownership: Ownership::Foreign,
-        tags: Tags::new(),
-        listeners: vec![],
-        is_propagating: false,
-        associations: vec![],
-    }
-}
-
-/// Somebody else's network of that name.
-fn foreign_network(name: &str) -> ActualNetwork {
-    ActualNetwork {
-        id: "sn-0fedcba9876543210".into(),
-        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-0fedcba9876543210".into(),
-        name: name.to_owned(),
-        ownership: Ownership::Foreign,
-        tags: Tags::new(),
-    }
-}
-
-/// Somebody else's association of that VPC.
-fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
-    ActualVpcAssociation {
-        id: "snva-0123456789abcdef0".into(),
-        arn: "arn:snva-0123456789abcdef0".into(),
-        network: "my-hotel".into(),
-        vpc: vpc.to_owned(),
-        status: Status::Active,
-        security_groups: BTreeSet::new(),
-        private_dns: PrivateDns::default(),
-        ownership: Ownership::Foreign,
-        tags: Tags::new(),
-    }
 }
 
 /// What VPC Lattice has of a unit from when everything was known.
