@@ -8,6 +8,7 @@ mod looks;
 mod networks;
 mod objects;
 mod pods;
+mod secrets;
 
 use fakes::{Mood, Trouble, World, id};
 use serde_json::json;
