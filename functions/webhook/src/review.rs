@@ -165,6 +165,12 @@ pub fn object_to_warn_about(request: &Value) -> Option<(Kind, &Value)> {
     (written && !is_subresource(request) && !is_terminating(object)).then_some((kind, object))
 }
 
+/// The object that `request` would delete, where a person may be told what becomes of it.
+pub fn object_to_be_deleted(request: &Value) -> Option<(Kind, &Value)> {
+    let object = object(request, "oldObject").filter(|_| operation(request) == Some(Operation::Delete))?;
+    Some((kind_of(request)?, object)).filter(|_| !is_subresource(request))
+}
+
 /// Reads `request`, the `request` of an AdmissionReview of `cluster`.
 pub fn read(request: &Value, cluster: &ClusterId) -> Result<Review, DropReason> {
     text(request, "/kind/kind").ok_or(DropReason::Unreadable)?;
@@ -298,7 +304,7 @@ fn object_ref(
     };
     let name = of("/name", "/metadata/name")?;
     // The API server gives a Namespace its own name as the request's namespace.
-    let cluster_scoped = matches!(kind, Kind::GatewayClass | Kind::Namespace);
+    let cluster_scoped = kind.is_cluster_scoped();
     let namespace = if cluster_scoped { String::new() } else { of("/namespace", "/metadata/namespace")? };
     let uid = objects().find_map(|object| text(object, "/metadata/uid")).unwrap_or_default().to_owned();
     let generation =

@@ -433,6 +433,16 @@ fn warnings_are_for_what_is_written_and_also_for_dry_runs() {
 }
 
 #[test]
+fn what_is_deleted_is_told_of_also_in_dry_runs() {
+    let told = |request: &Value| object_to_be_deleted(request).map(|(kind, _)| kind);
+    assert_eq!(told(&gateway("DELETE", |_| {})), Some(Kind::Gateway));
+    assert_eq!(told(&gateway("DELETE", |request| request["dryRun"] = json!(true))), Some(Kind::Gateway));
+    assert_eq!(told(&gateway("UPDATE", |_| {})), None);
+    assert_eq!(told(&gateway("DELETE", |request| request["subResource"] = json!("status"))), None);
+    assert_eq!(told(&gateway("DELETE", |request| request["oldObject"] = json!(null))), None);
+}
+
+#[test]
 fn an_entry_carries_the_group_of_its_unit_and_a_body_that_is_read_back() {
     let Decision::Hints(hints) = decided(&gateway("CREATE", |_| {})) else { panic!("dropped") };
     let entry = Entry::from(&hints[0]);

@@ -9,7 +9,9 @@ use crate::losses::{Cause, Losses};
 use crate::metrics::Metrics;
 use crate::neighbours::SharedNeighbours;
 use crate::queue::{Entry, HintQueue};
-use crate::review::{Decision, DropReason, Review, kind_of, object_to_warn_about, read};
+use crate::review::{
+    Decision, DropReason, Review, kind_of, object_to_be_deleted, object_to_warn_about, read,
+};
 use crate::seldom::Seldom;
 use crate::tls::path::Tokens;
 use crate::watch::SharedInterest;
@@ -25,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
-use trellis_gateway::{admission_warnings, admission_warnings_among};
+use trellis_gateway::{admission_warnings, admission_warnings_among, deletion_warnings};
 use trellis_hint::{ClusterId, Kind, names};
 
 /// Bytes of a review: the API server stores objects up to 1.5 MiB and takes requests up to 3 MiB; a review holds the
@@ -98,7 +100,8 @@ impl Reviewer {
             Err(reason) => Err(reason),
         };
         let warnings = object_to_warn_about(request).map(|(kind, object)| self.warnings(kind, object));
-        let warnings = warnings.unwrap_or_default();
+        let going = object_to_be_deleted(request).map(|(kind, object)| deletion_warnings(kind, object));
+        let warnings = warnings.or(going).unwrap_or_default();
         self.metrics.warnings.inc_by(warnings.len() as u64);
         self.metrics.reviewed(kind_of(request), outcome.map_or_else(DropReason::as_str, |()| "hinted"));
         match outcome {

@@ -4,7 +4,8 @@ use crate::Task;
 use crate::status::Untold;
 use std::time::Duration;
 use trellis_gateway::{Assessment, pods_waiting, waits_for_secrets};
-use trellis_lattice::Blocked;
+use trellis_lattice::names::is_network_id;
+use trellis_lattice::{Blocked, Outcome};
 use trellis_ports::{Applied, End, ErrorClass};
 
 /// When a delete that VPC Lattice refuses is tried again: what holds the resource, a service of ours that is about to leave
@@ -102,7 +103,7 @@ fn of_unit(task: &Task, assessment: &Assessment, applied: Applied, untold: &Unto
                 }
             }
         }
-        End::Complete => match (complete(assessment, untold), assessment.grace_left()) {
+        End::Complete => match (complete(assessment, untold, &applied.outcome), assessment.grace_left()) {
             (verdict @ Verdict::Held(_), _) | (verdict, None) => verdict,
             // What stays for a while goes then, whatever a person has to do about the rest.
             (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned(), counts: false },
@@ -118,7 +119,7 @@ fn refused(waits: u32, reason: String) -> Verdict {
     Verdict::Waiting { after: REFUSED_AGAIN * 2_u32.pow(waits), reason, counts: true }
 }
 
-fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {
+fn complete(assessment: &Assessment, untold: &Untold, outcome: &Outcome) -> Verdict {
     let translation = &assessment.translation;
     if !translation.held.is_empty() {
         return Verdict::Held(translation.held.join("; "));
@@ -132,7 +133,10 @@ fn complete(assessment: &Assessment, untold: &Untold) -> Verdict {
     }
     let blocked = assessment.plan.iter().flat_map(|plan| &plan.blocked);
     // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
-    let for_people = blocked.filter(|one| !matches!(one, Blocked::NetworkMissing { .. }));
-    let texts: Vec<String> = for_people.map(|one| format!("{one:?}")).collect();
+    let is_passing =
+        |one: &Blocked| matches!(one, Blocked::NetworkMissing { network } if !is_network_id(network));
+    let for_people = blocked.filter(|one| !is_passing(one));
+    let denied = outcome.refused_vpcs.iter().filter(|one| one.is_denied).map(|one| one.message.clone());
+    let texts: Vec<String> = for_people.map(|one| format!("{one:?}")).chain(denied).collect();
     if texts.is_empty() { Verdict::Done } else { Verdict::Blocked(texts.join("; ")) }
 }

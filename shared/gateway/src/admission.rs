@@ -10,7 +10,7 @@ use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
-use crate::units::slot;
+use crate::units::{network_name, service_network, slot};
 use crate::{Report, Settings, Snapshot, references, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,7 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
             problems.extend(annotations::problems(kind, &api::meta(object)));
             problems
         }
+        Kind::ServiceNetwork => network_problems(object),
         kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],
     };
@@ -105,6 +106,18 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
         .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
     let annotations = annotations::problems(Kind::Gateway, &api::meta(object));
     own.into_iter().chain(listeners).chain(annotations).chain(slot::listener_problem(&gateway)).collect()
+}
+
+fn network_problems(object: &Value) -> Vec<Problem> {
+    let meta = api::meta(object);
+    let name = network_name::bad_to_make(&meta.name);
+    name.into_iter().chain(annotations::problems(Kind::ServiceNetwork, &meta)).collect()
+}
+
+/// Warnings for the deletion of an object.
+pub(crate) fn deletion_warnings(kind: Kind, object: &Value) -> Vec<String> {
+    let warning = (kind == Kind::ServiceNetwork).then(|| service_network::deletion_warning(object)).flatten();
+    warning.iter().map(|text| shortened(text)).collect()
 }
 
 /// Endpoints that are left out in whatever VPC. A controller's slices have none.

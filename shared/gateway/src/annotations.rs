@@ -16,18 +16,20 @@ use trellis_lattice::TAG_PREFIX;
 const OF_ROUTES: [&str; 5] =
     ["standalone", "tags", "service-name-override", "idle-timeout-seconds", "auth-type"];
 const OF_GATEWAYS: [&str; 5] = ["standalone", "tags", "auth-type", slot::ANNOTATION, merged::ANNOTATION];
+const OF_NETWORKS: [&str; 1] = ["tags"];
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
 const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", "target-group-arn"];
 
 /// Annotations that ask for nothing: they are written for scripts to read.
 const WRITTEN: [&str; 2] = [route_annotations::DOMAIN_NAME, route_annotations::SERVICE_ARN];
 
-/// The problems with the annotations of a route, a Gateway, an export or an import.
+/// The problems with the annotations of a route, a Gateway, a ServiceNetwork, an export or an import.
 pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     let known: &[&str] = match kind {
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => &OF_ROUTES,
         Kind::Gateway => &OF_GATEWAYS,
         Kind::ServiceExport => &OF_EXPORTS,
+        Kind::ServiceNetwork => &OF_NETWORKS,
         Kind::ServiceImport => &OF_IMPORTS,
         _ => return vec![],
     };

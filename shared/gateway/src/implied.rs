@@ -10,8 +10,8 @@ use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey, units_of};
 use trellis_lattice::{Actual, Desired, Outcome};
 
 /// Kinds beside the routes' that units are named after.
-pub(crate) const WITH_UNITS: [Kind; 4] =
-    [Kind::Gateway, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
+pub(crate) const WITH_UNITS: [Kind; 5] =
+    [Kind::Gateway, Kind::ServiceNetwork, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
 
 /// The units of all objects of one cluster, and whoever imports what it exports: whom to hint at when changes of the cluster
 /// may have gone unnoticed. Each with the object that the hint is to name.
@@ -29,7 +29,7 @@ pub fn units_of_cluster(cluster: &ClusterId, snapshot: &Snapshot) -> BTreeMap<Un
         if let Some(merged) = merged::unit_of(snapshot, cluster, key.kind, object) {
             units.insert(merged, named.clone());
         }
-        units.insert(unit_of(cluster, key), named);
+        units.entry(unit_of(cluster, key)).or_insert(named);
     }
     for (unit, named) in units_of_policies(cluster, snapshot) {
         units.entry(unit).or_insert(named);
@@ -82,7 +82,7 @@ pub(crate) fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
     let (kind, cluster) = (key.kind, cluster.clone());
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     match kind {
-        Kind::Gateway => UnitKey::Gateway { scope: cluster.scope, name },
+        Kind::Gateway | Kind::ServiceNetwork => UnitKey::Gateway { scope: cluster.scope, name },
         Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
         kind if ROUTE_KINDS.contains(&kind) => UnitKey::Route { kind, cluster, namespace, name },
         kind => UnitKey::Dependents { kind, cluster, namespace, name },

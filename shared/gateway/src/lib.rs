@@ -79,7 +79,7 @@ pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objec
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
-    ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
+    NetworkReport, ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
@@ -105,7 +105,7 @@ pub struct Settings {
     pub installation: String,
     /// Quotas of the account.
     pub limits: Limits,
-    /// Service networks that others made and that Gateways may stand for all the same, by name or ARN.
+    /// Service networks that others made and that Gateways may stand for all the same, by name, id or ARN.
     pub allowed_networks: BTreeSet<String>,
     /// Whether certificates of Secrets are imported into ACM.
     pub certificate_secrets: bool,
@@ -433,6 +433,11 @@ pub fn admission_warnings_among(
 pub fn made_names(unit: &UnitKey, name: &str) -> bool {
     let with_hash = name.contains(trellis_lattice::names::unit_hash(&unit.hash()));
     with_hash || plain_service_names(unit).iter().any(|plain| plain == name)
+}
+
+/// What becomes of an object that is being deleted, for `kubectl`'s user: few, each at most 256 characters.
+pub fn deletion_warnings(kind: Kind, object: &Value) -> Vec<String> {
+    admission::deletion_warnings(kind, object)
 }
 
 /// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.

@@ -181,12 +181,12 @@ pub(crate) fn managed_by(facts: &ClusterFacts) -> (String, String) {
     (TAG_MANAGED_BY.to_owned(), format!("{}/{}/{}", facts.id.scope.account, facts.id.name, facts.vpc))
 }
 
-/// The tag by which a VPC association tells that this cluster wants it.
+/// The tag by which a VPC association or a network tells that this cluster wants it.
 pub(crate) fn wanted_by(cluster: &ClusterId) -> String {
     format!("{TAG_WANTED_BY}{}", short_hash(&[&cluster.to_string()], MARK_HASH_CHARS))
 }
 
-/// The clusters that want a VPC association with these tags, each with the tag that says so.
+/// The clusters that want a VPC association or a network with these tags, each with the tag that says so.
 pub(crate) fn wanting(tags: &Tags) -> impl Iterator<Item = (String, ClusterId)> {
     let marks = tags.iter().filter(|(tag, _)| tag.starts_with(TAG_WANTED_BY));
     marks.filter_map(|(tag, cluster)| Some((tag.clone(), cluster.parse().ok()?)))

@@ -76,7 +76,11 @@ pub(crate) const UNUSED: &str = "Unused";
 pub(crate) const NOT_PROGRAMMED: &str = "NotProgrammed";
 /// Reasons for which a Pod waits: with those of a target that takes requests, the AWS Gateway API Controller's.
 pub(crate) const POD_WAITS: [&str; 4] = [INITIAL, UNHEALTHY, UNUSED, TARGET_NOT_FOUND];
+/// What is being deleted is still used, as the AWS Gateway API Controller says it.
+pub(crate) const DELETE_BLOCKED: &str = "DeleteBlocked";
 /// The VPC is not to be associated.
 pub(crate) const NOT_WANTED: &str = "NotWanted";
+/// It is not for this account to do.
+pub(crate) const ACCESS_DENIED: &str = "AccessDenied";
 /// The VPC is with another service network.
 pub(crate) const ASSOCIATED_ELSEWHERE: &str = "AssociatedElsewhere";

@@ -68,6 +68,8 @@ pub enum Report {
     Policy(PolicyReport),
     /// Of a Pod with a readiness gate.
     Pod(PodReport),
+    /// Of a ServiceNetwork.
+    Network(NetworkReport),
 }
 
 impl Report {
@@ -81,6 +83,7 @@ impl Report {
             Self::Import(report) => &report.subject,
             Self::Policy(report) => &report.subject,
             Self::Pod(report) => &report.subject,
+            Self::Network(report) => &report.subject,
         }
     }
 }
@@ -201,6 +204,27 @@ pub struct GatewayReport {
     /// Whether listeners name Secrets that are not there yet, or may not be read yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_secrets: bool,
+}
+
+/// A ServiceNetwork's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkReport {
+    /// The object.
+    pub subject: Subject,
+    /// Whether it is accepted.
+    pub accepted: Condition,
+    /// The finalizers that hold it, of one that is being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holding: Option<Vec<String>>,
+    /// The Gateways that use the network, `<cluster>/<namespace>/<name>`.
+    pub gateways: BTreeSet<String>,
+    /// The clusters whose Gateways are known; of others those stay that were told before.
+    #[serde(skip)]
+    pub known: BTreeSet<String>,
+    /// Whether the network is there and this installation did not make it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_others: bool,
 }
 
 /// A listener's report.

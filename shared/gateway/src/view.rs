@@ -184,8 +184,8 @@ impl<'a> View<'a> {
             return Some(why);
         }
         if self.is_kind_missing(cluster, kind) {
-            // Policies are optional: a cluster that does not serve them has none.
-            return (!kind.is_policy())
+            // A cluster that does not serve what it need not serve has none of it.
+            return (!kind.is_extra())
                 .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_answer(read) {

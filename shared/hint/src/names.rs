@@ -57,13 +57,13 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::IAMAuthPolicy
         | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy
+        | Kind::ServiceNetwork
         | Kind::DNSEndpoint => is_subdomain(name),
     }
 }
 
 fn is_place_of(kind: Kind, namespace: &str, name: &str) -> bool {
-    let is_cluster_scoped = matches!(kind, Kind::GatewayClass | Kind::Namespace);
-    let is_namespace = if is_cluster_scoped { namespace.is_empty() } else { is_label(namespace) };
+    let is_namespace = if kind.is_cluster_scoped() { namespace.is_empty() } else { is_label(namespace) };
     is_namespace && is_name_of(kind, name)
 }
 

@@ -37,13 +37,15 @@ pub enum Kind {
     TargetGroupPolicy,
     /// `application-networking.k8s.aws` VpcAssociationPolicy.
     VpcAssociationPolicy,
+    /// `application-networking.k8s.aws` ServiceNetwork (cluster scoped).
+    ServiceNetwork,
     /// `externaldns.k8s.io` DNSEndpoint, which Trellis makes of routes. A change of one concerns nobody.
     DNSEndpoint,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -60,6 +62,7 @@ impl Kind {
         Self::IAMAuthPolicy,
         Self::TargetGroupPolicy,
         Self::VpcAssociationPolicy,
+        Self::ServiceNetwork,
         Self::DNSEndpoint,
     ];
 
@@ -86,6 +89,7 @@ impl Kind {
             Self::IAMAuthPolicy => "IAMAuthPolicy",
             Self::TargetGroupPolicy => "TargetGroupPolicy",
             Self::VpcAssociationPolicy => "VpcAssociationPolicy",
+            Self::ServiceNetwork => "ServiceNetwork",
             Self::DNSEndpoint => "DNSEndpoint",
         }
     }
@@ -109,7 +113,8 @@ impl Kind {
             | Self::AccessLogPolicy
             | Self::IAMAuthPolicy
             | Self::TargetGroupPolicy
-            | Self::VpcAssociationPolicy => "application-networking.k8s.aws",
+            | Self::VpcAssociationPolicy
+            | Self::ServiceNetwork => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::DNSEndpoint => "externaldns.k8s.io",
             Self::Service | Self::Namespace | Self::Pod => "",
@@ -119,6 +124,16 @@ impl Kind {
     /// Whether this is a kind of policy.
     pub fn is_policy(self) -> bool {
         Self::POLICIES.contains(&self)
+    }
+
+    /// Whether objects of the kind live in no namespace.
+    pub const fn is_cluster_scoped(self) -> bool {
+        matches!(self, Self::GatewayClass | Self::Namespace | Self::ServiceNetwork)
+    }
+
+    /// Whether a cluster need not serve the kind: one that does not has no object of it, and takes part all the same.
+    pub fn is_extra(self) -> bool {
+        self.is_policy() || self == Self::ServiceNetwork
     }
 
     /// Whether this is one of the three route kinds.

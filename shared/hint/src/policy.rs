@@ -75,6 +75,7 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::EndpointSlice
         | Kind::Namespace
         | Kind::Pod
+        | Kind::ServiceNetwork
         | Kind::DNSEndpoint => &[],
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 ///
 /// | kind | units |
 /// |---|---|
-/// | Gateway | the service network of that name; the reconciler then hints at its routes |
+/// | Gateway, ServiceNetwork | the service network of that name; the reconciler then hints at a Gateway's routes |
 /// | HTTPRoute, GRPCRoute, TLSRoute | the route, and the Gateways it names (they count attached routes), before and after |
 /// | ServiceExport | the export, and the routes anywhere that import it |
 /// | Service, EndpointSlice | whoever refers to the Service |
@@ -28,7 +28,7 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
     };
     let gateway = |name: String| UnitKey::Gateway { scope: cluster.scope.clone(), name };
     match kind {
-        Kind::Gateway => vec![gateway(name.clone())],
+        Kind::Gateway | Kind::ServiceNetwork => vec![gateway(name.clone())],
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => {
             let route = UnitKey::Route {
                 kind: *kind,
@@ -122,6 +122,12 @@ mod tests {
     fn an_export_concerns_its_target_group_and_its_importers() {
         let units = units_of(&changed(Kind::ServiceExport, "e"), None, Some(&json!({})));
         assert_eq!(texts(&units), ["export/one/shop/e", "dependents/ServiceExport/one/shop/e"]);
+    }
+
+    #[test]
+    fn a_service_network_concerns_the_unit_of_the_gateways_of_its_name() {
+        let units = units_of(&changed(Kind::ServiceNetwork, "my-hotel"), Some(&json!({})), None);
+        assert_eq!(texts(&units), ["gateway/my-hotel"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::IAMAuthPolicy
         | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy
+        | Kind::ServiceNetwork
         | Kind::DNSEndpoint => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
@@ -50,13 +51,14 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::IAMAuthPolicy => "iamauthpolicies",
         Kind::TargetGroupPolicy => "targetgrouppolicies",
         Kind::VpcAssociationPolicy => "vpcassociationpolicies",
+        Kind::ServiceNetwork => "servicenetworks",
         Kind::DNSEndpoint => "dnsendpoints",
     }
 }
 
 /// Whether objects of the kind live in a namespace.
 pub(crate) const fn is_namespaced(kind: Kind) -> bool {
-    !matches!(kind, Kind::GatewayClass | Kind::Namespace)
+    !kind.is_cluster_scoped()
 }
 
 /// The kind as served under that version.

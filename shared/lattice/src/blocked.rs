@@ -1,6 +1,7 @@
 //! What stands in the way of a wish.
 
 use crate::Holder;
+use crate::names::is_network_id;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result};
@@ -171,6 +172,12 @@ impl Display for Blocked {
                 )
             }
             Self::NetworkMissing { network } => {
+                if is_network_id(network) {
+                    return write!(
+                        f,
+                        "no service network with the id {network} is there, or shared with this account"
+                    );
+                }
                 write!(f, "service network {network} does not exist; a Gateway of that name creates it")
             }
             Self::VpcAssociatedElsewhere { vpc, network } => {

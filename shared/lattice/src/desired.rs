@@ -41,7 +41,7 @@ pub struct Desired {
     /// installation imports none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificates: Option<Vec<DesiredCertificate>>,
-    /// Service networks that others made and that may be used all the same, by name or ARN.
+    /// Service networks that others made and that may be used all the same, by name, id or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
     /// How long what is not wanted any more stays; none: it goes at once.
@@ -89,6 +89,25 @@ impl Desired {
 
     /// Whether a network may be used whosever it is.
     pub fn allows(&self, name: &str, arn: &str) -> bool {
-        self.allowed_networks.contains(name) || self.allowed_networks.contains(arn)
+        self.allowed_networks.contains(name) || self.allows_by_arn(arn)
+    }
+
+    fn allows_by_arn(&self, arn: &str) -> bool {
+        let id = arn.rsplit_once('/').map_or(arn, |(_, id)| id);
+        self.allowed_networks.contains(arn) || self.allowed_networks.contains(id)
+    }
+
+    /// Of the networks of one name, one's own and those that other accounts share, those that are meant: this installation's,
+    /// else what is allowed by its ARN or id, else what is allowed by the name. Whoever shares a network gives it a name that he
+    /// likes, and must take nobody's network away by that.
+    pub fn meant(&self, networks: &[ActualNetwork]) -> Vec<ActualNetwork> {
+        let rank = |network: &ActualNetwork| match network.ownership {
+            Ownership::Ours | Ownership::OtherUnit(_) => 0,
+            Ownership::Foreign | Ownership::Unread if self.allows_by_arn(&network.arn) => 1,
+            Ownership::Foreign | Ownership::Unread if self.allowed_networks.contains(&network.name) => 2,
+            Ownership::Foreign | Ownership::Unread => 3,
+        };
+        let best = |name: &str| networks.iter().filter(|one| one.name == name).map(rank).min();
+        networks.iter().filter(|one| Some(rank(one)) == best(&one.name)).cloned().collect()
     }
 }

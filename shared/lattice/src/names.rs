@@ -39,6 +39,15 @@ pub fn label(text: &str, chars_max: usize) -> String {
     label.trim_end_matches('-').to_owned()
 }
 
+/// Characters of a service network's id after `sn-` (API model, ServiceNetworkId).
+const NETWORK_ID_CHARS: usize = 17;
+
+/// Whether a name is a service network's id: no network is made by it.
+pub fn is_network_id(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.strip_prefix("sn-").is_some_and(|id| id.len() == NETWORK_ID_CHARS && id.bytes().all(is_inner))
+}
+
 /// A domain name as it is compared: without regard to case and the root's dot, lest a service be replaced for its spelling.
 pub fn domain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
@@ -51,6 +60,15 @@ mod tests {
     #[test]
     fn a_domain_is_the_same_in_any_case_and_with_the_roots_dot() {
         assert_eq!(domain("Shop.Example.com."), domain("shop.example.com"));
+    }
+
+    #[test]
+    fn an_id_of_a_network_is_no_name_that_somebody_gives() {
+        assert!(is_network_id("sn-0123456789abcdefg"));
+        for name in ["sn-hotel", "sn-", "0123456789abcdefg", "sn-0123456789abcdef-", "sn-0123456789abcdefgh"]
+        {
+            assert!(!is_network_id(name), "{name}");
+        }
     }
 
     #[test]

@@ -90,7 +90,8 @@ pub struct VpcAssociationOutcome {
     pub vpc: String,
 }
 
-/// A VPC's association that AWS does not make or change as it is wanted: a security group is missing, or of another VPC.
+/// A VPC's association that AWS does not make or change as it is wanted: a security group is missing, or of another VPC; or it is not
+/// for this account to make.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedVpcAssociation {
@@ -103,6 +104,9 @@ pub struct RefusedVpcAssociation {
     pub security_groups: BTreeSet<String>,
     /// What AWS says of it; stable text without request ids.
     pub message: String,
+    /// Whether AWS denies this account the association.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_denied: bool,
 }
 
 /// A failed call, in words for a condition's message.

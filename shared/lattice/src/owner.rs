@@ -14,8 +14,8 @@ pub const TAG_KEY: &str = "trellis:key";
 pub const TAG_SOURCE: &str = "trellis:source";
 /// The ServiceExport that a target group stands for, in the namespace that the tag ServiceNamespace tells.
 pub const TAG_EXPORT: &str = "trellis:export";
-/// Tags that begin so name the clusters whose Gateways want a VPC association, each by its ARN; one whose Gateway is known
-/// to be gone has no value. As long as one of them is unknown the association stays.
+/// Tags that begin so name the clusters whose Gateways want a VPC association, or whose ServiceNetworks a network, each by its ARN; one whose
+/// object is known to be gone has no value. As long as one of them is unknown the resource stays.
 pub const TAG_WANTED_BY: &str = "trellis:wanted-by/";
 /// What of the key's text is beyond 256 characters.
 pub const TAG_KEY_REST: &str = "trellis:key-rest";

@@ -86,3 +86,45 @@ func TestPoliciesOfTheAWSControllerAreTakenAndNoneOfTheirFieldsIsLost(t *testing
 		}
 	}
 }
+
+// A ServiceNetwork as the AWS Gateway API Controller documents it: without a spec, or with an empty one.
+func TestServiceNetworksOfTheAWSControllerAreTaken(t *testing.T) {
+	client, err := dynamic.NewForConfig(one.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	networks := client.Resource(schema.GroupVersionResource{Group: latticeGroup, Version: "v1alpha1", Resource: "servicenetworks"})
+	for _, c := range []struct {
+		object map[string]any
+		taken  bool
+	}{
+		{map[string]any{}, true},
+		{map[string]any{"spec": map[string]any{}}, true},
+		{map[string]any{"spec": map[string]any{"unknown": "field"}}, false},
+	} {
+		object := map[string]any{
+			"apiVersion": latticeGroup + "/v1alpha1", "kind": "ServiceNetwork",
+			"metadata": map[string]any{
+				"generateName": "documented-", "annotations": map[string]any{latticeGroup + "/tags": "Environment=Dev,Team=Platform"},
+			},
+		}
+		for member, value := range c.object {
+			object[member] = value
+		}
+		network := &unstructured.Unstructured{Object: object}
+		stored, err := networks.Create(t.Context(), network, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		if (err == nil) != c.taken {
+			t.Errorf("%v: %v", c.object, err)
+		}
+		if err != nil {
+			continue
+		}
+		reason, _, _ := unstructured.NestedSlice(stored.Object, "status", "conditions")
+		if len(reason) != 1 {
+			t.Errorf("until it is looked at its status says so, got %v", stored.Object["status"])
+		}
+		if err := networks.Delete(t.Context(), stored.GetName(), metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}

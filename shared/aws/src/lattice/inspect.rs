@@ -187,9 +187,9 @@ impl LatticeClient {
             self.read_access_logs(desired, &mut actual).await?;
             self.read_auth(desired, &mut actual).await?;
         }
-        let associated = networks.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)).collect();
-        (actual.networks, actual.network_usage) =
-            self.networks_of_services(desired, &actual.services, associated, not_before).await?;
+        (actual.networks, actual.network_usage) = self
+            .networks_of_services(desired, &actual.services, networks.into_iter().flatten(), not_before)
+            .await?;
         Ok(actual)
     }
 

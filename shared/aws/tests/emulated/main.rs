@@ -15,6 +15,7 @@ mod ownership;
 mod quotas;
 mod refused;
 mod services;
+mod shared_networks;
 mod vpc_settings;
 mod wishes;
 

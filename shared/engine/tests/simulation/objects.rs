@@ -53,6 +53,8 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (ONE, Kind::Namespace, "", "default"),
         (ONE, Kind::Gateway, "default", "my-hotel"),
         (ONE, Kind::Gateway, "default", "lobby"),
+        (ONE, Kind::ServiceNetwork, "", "lobby"),
+        (ONE, Kind::ServiceNetwork, "", "my-hotel"),
         (ONE, Kind::Service, "default", "parking"),
         (ONE, Kind::EndpointSlice, "default", "parking-a"),
         (ONE, Kind::EndpointSlice, "default", "parking-b"),
@@ -79,6 +81,9 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         (TWO, Kind::GatewayClass, "", "amazon-vpc-lattice"),
         (TWO, Kind::Namespace, "", "default"),
         (TWO, Kind::Gateway, "default", "my-hotel"),
+        // Of a name that no Gateway has.
+        (TWO, Kind::ServiceNetwork, "", "cellar"),
+        (TWO, Kind::ServiceNetwork, "", "my-hotel"),
         (TWO, Kind::VpcAssociationPolicy, "default", "entry"),
         (TWO, Kind::Service, "default", "inventory-ver2"),
         (TWO, Kind::EndpointSlice, "default", "inventory-ver2-a"),
@@ -110,7 +115,7 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::Service | Kind::Namespace => "v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
         Kind::ServiceExport | Kind::ServiceImport => "application-networking.k8s.aws/v1alpha1",
-        kind if kind.is_policy() => "application-networking.k8s.aws/v1alpha1",
+        kind if kind.is_extra() => "application-networking.k8s.aws/v1alpha1",
         _ => "gateway.networking.k8s.io/v1",
     };
     let mut metadata = json!({"name": key.name});
@@ -152,7 +157,11 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         Kind::IAMAuthPolicy => object["spec"] = auth_policy(&key.name, variant),
         Kind::VpcAssociationPolicy => object["spec"] = vpc_policy(variant),
         Kind::TargetGroupPolicy => object["spec"] = target_group_policy(&key.name, variant),
-        Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod | Kind::DNSEndpoint => {}
+        Kind::ServiceNetwork if variant > 0 => {
+            object["metadata"]["annotations"] =
+                json!({"application-networking.k8s.aws/tags": format!("floor={variant},of={cluster}")});
+        }
+        Kind::ServiceNetwork | Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod | Kind::DNSEndpoint => {}
     }
     object
 }

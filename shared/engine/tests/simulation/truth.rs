@@ -70,6 +70,9 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
             if key.kind.is_policy() {
                 policy_holds(state, name, object).map_err(|why| format!("{what}: {why}"))?;
             }
+            if key.kind == Kind::ServiceNetwork {
+                network_stands(state, object).map_err(|why| format!("{what}: {why}"))?;
+            }
             if !key.kind.is_route() {
                 continue;
             }
@@ -89,6 +92,31 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
                         .map_err(|why| format!("{what}: {why}"))?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// The network that a ServiceNetwork says is programmed is there, and so are the Gateways that it says keep it.
+fn network_stands(state: &State, object: &Value) -> Result<(), String> {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let programmed: Vec<&Value> = conditions.filter(|one| one["type"] == "Programmed").collect();
+    let [programmed] = programmed[..] else { return Err("nothing is told".to_owned()) };
+    if programmed["status"] == "True" {
+        let account = state.account.view(&owner(INSTALLATION, "nobody"));
+        let arn = object["status"]["serviceNetworkARN"].as_str().unwrap_or_default();
+        if !account.networks.iter().any(|one| one.arn == arn) {
+            return Err(format!("it tells of {arn:?}, which is not there"));
+        }
+    }
+    let gateways = object["status"]["gateways"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for gateway in gateways.iter().filter_map(Value::as_str) {
+        let parts: Vec<&str> = gateway.split('/').collect();
+        let [cluster, namespace, name] = parts[..] else { return Err(format!("no Gateway: {gateway}")) };
+        let key = ObjectKey { kind: Kind::Gateway, namespace: namespace.into(), name: name.into() };
+        let known = state.clusters.get(cluster).filter(|one| one.outage.is_none());
+        if known.is_some_and(|one| one.leaving || !one.objects.contains_key(&key)) {
+            return Err(format!("it tells of {gateway}, which is gone"));
         }
     }
     Ok(())

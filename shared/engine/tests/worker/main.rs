@@ -5,6 +5,7 @@
 
 mod fakes;
 mod looks;
+mod networks;
 mod objects;
 mod pods;
 mod secrets;

@@ -112,7 +112,8 @@ pub fn object_changes(
         | Report::Export(_)
         | Report::Import(_)
         | Report::Policy(_)
-        | Report::Pod(_) => [None, None],
+        | Report::Pod(_)
+        | Report::Network(_) => [None, None],
     });
     changes.flatten().collect()
 }

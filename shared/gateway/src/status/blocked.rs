@@ -1,3 +1,4 @@
+use trellis_lattice::names::is_network_id;
 use trellis_lattice::{Blocked, Quota};
 
 /// A wish that cannot be met, for people: what is in the way and what helps.
@@ -15,6 +16,11 @@ pub(super) fn text(blocked: &Blocked) -> String {
                 "The target group name {target_group} is taken by {arn}, which is not ours; delete that one."
             )
         }
+        Blocked::NetworkMissing { network } if is_network_id(network) => format!(
+            "No service network with the id {network} is there, or shared with this account and accepted in Resource Access \
+             Manager. Correct the Gateway's name or the share; if it is shared and no listing shows it, name its ARN in the \
+             installation's parameter AllowedNetworks."
+        ),
         Blocked::NetworkMissing { network } => {
             format!("The service network {network} does not exist yet; see the status of Gateway {network}.")
         }
@@ -22,14 +28,13 @@ pub(super) fn text(blocked: &Blocked) -> String {
             "The VPC {vpc} is associated with the service network {network} already, and a VPC can have one only; \
              delete that association or name the Gateway {network}."
         ),
-        Blocked::NetworkAmbiguous { network } => {
-            format!(
-                "Several service networks bear the name {network}; rename the Gateway or leave one of them."
-            )
-        }
+        Blocked::NetworkAmbiguous { network } => format!(
+            "Several service networks bear the name {network}; name the one that is meant by its ARN in the installation's \
+             parameter AllowedNetworks, or the Gateway by its id."
+        ),
         Blocked::NetworkNotAllowed { network, arn } => format!(
             "A service network {network} exists ({arn}) that this installation did not make and may not use; rename the \
-             Gateway, or name the network in the installation's parameter AllowedNetworks."
+             Gateway, or name the network in the installation's parameter AllowedNetworks, by this ARN if it is another account's."
         ),
         Blocked::ListenerPortTaken { service, port } => format!(
             "Port {port} of the service {service} is taken by a listener that is not ours; delete that one."

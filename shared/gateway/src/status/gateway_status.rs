@@ -14,7 +14,7 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     let generation = report.subject.generation;
     let programmed = programmed(context, report, old);
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
-    if network_of(context, report).is_some() {
+    if network_of(context, &report.subject.object.name).is_some() {
         conditions.push(vpc_associated(context, report));
     }
     let listeners = report
@@ -46,7 +46,7 @@ fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Conditi
         let text = "The Gateway is not accepted; see condition Accepted.";
         Some(Condition::no(conditions::PROGRAMMED, reasons::INVALID, text))
     };
-    match (network_of(context, report), problem) {
+    match (network_of(context, &report.subject.object.name), problem) {
         (Some(arn), None) => {
             Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, format!("{NETWORK_MESSAGE}{arn}"))
         }
@@ -60,9 +60,8 @@ fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Conditi
     }
 }
 
-/// The ARN of the Gateway's service network, if that exists. One that may not be used is not the Gateway's.
-fn network_of<'a>(context: &'a Context, report: &GatewayReport) -> Option<&'a String> {
-    let name = &report.subject.object.name;
+/// The ARN of the service network of a name, if that exists. One that may not be used is nobody's here.
+pub(super) fn network_of<'a>(context: &'a Context, name: &str) -> Option<&'a String> {
     let is_refused =
         |blocked: &Blocked| matches!(blocked, Blocked::NetworkNotAllowed { network, .. } if network == name);
     context.outcome.networks.get(name).filter(|_| !context.outcome.blocked.iter().any(is_refused))
@@ -71,7 +70,7 @@ fn network_of<'a>(context: &'a Context, report: &GatewayReport) -> Option<&'a St
 /// A VPC that stays with another service network does not keep the Gateway's network from working for everybody else,
 /// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
 fn network_problem(context: &Context, report: &GatewayReport) -> Option<Condition> {
-    let exists = network_of(context, report).is_some();
+    let exists = network_of(context, &report.subject.object.name).is_some();
     let elsewhere = |blocked: &Blocked| matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
     outcome_problem(context.outcome, |blocked| !(exists && elsewhere(blocked)))
 }

@@ -8,6 +8,7 @@ mod blocked;
 mod features;
 mod gateway_status;
 mod merge;
+mod network_status;
 mod news;
 mod policy_status;
 mod refused;
@@ -63,6 +64,7 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(report, &old)?, vec![]),
         Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
+        Report::Network(report) => (network_status::status(context, report, &old), vec![]),
         Report::Pod(report) => {
             let conditions = gates::conditions(report, context.outcome, object, context.now)?;
             (vec![("conditions".into(), conditions)], vec![])

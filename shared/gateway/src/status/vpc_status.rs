@@ -28,7 +28,8 @@ pub(super) fn problem(outcome: &Outcome, effect: &VpcEffect) -> Option<Condition
         return is_associated.then(|| no(reasons::PENDING, text()));
     }
     if let Some(refused) = refused(outcome, network, vpc) {
-        return Some(no(reasons::INVALID, refused_text(refused)));
+        let reason = if refused.is_denied { reasons::ACCESS_DENIED } else { reasons::INVALID };
+        return Some(no(reason, refused_text(refused)));
     }
     let in_the_way = |one: &&Blocked| match one {
         Blocked::SecurityGroupsKept { vpc: of, .. }
@@ -50,7 +51,8 @@ pub(super) fn gateway_problem(outcome: &Outcome, report: &GatewayReport) -> Opti
     let refused = refused(outcome, &report.subject.object.name, &report.vpc);
     let refused = refused.map(|refused| {
         let text = format!("The VPC {} is not associated. {}", report.vpc, refused_text(refused));
-        Condition::no(conditions::VPC_ASSOCIATED, reasons::INVALID, text)
+        let reason = if refused.is_denied { reasons::ACCESS_DENIED } else { reasons::INVALID };
+        Condition::no(conditions::VPC_ASSOCIATED, reason, text)
     });
     report.vpc_problem.clone().or(refused)
 }

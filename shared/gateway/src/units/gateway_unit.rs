@@ -1,7 +1,9 @@
-//! What the Gateways of one name want: the service network and the VPCs of their clusters.
+//! What the Gateways and the ServiceNetworks of one name want: the service network, and the VPCs of the Gateways' clusters.
 
 use super::cluster_routes::routes;
 use super::from_secrets::Imports;
+use super::network_name;
+use super::service_network::{self, Asked};
 use super::slot;
 use super::subject;
 use crate::annotations;
@@ -10,7 +12,7 @@ use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::hostname::is_wildcard;
 use crate::naming;
 use crate::policy::{VpcWish, vpc_wish};
-use crate::problem::{self, Problem, quoted};
+use crate::problem;
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::route::{ParentRef, Route};
 use crate::secret::{SecretKey, SecretRead};
@@ -21,41 +23,39 @@ use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
-use trellis_lattice::names::label;
 use trellis_lattice::{
     ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, PrivateDns, Tags,
 };
 
-/// Characters of a service network's name (API model, ServiceNetworkName).
-const NETWORK_NAME_CHARS: usize = 63;
-
-/// How no new service network's name begins (CloudFormation, AWS::VpcLattice::ServiceNetwork; the API model does not say so, and
-/// the stricter of the two counts: a name that is refused is found at once, one that AWS refuses only in a failed call).
-const NETWORK_RESERVED: &str = "servicenetwork-";
-
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
 
-/// Translates all Gateways of one name, in all clusters of a scope.
+/// Translates all Gateways and ServiceNetworks of one name, in all clusters of a scope.
 ///
-/// The network is wanted as long as any cluster has such a Gateway of ours, and each of their VPCs is to be associated.
+/// The network is wanted as long as any cluster has such a Gateway of ours or asks for the network itself, and the VPC of each Gateway is to be
+/// associated.
 /// The association of a cluster of which nothing is known stays as it is, and the network with it.
 pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Translation {
     let owner = settings.owner(&UnitKey::Gateway { scope: scope.clone(), name: name.to_owned() });
     let mut gateways = Gateways {
         scope,
         name,
+        owner: &owner,
         reports: vec![],
         unknown: vec![],
         wishes: BTreeMap::new(),
+        asked: BTreeMap::new(),
+        users: BTreeSet::new(),
         imports: Imports::default(),
     };
     for (cluster, facts) in view.snapshot.facts.iter().filter(|(cluster, _)| cluster.scope == *scope) {
-        let wish = gateways.wish_in_mode(view, cluster, facts, settings, &owner);
+        let (wish, asked) = gateways.wish_in_mode(view, cluster, facts, settings);
         gateways.wishes.insert(cluster.clone(), wish);
+        gateways.asked.insert(cluster.clone(), asked);
     }
     let vpc_associations = gateways.vpc_associations(view);
     let network = gateways.network(view, &vpc_associations);
+    gateways.tell_of_users(view);
     let Gateways { reports, mut unknown, wishes, imports, .. } = gateways;
     let certificates =
         imports.all(view, &owner, |cluster| matches!(wishes.get(cluster), None | Some(Wish::Unknown)));
@@ -72,9 +72,9 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
 
 /// What a cluster wants of a service network.
 enum Wish {
-    /// There is to be one, with these tags for what is made for the cluster.
+    /// There is to be one, with these tags of the user's for what is made for the cluster.
     Wanted {
-        tags: Tags,
+        user: Tags,
         /// What is to become of the cluster's VPC.
         vpc: VpcWish,
     },
@@ -88,9 +88,14 @@ enum Wish {
 struct Gateways<'a> {
     scope: &'a Scope,
     name: &'a str,
+    owner: &'a Owner,
     reports: Vec<Report>,
     unknown: Vec<String>,
     wishes: BTreeMap<ClusterId, Wish>,
+    /// Which clusters ask for the network by an object of its own.
+    asked: BTreeMap<ClusterId, Asked>,
+    /// The Gateways that use the network, `<cluster>/<namespace>/<name>`.
+    users: BTreeSet<String>,
     imports: Imports,
 }
 
@@ -103,10 +108,10 @@ impl Gateways<'_> {
         cluster: &ClusterId,
         facts: &ClusterFacts,
         settings: &Settings,
-        owner: &Owner,
-    ) -> Wish {
+    ) -> (Wish, Asked) {
         let (told, imported) = (self.reports.len(), self.imports.count());
-        let wish = self.wish(view, cluster, facts, settings, owner);
+        let asked = self.asked(view, cluster, settings);
+        let wish = self.wish(view, cluster, facts, settings);
         if facts.mode == Mode::Upsert {
             self.imports.stay(cluster);
         }
@@ -114,25 +119,30 @@ impl Gateways<'_> {
             (Mode::Observe, _) => {
                 self.reports.truncate(told);
                 self.imports.truncate(imported);
-                Wish::Unknown
+                (Wish::Unknown, Asked::Unknown)
             }
-            (Mode::Upsert, Wish::Nothing) => Wish::Unknown,
-            (Mode::Upsert, Wish::Wanted { tags, vpc }) => {
-                Wish::Wanted { tags, vpc: vpc.max(VpcWish::AsItIs) }
+            (Mode::Upsert, wish) => {
+                let wish = match wish {
+                    Wish::Wanted { user, vpc } => Wish::Wanted { user, vpc: vpc.max(VpcWish::AsItIs) },
+                    Wish::Nothing | Wish::Unknown => Wish::Unknown,
+                };
+                (wish, if asked == Asked::No { Asked::Unknown } else { asked })
             }
-            (Mode::Upsert | Mode::Sync, wish) => wish,
+            (Mode::Sync, wish) => (wish, asked),
         }
     }
 
+    /// Whether one cluster asks for the network by an object of its own, which is reported on.
+    fn asked(&mut self, view: &View, cluster: &ClusterId, settings: &Settings) -> Asked {
+        let problem = network_name::problem_of_making(view, self.name, settings);
+        let object = service_network::object(view, cluster, self.name, self.held(view), problem);
+        self.unknown.extend(object.unknown);
+        self.reports.extend(object.report.map(Report::Network));
+        object.asked
+    }
+
     /// What one cluster wants; its Gateways are reported on.
-    fn wish(
-        &mut self,
-        view: &View,
-        cluster: &ClusterId,
-        facts: &ClusterFacts,
-        settings: &Settings,
-        owner: &Owner,
-    ) -> Wish {
+    fn wish(&mut self, view: &View, cluster: &ClusterId, facts: &ClusterFacts, settings: &Settings) -> Wish {
         // Asked for together with the Gateways, which saves a round.
         let _ = view.list(cluster, Kind::GatewayClass, None);
         let _ = view.list(cluster, Kind::VpcAssociationPolicy, None);
@@ -164,13 +174,14 @@ impl Gateways<'_> {
                         self.unknown.push(why);
                         VpcWish::AsItIs
                     });
-                    let own = owner.tags().into_iter().chain([naming::managed_by(facts)]);
-                    let tags = naming::tags(own, &naming::user_tags(&meta).0);
+                    let user = naming::user_tags(&meta).0;
+                    let tags = self.tags(facts, &user);
                     self.imports.add(view, cluster, object, &tags, &mut self.unknown);
+                    self.users.insert(format!("{}/{}/{}", cluster.name, meta.namespace, meta.name));
                     match &mut wish {
                         Wish::Wanted { vpc, .. } => *vpc = of_this.max(*vpc),
                         Wish::Nothing => {
-                            wish = Wish::Wanted { tags, vpc: of_this };
+                            wish = Wish::Wanted { user, vpc: of_this };
                         }
                         Wish::Unknown => {}
                     }
@@ -180,6 +191,11 @@ impl Gateways<'_> {
         wish
     }
 
+    /// The tags of what is made for a cluster.
+    fn tags(&self, facts: &ClusterFacts, user: &Tags) -> Tags {
+        naming::tags(self.owner.tags().into_iter().chain([naming::managed_by(facts)]), user)
+    }
+
     /// The associations by VPC: of the clusters that want one, and as they are those of clusters of which nothing is known.
     ///
     /// An association is marked with all clusters that want it, since several may share a VPC. A mark stays until its
@@ -187,14 +203,14 @@ impl Gateways<'_> {
     fn vpc_associations(&mut self, view: &View) -> BTreeMap<String, DesiredVpcAssociation> {
         let mut wanted: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
         for (cluster, wish) in &self.wishes {
-            let Wish::Wanted { tags, vpc: VpcWish::Associated } = wish else { continue };
-            let Some(vpc) = view.snapshot.facts.get(cluster).map(|facts| &facts.vpc) else { continue };
-            let association = wanted.entry(vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
+            let Wish::Wanted { user, vpc: VpcWish::Associated } = wish else { continue };
+            let Some(facts) = view.snapshot.facts.get(cluster) else { continue };
+            let association = wanted.entry(facts.vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
                 network: self.name.to_owned(),
-                vpc: vpc.clone(),
+                vpc: facts.vpc.clone(),
                 security_groups: BTreeSet::new(),
                 private_dns: PrivateDns::default(),
-                tags: tags.clone(),
+                tags: self.tags(facts, user),
             });
             association.tags.insert(naming::wanted_by(cluster), cluster.to_string());
         }
@@ -230,28 +246,71 @@ impl Gateways<'_> {
         wanted
     }
 
+    /// The network as it is, if it is ours.
+    fn held<'v>(&self, view: &View<'v>) -> Option<&'v ActualNetwork> {
+        let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
+        view.actual.networks.iter().find(ours)
+    }
+
     /// The network: wanted by a cluster; or as it is, while an association stays, or nothing is known of the cluster that
     /// it was made for or of any that may want it.
     fn network(
-        &self,
+        &mut self,
         view: &View,
         associations: &BTreeMap<String, DesiredVpcAssociation>,
     ) -> Option<DesiredNetwork> {
-        let wanted = self.wishes.values().find_map(|wish| match wish {
-            Wish::Wanted { tags, .. } => Some(tags.clone()),
-            Wish::Nothing | Wish::Unknown => None,
-        });
-        let ours = |held: &&ActualNetwork| held.name == self.name && held.ownership == Ownership::Ours;
-        let held = view.actual.networks.iter().find(ours);
+        let held = self.held(view);
+        self.unknown.extend(service_network::unknown_askers(view, held, &self.asked));
         let kept = held.filter(|held| {
             !associations.is_empty()
                 || self.was_made_for_an_unknown(&held.tags)
                 || self.wishes.values().any(|wish| matches!(wish, Wish::Unknown))
+                || service_network::may_be_asked_for(held, &self.asked)
         });
-        let as_it_is =
-            held.filter(|held| self.was_made_for_an_unknown(&held.tags)).map(|held| held.tags.clone());
-        let tags = as_it_is.or(wanted).or_else(|| kept.map(|held| held.tags.clone()))?;
+        let as_it_is = held.filter(|held| {
+            self.was_made_for_an_unknown(&held.tags)
+                || service_network::was_asked_for_by_an_unknown(held, &self.asked)
+        });
+        let as_it_is = as_it_is.map(|held| held.tags.clone());
+        let mut tags =
+            as_it_is.or_else(|| self.wanted_tags(view)).or_else(|| kept.map(|held| held.tags.clone()))?;
+        service_network::mark(&mut tags, held, &self.asked);
         Some(DesiredNetwork { name: self.name.to_owned(), tags })
+    }
+
+    /// The tags of the network, if any cluster wants it: it is made for the first that has a Gateway, else for the first that asks
+    /// for it. What an object of the network's own asks for counts before a Gateway's.
+    fn wanted_tags(&self, view: &View) -> Option<Tags> {
+        let of_gateway = |cluster: &ClusterId| match self.wishes.get(cluster) {
+            Some(Wish::Wanted { user, .. }) => Some(user),
+            Some(Wish::Nothing | Wish::Unknown) | None => None,
+        };
+        let of_object = |cluster: &ClusterId| match self.asked.get(cluster) {
+            Some(Asked::Yes(user)) => Some(user),
+            Some(Asked::No | Asked::Unknown) | None => None,
+        };
+        let clusters = || self.wishes.keys();
+        let with_gateway = clusters().find(|one| of_gateway(one).is_some());
+        let asking = clusters().find(|one| of_object(one).is_some());
+        let mut user = with_gateway.and_then(of_gateway).cloned().unwrap_or_default();
+        user.extend(asking.and_then(of_object).cloned().unwrap_or_default());
+        Some(self.tags(view.snapshot.facts.get(with_gateway.or(asking)?)?, &user))
+    }
+
+    /// Tells the ServiceNetworks which Gateways use the network, as far as that is known.
+    fn tell_of_users(&mut self, view: &View) {
+        let is_known = |(_, wish): &(&ClusterId, &Wish)| !matches!(wish, Wish::Unknown);
+        let known: BTreeSet<String> =
+            self.wishes.iter().filter(is_known).map(|(cluster, _)| cluster.name.clone()).collect();
+        let mut named = view.actual.networks.iter().filter(|one| one.name == self.name);
+        let is_of_others = self.held(view).is_none() && named.next().is_some();
+        for report in &mut self.reports {
+            if let Report::Network(report) = report {
+                report.gateways.clone_from(&self.users);
+                report.known.clone_from(&known);
+                report.is_of_others = is_of_others;
+            }
+        }
     }
 
     /// Whether nothing is known of the cluster that a resource with these tags was made for: then they stay.
@@ -297,7 +356,7 @@ fn report(
         let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
         Condition { message: format!("{}{between}{notes}", own.message), ..own }
     };
-    let accepted = name_problem(view, name, settings).map_or_else(told, |problem| {
+    let accepted = network_name::problem(view, name, settings).map_or_else(told, |problem| {
         Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
     });
     let is_awaited =
@@ -327,32 +386,6 @@ fn report(
         vpc_notes: String::new(),
         waits_for_secrets,
     }
-}
-
-/// Why the Gateway's name cannot be a service network's.
-fn name_problem(view: &View, name: &str, settings: &Settings) -> Option<Problem> {
-    let is_good = (3..=NETWORK_NAME_CHARS).contains(&name.len()) && label(name, NETWORK_NAME_CHARS) == name;
-    let text = if !is_good {
-        format!(
-            "{} cannot be a service network's name; use 3 to {NETWORK_NAME_CHARS} lower-case letters, digits and \
-             single hyphens",
-            quoted(name)
-        )
-    } else if name.starts_with(NETWORK_RESERVED) && !is_network(view, name, settings) {
-        format!(
-            "{} begins with \"{NETWORK_RESERVED}\", which AWS reserves; choose another name",
-            quoted(name)
-        )
-    } else {
-        return None;
-    };
-    Some(Problem::new("metadata.name", text))
-}
-
-/// Whether there is such a network: then the name can be had, whatever the documents say.
-fn is_network(view: &View, name: &str, settings: &Settings) -> bool {
-    settings.allowed_networks.contains(name)
-        || view.actual.networks.iter().any(|network| network.name == name)
 }
 
 /// How many routes each listener takes, and the Gateway's addresses.

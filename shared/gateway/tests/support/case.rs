@@ -2,6 +2,7 @@
 
 use super::adopted::as_the_controller_names;
 use super::brief;
+use super::foreign::{foreign, foreign_network, foreign_vpc_association};
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,10 +15,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, ActualService, ActualVpcAssociation, Blocked, Certificate, Desired, Failure,
-    Grace, Limits, Mode, Outcome, Ownership, PrivateDns, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle,
-    simulate,
+    Actual, ActualNetwork, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
+    RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation, ServiceOutcome, Status, Tags,
+    TargetHealth, VpcAssociationOutcome, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -100,6 +100,9 @@ pub(crate) struct Case {
     /// VPCs that somebody else has associated with the network `my-hotel`.
     #[serde(default)]
     pub(crate) foreign_vpc_associations: Vec<String>,
+    /// Service networks in VPC Lattice that are somebody else's.
+    #[serde(default)]
+    pub(crate) foreign_networks: Vec<String>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
@@ -362,13 +365,14 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     outcome
 }
 
-/// What the plan leaves out of what policies ask for.
+/// What the plan leaves out of what policies ask for, and for networks of others.
 fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits) -> Vec<Blocked> {
     let plan = translation
         .desired
         .as_ref()
         .map(|desired| plan(desired, &with_networks(desired, actual.clone()), limits));
-    plan.into_iter().flat_map(|plan| plan.blocked).filter(Blocked::is_of_policy).collect()
+    let counts = |one: &Blocked| one.is_of_policy() || matches!(one, Blocked::NetworkNotAllowed { .. });
+    plan.into_iter().flat_map(|plan| plan.blocked).filter(counts).collect()
 }
 
 /// The associations of VPCs after the plan; a new one that AWS refuses is none.
@@ -412,44 +416,11 @@ fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     Actual { networks: actual.networks.iter().cloned().chain(missing).collect(), ..actual }
 }
 
-/// Somebody else's service of that name.
-fn foreign(name: &String) -> ActualService {
-    ActualService {
-        id: format!("svc-{name}"),
-        arn: format!("arn:svc-{name}"),
-        name: name.clone(),
-        status: Status::Active,
-        dns_name: None,
-        custom_domain: None,
-        certificate_arn: None,
-        idle_timeout_seconds: None,
-        ownership: Ownership::Foreign,
-        tags: Tags::new(),
-        listeners: vec![],
-        is_propagating: false,
-        associations: vec![],
-    }
-}
-
-/// Somebody else's association of that VPC.
-fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
-    ActualVpcAssociation {
-        id: "snva-0123456789abcdef0".into(),
-        arn: "arn:snva-0123456789abcdef0".into(),
-        network: "my-hotel".into(),
-        vpc: vpc.to_owned(),
-        status: Status::Active,
-        security_groups: BTreeSet::new(),
-        private_dns: PrivateDns::default(),
-        ownership: Ownership::Foreign,
-        tags: Tags::new(),
-    }
-}
-
 /// What VPC Lattice has of a unit from when everything was known.
 fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actual {
     let nothing = Actual {
         services: case.foreign_services.iter().map(foreign).collect(),
+        networks: case.foreign_networks.iter().map(|name| foreign_network(name)).collect(),
         vpc_associations: case
             .foreign_vpc_associations
             .iter()

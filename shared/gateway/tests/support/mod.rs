@@ -3,4 +3,5 @@
 pub(crate) mod adopted;
 pub(crate) mod brief;
 pub(crate) mod case;
+pub(crate) mod foreign;
 pub(crate) mod world;

@@ -185,12 +185,12 @@ impl World {
         })
     }
 
-    /// Whether a read is counted. Every unit asks for policies; where a cluster has none of a kind, that is not what a case
+    /// Whether a read is counted. Units ask for policies and service networks; where a cluster has none of a kind, that is not what a case
     /// is about.
     fn counts(&self, read: &Read) -> bool {
         let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
         let mut objects = self.objects.get(read.cluster()).into_iter().flatten();
-        !kind.is_policy() || objects.any(|one| one.get("kind").and_then(Value::as_str) == Some(kind.as_str()))
+        !kind.is_extra() || objects.any(|one| one.get("kind").and_then(Value::as_str) == Some(kind.as_str()))
     }
 
     /// A snapshot with all that a unit wants, the reads it took, and the rounds.
@@ -223,7 +223,7 @@ fn identity(object: &Value) -> [&str; 3] {
 /// Fills in what an API server fills in.
 fn complete(object: &mut Value) {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let is_cluster_scoped = matches!(kind, "GatewayClass" | "Namespace");
+    let is_cluster_scoped = Kind::parse(kind).is_some_and(Kind::is_cluster_scoped);
     let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     let mut default = |member: &str, value: Value| _ = meta.entry(member).or_insert(value);
     if !is_cluster_scoped {

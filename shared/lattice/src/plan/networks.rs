@@ -3,6 +3,7 @@
 use super::auths::{is_secured, marked};
 use super::draft::{Draft, in_progress, is_broken};
 use super::unwanted;
+use crate::names::is_network_id;
 use crate::{
     Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
     CreateVpcAssociation, DeleteNetwork, DeleteVpcAssociation, DesiredVpcAssociation, Holder, Ownership,
@@ -10,11 +11,13 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Creates the network.
+/// Creates the network. One that is named by its id is somebody else's to make.
 pub(super) fn create(draft: &mut Draft) {
     if let Some(wanted) = draft.desired.network.clone() {
         if draft.model.networks.iter().any(|n| n.name == wanted.name) {
             network_usable(draft, &wanted.name);
+        } else if is_network_id(&wanted.name) {
+            draft.block(Blocked::NetworkMissing { network: wanted.name });
         } else {
             let holder = Holder::Network(wanted.name.clone());
             let tags = marked(draft, &holder, draft.tags(&wanted.tags));

@@ -1,7 +1,7 @@
 use crate::support::{
     VPC, assert_in_order, gateway, made, made_but, network, owner, planned, vpc_association,
 };
-use trellis_lattice::{Actual, Desired, Ownership, Status};
+use trellis_lattice::{Actual, ActualNetwork, Desired, Ownership, Status};
 
 #[test]
 fn a_gateway_gets_a_network_and_its_vpcs_are_associated_with_it() {
@@ -185,6 +185,42 @@ fn two_networks_of_one_name_are_reported_and_nothing_is_associated() {
         trellis_lattice::ActualNetwork { id: "sn-shared".into(), ..network("net", Ownership::Foreign) };
     let actual = Actual { networks: vec![network("net", Ownership::Foreign), shared], ..Actual::default() };
     assert_eq!(planned(&gateway(&[VPC]), &actual), "! several service networks are named net\n");
+}
+
+#[test]
+fn of_networks_of_one_name_ours_is_meant_then_what_is_allowed_by_arn_or_id_then_by_name() {
+    let called = |id: &str, ownership| ActualNetwork {
+        id: id.into(),
+        arn: format!("arn:aws:vpc-lattice:us-west-2:111122223333:servicenetwork/{id}"),
+        ..network("net", ownership)
+    };
+    let (ours, first, second) = (
+        called("sn-0", Ownership::Ours),
+        called("sn-1", Ownership::Foreign),
+        called("sn-2", Ownership::Unread),
+    );
+    let meant = |allowed: &[&str], networks: &[&ActualNetwork]| -> Vec<String> {
+        let allowed_networks = allowed.iter().map(|one| (*one).to_owned()).collect();
+        let desired = Desired { allowed_networks, ..gateway(&[]) };
+        let networks: Vec<ActualNetwork> = networks.iter().map(|one| (*one).clone()).collect();
+        desired.meant(&networks).into_iter().map(|one| one.id).collect()
+    };
+    assert_eq!(meant(&[&second.arn], &[&first, &ours, &second]), ["sn-0"]);
+    assert_eq!(meant(&["net", "sn-2"], &[&first, &second]), ["sn-2"]);
+    assert_eq!(meant(&[&first.arn], &[&first, &second]), ["sn-1"]);
+    assert_eq!(meant(&["net"], &[&first, &second]), ["sn-1", "sn-2"]);
+    assert_eq!(meant(&[], &[&first, &second]), ["sn-1", "sn-2"]);
+}
+
+#[test]
+fn no_network_is_made_by_an_id() {
+    let mut desired = gateway(&[]);
+    if let Some(network) = &mut desired.network {
+        network.name = "sn-0123456789abcdef0".into();
+    }
+    let text = planned(&desired, &Actual::default());
+    assert!(text.starts_with("! no service network with the id sn-0123456789abcdef0"), "{text}");
+    assert_eq!(text.lines().count(), 1);
 }
 
 #[test]

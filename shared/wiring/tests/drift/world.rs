@@ -52,7 +52,7 @@ impl Memory {
     fn put(&self, cluster: &str, kind: Kind, name: &str, mut object: Value) {
         let mut state = self.state();
         state.version += 1;
-        let namespace = if matches!(kind, Kind::GatewayClass | Kind::Namespace) { "" } else { "default" };
+        let namespace = if kind.is_cluster_scoped() { "" } else { "default" };
         object["metadata"]["name"] = json!(name);
         object["metadata"]["namespace"] = json!(namespace);
         object["metadata"]["generation"] = json!(1);

@@ -33,6 +33,13 @@ impl NetworkEntry {
         Some(Self { id: summary.id?, arn: summary.arn?, name: summary.name?, services })
     }
 
+    /// The entry by each name that it is wanted by, its own or its id, as a Gateway may be named after either; else by its own.
+    pub(in crate::lattice) fn called(&self, wanted: &BTreeSet<&str>) -> Vec<Self> {
+        let names = [&self.name, &self.id].into_iter().filter(|name| wanted.contains(name.as_str()));
+        let called: Vec<Self> = names.map(|name| Self { name: name.clone(), ..self.clone() }).collect();
+        if called.is_empty() { vec![self.clone()] } else { called }
+    }
+
     fn network(&self, ownership: Ownership, tags: Tags) -> ActualNetwork {
         let Self { id, arn, name, services: _ } = self.clone();
         ActualNetwork { id, arn, name, ownership, tags }
@@ -40,17 +47,41 @@ impl NetworkEntry {
 }
 
 impl LatticeClient {
-    pub(in crate::lattice) async fn networks(
+    /// The networks of the account, those that others share with it, and those of `allowed` that are named by their ARN: a
+    /// listing need not show what is shared.
+    async fn networks(
         &self,
+        allowed: &BTreeSet<String>,
         not_before: SystemTime,
     ) -> Result<Arc<NetworkIndex>, AwsError> {
         let load = async {
             let pages =
                 self.api().list_service_networks().into_paginator().page_size(PAGE_ENTRIES).items().send();
             let networks = self.list("ListServiceNetworks", pages).await?;
-            Ok(networks.into_iter().filter_map(NetworkEntry::of).map(|e| (e.arn.clone(), e)).collect())
+            let entries = networks.into_iter().filter_map(NetworkEntry::of);
+            let mut index: NetworkIndex = entries.map(|entry| (entry.arn.clone(), entry)).collect();
+            let unlisted = allowed.iter().filter(|one| one.starts_with("arn:") && !index.contains_key(*one));
+            let read = try_join_all(unlisted.map(|arn| self.network_of(arn))).await?;
+            index.extend(read.into_iter().flatten().map(|entry| (entry.arn.clone(), entry)));
+            Ok(index)
         };
         self.inner.networks.get(not_before, load).await
+    }
+
+    /// One network by its ARN; none where there is none, or none that this account may see.
+    async fn network_of(&self, arn: &str) -> Result<Option<NetworkEntry>, AwsError> {
+        let request = self.api().get_service_network().service_network_identifier(arn).send();
+        match found(self.read("GetServiceNetwork", request).await) {
+            Ok(read) => Ok(read.and_then(|read| {
+                let services = read.number_of_associated_services.and_then(|count| count.try_into().ok());
+                Some(NetworkEntry { id: read.id?, arn: read.arn?, name: read.name?, services })
+            })),
+            Err(error) if error.is_access_denied() => {
+                tracing::warn!(arn, error = %error, "a network that is allowed cannot be read: taken as absent");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Every network of these names, with its tags.
@@ -60,41 +91,43 @@ impl LatticeClient {
         names: &BTreeSet<&str>,
         not_before: SystemTime,
     ) -> Result<Vec<ActualNetwork>, AwsError> {
-        let index = self.networks(not_before).await?;
-        let entries = index.values().filter(|entry| names.contains(entry.name.as_str()));
-        let read = entries.map(|entry| async move {
+        let index = self.networks(&desired.allowed_networks, not_before).await?;
+        let entries = index.values().flat_map(|entry| entry.called(names));
+        let read = entries.filter(|entry| names.contains(entry.name.as_str())).map(|entry| async move {
             let owned = self.ownership(&desired.owner, &entry.arn).await?;
             Ok(owned.map(|(ownership, tags)| entry.network(ownership, tags)))
         });
         let networks: Vec<Option<ActualNetwork>> = try_join_all(read).await?;
-        Ok(networks.into_iter().flatten().collect())
+        Ok(desired.meant(&networks.into_iter().flatten().collect::<Vec<_>>()))
     }
 
-    /// The wanted networks that exist, by ARN. One that a service is associated with is known to exist; the others are
+    /// The wanted networks that exist. One that a service is associated with is known to exist; the others are
     /// looked up, in a fresh listing if the kept one lacks any. Whose a network is matters where a service is still to be
     /// associated with it, or again because that failed, unless it may be used whosever it is.
     pub(in crate::lattice) async fn networks_of_services(
         &self,
         desired: &Desired,
         services: &[ActualService],
-        associated: BTreeMap<String, NetworkEntry>,
+        associated: impl IntoIterator<Item = NetworkEntry>,
         not_before: SystemTime,
     ) -> Result<(Vec<ActualNetwork>, BTreeMap<String, usize>), AwsError> {
-        let mut networks = associated;
-        let missing: BTreeSet<&String> = desired
-            .services
-            .iter()
-            .flat_map(|service| &service.networks)
-            .filter(|name| !networks.values().any(|entry| entry.name == **name))
-            .collect();
+        let associated = associated.into_iter().map(|entry| ((entry.name.clone(), entry.arn.clone()), entry));
+        let mut networks: BTreeMap<(String, String), NetworkEntry> = associated.collect();
+        let mut missing = networks_wanted(desired);
+        missing.retain(|name| !networks.values().any(|entry| entry.name == *name));
         if !missing.is_empty() {
-            let mut index = self.networks(SystemTime::UNIX_EPOCH).await?;
-            if !missing.iter().all(|name| index.values().any(|entry| entry.name == **name)) {
-                index = self.networks(not_before).await?;
+            let allowed = &desired.allowed_networks;
+            let found = |index: &NetworkIndex| -> Vec<NetworkEntry> {
+                let called = index.values().flat_map(|entry| entry.called(&missing));
+                called.filter(|entry| missing.contains(entry.name.as_str())).collect()
+            };
+            let mut there = found(&*self.networks(allowed, SystemTime::UNIX_EPOCH).await?);
+            if !missing.iter().all(|name| there.iter().any(|entry| entry.name == *name)) {
+                there = found(&*self.networks(allowed, not_before).await?);
             }
-            let found: Vec<_> = index.iter().filter(|(_, entry)| missing.contains(&entry.name)).collect();
-            networks.extend(found.into_iter().map(|(arn, entry)| (arn.clone(), entry.clone())));
+            networks.extend(there.into_iter().map(|entry| ((entry.name.clone(), entry.arn.clone()), entry)));
         }
+        let networks: Vec<NetworkEntry> = networks.into_values().collect();
         let lacks = |wanted: &DesiredService, network: &str| {
             let held = services.iter().find(|service| service.name == wanted.name);
             wanted.networks.contains(network)
@@ -102,19 +135,35 @@ impl LatticeClient {
                     held.associations.iter().any(|one| one.network == network && one.status.lasts())
                 })
         };
-        let read = networks.values().map(|entry| async move {
+        let is_one_of_several = |entry: &NetworkEntry| {
+            networks.iter().any(|other| other.name == entry.name && other.arn != entry.arn)
+        };
+        let read = networks.iter().map(|entry| async move {
             let is_to_be_used = desired.services.iter().any(|wanted| lacks(wanted, &entry.name));
-            if !is_to_be_used || desired.allows(&entry.name, &entry.arn) {
+            let is_certain = desired.allows(&entry.name, &entry.arn) && !is_one_of_several(entry);
+            if !is_to_be_used || is_certain {
                 return Ok(Some(entry.network(Ownership::Unread, Tags::new())));
             }
             let owned = self.ownership(&desired.owner, &entry.arn).await?;
             Ok(owned.map(|(ownership, tags)| entry.network(ownership, tags)))
         });
         let read: Vec<Option<ActualNetwork>> = try_join_all(read).await?;
-        let usage =
-            networks.values().filter_map(|entry| Some((entry.name.clone(), entry.services?))).collect();
-        Ok((read.into_iter().flatten().collect(), usage))
+        let meant = desired.meant(&read.into_iter().flatten().collect::<Vec<_>>());
+        let is_meant = |entry: &&NetworkEntry| meant.iter().any(|one| one.arn == entry.arn);
+        let counted = networks.iter().filter(is_meant);
+        let usage = counted.filter_map(|entry| Some((entry.name.clone(), entry.services?))).collect();
+        Ok((meant, usage))
     }
+}
+
+/// The account that owns what an ARN names.
+pub(in crate::lattice) fn account_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
+}
+
+/// What the networks of the wanted services are called.
+pub(in crate::lattice) fn networks_wanted(desired: &Desired) -> BTreeSet<&str> {
+    desired.services.iter().flat_map(|service| &service.networks).map(String::as_str).collect()
 }
 
 impl Perform for CreateNetwork {

@@ -1,7 +1,7 @@
 //! The service.
 
 use super::listener::Listeners;
-use super::network::NetworkEntry;
+use super::network::{NetworkEntry, networks_wanted};
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
 use crate::lattice::inspect::reads_in_full;
@@ -141,9 +141,10 @@ impl LatticeClient {
         if service.ownership != Ownership::Ours || service.status == Status::DeleteInProgress {
             return Ok(Some((service, vec![])));
         }
+        let networks = networks_wanted(desired);
         let parts = if reads_in_full(desired) {
             futures::try_join!(
-                self.associations(&entry.id),
+                self.associations(&entry.id, &networks),
                 self.listeners(&entry.id, group_names),
                 self.details(entry, &service, wanted),
             )
@@ -172,7 +173,7 @@ impl LatticeClient {
         entry: &ServiceEntry,
         group_names: &BTreeMap<String, String>,
     ) -> Result<(Vec<(ActualAssociation, NetworkEntry)>, Listeners, Details), AwsError> {
-        let associations = self.associations(&entry.id).await?;
+        let associations = self.associations(&entry.id, &networks_wanted(desired)).await?;
         let arns = associations.iter().map(|(association, _)| association.arn.clone()).collect();
         let tags = self.tags(&arns).await?;
         let held = tags.values().any(|tags| desired.owner.of(tags) != Ownership::Ours);

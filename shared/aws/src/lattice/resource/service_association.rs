@@ -1,6 +1,6 @@
 //! The association of a service with a service network.
 
-use super::network::NetworkEntry;
+use super::network::{NetworkEntry, account_of};
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
 use crate::lattice::names::Names;
@@ -8,6 +8,7 @@ use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{ASSOCIATION, GONE, Reading, Seen, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
+use std::collections::BTreeSet;
 use std::time::Instant;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
@@ -22,10 +23,11 @@ fn seen_status(wire: Option<&sdk::ServiceNetworkServiceAssociationStatus>) -> St
 }
 
 impl LatticeClient {
-    /// The associations of a service, by its id, each with its network. Whose they are is not read.
+    /// The associations of a service, by its id, each with its network as it is called where it is wanted. Whose they are is not read.
     pub(in crate::lattice) async fn associations(
         &self,
         service: &str,
+        wanted: &BTreeSet<&str>,
     ) -> Result<Vec<(ActualAssociation, NetworkEntry)>, AwsError> {
         let pages = self
             .api()
@@ -45,14 +47,14 @@ impl LatticeClient {
                     name: summary.service_network_name?,
                     services: None,
                 };
-                let association = ActualAssociation {
-                    id: summary.id?,
-                    arn: summary.arn?,
-                    network: network.name.clone(),
-                    status: seen_status(summary.status.as_ref()),
-                    ownership: Ownership::Unread,
-                };
-                Some((association, network))
+                Some((summary.id?, summary.arn?, seen_status(summary.status.as_ref()), network))
+            })
+            .flat_map(|(id, arn, status, network)| {
+                network.called(wanted).into_iter().map(move |network| {
+                    let (id, arn, called) = (id.clone(), arn.clone(), network.name.clone());
+                    let ownership = Ownership::Unread;
+                    (ActualAssociation { id, arn, network: called, status, ownership }, network)
+                })
             })
             .collect();
         associations.sort_by(|(a, _), (b, _)| (&a.network, &a.arn).cmp(&(&b.network, &b.arn)));
@@ -123,6 +125,17 @@ impl LatticeClient {
     }
 }
 
+/// Whose turn it is where AWS denies a service the way into a network that another account shares.
+fn not_shared(operation: &'static str, service_arn: &str, network_arn: &str) -> Option<AwsError> {
+    let owner = account_of(network_arn).filter(|owner| Some(*owner) != account_of(service_arn))?;
+    let text = format!(
+        "AWS denies this account the association with {network_arn}: the account {owner}, which shares the service network, \
+         must let it by the share in Resource Access Manager (vpc-lattice:{operation}); if it does, the functions' role or a \
+         policy of the organization forbids it"
+    );
+    Some(AwsError::needs_a_person(operation, text))
+}
+
 impl Perform for CreateAssociation {
     const LANE: Lane = Lane::Attach;
 
@@ -139,6 +152,10 @@ impl Perform for CreateAssociation {
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let output = match client.write(OPERATION, request).await {
+            Err(error) if error.is_access_denied() => {
+                let own = names.service(OPERATION, service)?.arn;
+                return Err(not_shared(OPERATION, &own, &of_network.arn).unwrap_or(error));
+            }
             Err(error) if error.code() == Some("ConflictException") => {
                 let id = names.service(OPERATION, service)?.id;
                 return Err(client

@@ -1,7 +1,8 @@
 //! The association of a VPC with a service network.
 
+use super::network::account_of;
 use crate::lattice::convert::{sdk_tags, status};
-use crate::lattice::names::Names;
+use crate::lattice::names::{Names, Resource};
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{ASSOCIATION, Reading, Seen, VPC_GONE, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
@@ -29,16 +30,26 @@ impl LatticeClient {
         desired: &Desired,
         networks: &[ActualNetwork],
     ) -> Result<Vec<ActualVpcAssociation>, AwsError> {
-        let of_networks = networks.iter().map(|network| self.vpc_associations(Some(&network.arn), None));
-        let mut associations: Vec<ActualVpcAssociation> =
-            try_join_all(of_networks).await?.into_iter().flatten().collect();
+        let of_networks = networks.iter().map(|network| async move {
+            let mut all = self.vpc_associations(Some(&network.arn), None).await?;
+            for (one, _) in &mut all {
+                one.network.clone_from(&network.name);
+            }
+            Ok::<_, AwsError>(all)
+        });
+        let of_networks = try_join_all(of_networks).await?.into_iter().flatten();
+        let mut associations: Vec<ActualVpcAssociation> = of_networks.map(|(one, _)| one).collect();
         // A VPC can be associated with one network only: one that is with ours needs no look of its own.
         let seen: BTreeSet<&str> = associations.iter().map(|association| association.vpc.as_str()).collect();
         let others = desired.vpc_associations.iter().map(|wanted| wanted.vpc.as_str());
         let others: BTreeSet<&str> = others.filter(|vpc| !seen.contains(vpc)).collect();
         let of_vpcs = others.into_iter().map(|vpc| self.vpc_associations(None, Some(vpc)));
-        let of_vpcs = try_join_all(of_vpcs).await?;
-        associations.extend(of_vpcs.into_iter().flatten());
+        let of_vpcs = try_join_all(of_vpcs).await?.into_iter().flatten();
+        // Another account's network may bear the name of the wanted one.
+        let is_namesake = |name: &str| networks.iter().any(|network| network.name == name);
+        associations.extend(of_vpcs.map(|(one, arn)| {
+            if is_namesake(&one.network) { ActualVpcAssociation { network: arn, ..one } } else { one }
+        }));
 
         let owned =
             associations.into_iter().map(|association| self.own_vpc_association(desired, association));
@@ -47,12 +58,12 @@ impl LatticeClient {
         Ok(associations)
     }
 
-    /// The associations of a network or of a VPC, by its ARN or id. Whose they are is not read.
+    /// The associations of a network or of a VPC, by its ARN or id, each with its network's ARN. Whose they are is not read.
     pub(in crate::lattice) async fn vpc_associations(
         &self,
         network: Option<&str>,
         vpc: Option<&str>,
-    ) -> Result<Vec<ActualVpcAssociation>, AwsError> {
+    ) -> Result<Vec<(ActualVpcAssociation, String)>, AwsError> {
         let pages = self
             .api()
             .list_service_network_vpc_associations()
@@ -64,7 +75,7 @@ impl LatticeClient {
             .send();
         let summaries = self.list("ListServiceNetworkVpcAssociations", pages).await?;
         let read = summaries.into_iter().filter_map(|summary| {
-            Some(ActualVpcAssociation {
+            let association = ActualVpcAssociation {
                 id: summary.id?,
                 arn: summary.arn?,
                 network: summary.service_network_name?,
@@ -74,7 +85,8 @@ impl LatticeClient {
                 private_dns: PrivateDns::default(),
                 ownership: Ownership::Unread,
                 tags: Tags::new(),
-            })
+            };
+            Some((association, summary.service_network_arn?))
         });
         Ok(read.collect())
     }
@@ -191,7 +203,24 @@ fn note_refused(names: &Names, asked: &Asked, error: &AwsError) {
         vpc: asked.vpc.to_owned(),
         security_groups: asked.security_groups.clone(),
         message: error.to_string(),
+        is_denied: false,
     });
+}
+
+/// Who can make an association that AWS denies this account. It costs its VPC alone: other clusters' are made.
+fn whose_turn(vpc: &str, network: &Resource, error: &AwsError) -> String {
+    let arn = &network.arn;
+    let share = account_of(arn).filter(|_| !network.ours).map_or_else(String::new, |owner| {
+        format!(
+            " If the VPC is this account's and the network the account {owner}'s, that one must let it by its share in Resource \
+             Access Manager (vpc-lattice:CreateServiceNetworkVpcAssociation)."
+        )
+    });
+    format!(
+        "AWS denies this account the association of the VPC {vpc} with {arn}. If another account shares the VPC's subnets with \
+         this one, it is the turn of the VPC's owner: only that account can associate it, and an association of its making is \
+         used.{share} {error}"
+    )
 }
 
 impl Perform for CreateVpcAssociation {
@@ -210,7 +239,18 @@ impl Perform for CreateVpcAssociation {
             .set_dns_options(dns_options(private_dns))
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        let written = client.write(OPERATION, request).await;
+        let written = match client.write(OPERATION, request).await {
+            Err(error) if error.is_access_denied() => {
+                let message = whose_turn(vpc, &names.network(OPERATION, network)?, &error);
+                let security_groups = BTreeSet::new();
+                let (network, vpc) = (network.clone(), vpc.clone());
+                let denied =
+                    RefusedVpcAssociation { network, vpc, security_groups, message, is_denied: true };
+                names.lock().refused_vpcs.insert(denied);
+                return Ok(StepEnd::Done);
+            }
+            written => written,
+        };
         let asked = Asked { network, vpc, security_groups, private_dns };
         let Some(output) = unless_refused(names, &asked, written)? else { return Ok(StepEnd::Done) };
         let mut made = client.made(OPERATION, output.id, output.arn, tags)?;

@@ -1,0 +1,51 @@
+//! What is somebody else's in VPC Lattice.
+
+use std::collections::BTreeSet;
+use trellis_lattice::{
+    ActualNetwork, ActualService, ActualVpcAssociation, Ownership, PrivateDns, Status, Tags,
+};
+
+/// Somebody else's service of that name.
+pub(crate) fn foreign(name: &String) -> ActualService {
+    ActualService {
+        id: format!("svc-{name}"),
+        arn: format!("arn:svc-{name}"),
+        name: name.clone(),
+        status: Status::Active,
+        dns_name: None,
+        custom_domain: None,
+        certificate_arn: None,
+        idle_timeout_seconds: None,
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+        listeners: vec![],
+        is_propagating: false,
+        associations: vec![],
+    }
+}
+
+/// Somebody else's network of that name.
+pub(crate) fn foreign_network(name: &str) -> ActualNetwork {
+    ActualNetwork {
+        id: "sn-0fedcba9876543210".into(),
+        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-0fedcba9876543210".into(),
+        name: name.to_owned(),
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+    }
+}
+
+/// Somebody else's association of that VPC.
+pub(crate) fn foreign_vpc_association(vpc: &str) -> ActualVpcAssociation {
+    ActualVpcAssociation {
+        id: "snva-0123456789abcdef0".into(),
+        arn: "arn:snva-0123456789abcdef0".into(),
+        network: "my-hotel".into(),
+        vpc: vpc.to_owned(),
+        status: Status::Active,
+        security_groups: BTreeSet::new(),
+        private_dns: PrivateDns::default(),
+        ownership: Ownership::Foreign,
+        tags: Tags::new(),
+    }
+}
