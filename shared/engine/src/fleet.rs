@@ -34,6 +34,9 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 /// and a Gateway has 64 listeners at most.
 const SECRETS_MAX: usize = 256;
 
+/// Kinds that manifests of an older version let nobody read, and without which a cluster is served as before.
+const READ_LATER: [Kind; 2] = [Kind::Pod, Kind::ServiceNetwork];
+
 /// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
 const EVENTS_MAX: Duration = Duration::from_secs(1);
 
@@ -177,10 +180,10 @@ impl<C: Cluster> Member<C> {
                 ReadResult::KindMissing
             }
             // Readiness gates are for who wants them: a cluster whose manifests do not let us read Pods yet, or that has too
-            // many, is served as before.
-            Err(error) if read.kind() == Kind::Pod && error.class() == ErrorClass::Terminal => {
-                let (cluster, error) = (&self.id, trellis_telemetry::chain(&error));
-                tracing::warn!(%cluster, %error, "cannot read Pods: readiness gates are not met");
+            // many, is served as before. So is one whose manifests know of no ServiceNetworks yet: what bears the mark of one stays.
+            Err(error) if READ_LATER.contains(&read.kind()) && error.class() == ErrorClass::Terminal => {
+                let (cluster, kind, error) = (&self.id, read.kind(), trellis_telemetry::chain(&error));
+                tracing::warn!(%cluster, %kind, %error, "cannot be read, and counts as not served: apply this version's manifests");
                 ReadResult::KindMissing
             }
             Err(error) if OPTIONAL_KINDS.contains(&read.kind()) && error.class() == ErrorClass::Terminal => {

@@ -78,3 +78,22 @@ async fn the_network_goes_with_the_last_one_that_asks_for_it() {
     }
     assert!(networks(&world).is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_may_read_service_networks_gateways_are_served_and_what_one_asked_for_stays() {
+    let never_had_one = crate::world();
+    never_had_one.state().forbidden = Some(Kind::ServiceNetwork);
+    told(&never_had_one, "one", Kind::Gateway, Operation::Create).await;
+
+    let world = world();
+    told(&world, "one", Kind::ServiceNetwork, Operation::Create).await;
+    world.cluster("one");
+    world.state().forbidden = Some(Kind::ServiceNetwork);
+    let of_gateway = |operation| Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), operation);
+    work(&worker(&world), vec![message("0", &of_gateway(Operation::Create), 1)]).await;
+    let status = world.status("one", Kind::Gateway, "my-hotel").to_string();
+    assert!(status.contains("Programmed") && status.contains("arn:sn-my-hotel"), "{status}");
+    take(&world, "one", Kind::Gateway);
+    work(&worker(&world), vec![message("0", &of_gateway(Operation::Delete), 1)]).await;
+    assert_eq!(networks(&world), ["my-hotel"]);
+}
