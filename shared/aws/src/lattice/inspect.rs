@@ -25,19 +25,19 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use trellis_hint::UnitKey;
-use trellis_lattice::{Action, Actual, ActualService, Desired, Tags, names};
+use trellis_lattice::{
+    Action, Actual, ActualService, ActualTargetGroup, Desired, Ownership, TARGET_GROUP_ID, Tags, names,
+};
 
 /// Rounds in which tags below services are read: those that differ, then, if a stranger is among them, the others.
 const TAG_ROUNDS_MAX: usize = 3;
-/// What an id of a target group begins with, and no name may (API model, TargetGroupName).
-const TARGET_GROUP_ID: &str = "tg-";
 
 /// The services and target groups that may concern a unit.
 #[derive(Default)]
 struct Found {
     services: Vec<ServiceEntry>,
     target_groups: Vec<SeenTargetGroup>,
-    /// Names of target groups by id, also of others.
+    /// Their names by id.
     group_names: BTreeMap<String, String>,
 }
 
@@ -157,7 +157,7 @@ impl LatticeClient {
         };
         let services =
             service_index.iter().flat_map(|index| index.values()).filter(concerns).cloned().collect();
-        let group_names = group_index.values().map(|entry| (entry.id.clone(), entry.name.clone())).collect();
+        let group_names = names_by_id(&target_groups);
         Ok(Found { services, target_groups, group_names })
     }
 
@@ -194,13 +194,14 @@ impl LatticeClient {
     }
 
     /// Reads the target groups that rules and listeners lead to and that were not found: nothing is to be decided about a
-    /// rule without knowing where it leads.
+    /// rule without knowing where it leads. Those of others keep their ids as their names, and so do those that the wish
+    /// names by their ids, whose ever they are: these are asked for elsewhere.
     async fn read_groups_in_use(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
         let ids: BTreeSet<String> = actual
             .services
             .iter()
             .flat_map(ActualService::target_groups)
-            .filter(|name| name.starts_with(TARGET_GROUP_ID))
+            .filter(|name| name.starts_with(TARGET_GROUP_ID) && !desired.external_groups.contains(*name))
             .map(str::to_owned)
             .collect();
         if ids.is_empty() {
@@ -208,7 +209,11 @@ impl LatticeClient {
         }
         let read = try_join_all(ids.iter().map(|id| self.target_group_by_id(id))).await?;
         let read: Vec<SeenTargetGroup> = read.into_iter().flatten().collect();
-        let names = names_by_id(&read);
+        let read = read.into_iter().map(|group| self.inspect_target_group(desired, group));
+        let read: Vec<ActualTargetGroup> = try_join_all(read).await?.into_iter().flatten().collect();
+        let ours = read.iter().filter(|group| group.ownership != Ownership::Foreign);
+        let names: BTreeMap<String, String> =
+            ours.map(|group| (group.id.clone(), group.name.clone())).collect();
         for action in actual.services.iter_mut().flat_map(actions_mut) {
             let Action::Forward(groups) = action else { continue };
             for group in &mut *groups {
@@ -218,8 +223,7 @@ impl LatticeClient {
             }
             groups.sort();
         }
-        let read = read.into_iter().map(|group| self.inspect_target_group(desired, group));
-        actual.target_groups.extend(try_join_all(read).await?.into_iter().flatten());
+        actual.target_groups.extend(read);
         Ok(())
     }
 

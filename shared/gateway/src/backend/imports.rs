@@ -2,6 +2,7 @@
 
 use super::BackendError;
 use super::Pools;
+use super::external;
 use super::gone::{self, Origin};
 use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
@@ -39,16 +40,8 @@ pub(super) fn pools(
         let text = format!("ServiceImport {}: {}: {}", quoted(name), problem.path, problem.text);
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
-    if import.metadata.annotation("target-group-arn").is_some() {
-        return Err(BackendError::broken(
-            reasons::UNSUPPORTED_VALUE,
-            asked.path,
-            format!(
-                "ServiceImport {} names a target group by annotation, which can be used by one service only and is \
-                 not supported; remove the annotation and export the Service",
-                quoted(name)
-            ),
-        ));
+    if let Some(external) = external::pools(view, cluster, &import.metadata, asked) {
+        return external;
     }
     let Exporters { known, mut unknown, gone } = exporters_of(view, cluster, &import.metadata);
     if known.is_empty() && unknown.is_empty() {
@@ -94,7 +87,7 @@ pub(super) fn pools(
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
         Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
-        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, gone: None }),
+        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, ..Pools::default() }),
     }
 }
 

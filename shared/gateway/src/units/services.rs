@@ -50,6 +50,8 @@ pub(crate) struct Built {
     pub(crate) kept: Vec<Kept>,
     /// Whether requests still come to a service that another one takes the place of.
     pub(crate) is_moving: bool,
+    /// Services of the unit that have a target group which a rule goes without. One that is to go leaves it.
+    pub(crate) without_external: BTreeSet<String>,
 }
 
 /// How it went with what a parent was asked for.
@@ -86,6 +88,8 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
     built.notes.dedup();
     built.shadowed.sort();
     built.shadowed.dedup();
+    let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
+    built.without_external.retain(|user| !stays.contains(user.as_str()));
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
     built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
@@ -243,10 +247,11 @@ fn serve(
             }
         }
     }
-    let BuiltService { service, groups, widened, shadowed, kept, .. } =
-        Builder::of(view, settings, route).service(draft, &name, members);
+    let BuiltService { service, groups, notes, without_external, shadowed, kept, .. } =
+        Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
-        built.notes.extend(widened.get(&me).into_iter().flatten().cloned());
+        built.without_external.extend(without_external.get(&me).into_iter().flatten().cloned());
+        built.notes.extend(notes.get(&me).into_iter().flatten().cloned());
         let requests = draft.slot.requests();
         for (winner, place) in shadowed.get(&me).into_iter().flatten() {
             let text = format!(

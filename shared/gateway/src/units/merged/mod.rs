@@ -270,6 +270,10 @@ impl Merged<'_, '_> {
             self.build_for(slot, merging);
         }
         self.keep_the_rest(merging);
+        let stays: BTreeSet<&str> = self.desired.services.iter().map(|one| one.name.as_str()).collect();
+        for one in merging.iter_mut() {
+            one.built.without_external.retain(|user| !stays.contains(user.as_str()));
+        }
         self.desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
         self.desired.target_groups.dedup_by(|a, b| a.name == b.name);
     }
@@ -289,6 +293,8 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
+        let mut notes: Vec<(usize, Vec<Problem>)> = vec![];
+        let mut without: Vec<(usize, BTreeSet<String>)> = vec![];
         let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
         let mut left: BTreeSet<String> = BTreeSet::new();
@@ -302,13 +308,16 @@ impl Merged<'_, '_> {
                 }
             };
             let route = Route { id: self.id.clone(), ..leader.clone() };
-            let builder = Builder::merging(self.view, self.settings, &route, &stays);
+            let beside = self.desired.services.clone();
+            let builder = Builder::merging(self.view, self.settings, &route, &stays).beside(&beside);
             let mut whole = self.with_what_stays(draft, &outcome.drafts, &stays, merging);
             if outcome.drafts.first().is_some_and(|first| !std::ptr::eq(first, draft)) {
                 // A target group is of one service only.
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
+            without.extend(built.without_external.into_iter().map(|(at, users)| (asking[at], users)));
+            notes.extend(built.notes.into_iter().map(|(at, notes)| (asking[at], notes)));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
@@ -336,6 +345,12 @@ impl Merged<'_, '_> {
                 None => verdict.is_served = true,
                 Some(problem) => verdict.refused.push(problem),
             }
+        }
+        for (at, users) in without {
+            merging[at].built.without_external.extend(users);
+        }
+        for (at, notes) in notes {
+            merging[at].built.notes.extend(notes);
         }
         for (at, serving) in serving {
             merging[at].built.serving.push(serving);
