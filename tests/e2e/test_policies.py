@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from stack.objects import conditions, dns_name
+from stack.traffic import no_failed_http2_request
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
 
@@ -127,58 +125,27 @@ spec:
 """
 
 
-@contextmanager
-def no_failed_request(world: World, name: str, log: Path) -> Iterator[None]:
-    """Sends requests from the first cluster's VPC meanwhile, each of which must be answered with 200."""
-    place = f"{world.one.spec.data_plane_address}:{world.stack.emulator.data_port}"
-    command = ["curl", "--http2", "--insecure", "--silent", "--show-error", "--max-time", "10", "--rate", f"{REQUESTS}/s",
-               "--connect-to", f"::{place}", "--output", "/dev/null", "--write-out", "%{stderr}%{http_code} by HTTP/%{http_version}\\n",
-               f"https://{name}/?[1-1000000]"]
-    with log.open("w") as answers:
-        client = subprocess.Popen(command, stderr=answers)
-    try:
-        yield
-    finally:
-        client.terminate()
-        client.wait()
-    answered = log.read_text().splitlines()
-    failed = [answer for answer in answered if answer != "200 by HTTP/2"]
-    assert len(answered) > 2 * REQUESTS and not failed, f"{len(failed)} of {len(answered)} requests failed: {failed[:3]}"
-
-
-def groups(world: World) -> list[dict[str, Any]]:
-    """The target groups that were made for the route inventory, as VPC Lattice describes them."""
-    lattice = world.stack.aws("vpc-lattice")
-    state = world.stack.emulator.state()["targetGroups"]
-    unit = f"/{world.namespace}/inventory"
-    made = [item["id"] for item in state if item.get("tags", {}).get("trellis:key", "").endswith(unit)]
-    found = []
-    for one in made:
-        # It may go between the two looks.
-        with suppress(lattice.exceptions.ResourceNotFoundException):
-            found.append(lattice.get_target_group(targetGroupIdentifier=one))
-    return found
-
-
 def test_a_target_group_policy_changes_check_and_protocol_without_a_failed_request(world: World, tmp_path: Path) -> None:
     world.kubectl("apply", "-f", "-", stdin=HTTPS_GATEWAY)
     world.programmed("gateways", "my-hotel")
     world.roll_out("inventory-ver1")
     world.apply("inventory-route")
     name = dns_name(world.programmed("httproutes", "inventory"))
-    (before,) = groups(world)
+    (before,) = world.described_groups("inventory")
     service = {"group": "", "kind": "Service", "name": "inventory-ver1"}
     check = {"path": "/healthz", "intervalSeconds": 5, "timeoutSeconds": 2}
-    with world.stack.delays(latency="5ms", propagation=PROPAGATION), no_failed_request(world, name, tmp_path / "answers.log"):
+    requests = no_failed_http2_request(world.stack, name, tmp_path / "answers.log", a_second=REQUESTS)
+    with world.stack.delays(latency="5ms", propagation=PROPAGATION), requests:
         apply(world, "TargetGroupPolicy", "pods", {"targetRef": service, "healthCheck": check})
         world.programmed("targetgrouppolicies", "pods")
-        (checked,) = groups(world)
+        (checked,) = world.described_groups("inventory")
         assert checked["id"] == before["id"], "the health check is changed in place"
         assert checked["config"]["healthCheck"]["path"] == "/healthz"
         apply(world, "TargetGroupPolicy", "pods", {"targetRef": service, "healthCheck": check, "protocolVersion": "HTTP2"})
         world.programmed("targetgrouppolicies", "pods", generation=2)
-        wait_for("the old target group to go", lambda: groups(world), within=PROGRAMMED_SECONDS, until=lambda found: len(found) == 1)
-    (after,) = groups(world)
+        wait_for("the old target group to go", lambda: world.described_groups("inventory"), within=PROGRAMMED_SECONDS,
+                 until=lambda found: len(found) == 1)
+    (after,) = world.described_groups("inventory")
     assert after["id"] != before["id"] and after["config"]["protocolVersion"] == "HTTP2"
     assert after["config"]["healthCheck"]["path"] == "/healthz"
 
@@ -192,5 +159,5 @@ def test_a_target_group_policy_tells_what_becomes_of_its_service_and_can_be_dele
     apply(world, "TargetGroupPolicy", "pods", {"targetRef": {**service, "name": "inventory-ver1"}, "healthCheck": {"path": "/healthz"}})
     world.programmed("targetgrouppolicies", "pods", generation=2)
     world.kubectl("delete", "targetgrouppolicy", "pods", GONE)
-    wait_for("the default check", lambda: [one["config"]["healthCheck"]["path"] for one in groups(world)], within=PROGRAMMED_SECONDS,
-             until=lambda paths: paths == ["/"])
+    wait_for("the default check", lambda: [one["config"]["healthCheck"]["path"] for one in world.described_groups("inventory")],
+             within=PROGRAMMED_SECONDS, until=lambda paths: paths == ["/"])

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import operator
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stack.objects import dns_name
+from stack.traffic import no_failed_http2_request
 from stack.waiting import wait_for
 from stack.world import PROGRAMMED_SECONDS, World
 
@@ -33,6 +38,8 @@ ANSWER_SECONDS = 10.0
 ROLLOUT_SECONDS = 150
 #: What is on its way when the last new Pod is ready: the old ones' end, and their draining.
 AFTERWARDS_SECONDS = 40.0
+INVENTORY = ("inventory", "HTTPRoute")
+CALLS = ("calls", "GRPCRoute")
 
 
 @dataclass
@@ -97,13 +104,15 @@ def gates(world: World, app: str) -> Counter[str]:
     return Counter(gate["conditionType"] for pod in pods(world, app) for gate in pod["spec"].get("readinessGates", []))
 
 
-def at_rest(world: World) -> None:
-    """Waits until the old Pods' targets have drained, which is after all requests have left them."""
+def at_rest(world: World, *routes: tuple[str, str]) -> None:
+    """Waits until the old Pods' targets have drained, which is after all requests have left them. `routes`: name and kind."""
     wait_for("the old Pods to end", lambda: len(pods(world, "inventory-ver1", ending=True)), within=AFTERWARDS_SECONDS,
              until=lambda left: left == PODS)
-    wait_for("the old targets to drain", lambda: world.targets_made_for("inventory", draining=True), within=AFTERWARDS_SECONDS,
-             until=lambda left: left == 0)
-    wait_for("the new targets", lambda: world.targets_made_for("inventory"), within=AFTERWARDS_SECONDS, until=lambda found: found == PODS)
+    for route in routes or [INVENTORY]:
+        wait_for(f"the old targets of {route} to drain", partial(world.targets_made_for, *route, draining=True), within=AFTERWARDS_SECONDS,
+                 until=partial(operator.eq, 0))
+        wait_for(f"the new targets of {route}", partial(world.targets_made_for, *route), within=AFTERWARDS_SECONDS,
+                 until=partial(operator.eq, PODS))
 
 
 @pytest.fixture
@@ -137,6 +146,63 @@ def test_a_rolling_update_of_ten_pods_fails_no_request_with_the_labels(world: Wo
     met = [condition for pod in pods(world, "inventory-ver1") for condition in pod["status"]["conditions"]
            if condition["type"] == GATE]
     assert {(one["status"], one["reason"]) for one in met} == {("True", "Healthy")}
+
+
+HTTPS_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: my-hotel}
+spec:
+  gatewayClassName: amazon-vpc-lattice
+  listeners:
+    - {name: https, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
+"""
+GRPC_ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: calls}
+spec:
+  parentRefs: [{name: my-hotel}]
+  rules: [{matches: [{method: {service: hotel.Inventory}}], backendRefs: [{name: inventory-ver1, port: 80}]}]
+"""
+H2C = json.dumps([{"op": "add", "path": "/spec/ports/0/appProtocol", "value": "kubernetes.io/h2c"}])
+
+
+@pytest.fixture
+def http2_site(world: World) -> Iterator[tuple[str, str]]:
+    """The route inventory by HTTP/2 and a GRPCRoute to the same ten Pods, at rest; their names."""
+    world.kubectl("apply", "-f", "-", stdin=HTTPS_GATEWAY)
+    world.programmed("gateways", "my-hotel")
+    world.roll_out("inventory-ver1")
+    world.kubectl("patch", "service/inventory-ver1", "--type=json", f"--patch={H2C}")
+    world.apply("inventory-route")
+    world.kubectl("apply", "-f", "-", stdin=GRPC_ROUTE)
+    names = tuple(dns_name(world.programmed(kind, name)) for kind, name in (("httproutes", "inventory"), ("grpcroutes", "calls")))
+    world.kubectl("scale", "deployment/inventory-ver1", f"--replicas={PODS}")
+    for route in (INVENTORY, CALLS):
+        wait_for(f"the targets of {route}", partial(world.targets_made_for, *route), within=PROGRAMMED_SECONDS,
+                 until=partial(operator.eq, PODS))
+    versions = {group["config"]["protocolVersion"] for route in (INVENTORY, CALLS) for group in world.described_groups(*route)}
+    assert versions == {"HTTP2", "GRPC"}
+    with world.stack.delays(latency="50ms", target_register="6s", target_deregister="6s", drain="12s"):
+        yield names[0], names[1]
+
+
+def test_a_rolling_update_fails_no_request_by_http2_and_grpc_with_the_labels(
+    world: World, http2_site: tuple[str, str], tmp_path: Path,
+) -> None:
+    label(world, **{INJECT: "enabled", SLEEP: str(SLEEP_SECONDS)})
+    roll(world)
+    at_rest(world, INVENTORY, CALLS)
+    by_http2, by_grpc = http2_site
+    each = REQUESTS_A_SECOND // 2
+    with (
+        no_failed_http2_request(world.stack, by_http2, tmp_path / "http2.log", a_second=each),
+        no_failed_http2_request(world.stack, by_grpc, tmp_path / "grpc.log", a_second=each, path="/hotel.Inventory/List", grpc=True),
+    ):
+        roll(world)
+        at_rest(world, INVENTORY, CALLS)
+    assert gates(world, "inventory-ver1") == {GATE: PODS}
 
 
 def test_without_the_labels_requests_fail(world: World, site: str) -> None:

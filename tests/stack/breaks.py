@@ -163,7 +163,9 @@ def copy() -> Path:
 
 def run(tree: Path, seeds: int) -> str:
     """The simulation's words; empty if every seed held."""
-    environment = {**os.environ, "TRELLIS_SEEDS": str(seeds), "TRELLIS_FAILURES": str(FAILURES), "CARGO_INCREMENTAL": "0"}
+    # Each break is built anew, and runs few seeds.
+    build = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_SIM_LTO": "off", "CARGO_PROFILE_SIM_CODEGEN_UNITS": "16"}
+    environment = {**os.environ, **build, "TRELLIS_SEEDS": str(seeds), "TRELLIS_FAILURES": str(FAILURES)}
     environment |= {"CARGO_TARGET_DIR": "target", "PYTHONPATH": str(tree / "tests")}
     test = ["test", "--profile", "sim", "--locked", "--quiet", "-p", "trellis-engine", "--test", "simulation"]
     if not (tree / "target").exists():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from .stack import Stack
@@ -64,3 +68,27 @@ class Traffic:
                 self.answers.append(f"failed: {error!r}")
             if self._pace:
                 self._over.wait(self._pace)
+
+
+@contextmanager
+def no_failed_http2_request(stack: Stack, name: str, log: Path, *, a_second: int, path: str = "/", grpc: bool = False) -> Iterator[None]:
+    """Sends requests by HTTP/2 over TLS from the first cluster's VPC meanwhile, each of which must be answered with 200.
+
+    `curl` keeps one connection. With `grpc` they look as those of a gRPC client do.
+    """
+    place = f"{stack.clusters[0].spec.data_plane_address}:{stack.emulator.data_port}"
+    command = ["curl", "--http2", "--insecure", "--silent", "--show-error", "--max-time", str(ANSWER_SECONDS), "--rate", f"{a_second}/s",
+               "--connect-to", f"::{place}", "--output", "/dev/null", "--write-out", "%{stderr}%{http_code} by HTTP/%{http_version}\\n"]
+    if grpc:
+        command += ["--header", "content-type: application/grpc", "--header", "te: trailers", "--data", ""]
+    with log.open("w") as answers:
+        client = subprocess.Popen([*command, f"https://{name}{path}?[1-1000000]"], stderr=answers)
+    try:
+        yield
+    finally:
+        client.terminate()
+        client.wait()
+    answered = log.read_text().splitlines()
+    failed = [answer for answer in answered if answer != "200 by HTTP/2"]
+    print(f"{len(answered)} requests by HTTP/2{' as gRPC' if grpc else ''}, {len(failed)} failed")
+    assert len(answered) > 2 * a_second and not failed, f"{len(failed)} of {len(answered)} requests failed: {failed[:3]}"

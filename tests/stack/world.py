@@ -7,6 +7,7 @@ import operator
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.error import HTTPError
@@ -159,14 +160,24 @@ class World:
         arn = self.service(route)["arn"]
         return [group for group in self.stack.aws("vpc-lattice").list_target_groups()["items"] if arn in group.get("serviceArns", [])]
 
-    def groups_made_for(self, route: str) -> list[dict[str, Any]]:
+    def groups_made_for(self, route: str, kind: str = "HTTPRoute") -> list[dict[str, Any]]:
         """All target groups that were made for a route, with their targets, also those that nothing uses any more."""
-        unit = f"route/{SCOPE}/HTTPRoute/{self.one.spec.name}/{self.namespace}/{route}"
+        unit = f"route/{SCOPE}/{kind}/{self.one.spec.name}/{self.namespace}/{route}"
         return [group for group in self.stack.emulator.state()["targetGroups"] if group.get("tags", {}).get("trellis:key") == unit]
 
-    def targets_made_for(self, route: str, *, draining: bool = False) -> int:
+    def described_groups(self, route: str, kind: str = "HTTPRoute") -> list[dict[str, Any]]:
+        """The same, as VPC Lattice describes them."""
+        lattice = self.stack.aws("vpc-lattice")
+        found = []
+        for group in self.groups_made_for(route, kind):
+            # It may go between the two looks.
+            with suppress(lattice.exceptions.ResourceNotFoundException):
+                found.append(lattice.get_target_group(targetGroupIdentifier=group["id"]))
+        return found
+
+    def targets_made_for(self, route: str, kind: str = "HTTPRoute", *, draining: bool = False) -> int:
         """How many targets these groups have that drain, or that do not."""
-        targets = [target for group in self.groups_made_for(route) for target in group["targets"]]
+        targets = [target for group in self.groups_made_for(route, kind) for target in group["targets"]]
         return sum((target["status"] == "DRAINING") is draining for target in targets)
 
     def accepted(self, route: str) -> str:

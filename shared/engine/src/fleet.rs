@@ -30,16 +30,12 @@ pub(crate) const ASK_OTHERS_MAX: Duration = Duration::from_secs(2);
 /// two seconds at the earliest; ten are enough for an API server that only stumbled.
 pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 
-/// How long a cluster that does not serve an optional kind, or lets nobody read it, is not asked for it again: each route would,
-/// and what a person has just installed may wait so long.
-const UNSERVED_AGAIN_AFTER: Duration = Duration::from_mins(1);
-
 /// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
 const EVENTS_MAX: Duration = Duration::from_secs(1);
 
-/// How long a change that nobody is told of is not tried again in a cluster that has refused one of the kind: whoever wants it
-/// grants a right, and each route would ask for it.
-const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// How long what a cluster does not serve, or refuses, is not asked of it again: each route would, and what a person has just
+/// installed or granted may wait so long.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Which clusters do not answer, and which do not serve what they need not serve.
 ///
@@ -51,12 +47,13 @@ pub(crate) struct Breakers {
     open: Mutex<BTreeMap<ClusterId, Open>>,
     invocation: AtomicU64,
     unserved: Lately<(ClusterId, Kind)>,
-    refused: Lately<(ClusterId, Kind)>,
-    /// Clusters that take no Events.
-    untold: Lately<ClusterId>,
+    /// By namespace, as rights are granted by it, and one that is being deleted takes nothing new.
+    refused: Lately<(ClusterId, Kind, String)>,
+    /// Namespaces that take no Events, or not in time.
+    untold: Lately<(ClusterId, String)>,
 }
 
-/// What was found a moment ago, and is not tried again for a while.
+/// What was found a moment ago, and is not tried again before [`AGAIN_AFTER`].
 #[derive(Debug)]
 struct Lately<K>(Mutex<BTreeMap<K, Instant>>);
 
@@ -67,17 +64,23 @@ impl<K> Default for Lately<K> {
 }
 
 impl<K: Ord> Lately<K> {
-    fn has(&self, what: &K, within: Duration) -> bool {
-        self.all().get(what).is_some_and(|since| since.elapsed() < within)
+    fn has(&self, what: &K) -> bool {
+        self.all().get(what).is_some_and(is_recent)
     }
 
     fn note(&self, what: K) {
-        self.all().insert(what, Instant::now());
+        let mut all = self.all();
+        all.retain(|_, since| is_recent(since));
+        all.insert(what, Instant::now());
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<K, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_recent(since: &Instant) -> bool {
+    since.elapsed() < AGAIN_AFTER
 }
 
 #[derive(Debug)]
@@ -216,29 +219,28 @@ impl<C: Cluster> Member<C> {
         self.ask(self.cluster.change(change)).await
     }
 
-    /// Makes Events, as far as the cluster takes them and there is time. Nothing depends on them, so nothing is said of one that
-    /// could not be made; a cluster that refuses is not asked again for a while.
+    /// Makes the Events of one object, as far as its namespace takes them and there is time. Nothing depends on them, so nothing
+    /// is said of one that could not be made; a namespace that takes none is not asked again for a while.
     pub(crate) async fn tell(&self, events: &[ClusterEvent]) {
-        if self.breakers.untold.has(&self.id, REFUSED_AGAIN_AFTER) {
+        let Some(first) = events.first() else { return };
+        let place = (self.id.clone(), first.namespace.clone());
+        if self.breakers.untold.has(&place) {
             return;
         }
         let all = async {
             for event in events {
-                match self.cluster.tell(event).await {
-                    Ok(()) => {}
-                    Err(error) => {
-                        let (cluster, error_text) = (&self.id, trellis_telemetry::chain(&error));
-                        tracing::debug!(%cluster, error = %error_text, "an event was not made");
-                        if error.class() == ErrorClass::Terminal {
-                            self.breakers.untold.note(self.id.clone());
-                        }
-                        return;
-                    }
-                }
+                self.cluster.tell(event).await?;
             }
+            Ok(())
         };
-        // Late is never.
-        let _ = Budget::lasting(EVENTS_MAX).spend(all).await;
+        let late = |_| Err(CallError::new(ErrorClass::NoAnswer, "it takes too long"));
+        if let Err(error) = Budget::lasting(EVENTS_MAX).spend(all).await.unwrap_or_else(late) {
+            let (cluster, namespace) = &place;
+            tracing::debug!(%cluster, namespace, error = %trellis_telemetry::chain(&error), "an event was not made");
+            if matches!(error.class(), ErrorClass::Terminal | ErrorClass::NoAnswer) {
+                self.breakers.untold.note(place);
+            }
+        }
     }
 
     /// Writes one status.
@@ -249,7 +251,7 @@ impl<C: Cluster> Member<C> {
 
 impl<C: Cluster> Reader for Member<C> {
     async fn read(&self, read: &Read) -> ReadResult {
-        if self.breakers.unserved.has(&(self.id.clone(), read.kind()), UNSERVED_AGAIN_AFTER) {
+        if self.breakers.unserved.has(&(self.id.clone(), read.kind())) {
             return ReadResult::KindMissing;
         }
         let answer = self.ask(self.cluster.read(read)).await;
@@ -260,6 +262,10 @@ impl<C: Cluster> Reader for Member<C> {
         self.breakers.trip(&self.id, why);
         self.figures.unreadable(&self.id);
     }
+}
+
+fn refused_of(change: &ObjectChange) -> (ClusterId, Kind, String) {
+    (change.cluster.clone(), change.key.kind, change.key.namespace.clone())
 }
 
 fn kind_of(read: &Read) -> Kind {
@@ -362,13 +368,12 @@ impl<C: Cluster> Members<C> {
     /// Whether a change that nobody is told of was refused a while ago, so that it is not to be tried.
     pub(crate) fn is_refused(&self, change: &ObjectChange) -> bool {
         let Ok(member) = self.reach(&change.cluster) else { return false };
-        let of_kind = (change.cluster.clone(), change.key.kind);
-        change.teller.is_none() && member.breakers.refused.has(&of_kind, REFUSED_AGAIN_AFTER)
+        change.teller.is_none() && member.breakers.refused.has(&refused_of(change))
     }
 
     pub(crate) fn set_refused(&self, change: &ObjectChange) {
         let Ok(member) = self.reach(&change.cluster) else { return };
-        member.breakers.refused.note((change.cluster.clone(), change.key.kind));
+        member.breakers.refused.note(refused_of(change));
     }
 
     /// All registered clusters, and those of them that cannot be asked; nothing is read yet.

@@ -20,6 +20,13 @@ use trellis_ports::{
     Fleet, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
 };
 
+/// How a namespace takes no Events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NoEvents {
+    Refuses,
+    Hangs,
+}
+
 /// How a cluster behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -74,7 +81,8 @@ pub(crate) struct State {
     pub(crate) changes_refused: usize,
     pub(crate) events: Vec<Value>,
     /// Whether no Event can be made.
-    pub(crate) takes_no_events: bool,
+    /// The namespace that takes no Events, and how it says so.
+    pub(crate) takes_no_events: Option<(&'static str, NoEvents)>,
     pub(crate) events_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
@@ -246,13 +254,20 @@ impl Cluster for Client {
     }
 
     async fn tell(&self, event: &ClusterEvent) -> Result<(), CallError> {
-        let mut state = self.world.state();
-        if state.takes_no_events {
-            state.events_refused += 1;
-            return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
+        let refuses = {
+            let mut state = self.world.state();
+            let refuses = state.takes_no_events.filter(|(namespace, _)| *namespace == event.namespace);
+            match refuses {
+                None => state.events.push(event.object.clone()),
+                Some(_) => state.events_refused += 1,
+            }
+            refuses
+        };
+        match refuses {
+            None => Ok(()),
+            Some((_, NoEvents::Refuses)) => Err(CallError::new(ErrorClass::Terminal, "403 Forbidden")),
+            Some((_, NoEvents::Hangs)) => std::future::pending().await,
         }
-        state.events.push(event.object.clone());
-        Ok(())
     }
 
     async fn patch_status(&self, patch: &StatusPatch) -> Result<PatchOutcome, CallError> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trellis_engine::{Engine, Life, LookReport, Worker};
-use trellis_gateway::Settings;
+use trellis_gateway::{ObjectKey, Settings};
 use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Mode, ResourceKind};
 use trellis_ports::{Budget, Message, Owned};
@@ -104,17 +104,21 @@ async fn a_gateway_whose_network_is_new_tells_its_routes_although_they_were_told
 #[tokio::test(start_paused = true)]
 async fn a_look_counts_changes_that_no_status_tells_of_minutes_later() {
     let world = world();
-    let changed = |name: &str, minutes: i64, gateway: &str| {
-        let time = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+    let changed = |name: &str, minutes: Option<i64>, gateway: &str| {
+        let time = |minutes| jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+        let text = minutes.map(|minutes| time(minutes).strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let fields: Vec<_> = text.map(|text| json!({"time": text})).into_iter().collect();
         let backend = json!([{"name": "parking", "kind": "Service", "port": 80}]);
         let spec = json!({"parentRefs": [{"name": gateway}], "rules": [{"backendRefs": backend}]});
-        let metadata = json!({"managedFields": [{"time": time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}]});
+        let metadata = json!({"managedFields": fields});
         world.put("one", Kind::HTTPRoute, name, json!({"metadata": metadata, "spec": spec}));
+        let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: name.into() };
+        world.state().objects.get_mut(&("one".to_owned(), key)).unwrap()["metadata"]["generation"] = json!(2);
     };
-    changed("missed", 3, "my-hotel");
-    changed("just-now", 1, "my-hotel");
-    changed("not-ours", 3, "of-another-class");
-    world.route("one", "nobody-says-when");
+    changed("missed", Some(3), "my-hotel");
+    changed("just-now", Some(1), "my-hotel");
+    changed("not-ours", Some(3), "of-another-class");
+    changed("nobody-says-when", None, "my-hotel");
     let worker = worker(&world);
     let ended = work(&worker, vec![message("m", &pass("one"), 1)]).await;
     assert_eq!((ended.looks[0].untold, count(&ended, Metric::ChangesMissed)), (1, 1), "{:?}", ended.looks);

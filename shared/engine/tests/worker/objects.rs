@@ -1,11 +1,11 @@
 //! DNSEndpoints: made once the domain name is known, kept as they should be, and in nobody's way.
 
-use crate::fakes::World;
+use crate::fakes::{NoEvents, World};
 use crate::{count, gateway, message, object, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trellis_gateway::ObjectKey;
-use trellis_hint::{Hint, Kind, Operation};
+use trellis_hint::{Hint, Kind, Operation, UnitKey};
 use trellis_ports::ErrorClass;
 use trellis_telemetry::Metric;
 
@@ -158,17 +158,39 @@ async fn an_event_tells_of_a_route_that_is_programmed_once_and_of_one_that_is_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_takes_no_events_is_asked_once_and_misses_nothing_else() {
-    let world = with_route();
-    world.state().takes_no_events = true;
-    let worker = worker(&world);
-    for hostname in [HOSTNAME, "*.", HOSTNAME] {
-        put_route(&world, &json!([hostname]));
-        let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
-        assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+async fn a_namespace_that_takes_no_events_is_asked_once_and_nothing_else_misses_them() {
+    let mut took = vec![];
+    for how in [NoEvents::Refuses, NoEvents::Hangs] {
+        let world = with_route();
+        world.state().takes_no_events = Some(("default", how));
+        let worker = worker(&world);
+        let began = tokio::time::Instant::now();
+        for hostname in [HOSTNAME, "*.", HOSTNAME] {
+            put_route(&world, &json!([hostname]));
+            let ended = work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
+            assert_eq!(count(&ended, Metric::UnitsHeld), 0);
+        }
+        assert_eq!(world.state().events_refused, 1, "{how:?}");
+        took.push(began.elapsed());
+        assert!(world.status("one", Kind::HTTPRoute, "r").to_string().contains("DNS Name: "));
+
+        let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "other".into(), name: "r".into() };
+        let spec = json!({"parentRefs": [{"name": "my-hotel", "namespace": "default"}]});
+        let metadata = json!({"namespace": "other", "name": "r", "uid": "u"});
+        let route = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata, "spec": spec});
+        world.state().objects.insert(("one".to_owned(), key), route);
+        let mut hint = route_hint("one", "r");
+        hint.object.namespace = "other".into();
+        hint.unit = UnitKey::Route {
+            kind: Kind::HTTPRoute,
+            cluster: hint.object.cluster.clone(),
+            namespace: "other".into(),
+            name: "r".into(),
+        };
+        work(&worker, vec![message("1", &hint, 1)]).await;
+        assert!(!world.state().events.is_empty(), "{how:?}");
     }
-    assert_eq!(world.state().events_refused, 1);
-    assert!(world.status("one", Kind::HTTPRoute, "r").to_string().contains("DNS Name: "));
+    assert_eq!(took[1], took[0] + Duration::from_secs(1), "one that hangs is waited for once");
 }
 
 #[tokio::test(start_paused = true)]

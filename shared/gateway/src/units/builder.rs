@@ -51,13 +51,19 @@ pub(crate) struct BuiltService {
     /// Limits that it exceeds.
     pub(crate) problems: Vec<Problem>,
     /// By member: what of it is not honoured as it stands.
-    pub(crate) notes: BTreeMap<usize, Vec<Problem>>,
-    /// By member: the services of the unit that have a target group which a rule of it goes without.
-    pub(crate) without_external: BTreeMap<usize, BTreeSet<String>>,
+    pub(crate) unheeded: BTreeMap<usize, Unheeded>,
     /// By member: matches that an older member has, and which one.
     pub(crate) shadowed: BTreeMap<usize, BTreeSet<(usize, String)>>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
+}
+
+/// What a service does not give a member.
+#[derive(Debug, Default)]
+pub(crate) struct Unheeded {
+    pub(crate) problems: Vec<Problem>,
+    /// The services of the unit that have a target group which a rule goes without.
+    pub(crate) users: BTreeSet<String>,
 }
 
 impl<'a> Builder<'a> {
@@ -98,8 +104,7 @@ impl<'a> Builder<'a> {
             },
             groups: vec![],
             problems: vec![],
-            notes: BTreeMap::new(),
-            without_external: BTreeMap::new(),
+            unheeded: BTreeMap::new(),
             shadowed: BTreeMap::new(),
             kept: vec![],
         };
@@ -109,8 +114,9 @@ impl<'a> Builder<'a> {
         for at in draft.members().difference(&draft.kept).copied() {
             of_members.insert(at, self.candidates(at, &members[at], &place, &mut groups));
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, &place)) {
-                built.without_external.entry(at).or_default().insert(user);
-                built.notes.entry(at).or_default().push(problem);
+                let unheeded = built.unheeded.entry(at).or_default();
+                unheeded.users.insert(user);
+                unheeded.problems.push(problem);
             }
         }
         for (number, port) in &draft.ports {
@@ -202,7 +208,7 @@ impl<'a> Builder<'a> {
         let widened: BTreeSet<usize> = fitted.widened.iter().map(|one| one.contributor).collect();
         for at in widened {
             let notes = prefixes::notes(&fitted.widened, at, most);
-            built.notes.entry(at).or_default().extend(notes);
+            built.unheeded.entry(at).or_default().problems.extend(notes);
         }
         let mut rules: Vec<DesiredRule> =
             order(fitted.candidates, priority_max).into_iter().map(priority::rule).collect();

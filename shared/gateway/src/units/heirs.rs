@@ -6,9 +6,10 @@
 //! route that was never served by the service was promised nothing: it makes its own.
 
 use super::claim::Claim;
-use super::cluster_routes::routes;
+use super::cluster_routes::{objects, routes};
 use super::contest::{Member, decide};
 use super::kept;
+use super::merged;
 use super::rules;
 use super::services::Contender;
 use super::slot::Slot;
@@ -16,6 +17,7 @@ use crate::hostname::do_meet;
 use crate::route::{Route, RouteId};
 use crate::view::View;
 use crate::{Settings, naming, status};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::UnitKey;
 use trellis_lattice::{ActualService, Owner};
@@ -30,11 +32,15 @@ impl<'a> Heirs<'a> {
     /// Reads all that deciding needs; what is not known makes no heir.
     pub(crate) fn of(view: &View<'a>, id: &RouteId, settings: &Settings) -> Self {
         let unit = id.unit();
+        // Told by the bare objects, since there may be thousands of routes and mostly nobody names another one.
+        let names = |object: &Value| status::mentioned(&id.cluster, object).contains(&unit);
+        if !objects(view, &id.cluster, &mut vec![]).into_iter().any(|(_, object)| names(object)) {
+            return Self::none();
+        }
         let mut others = routes(view, &id.cluster, settings, &mut vec![]);
         others.retain(|(route, _)| route.id != *id);
-        let naming =
-            others.iter().filter(|(_, object)| status::mentioned(&id.cluster, object).contains(&unit));
-        let naming: Vec<&Route> = naming.map(|(route, _)| route).collect();
+        let naming: Vec<&Route> =
+            others.iter().filter(|(_, object)| names(object)).map(|(route, _)| route).collect();
         let hostnames: BTreeSet<String> =
             naming.iter().flat_map(|route| route.hostnames.iter().cloned()).collect();
         let gateways = |route: &Route| -> BTreeSet<(String, String)> {
@@ -59,7 +65,9 @@ impl<'a> Heirs<'a> {
             let rules = rules::resolve(view, &claim.route, http2, settings, &mut vec![]);
             Contender { claim, rules, object }
         });
-        Self { contenders: contenders.collect() }
+        // One that is merged has its service from its merged unit.
+        let (_, contenders) = merged::split_merged(view, contenders.collect());
+        Self { contenders }
     }
 
     /// None: a route that nobody's status names has no heirs but those that it knows.

@@ -4,6 +4,7 @@ use super::claim::Claim;
 use super::cluster_routes::{objects, read};
 use super::heirs::Heirs;
 use super::kept;
+use super::merged;
 use super::parents::Parent;
 use super::rules::{self, ResolvedRule, resolved_refs, unresolved};
 use super::services::{self, Built, Contender};
@@ -64,7 +65,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
         rivals = others(view, &claim, &mentioned, settings, &mut unknown);
     }
-    let own = Contender { claim, rules, object };
+    let mut own = Contender { claim, rules, object };
+    let (merged, mut rivals) = merged::split_merged(view, rivals);
+    for one in rivals.iter_mut().chain([&mut own]) {
+        merged::bar_what_is_merged(&mut one.claim, &merged);
+    }
     let built = services::build(view, &own, &rivals, settings);
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
     let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, settings) };

@@ -16,22 +16,22 @@
 mod asked;
 mod shares;
 mod staying;
+mod taken;
 
 pub(crate) use asked::{ANNOTATION, observed, obstacle, problem, unit_of};
 pub(crate) use shares::{kept_shares, merge};
+pub(super) use taken::{bar_what_is_merged, split_merged};
 
-use super::builder::Builder;
+use super::builder::{Builder, Unheeded};
 use super::claim::Claim;
-use super::cluster_routes::routes;
-use super::contest::{Member, ServiceDraft, decide, named};
+use super::contest::{Member, ServiceDraft, decide};
 use super::dependents::object_ref;
 use super::kept::{self, Kept};
 use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
-use crate::hostname::do_meet;
-use crate::problem::{Problem, quoted};
+use crate::problem::Problem;
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
 use crate::view::{Found, View};
@@ -263,7 +263,7 @@ impl Merged<'_, '_> {
             }
         }
         for slot in &slots {
-            if let Some(problem) = self.taken(slot, merging) {
+            if let Some(problem) = taken::taken(self.view, self.settings, self.id, slot, merging) {
                 refuse(merging, slot, &problem);
                 continue;
             }
@@ -293,8 +293,7 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
-        let mut notes: Vec<(usize, Vec<Problem>)> = vec![];
-        let mut without: Vec<(usize, BTreeSet<String>)> = vec![];
+        let mut unheeded: Vec<(usize, Unheeded)> = vec![];
         let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
         let mut left: BTreeSet<String> = BTreeSet::new();
@@ -316,8 +315,7 @@ impl Merged<'_, '_> {
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
-            without.extend(built.without_external.into_iter().map(|(at, users)| (asking[at], users)));
-            notes.extend(built.notes.into_iter().map(|(at, notes)| (asking[at], notes)));
+            unheeded.extend(built.unheeded.into_iter().map(|(at, one)| (asking[at], one)));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
@@ -339,22 +337,7 @@ impl Merged<'_, '_> {
                 Some(_) => left.extend(whole.networks),
             }
         }
-        for (at, parent, problem) in verdicts {
-            let verdict = merging[at].built.verdicts.entry(parent).or_default();
-            match problem {
-                None => verdict.is_served = true,
-                Some(problem) => verdict.refused.push(problem),
-            }
-        }
-        for (at, users) in without {
-            merging[at].built.without_external.extend(users);
-        }
-        for (at, notes) in notes {
-            merging[at].built.notes.extend(notes);
-        }
-        for (at, serving) in serving {
-            merging[at].built.serving.push(serving);
-        }
+        note(verdicts, serving, unheeded, merging);
         self.keep_what_is_left(slot, kept, &left, merging);
     }
 
@@ -408,51 +391,33 @@ impl Merged<'_, '_> {
             .into_iter()
             .any(|cluster| RouteId { cluster: cluster.clone(), ..self.id.clone() }.unit().hash() == unit)
     }
-
-    /// Why a hostname is another route's: merged routes of several names share no service. The older has it, in the clusters that
-    /// both are in, then the first by name: so each comes to the same result.
-    fn taken(&self, slot: &Slot, merging: &[Merging]) -> Option<Problem> {
-        let hostname = slot.domain()?;
-        let mut ages: BTreeMap<RouteId, (Option<String>, Option<String>)> = BTreeMap::new();
-        for one in merging.iter().filter(|one| one.contender.claim.wants(slot)) {
-            let mine = &one.contender.claim.route;
-            let own = &mine.meta.creation_timestamp;
-            for (route, object) in routes(self.view, &mine.id.cluster, self.settings, &mut vec![]) {
-                let shares =
-                    route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
-                let may_want =
-                    route.hostnames.is_empty() || route.hostnames.iter().any(|one| do_meet(one, hostname));
-                if route.id == mine.id || !shares || !may_want {
-                    continue;
-                }
-                let (id, created) = (
-                    RouteId { cluster: self.id.cluster.clone(), ..route.id.clone() },
-                    route.meta.creation_timestamp.clone(),
-                );
-                if Claim::of(self.view, route, object, &mut vec![]).wants(slot) {
-                    let (theirs, ours) = ages.entry(id).or_insert_with(|| (created.clone(), own.clone()));
-                    *theirs = theirs.take().min(created);
-                    *ours = ours.take().min(own.clone());
-                }
-            }
-        }
-        let place = |age: &Option<String>, id: &RouteId| {
-            (age.clone(), format!("{}/{}", id.namespace, id.name), id.kind.as_str())
-        };
-        let winner = ages.into_iter().find(|(id, (theirs, ours))| place(theirs, id) < place(ours, self.id));
-        let (winner, _) = winner?;
-        let text = format!(
-            "{} has {} too, and merged routes share no service: the older has it; use another hostname, or put the rules into \
-             one route",
-            named(&winner),
-            quoted(hostname)
-        );
-        Some(Problem::new("spec.hostnames", text))
-    }
 }
 
 fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
     Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
+}
+
+/// Notes what became of each route's parents, with the reason where one is refused, which services serve it, and what it does not
+/// get.
+fn note(
+    verdicts: Vec<(usize, usize, Option<Problem>)>,
+    serving: Vec<(usize, Serving)>,
+    unheeded: Vec<(usize, Unheeded)>,
+    merging: &mut [Merging],
+) {
+    for (at, unheeded) in unheeded {
+        merging[at].built.tell(unheeded);
+    }
+    for (at, parent, problem) in verdicts {
+        let verdict = merging[at].built.verdicts.entry(parent).or_default();
+        match problem {
+            None => verdict.is_served = true,
+            Some(problem) => verdict.refused.push(problem),
+        }
+    }
+    for (at, serving) in serving {
+        merging[at].built.serving.push(serving);
+    }
 }
 
 fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {
