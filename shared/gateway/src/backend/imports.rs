@@ -1,4 +1,4 @@
-//! From a ServiceImport to the Services of other clusters.
+//! From a ServiceImport to the Services of the clusters that export it.
 
 use super::BackendError;
 use super::Pools;
@@ -11,7 +11,7 @@ use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
-use trellis_lattice::{ActualTargetGroup, TAG_SOURCE, TargetHealth};
+use trellis_lattice::{ActualTargetGroup, TAG_PREFIX, TAG_SOURCE, TargetHealth};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -50,9 +50,11 @@ pub(super) fn pools(
             asked.path,
             format!(
                 "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
-                 there",
+                 there, or name a target group that others made by the import's annotation {}{}",
                 of_its_set(view, cluster),
-                quoted(&format!("{namespace}/{name}"))
+                quoted(&format!("{namespace}/{name}")),
+                TAG_PREFIX,
+                external::ANNOTATION
             ),
         ));
     }
@@ -137,9 +139,8 @@ fn takes_requests(group: &ActualTargetGroup) -> bool {
     group.targets.iter().any(|target| target.health != TargetHealth::Draining)
 }
 
-/// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
-/// import's own, unless an annotation names it: for the own one a route names the Service itself. And only clusters of its
-/// set, even if an annotation names another.
+/// The clusters whose export of the import's name and namespace it stands for, in order: all of its set, its own among them, or
+/// the one of these that an annotation names.
 ///
 /// Not known is of a registered cluster that cannot be read, and of one that VPC Lattice has a target group for and that
 /// nobody has registered (any more).
@@ -149,11 +150,7 @@ pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> E
     let name = import.annotation("export-name").unwrap_or(&import.name);
     let is_meant = |candidate: &ClusterId| {
         // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
-        candidate.scope == cluster.scope
-            && match only_cluster {
-                Some(only) => only == candidate.name,
-                None => candidate != cluster,
-            }
+        candidate.scope == cluster.scope && only_cluster.is_none_or(|only| only == candidate.name)
     };
     let own = view.snapshot.facts.get(cluster);
     let mut exporters = Exporters::default();

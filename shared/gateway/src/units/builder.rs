@@ -293,7 +293,10 @@ impl<'a> Builder<'a> {
 
     /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
     fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
-        let name = naming::target_group(&self.owner.unit, scope, pool);
+        // Of the route's own cluster a rule may lead to the Service itself too, which other policies and grants count for.
+        let own_export = pool.export.as_deref().filter(|_| pool.cluster == route.id.cluster);
+        let scope = own_export.map_or_else(|| scope.to_owned(), |export| format!("{scope}/{export}"));
+        let name = naming::target_group(&self.owner.unit, &scope, pool);
         if pool.is_kept {
             let group = self.kept_group(&name)?;
             return Some(match &pool.gone_since {

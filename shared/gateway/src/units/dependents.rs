@@ -103,10 +103,9 @@ fn is_import_of(import: &Meta, cluster: &ClusterId, export: &Changed) -> bool {
         return false;
     }
     let name = import.annotation("export-name").unwrap_or(&import.name);
-    let is_meant = match import.annotation("aws-eks-cluster-name") {
-        Some(only) => only == export.cluster.name,
-        None => cluster != export.cluster,
-    };
+    let only = import.annotation("aws-eks-cluster-name");
+    let is_meant =
+        cluster.scope == export.cluster.scope && only.is_none_or(|only| only == export.cluster.name);
     name == export.name && import.namespace == export.namespace && is_meant
 }
 

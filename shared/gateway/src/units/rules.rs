@@ -86,9 +86,11 @@ impl ResolvedRule {
 /// Why a rule has to be dropped.
 pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
     let mut problems = rule.rule.problems.clone();
-    let pools: BTreeSet<(&ClusterId, &str, &str, u16)> = rule
+    let pools: BTreeSet<(&ClusterId, &str, &str, bool, u16)> = rule
         .pools()
-        .map(|pool| (&pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
+        .map(|pool| {
+            (&pool.cluster, &*pool.namespace, &*pool.service, pool.export.is_some(), pool.config.port)
+        })
         .collect();
     let most = settings.limits.target_groups_per_rule;
     let groups = pools.len() + rule.externals().collect::<BTreeSet<_>>().len();
