@@ -155,7 +155,7 @@ metadata: {name: my-hotel}
 spec:
   gatewayClassName: amazon-vpc-lattice
   listeners:
-    - {name: https, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
+    - {name: http, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
 """
 GRPC_ROUTE = """
 apiVersion: gateway.networking.k8s.io/v1
