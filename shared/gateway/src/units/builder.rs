@@ -130,8 +130,11 @@ impl<'a> Builder<'a> {
                 Some(stays) => {
                     let from = (stays, members.len());
                     let whose = (&self.route.id, self.settings);
+                    let led_to = candidates.iter().flat_map(|one| one.action.target_groups());
+                    let led_to: BTreeSet<String> = led_to.map(str::to_owned).collect();
+                    let port = (*number, port);
                     let shares =
-                        merged::kept_shares(self.view, draft, (*number, port), from, whose, &mut groups);
+                        merged::kept_shares(self.view, draft, port, from, whose, &led_to, &mut groups);
                     candidates.extend(shares.candidates);
                     built.kept.extend(shares.groups);
                     candidates = merged::merge(candidates, &groups);
