@@ -179,6 +179,7 @@ impl LatticeClient {
             ..Actual::default()
         };
         self.read_groups_in_use(desired, &mut actual).await?;
+        name_strangers_by_id(desired, &mut actual);
         actual.refused = self.refused_targets(desired, &actual.target_groups);
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
@@ -194,8 +195,7 @@ impl LatticeClient {
     }
 
     /// Reads the target groups that rules and listeners lead to and that were not found: nothing is to be decided about a
-    /// rule without knowing where it leads. Those of others keep their ids as their names, and so do those that the wish
-    /// names by their ids, whose ever they are: these are asked for elsewhere.
+    /// rule without knowing where it leads. Those that the wish names by their ids are asked for elsewhere.
     async fn read_groups_in_use(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
         let ids: BTreeSet<String> = actual
             .services
@@ -209,11 +209,7 @@ impl LatticeClient {
         }
         let read = try_join_all(ids.iter().map(|id| self.target_group_by_id(id))).await?;
         let read: Vec<SeenTargetGroup> = read.into_iter().flatten().collect();
-        let read = read.into_iter().map(|group| self.inspect_target_group(desired, group));
-        let read: Vec<ActualTargetGroup> = try_join_all(read).await?.into_iter().flatten().collect();
-        let ours = read.iter().filter(|group| group.ownership != Ownership::Foreign);
-        let names: BTreeMap<String, String> =
-            ours.map(|group| (group.id.clone(), group.name.clone())).collect();
+        let names = names_by_id(&read);
         for action in actual.services.iter_mut().flat_map(actions_mut) {
             let Action::Forward(groups) = action else { continue };
             for group in &mut *groups {
@@ -223,7 +219,8 @@ impl LatticeClient {
             }
             groups.sort();
         }
-        actual.target_groups.extend(read);
+        let read = read.into_iter().map(|group| self.inspect_target_group(desired, group));
+        actual.target_groups.extend(try_join_all(read).await?.into_iter().flatten());
         Ok(())
     }
 
@@ -276,6 +273,27 @@ fn wants_anything(desired: &Desired) -> bool {
 
 fn names_by_id(groups: &[SeenTargetGroup]) -> BTreeMap<String, String> {
     groups.iter().map(|group| (group.entry.id.clone(), group.entry.name.clone())).collect()
+}
+
+/// Lets rules lead by their ids to the target groups of others, and to those that the wish names so, whosever they are: one form for
+/// a group, whichever way it was found.
+fn name_strangers_by_id(desired: &Desired, actual: &mut Actual) {
+    let (ours, others): (Vec<&ActualTargetGroup>, Vec<&ActualTargetGroup>) =
+        actual.target_groups.iter().partition(|group| {
+            group.ownership != Ownership::Foreign && !desired.external_groups.contains(&group.id)
+        });
+    let mut ids: BTreeMap<String, String> =
+        others.into_iter().map(|group| (group.name.clone(), group.id.clone())).collect();
+    ids.retain(|name, _| !ours.iter().any(|group| group.name == *name));
+    for action in actual.services.iter_mut().flat_map(actions_mut) {
+        let Action::Forward(groups) = action else { continue };
+        for group in &mut *groups {
+            if let Some(id) = ids.get(&group.target_group) {
+                group.target_group.clone_from(id);
+            }
+        }
+        groups.sort();
+    }
 }
 
 /// What a service's listeners and rules do with requests.
