@@ -30,6 +30,10 @@ pub(crate) const ASK_OTHERS_MAX: Duration = Duration::from_secs(2);
 /// two seconds at the earliest; ten are enough for an API server that only stumbled.
 pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 
+/// The most Secrets that are read for Gateways of one name, in all clusters: each is held in memory with its certificate and key,
+/// and a Gateway has 64 listeners at most.
+const SECRETS_MAX: usize = 256;
+
 /// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
 const EVENTS_MAX: Duration = Duration::from_secs(1);
 
@@ -326,7 +330,10 @@ impl<C: Cluster> Members<C> {
 
     /// The snapshot with the Secrets that its Gateways' listeners name, side by side. What is not read in time is not known.
     pub(crate) async fn read_secrets(&self, mut snapshot: Snapshot) -> Snapshot {
-        let wanted: Vec<SecretKey> = wants_secrets(&snapshot).into_iter().collect();
+        let mut wanted: Vec<SecretKey> = wants_secrets(&snapshot).into_iter().collect();
+        let left = wanted.split_off(wanted.len().min(SECRETS_MAX));
+        let text = format!("Gateways of one name have the certificates of {SECRETS_MAX} Secrets at most");
+        snapshot.secrets.read.extend(left.into_iter().map(|key| (key, SecretRead::Unreadable(text.clone()))));
         let ends = Instant::now() + CLUSTER_TIME_MAX;
         let reads = wanted.into_iter().map(async |key| {
             let read = async {

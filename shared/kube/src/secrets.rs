@@ -13,6 +13,9 @@ use kube::{
 use trellis_gateway::{SecretRead, TlsSecret};
 use trellis_lattice::PrivateKey;
 
+/// The most that is kept of a Secret: chains are a few KB, and a function holds those of many listeners at once.
+const CERTIFICATE_BYTES_MAX: usize = 128 * 1024;
+
 const ASKED: Asked = Asked { verb: "get", subject: Subject::Secret, subresource: None };
 
 impl ClusterClient {
@@ -42,16 +45,33 @@ fn found(body: &[u8]) -> Result<SecretRead, KubeError> {
     }
     let mut data = secret.data.unwrap_or_default();
     let mut take = |name: &str| data.remove(name).map(|bytes| bytes.0);
+    let (certificate, key) = (take("tls.crt"), take("tls.key"));
+    if [&certificate, &key].into_iter().flatten().map(Vec::len).sum::<usize>() > CERTIFICATE_BYTES_MAX {
+        let text = format!("its certificate and key are longer than {CERTIFICATE_BYTES_MAX} bytes");
+        return Ok(SecretRead::Unreadable(text));
+    }
     Ok(SecretRead::Found(Box::new(TlsSecret {
         type_name: secret.type_.unwrap_or_default(),
-        certificate: take("tls.crt"),
-        key: take("tls.key").map(PrivateKey::new),
+        certificate,
+        key: key.map(PrivateKey::new),
     })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_far_too_long_is_not_kept() {
+        let of = |bytes: usize| {
+            let data = k8s_openapi::ByteString(vec![b'a'; bytes]);
+            let secret = serde_json::json!({"type": "kubernetes.io/tls", "data": {"tls.crt": data}});
+            found(secret.to_string().as_bytes()).unwrap()
+        };
+        assert!(matches!(of(CERTIFICATE_BYTES_MAX), SecretRead::Found(_)));
+        let refused = SecretRead::Unreadable("its certificate and key are longer than 131072 bytes".into());
+        assert_eq!(of(CERTIFICATE_BYTES_MAX + 1), refused);
+    }
 
     #[test]
     fn of_a_secret_only_the_certificate_and_its_key_are_kept_and_no_text_has_the_key() {

@@ -80,12 +80,12 @@ pub(crate) struct State {
     pub(crate) takes_no_objects: Option<(ErrorClass, &'static str)>,
     pub(crate) changes_refused: usize,
     pub(crate) events: Vec<Value>,
-    /// Whether no Event can be made.
     /// The namespace that takes no Events, and how it says so.
     pub(crate) takes_no_events: Option<(&'static str, NoEvents)>,
     pub(crate) events_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
+    pub(crate) secrets_read: usize,
     pub(crate) queue_fails: bool,
     /// What the index of tags shows.
     pub(crate) owned: Vec<Owned>,
@@ -187,6 +187,7 @@ impl Client {
 
 impl Cluster for Client {
     async fn secret(&self, _: &SecretKey) -> Result<SecretRead, CallError> {
+        self.world.state().secrets_read += 1;
         Ok(SecretRead::Missing)
     }
 

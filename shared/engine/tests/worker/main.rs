@@ -8,6 +8,7 @@ mod fakes;
 mod looks;
 mod objects;
 mod pods;
+mod secrets;
 
 use fakes::{Mood, Trouble, World, id};
 use serde_json::json;
