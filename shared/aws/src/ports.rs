@@ -4,14 +4,15 @@ use crate::{
     Aws, CallCounts, CertificateClient, Clusters, HintQueue, LatticeClient, Membership, OwnedResource,
     QuotaClient, RegisteredCluster, Registration, Unusable,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
 use trellis_lattice::{
-    Actual, Certificate, Desired, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER, TAG_UNIT,
+    Actual, Certificate, Desired, ExternalGroup, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER,
+    TAG_UNIT,
 };
 use trellis_ports::{
     Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
@@ -88,6 +89,10 @@ impl Lattice for AwsLattice {
 
     async fn certificates(&self, not_before: SystemTime) -> Result<Vec<Certificate>, CallError> {
         Ok(self.certificates.all(not_before).await?)
+    }
+
+    async fn external_groups(&self, arns: &BTreeSet<String>) -> BTreeMap<String, ExternalGroup> {
+        self.client.external_groups(arns).await
     }
 
     fn take_calls(&self) -> Calls {

@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
-use trellis_gateway::{Settings, Snapshot, asks_for_certificates};
+use trellis_gateway::{Settings, Snapshot, asks_for_certificates, external_groups};
 use trellis_hint::{Hint, Look, UnitKey};
 use trellis_lattice::{Certificates, Grace};
 use trellis_ports::{
@@ -178,8 +178,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
     }
 
-    /// The snapshot with the certificates of ACM, where anything in it needs one.
-    pub(crate) async fn with_certificates(&self, mut snapshot: Snapshot) -> Snapshot {
+    /// The snapshot with what AWS tells of what its objects name: certificates of ACM where anything needs one, and target groups that
+    /// the unit did not make.
+    pub(crate) async fn with_what_aws_tells(&self, mut snapshot: Snapshot) -> Snapshot {
+        let mut named = external_groups(&snapshot);
+        named.retain(|arn| !snapshot.external_groups.contains_key(arn));
+        if !named.is_empty() {
+            // Of few units, and large: it must not make every unit's future as large.
+            snapshot.external_groups.extend(Box::pin(self.lattice.external_groups(&named)).await);
+        }
         if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(&snapshot) {
             snapshot.certificates = match self.lattice.certificates(self.began()).await {
                 Ok(all) => Certificates::Known(all),

@@ -150,7 +150,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Of few units, and large: it must not make every unit's future as large.
             snapshot = Box::pin(members.read_secrets(snapshot)).await;
         }
-        Ok(self.with_certificates(snapshot).await)
+        Ok(self.with_what_aws_tells(snapshot).await)
     }
 
     /// Reads what VPC Lattice has of what the unit wants and owns.

@@ -17,8 +17,8 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(15);
 const REFUSED_WAITS_MAX: u32 = 2;
 
 /// When is looked again for what nobody tells of, by the number of waits before in a row: VPC Lattice tells nobody that a target is
-/// healthy, nor Kubernetes in an EndpointSlice that a Pod's containers are ready, and of Secrets no webhook may know. Most Pods are, and
-/// most new certificates are there, after half a minute; what takes longer is looked for less often, for 20 minutes in all.
+/// healthy, nor Kubernetes in an EndpointSlice that a Pod's containers are ready, of Secrets no webhook may know, and a target group that
+/// somebody else makes bears no tag of ours. Most Pods are, and most new certificates are there, after half a minute; what takes longer is looked for less often, for 20 minutes in all.
 const AGAIN: [(u32, Duration); 3] =
     [(24, Duration::from_mins(1)), (12, Duration::from_secs(15)), (0, Duration::from_secs(5))];
 
@@ -57,14 +57,14 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on a unit. Pods and Secrets that wait for it bring it back, and requests that are to come to another service,
+/// The verdict on a unit. Pods and Secrets that wait for it bring it back, target groups that it waits for, and requests that are to come to another service,
 /// whatever a person has to do about the rest.
 pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     let waits_for = match pods_waiting(&assessment.translation, &applied.outcome) {
         0 if waits_for_secrets(&assessment.translation) => {
             Some("listeners wait for their Secrets".to_owned())
         }
-        0 => None,
+        0 => assessment.awaits().map(|what| format!("rules wait for {what}")),
         pods => Some(format!("{pods} Pods wait for their targets")),
     };
     match (of_unit(task, assessment, applied, untold), waits_for) {

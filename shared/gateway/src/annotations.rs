@@ -1,6 +1,7 @@
 //! What is wrong with an object's annotations: values that are no good, and names that nobody reads.
 
 use crate::api::Meta;
+use crate::backend::external;
 use crate::naming;
 use crate::objects::route_annotations;
 use crate::problem::{Problem, quoted};
@@ -18,7 +19,7 @@ const OF_ROUTES: [&str; 5] =
 const OF_GATEWAYS: [&str; 5] = ["standalone", "tags", "auth-type", slot::ANNOTATION, merged::ANNOTATION];
 const OF_NETWORKS: [&str; 1] = ["tags"];
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
-const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", "target-group-arn"];
+const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", external::ANNOTATION];
 
 /// Annotations that ask for nothing: they are written for scripts to read.
 const WRITTEN: [&str; 2] = [route_annotations::DOMAIN_NAME, route_annotations::SERVICE_ARN];
@@ -44,6 +45,9 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     }
     if kind == Kind::ServiceExport {
         problems.extend(asks_for_target_groups(meta).1);
+    }
+    if kind == Kind::ServiceImport {
+        problems.extend(external::problem(meta));
     }
     if known.contains(&"tags") {
         problems.extend(naming::tag_problems(meta));

@@ -3,9 +3,10 @@
 //! [`assess`] is what the reconciler, the drift pass and whoever else wants to know share: they differ only in what they
 //! do with it. It is pure: no clock, no network.
 
+use crate::view::View;
 use crate::{
     ObjectChange, Report, Settings, Snapshot, StatusPatch, Translation, dependents, object_changes,
-    plain_service_names, statuses, translate,
+    plain_service_names, statuses, translate, translate_whole,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -73,6 +74,12 @@ impl Assessment {
         reports.into_iter().any(|report| matches!(report, Report::Route(route) if route.is_moving))
     }
 
+    /// What a route's rules wait for, where nothing but another look tells of it.
+    pub fn awaits(&self) -> Option<&'static str> {
+        let mut reports = self.translation.reports.iter();
+        reports.find_map(|report| if let Report::Route(route) = report { route.awaits } else { None })
+    }
+
     /// Whether nothing is to be changed in VPC Lattice.
     pub fn is_settled(&self) -> bool {
         self.plan.as_ref().is_none_or(Plan::is_settled)
@@ -106,7 +113,9 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 /// A route that is there may be refused, and then what it has stays as it is; what one had that is gone may go to the routes that
 /// shared it. Both show only in what is there, so all of it is read.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
-    let mut desired = translate(unit, snapshot, &Actual::default(), settings).desired?;
+    let nothing = Actual::default();
+    let view = View::uninspected(snapshot, &nothing);
+    let mut desired = translate_whole(&view, unit, settings).desired?;
     if matches!(unit, UnitKey::Merged { .. }) {
         desired.in_full = true;
     }

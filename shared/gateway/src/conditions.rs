@@ -21,6 +21,8 @@ pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedSe
 /// A route's services are in no service network. Stands only while it is true.
 pub(crate) const MERGED: &str = "application-networking.k8s.aws/MergedRoutes";
 pub(crate) const STANDALONE: &str = "application-networking.k8s.aws/Standalone";
+/// Of a ServiceImport that names a target group: whether there is one that routes can lead to.
+pub(crate) const TARGET_GROUP: &str = "application-networking.k8s.aws/TargetGroup";
 /// ExternalDNS is not told of a route's hostnames. Stands only while that is so.
 pub(crate) const DNS_ENDPOINT: &str = "application-networking.k8s.aws/DNSEndpoint";
 /// Whether the VPC of a Gateway's cluster reaches the Gateway: the specification has no condition for it. It is there once

@@ -69,6 +69,7 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use backend::external::external_groups;
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use certificate::are_asked_for as asks_for_certificates;
@@ -186,7 +187,7 @@ pub const ROUNDS_MAX: usize = 9;
 /// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
     let nothing = Actual::default();
-    let view = View::new(snapshot, &nothing);
+    let view = View::uninspected(snapshot, &nothing);
     let settings = Settings::default();
     translate_in(&view, unit, &settings);
     if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
@@ -261,13 +262,19 @@ pub fn untold_since(object: &Value) -> Option<&str> {
 /// an exporter that cannot be read with its targets, the VPC association of a cluster that is not registered. Before it
 /// was inspected it is the default, and what is then wanted names what to inspect.
 pub fn translate(unit: &UnitKey, snapshot: &Snapshot, actual: &Actual, settings: &Settings) -> Translation {
-    let mut translation = translate_in(&View::new(snapshot, actual), unit, settings);
+    translate_whole(&View::new(snapshot, actual), unit, settings)
+}
+
+/// As [`translate`].
+pub(crate) fn translate_whole(view: &View, unit: &UnitKey, settings: &Settings) -> Translation {
+    let mut translation = translate_in(view, unit, settings);
     if let Some(desired) = &mut translation.desired {
         desired.grace = settings.grace;
+        backend::external::allow(view, desired);
     }
-    let mut translation = in_mode(mode_of(unit, snapshot, settings), translation);
+    let mut translation = in_mode(mode_of(unit, view.snapshot, settings), translation);
     if let Some(desired) = &translation.desired {
-        translation.staying = staying(desired, actual);
+        translation.staying = staying(desired, view.actual);
     }
     translation
 }
@@ -353,7 +360,7 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
             all
         }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
-            units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name })
+            units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
         // Nothing in VPC Lattice is a cluster's own.
         UnitKey::Cluster { .. } => Translation::held(vec![], vec![]),

@@ -58,6 +58,14 @@ pub(crate) const NO_MATCHING_LISTENER_HOSTNAME: &str = "NoMatchingListenerHostna
 pub(crate) const BACKEND_NOT_FOUND: &str = "BackendNotFound";
 /// A backend cannot be of the kind.
 pub(crate) const INVALID_KIND: &str = "InvalidKind";
+/// An import's annotation names no target group that its routes can lead to.
+pub(crate) const INVALID_EXTERNAL_GROUP: &str = "InvalidExternalTargetGroup";
+/// The target group that an import's annotation names is not there.
+pub(crate) const EXTERNAL_GROUP_NOT_FOUND: &str = "ExternalTargetGroupNotFound";
+/// An import's annotations name both a target group and exports.
+pub(crate) const CONFLICTING_ANNOTATIONS: &str = "ConflictingServiceImportAnnotations";
+/// An import stands for a target group that its annotation names.
+pub(crate) const EXTERNAL_GROUP: &str = "ExternalTargetGroup";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 /// What a policy names is not there, or not ours; a target is not registered.

@@ -113,6 +113,9 @@ pub struct RouteReport {
     /// Whether requests still come to a service that another one takes the place of: the unit is to look again soon.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_moving: bool,
+    /// What its rules wait for, in words, where nothing but another look tells of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<&'static str>,
     /// Of a route that is merged: with those of which clusters, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged: Option<String>,
@@ -282,6 +285,9 @@ pub struct ImportReport {
     pub subject: Subject,
     /// The clusters that export it; none when that is not known.
     pub clusters: Option<BTreeSet<ClusterId>>,
+    /// What becomes of the target group that it names, if it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<Condition>,
 }
 
 /// A policy's report, as far as the unit can tell: on the targets that are its own.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Certificates, Mode};
+use trellis_lattice::{Certificates, ExternalGroup, Mode};
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<ClusterId, String>,
     /// Certificates in ACM, where a listener that was read needs one.
     pub certificates: Certificates,
+    /// The target groups that imports name by their ARNs, as far as VPC Lattice was asked for them.
+    pub external_groups: BTreeMap<String, ExternalGroup>,
     /// Secrets that Gateways name, where the installation imports their certificates.
     pub secrets: Secrets,
     /// How the routes of Gateways that do not say it are shared out among services.

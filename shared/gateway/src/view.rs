@@ -28,6 +28,8 @@ pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// What VPC Lattice has of the unit: what is not known of the clusters stays as it is there.
     pub(crate) actual: &'a Actual,
+    /// Whether `actual` was read; before that nothing can be said of what is not in it.
+    pub(crate) is_inspected: bool,
     unanswered: RefCell<BTreeSet<Read>>,
 }
 
@@ -60,7 +62,12 @@ impl<'a> IntoIterator for Listed<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, actual: &'a Actual) -> Self {
-        Self { snapshot, actual, unanswered: RefCell::default() }
+        Self { snapshot, actual, is_inspected: true, unanswered: RefCell::default() }
+    }
+
+    /// As it is seen before VPC Lattice was inspected: `nothing` is there.
+    pub(crate) fn uninspected(snapshot: &'a Snapshot, nothing: &'a Actual) -> Self {
+        Self { is_inspected: false, ..Self::new(snapshot, nothing) }
     }
 
     /// The reads that were asked for and not answered.

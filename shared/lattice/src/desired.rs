@@ -44,6 +44,10 @@ pub struct Desired {
     /// Service networks that others made and that may be used all the same, by name, id or ARN.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub allowed_networks: BTreeSet<String>,
+    /// Ids of target groups that the unit did not make and that rules may lead to all the same. Actions name them by the id;
+    /// nothing of them is ever changed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub external_groups: BTreeSet<String>,
     /// How long what is not wanted any more stays; none: it goes at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grace: Option<Grace>,
@@ -74,6 +78,7 @@ impl Desired {
             certificates: None,
             in_full: false,
             allowed_networks: BTreeSet::new(),
+            external_groups: BTreeSet::new(),
             grace: None,
         }
     }

@@ -2,7 +2,7 @@ use crate::{Budget, CallError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use trellis_lattice::{Actual, Certificate, Desired, Limits, Outcome, Plan, ResourceKind};
+use trellis_lattice::{Actual, Certificate, Desired, ExternalGroup, Limits, Outcome, Plan, ResourceKind};
 
 /// VPC Lattice.
 pub trait Lattice: Send + Sync + 'static {
@@ -50,6 +50,12 @@ pub trait Lattice: Send + Sync + 'static {
         &self,
         not_before: SystemTime,
     ) -> impl Future<Output = Result<Vec<Certificate>, CallError>> + Send;
+
+    /// What is known of these target groups, by ARN: of each of them something.
+    fn external_groups(
+        &self,
+        arns: &BTreeSet<String>,
+    ) -> impl Future<Output = BTreeMap<String, ExternalGroup>> + Send;
 
     /// Calls since this was last asked.
     fn take_calls(&self) -> Calls;

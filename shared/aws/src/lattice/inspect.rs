@@ -25,19 +25,19 @@ use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use trellis_hint::UnitKey;
-use trellis_lattice::{Action, Actual, ActualService, Desired, Tags, names};
+use trellis_lattice::{
+    Action, Actual, ActualService, ActualTargetGroup, Desired, Ownership, TARGET_GROUP_ID, Tags, names,
+};
 
 /// Rounds in which tags below services are read: those that differ, then, if a stranger is among them, the others.
 const TAG_ROUNDS_MAX: usize = 3;
-/// What an id of a target group begins with, and no name may (API model, TargetGroupName).
-const TARGET_GROUP_ID: &str = "tg-";
 
 /// The services and target groups that may concern a unit.
 #[derive(Default)]
 struct Found {
     services: Vec<ServiceEntry>,
     target_groups: Vec<SeenTargetGroup>,
-    /// Names of target groups by id, also of others.
+    /// Their names by id.
     group_names: BTreeMap<String, String>,
 }
 
@@ -157,7 +157,7 @@ impl LatticeClient {
         };
         let services =
             service_index.iter().flat_map(|index| index.values()).filter(concerns).cloned().collect();
-        let group_names = group_index.values().map(|entry| (entry.id.clone(), entry.name.clone())).collect();
+        let group_names = names_by_id(&target_groups);
         Ok(Found { services, target_groups, group_names })
     }
 
@@ -179,6 +179,7 @@ impl LatticeClient {
             ..Actual::default()
         };
         self.read_groups_in_use(desired, &mut actual).await?;
+        name_strangers_by_id(desired, &mut actual);
         actual.refused = self.refused_targets(desired, &actual.target_groups);
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
@@ -194,13 +195,13 @@ impl LatticeClient {
     }
 
     /// Reads the target groups that rules and listeners lead to and that were not found: nothing is to be decided about a
-    /// rule without knowing where it leads.
+    /// rule without knowing where it leads. Those that the wish names by their ids are asked for elsewhere.
     async fn read_groups_in_use(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
         let ids: BTreeSet<String> = actual
             .services
             .iter()
             .flat_map(ActualService::target_groups)
-            .filter(|name| name.starts_with(TARGET_GROUP_ID))
+            .filter(|name| name.starts_with(TARGET_GROUP_ID) && !desired.external_groups.contains(*name))
             .map(str::to_owned)
             .collect();
         if ids.is_empty() {
@@ -272,6 +273,27 @@ fn wants_anything(desired: &Desired) -> bool {
 
 fn names_by_id(groups: &[SeenTargetGroup]) -> BTreeMap<String, String> {
     groups.iter().map(|group| (group.entry.id.clone(), group.entry.name.clone())).collect()
+}
+
+/// Lets rules lead by their ids to the target groups of others, and to those that the wish names so, whosever they are: one form for
+/// a group, whichever way it was found.
+fn name_strangers_by_id(desired: &Desired, actual: &mut Actual) {
+    let (ours, others): (Vec<&ActualTargetGroup>, Vec<&ActualTargetGroup>) =
+        actual.target_groups.iter().partition(|group| {
+            group.ownership != Ownership::Foreign && !desired.external_groups.contains(&group.id)
+        });
+    let mut ids: BTreeMap<String, String> =
+        others.into_iter().map(|group| (group.name.clone(), group.id.clone())).collect();
+    ids.retain(|name, _| !ours.iter().any(|group| group.name == *name));
+    for action in actual.services.iter_mut().flat_map(actions_mut) {
+        let Action::Forward(groups) = action else { continue };
+        for group in &mut *groups {
+            if let Some(id) = ids.get(&group.target_group) {
+                group.target_group.clone_from(id);
+            }
+        }
+        groups.sort();
+    }
 }
 
 /// What a service's listeners and rules do with requests.

@@ -6,6 +6,7 @@ mod access_logs;
 mod auth;
 #[path = "../support/emulator.rs"]
 mod emulator;
+mod external;
 mod finding;
 mod hand_over;
 mod harness;

@@ -230,7 +230,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         };
         let all: Vec<&Candidate> = part.iter().collect();
         let snapshot = observe(&without_slices, snapshot, |snapshot| of(&all, snapshot)).await?.snapshot;
-        let mut snapshot = self.with_certificates(snapshot).await;
+        let mut snapshot = self.with_what_aws_tells(snapshot).await;
         let deep: Vec<&Candidate> =
             all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
         report.untold += deep.iter().filter(|one| is_overdue(&one.unit, &snapshot, scene.settings)).count();

@@ -172,7 +172,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             } else {
                 snapshot
             };
-            let snapshot = self.with_certificates(snapshot).await;
+            let snapshot = self.with_what_aws_tells(snapshot).await;
             let hint = Hint::new(unit.clone(), object, Operation::Resync);
             match self.look_at_unit(&hint, &snapshot, &settings).await {
                 Ok(None) => {}

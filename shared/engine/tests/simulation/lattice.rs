@@ -4,16 +4,16 @@ use crate::judge;
 use crate::laws;
 use crate::resource::{self, Known, Scene, Standing};
 use crate::sim::{Sandbox, State};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
-    Desired, DesiredService, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns, RefusedTarget,
-    RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY, Tags,
-    VpcAssociationOutcome, names,
+    Desired, DesiredService, ExternalGroup, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns,
+    RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY,
+    Tags, VpcAssociationOutcome, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -137,6 +137,10 @@ impl Lattice for LatticeModel {
 
     async fn certificates(&self, _: SystemTime) -> Result<Vec<Certificate>, CallError> {
         Ok(vec![])
+    }
+
+    async fn external_groups(&self, _: &BTreeSet<String>) -> BTreeMap<String, ExternalGroup> {
+        BTreeMap::new()
     }
 
     fn take_calls(&self) -> Calls {

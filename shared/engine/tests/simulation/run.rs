@@ -77,7 +77,7 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
     let world = World::new(Arc::clone(&sim));
     let result = runtime.block_on(async {
         BEGAN.set(Some(tokio::time::Instant::now()));
-        world.live().await
+        Box::pin(world.live()).await
     });
     let state = sim.state();
     let faults = Faults::of(seed);
@@ -165,7 +165,7 @@ impl World {
         if told {
             self.one_is_stuck().await?;
         }
-        self.one_is_sick().await?;
+        Box::pin(self.one_is_sick()).await?;
         self.come_to_rest(false).await?;
         truth::holds(&self.sim.state())?;
         self.one_fails().await?;

@@ -17,7 +17,7 @@ impl World {
         let faults = std::mem::take(&mut self.sim.state().faults);
         let (name, outage) = trouble::sicken(&mut self.sim.state());
         let of_sick = |why: String| format!("{name} is {outage:?}: {why}");
-        self.changes_nothing().await.map_err(of_sick)?;
+        Box::pin(self.changes_nothing()).await.map_err(of_sick)?;
         for _ in 0..EDITS {
             edits::edit_something_but_of(&self.sim, Some(&name)).await;
         }

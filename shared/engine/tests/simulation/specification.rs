@@ -218,15 +218,15 @@ fn is_granted(state: &State, cluster: &str, from: &str, to: &str) -> bool {
     })
 }
 
-/// The addresses in each other cluster that exports the import.
+/// The addresses in each cluster that exports the import.
 fn of_import(state: &State, cluster: &str, namespace: &str, backend: &Value) -> Vec<BTreeSet<String>> {
     let Some(name) = backend["name"].as_str() else { return vec![] };
     let key = |kind| ObjectKey { kind, namespace: namespace.to_owned(), name: name.to_owned() };
     if !state.clusters[cluster].objects.contains_key(&key(Kind::ServiceImport)) {
         return vec![];
     }
-    let others = state.clusters.iter().filter(|(other, server)| *other != cluster && !server.leaving);
-    let exporting = others.filter(|(_, server)| {
+    let staying = state.clusters.iter().filter(|(_, server)| !server.leaving);
+    let exporting = staying.filter(|(_, server)| {
         let federation = "application-networking.k8s.aws/federation";
         let export = server.objects.get(&key(Kind::ServiceExport));
         export.is_some_and(|export| export["metadata"]["annotations"][federation] == "amazon-vpc-lattice")

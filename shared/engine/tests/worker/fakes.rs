@@ -13,7 +13,7 @@ use trellis_gateway::{
 };
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
-    Actual, Certificate, Desired, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
+    Actual, Certificate, Desired, ExternalGroup, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
 };
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
@@ -60,6 +60,8 @@ pub(crate) enum Trouble {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) moods: BTreeMap<String, Mood>,
+    /// What VPC Lattice tells of target groups of others.
+    pub(crate) external_groups: BTreeMap<String, ExternalGroup>,
     pub(crate) objects: BTreeMap<(String, ObjectKey), Value>,
     /// Requests that each cluster got.
     pub(crate) asked: BTreeMap<String, usize>,
@@ -375,6 +377,12 @@ impl Lattice for World {
 
     async fn certificates(&self, _: SystemTime) -> Result<Vec<Certificate>, CallError> {
         Ok(vec![])
+    }
+
+    async fn external_groups(&self, arns: &BTreeSet<String>) -> BTreeMap<String, ExternalGroup> {
+        let known = self.state().external_groups.clone();
+        let of = |arn: &String| known.get(arn).cloned().unwrap_or(ExternalGroup::Missing);
+        arns.iter().map(|arn| (arn.clone(), of(arn))).collect()
     }
 
     fn take_calls(&self) -> Calls {

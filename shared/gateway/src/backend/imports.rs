@@ -1,7 +1,8 @@
-//! From a ServiceImport to the Services of other clusters.
+//! From a ServiceImport to the Services of the clusters that export it.
 
 use super::BackendError;
 use super::Pools;
+use super::external;
 use super::gone::{self, Origin};
 use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
@@ -10,7 +11,7 @@ use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, SERVICE_NAME_ANNOTATION, exported_service};
-use trellis_lattice::{ActualTargetGroup, TAG_SOURCE, TargetHealth};
+use trellis_lattice::{ActualTargetGroup, TAG_PREFIX, TAG_SOURCE, TargetHealth};
 
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
@@ -39,16 +40,8 @@ pub(super) fn pools(
         let text = format!("ServiceImport {}: {}: {}", quoted(name), problem.path, problem.text);
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
-    if import.metadata.annotation("target-group-arn").is_some() {
-        return Err(BackendError::broken(
-            reasons::UNSUPPORTED_VALUE,
-            asked.path,
-            format!(
-                "ServiceImport {} names a target group by annotation, which can be used by one service only and is \
-                 not supported; remove the annotation and export the Service",
-                quoted(name)
-            ),
-        ));
+    if let Some(external) = external::pools(view, cluster, &import.metadata, asked) {
+        return external;
     }
     let Exporters { known, mut unknown, gone } = exporters_of(view, cluster, &import.metadata);
     if known.is_empty() && unknown.is_empty() {
@@ -57,9 +50,11 @@ pub(super) fn pools(
             asked.path,
             format!(
                 "No registered cluster{} exports ServiceImport {}; create a ServiceExport of that name and namespace \
-                 there",
+                 there, or name a target group that others made by the import's annotation {}{}",
                 of_its_set(view, cluster),
-                quoted(&format!("{namespace}/{name}"))
+                quoted(&format!("{namespace}/{name}")),
+                TAG_PREFIX,
+                external::ANNOTATION
             ),
         ));
     }
@@ -94,7 +89,7 @@ pub(super) fn pools(
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
         Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
-        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, gone: None }),
+        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, ..Pools::default() }),
     }
 }
 
@@ -144,9 +139,8 @@ fn takes_requests(group: &ActualTargetGroup) -> bool {
     group.targets.iter().any(|target| target.health != TargetHealth::Draining)
 }
 
-/// The clusters whose export of the import's name and namespace it stands for, in order. Only other clusters than the
-/// import's own, unless an annotation names it: for the own one a route names the Service itself. And only clusters of its
-/// set, even if an annotation names another.
+/// The clusters whose export of the import's name and namespace it stands for, in order: all of its set, its own among them, or
+/// the one of these that an annotation names.
 ///
 /// Not known is of a registered cluster that cannot be read, and of one that VPC Lattice has a target group for and that
 /// nobody has registered (any more).
@@ -156,11 +150,7 @@ pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> E
     let name = import.annotation("export-name").unwrap_or(&import.name);
     let is_meant = |candidate: &ClusterId| {
         // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
-        candidate.scope == cluster.scope
-            && match only_cluster {
-                Some(only) => only == candidate.name,
-                None => candidate != cluster,
-            }
+        candidate.scope == cluster.scope && only_cluster.is_none_or(|only| only == candidate.name)
     };
     let own = view.snapshot.facts.get(cluster);
     let mut exporters = Exporters::default();

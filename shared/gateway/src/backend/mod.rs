@@ -1,6 +1,7 @@
 //! From a backendRef to the endpoints that it means.
 
 mod endpoints;
+pub(crate) mod external;
 mod gone;
 mod grants;
 mod imports;
@@ -48,6 +49,8 @@ pub(crate) struct Pools {
     pub(crate) unknown: Vec<String>,
     /// Names of those clusters' target groups that get no requests, and stay all the same.
     pub(crate) idle: Vec<String>,
+    /// The id of a target group that the unit did not make.
+    pub(crate) external: Option<String>,
     /// Why the backend leads nowhere any more: the pools are what it led to, for a while.
     pub(crate) gone: Option<(&'static str, Problem)>,
 }

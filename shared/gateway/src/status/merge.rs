@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 8] = [
+const PASSING: [&str; 9] = [
+    conditions::TARGET_GROUP,
     conditions::MERGED,
     conditions::KEPT_RULES,
     conditions::PARTIALLY_INVALID,

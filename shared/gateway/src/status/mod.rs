@@ -62,7 +62,7 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Gateway(report) => (gateway_status::status(context, report, &old), vec![]),
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
-        Report::Import(report) => (import(report, &old)?, vec![]),
+        Report::Import(report) => (import(context, report, &old)?, vec![]),
         Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
         Report::Network(report) => (network_status::status(context, report, &old), vec![]),
         Report::Pod(report) => {
@@ -170,13 +170,25 @@ fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
     vec![("conditions".into(), conditions)]
 }
 
-fn import(report: &ImportReport, old: &Value) -> Option<Members> {
-    let clusters = report.clusters.as_ref()?;
-    if clusters.is_empty() && old.get("clusters").is_none() {
-        return None;
+fn import(context: &Context, report: &ImportReport, old: &Value) -> Option<Members> {
+    let had = old.get("conditions");
+    let is_told = had
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|one| one.get("type").and_then(Value::as_str) == Some(crate::conditions::TARGET_GROUP));
+    let mut members = vec![];
+    if report.external.is_some() || is_told {
+        let merge = Merge::new(had, report.subject.generation, context.now);
+        members.push(("conditions".into(), merge.conditions(report.external.clone())));
     }
-    let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster.name })).collect();
-    Some(vec![("clusters".into(), Value::Array(clusters))])
+    if let Some(clusters) = &report.clusters
+        && !(clusters.is_empty() && old.get("clusters").is_none())
+    {
+        let clusters = clusters.iter().map(|cluster| json!({ "cluster": cluster.name })).collect();
+        members.push(("clusters".into(), Value::Array(clusters)));
+    }
+    (!members.is_empty()).then_some(members)
 }
 
 /// The Programmed condition of something that was accepted, by how the apply went.

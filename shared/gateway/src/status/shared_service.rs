@@ -246,6 +246,7 @@ mod tests {
             is_standalone: false,
             is_heir: false,
             is_moving: false,
+            awaits: None,
             merged: None,
             unwritten: None,
         }

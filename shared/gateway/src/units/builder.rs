@@ -5,7 +5,7 @@ use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept};
 use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
-use crate::backend::{NO_BACKEND, Pool};
+use crate::backend::{NO_BACKEND, Pool, external};
 use crate::prefixes;
 use crate::priority::{self, Candidate, order};
 use crate::problem::Problem;
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
-    RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, Tags, WeightedTargetGroup,
+    RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TARGET_GROUP_ID, Tags, WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -31,8 +31,17 @@ pub(crate) struct Builder<'a> {
     owner: Owner,
     /// Seconds, of all services of the route.
     idle_timeout: Option<u16>,
+    /// Services that have been built already: a target group that the unit did not make is of one service only.
+    beside: &'a [DesiredService],
     /// Where the members are one route of several clusters: the clusters whose share stays as it is.
     merging: Option<&'a BTreeSet<ClusterId>>,
+}
+
+/// The service that a rule is in.
+struct Place<'a> {
+    service: &'a str,
+    /// What its target groups' names are told apart by from those of others of the unit.
+    scope: &'a str,
 }
 
 /// A service, and what is to be said of it.
@@ -41,12 +50,20 @@ pub(crate) struct BuiltService {
     pub(crate) groups: Vec<DesiredTargetGroup>,
     /// Limits that it exceeds.
     pub(crate) problems: Vec<Problem>,
-    /// By member: path prefixes that one rule stands for.
-    pub(crate) widened: BTreeMap<usize, Vec<Problem>>,
+    /// By member: what of it is not honoured as it stands.
+    pub(crate) unheeded: BTreeMap<usize, Unheeded>,
     /// By member: matches that an older member has, and which one.
     pub(crate) shadowed: BTreeMap<usize, BTreeSet<(usize, String)>>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
+}
+
+/// What a service does not give a member.
+#[derive(Debug, Default)]
+pub(crate) struct Unheeded {
+    pub(crate) problems: Vec<Problem>,
+    /// The services of the unit that have a target group which a rule goes without.
+    pub(crate) users: BTreeSet<String>,
 }
 
 impl<'a> Builder<'a> {
@@ -54,7 +71,12 @@ impl<'a> Builder<'a> {
         let owner = settings.owner(&leader.id.unit());
         // What is wrong with the annotation is told elsewhere.
         let idle_timeout = idle_timeout(&leader.meta).unwrap_or_default();
-        Self { view, route: leader, settings, owner, idle_timeout, merging: None }
+        Self { view, route: leader, settings, owner, idle_timeout, beside: &[], merging: None }
+    }
+
+    /// Beside services that have been built already.
+    pub(crate) fn beside(self, services: &'a [DesiredService]) -> Self {
+        Self { beside: services, ..self }
     }
 
     /// For one route of several clusters.
@@ -82,15 +104,20 @@ impl<'a> Builder<'a> {
             },
             groups: vec![],
             problems: vec![],
-            widened: BTreeMap::new(),
+            unheeded: BTreeMap::new(),
             shadowed: BTreeMap::new(),
             kept: vec![],
         };
         // By its name: it may be another of the hostname's services than it was.
-        let scope = if draft.scope.is_some() { name } else { "" };
+        let place = Place { service: name, scope: if draft.scope.is_some() { name } else { "" } };
         let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
-            of_members.insert(at, self.candidates(at, &members[at], scope, &mut groups));
+            of_members.insert(at, self.candidates(at, &members[at], &place, &mut groups));
+            for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, &place)) {
+                let unheeded = built.unheeded.entry(at).or_default();
+                unheeded.users.insert(user);
+                unheeded.problems.push(problem);
+            }
         }
         for (number, port) in &draft.ports {
             let mut candidates: Vec<Candidate> =
@@ -103,8 +130,11 @@ impl<'a> Builder<'a> {
                 Some(stays) => {
                     let from = (stays, members.len());
                     let whose = (&self.route.id, self.settings);
+                    let led_to = candidates.iter().flat_map(|one| one.action.target_groups());
+                    let led_to: BTreeSet<String> = led_to.map(str::to_owned).collect();
+                    let port = (*number, port);
                     let shares =
-                        merged::kept_shares(self.view, draft, (*number, port), from, whose, &mut groups);
+                        merged::kept_shares(self.view, draft, port, from, whose, &led_to, &mut groups);
                     candidates.extend(shares.candidates);
                     built.kept.extend(shares.groups);
                     candidates = merged::merge(candidates, &groups);
@@ -132,9 +162,11 @@ impl<'a> Builder<'a> {
         }
         // Of equal matches one stands; what only the others led to is not needed.
         let used = used_groups(listeners);
+        let others = used.iter().filter(|name| name.starts_with(TARGET_GROUP_ID)).count();
         groups.retain(|name, _| used.contains(name.as_str()));
-        if groups.len() > limits.target_groups_per_service {
-            let need = format!("The backends need {} target groups in a service", groups.len());
+        let count = groups.len() + others;
+        if count > limits.target_groups_per_service {
+            let need = format!("The backends need {count} target groups in a service");
             let quota = "\"Target groups per service\" (L-3DEC3B9F)";
             built.problems.push(limit("spec.rules", &need, limits.target_groups_per_service, quota));
         }
@@ -146,7 +178,7 @@ impl<'a> Builder<'a> {
         &self,
         age: usize,
         member: &Member,
-        scope: &str,
+        place: &Place,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Vec<Candidate> {
         let route = &member.claim.route;
@@ -158,7 +190,7 @@ impl<'a> Builder<'a> {
                 candidates.extend(kept::of_rule(self.view, age, rule, groups, |name| self.kept_group(name)));
                 continue;
             }
-            let action = self.action(route, rule, scope, groups);
+            let action = self.action(route, rule, place, groups);
             candidates.extend(rules::candidates(age, &priorities, &rule.rule, &action));
         }
         candidates
@@ -179,7 +211,7 @@ impl<'a> Builder<'a> {
         let widened: BTreeSet<usize> = fitted.widened.iter().map(|one| one.contributor).collect();
         for at in widened {
             let notes = prefixes::notes(&fitted.widened, at, most);
-            built.widened.entry(at).or_default().extend(notes);
+            built.unheeded.entry(at).or_default().problems.extend(notes);
         }
         let mut rules: Vec<DesiredRule> =
             order(fitted.candidates, priority_max).into_iter().map(priority::rule).collect();
@@ -213,32 +245,61 @@ impl<'a> Builder<'a> {
         &self,
         route: &Route,
         rule: &ResolvedRule,
-        scope: &str,
+        place: &Place,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Action {
-        let mut sound: Vec<(u32, Vec<DesiredTargetGroup>)> = vec![];
+        let mut sound: Vec<(u32, Vec<String>)> = vec![];
         for (weight, pools) in rule.backends.iter().filter(|(weight, _)| *weight > 0) {
             let Ok(pools) = pools else { continue };
-            let of_backend = pools.busy.iter().filter_map(|pool| self.target_group(route, pool, scope));
-            sound.push((*weight, of_backend.collect()));
+            let of_backend = pools.busy.iter().filter_map(|pool| self.target_group(route, pool, place.scope));
+            let of_backend: Vec<DesiredTargetGroup> = of_backend.collect();
+            let external = pools.external.iter().filter(|id| self.user_beside(place, id).is_none());
+            let names = of_backend.iter().map(|group| &group.name).chain(external).cloned();
+            sound.push((*weight, names.collect()));
+            for group in of_backend {
+                groups.entry(group.name.clone()).or_insert(group);
+            }
         }
         let named: Vec<(u32, Vec<&str>)> = sound
             .iter()
-            .map(|(weight, groups)| (*weight, groups.iter().map(|group| group.name.as_str()).collect()))
+            .map(|(weight, names)| (*weight, names.iter().map(String::as_str).collect()))
             .collect();
         let forward: Vec<WeightedTargetGroup> = weights(&named)
             .into_iter()
             .map(|(group, weight)| WeightedTargetGroup { target_group: group.to_owned(), weight })
             .collect();
-        for group in sound.into_iter().flat_map(|(_, groups)| groups) {
-            groups.entry(group.name.clone()).or_insert(group);
-        }
         if forward.is_empty() { NO_BACKEND } else { Action::Forward(forward) }
+    }
+
+    /// Which other service of the unit has a target group that the unit did not make: it is of one service only. The one that
+    /// leads there keeps it, else the first has it.
+    fn user_beside(&self, place: &Place, id: &str) -> Option<&str> {
+        let held = external::used_by(self.view).get(id).copied();
+        let first =
+            || self.beside.iter().find(|one| one.target_groups().contains(id)).map(|one| one.name.as_str());
+        held.or_else(first).filter(|user| *user != place.service)
+    }
+
+    /// The target groups of others that a rule leads to and does not get: the service that has each, and what to tell.
+    fn not_had(&self, rule: &ResolvedRule, place: &Place) -> Vec<(String, Problem)> {
+        let taken = rule.externals().filter_map(|id| Some((id, self.user_beside(place, id)?)));
+        let text = |(id, user): (&String, &str)| {
+            let text = format!(
+                "The target group {id} is in the service {user}, and VPC Lattice lets one serve one service only: {} goes \
+                 without it; make another one for a route of its own",
+                place.service
+            );
+            (user.to_owned(), Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text))
+        };
+        taken.map(text).collect()
     }
 
     /// The target group of a pool in the service that `scope` names; none where one that is to stay as it is does not exist.
     fn target_group(&self, route: &Route, pool: &Pool, scope: &str) -> Option<DesiredTargetGroup> {
-        let name = naming::target_group(&self.owner.unit, scope, pool);
+        // Of the route's own cluster a rule may lead to the Service itself too, which other policies and grants count for.
+        let own_export = pool.export.as_deref().filter(|_| pool.cluster == route.id.cluster);
+        let scope = own_export.map_or_else(|| scope.to_owned(), |export| format!("{scope}/{export}"));
+        let name = naming::target_group(&self.owner.unit, &scope, pool);
         if pool.is_kept {
             let group = self.kept_group(&name)?;
             return Some(match &pool.gone_since {

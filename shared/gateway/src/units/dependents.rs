@@ -4,7 +4,7 @@ use super::claim::{Claim, GatewayName};
 use super::cluster_routes::{objects, read, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
-use crate::backend::{exporters_of, referent_kind};
+use crate::backend::{exporters_of, external, referent_kind};
 use crate::gateway::is_our_class;
 use crate::policy;
 use crate::prefixes::takes_everything;
@@ -30,17 +30,17 @@ pub(crate) struct Changed<'u> {
 }
 
 /// A Dependents unit owns nothing in VPC Lattice; it writes the status of classes and imports.
-pub(crate) fn translate(view: &View, changed: &Changed) -> Translation {
+pub(crate) fn translate(view: &View, changed: &Changed, settings: &Settings) -> Translation {
     let reports = match changed.kind {
         Kind::GatewayClass => class_report(view, changed).into_iter().collect(),
         Kind::ServiceImport => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name)
         {
-            Found::Object(import) => vec![import_report(view, changed.cluster, import)],
+            Found::Object(import) => vec![import_report(view, changed.cluster, import, settings)],
             _ => vec![],
         },
         Kind::ServiceExport => imports_of(view, changed)
             .into_iter()
-            .map(|(cluster, import)| import_report(view, &cluster, import))
+            .map(|(cluster, import)| import_report(view, &cluster, import, settings))
             .collect(),
         Kind::Service => {
             policy::of_service(view, changed, || service_users(view, changed, &Settings::default()))
@@ -67,11 +67,20 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
     }))
 }
 
-fn import_report(view: &View, cluster: &ClusterId, import: &Value) -> Report {
-    let exporters = exporters_of(view, cluster, &api::meta(import));
+fn import_report(view: &View, cluster: &ClusterId, import: &Value, settings: &Settings) -> Report {
+    let meta = api::meta(import);
+    let subject = subject(cluster, Kind::ServiceImport, import);
+    if let Some(external) = external::told(view, cluster, &meta, &settings.installation) {
+        return Report::Import(ImportReport {
+            subject,
+            clusters: Some(BTreeSet::new()),
+            external: Some(external),
+        });
+    }
+    let exporters = exporters_of(view, cluster, &meta);
     // What is not known of some clusters must not take them off the list.
     let clusters = exporters.unknown.is_empty().then_some(exporters.known);
-    Report::Import(ImportReport { subject: subject(cluster, Kind::ServiceImport, import), clusters })
+    Report::Import(ImportReport { subject, clusters, external: None })
 }
 
 /// The imports, in all clusters, that an export is meant by, with their clusters.
@@ -90,11 +99,13 @@ fn imports_of<'a>(view: &View<'a>, changed: &Changed) -> Vec<(ClusterId, &'a Val
 }
 
 fn is_import_of(import: &Meta, cluster: &ClusterId, export: &Changed) -> bool {
+    if import.annotation(external::ANNOTATION).is_some() {
+        return false;
+    }
     let name = import.annotation("export-name").unwrap_or(&import.name);
-    let is_meant = match import.annotation("aws-eks-cluster-name") {
-        Some(only) => only == export.cluster.name,
-        None => cluster != export.cluster,
-    };
+    let only = import.annotation("aws-eks-cluster-name");
+    let is_meant =
+        cluster.scope == export.cluster.scope && only.is_none_or(|only| only == export.cluster.name);
     name == export.name && import.namespace == export.namespace && is_meant
 }
 

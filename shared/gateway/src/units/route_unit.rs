@@ -6,7 +6,7 @@ use super::heirs::Heirs;
 use super::kept;
 use super::merged;
 use super::parents::Parent;
-use super::rules::{self, resolved_refs, unresolved};
+use super::rules::{self, ResolvedRule, resolved_refs, unresolved};
 use super::services::{self, Built, Contender};
 use super::slot::Slot;
 use super::subject;
@@ -214,6 +214,7 @@ impl Reports<'_> {
             is_standalone: self.own.claim.is_standalone,
             is_heir: false,
             is_moving: self.built.is_moving,
+            awaits: self.awaits(),
             merged: None,
             unwritten: None,
         })
@@ -257,6 +258,12 @@ impl Reports<'_> {
         let refused =
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
         problem::message(refused.iter().chain(&isolated).chain(&self.built.shadowed))
+    }
+
+    /// A target group that an import names and that is not there, or not free yet.
+    fn awaits(&self) -> Option<&'static str> {
+        let is_missing = self.own.rules.iter().any(ResolvedRule::awaits_external);
+        (is_missing || !self.built.without_external.is_empty()).then_some("a target group of others")
     }
 
     fn kept(&self) -> Option<KeptRules> {
@@ -309,6 +316,7 @@ fn held_reports(
         is_standalone: false,
         is_heir: resolved_refs.is_some(),
         is_moving: false,
+        awaits: None,
         merged: None,
         unwritten: None,
     })]
@@ -351,6 +359,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         is_standalone: false,
         is_heir: false,
         is_moving: false,
+        awaits: None,
         merged: None,
         unwritten: None,
     };

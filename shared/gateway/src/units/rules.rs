@@ -48,12 +48,28 @@ impl ResolvedRule {
         used.filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
     }
 
+    /// Ids of the target groups of others that get requests of it.
+    pub(crate) fn externals(&self) -> impl Iterator<Item = &String> {
+        let used = self.backends.iter().filter(|(weight, _)| *weight > 0);
+        used.filter_map(|(_, pools)| pools.as_ref().ok()).filter_map(|pools| pools.external.as_ref())
+    }
+
+    /// Whether the unit is to look again for a target group that is not there.
+    pub(crate) fn awaits_external(&self) -> bool {
+        let is_missing = |(_, pools): &(u32, Result<Pools, BackendError>)| {
+            matches!(pools, Err(BackendError::Broken(reasons::EXTERNAL_GROUP_NOT_FOUND, _)))
+        };
+        self.backends.iter().any(is_missing)
+    }
+
     /// Whether nothing is known of what it leads to.
     pub(crate) fn is_unknown(&self) -> bool {
         let unknown = |(weight, pools): &(u32, Result<Pools, BackendError>)| {
             *weight > 0 && matches!(pools, Err(BackendError::Unknown(_)))
         };
-        self.backends.iter().any(unknown) && self.pools().next().is_none()
+        self.backends.iter().any(unknown)
+            && self.pools().next().is_none()
+            && self.externals().next().is_none()
     }
 
     /// Names of target groups that get no requests and stay, since nothing is known of their clusters.
@@ -70,15 +86,17 @@ impl ResolvedRule {
 /// Why a rule has to be dropped.
 pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
     let mut problems = rule.rule.problems.clone();
-    let pools: BTreeSet<(&ClusterId, &str, &str, u16)> = rule
+    let pools: BTreeSet<(&ClusterId, &str, &str, bool, u16)> = rule
         .pools()
-        .map(|pool| (&pool.cluster, &*pool.namespace, &*pool.service, pool.config.port))
+        .map(|pool| {
+            (&pool.cluster, &*pool.namespace, &*pool.service, pool.export.is_some(), pool.config.port)
+        })
         .collect();
     let most = settings.limits.target_groups_per_rule;
-    if pools.len() > most {
+    let groups = pools.len() + rule.externals().collect::<BTreeSet<_>>().len();
+    if groups > most {
         let text = format!(
-            "The rule leads to {} target groups, VPC Lattice takes {most} in a rule; name fewer backends",
-            pools.len()
+            "The rule leads to {groups} target groups, VPC Lattice takes {most} in a rule; name fewer backends"
         );
         problems.push(Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text));
     }

@@ -1,6 +1,6 @@
 //! What a route comes to: the services that its unit owns, those of other routes that serve it, and what is not served.
 
-use super::builder::{Builder, BuiltService};
+use super::builder::{Builder, BuiltService, Unheeded};
 use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named, secrets_certificate};
 use super::heirs;
@@ -50,6 +50,16 @@ pub(crate) struct Built {
     pub(crate) kept: Vec<Kept>,
     /// Whether requests still come to a service that another one takes the place of.
     pub(crate) is_moving: bool,
+    /// Services of the unit that have a target group which a rule goes without. One that is to go leaves it.
+    pub(crate) without_external: BTreeSet<String>,
+}
+
+impl Built {
+    /// Notes what a service does not give the route.
+    pub(super) fn tell(&mut self, unheeded: Unheeded) {
+        self.notes.extend(unheeded.problems);
+        self.without_external.extend(unheeded.users);
+    }
 }
 
 /// How it went with what a parent was asked for.
@@ -86,6 +96,8 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
     built.notes.dedup();
     built.shadowed.sort();
     built.shadowed.dedup();
+    let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
+    built.without_external.retain(|user| !stays.contains(user.as_str()));
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
     built.target_groups.dedup_by(|a, b| a.name == b.name);
     built
@@ -243,10 +255,10 @@ fn serve(
             }
         }
     }
-    let BuiltService { service, groups, widened, shadowed, kept, .. } =
-        Builder::of(view, settings, route).service(draft, &name, members);
+    let BuiltService { service, groups, mut unheeded, shadowed, kept, .. } =
+        Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
-        built.notes.extend(widened.get(&me).into_iter().flatten().cloned());
+        built.tell(unheeded.remove(&me).unwrap_or_default());
         let requests = draft.slot.requests();
         for (winner, place) in shadowed.get(&me).into_iter().flatten() {
             let text = format!(

@@ -15,9 +15,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, Blocked, Certificate, Desired, Failure, Grace, Limits, Mode, Outcome, Ownership,
-    RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation, ServiceOutcome, Status, Tags,
-    TargetHealth, VpcAssociationOutcome, plan, settle, simulate,
+    Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, Grace, Limits, Mode,
+    Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
+    ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -77,6 +77,12 @@ pub(crate) struct Case {
     /// Why ACM does not tell its certificates now.
     #[serde(default)]
     pub(crate) certificates_unknown: Option<String>,
+    /// Target groups that imports name, by ARN; VPC Lattice says that others are not there.
+    #[serde(default)]
+    pub(crate) external_groups: BTreeMap<String, ExternalGroup>,
+    /// Those that there were when what VPC Lattice has was wanted. Absent: the same.
+    #[serde(default)]
+    pub(crate) external_groups_before: Option<BTreeMap<String, ExternalGroup>>,
     /// Whether the installation imports certificates of Secrets. A Secret's data stand in `stringData`; `@first` there is the file
     /// `first.pem` of the crate's test certificates.
     #[serde(default)]
@@ -282,6 +288,7 @@ fn everything(world: &World) -> Snapshot {
         snapshot.insert(read, answer);
     }
     world.read_secrets(&mut snapshot);
+    world.read_external_groups(&mut snapshot);
     snapshot
 }
 

@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use trellis_gateway::{
     ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets,
-    ServicePer, Snapshot, TlsSecret, wants, wants_secrets,
+    ServicePer, Snapshot, TlsSecret, external_groups, wants, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Certificates, Mode, PrivateKey};
+use trellis_lattice::{Certificates, ExternalGroup, Mode, PrivateKey};
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) unreadable: BTreeMap<ClusterId, String>,
     pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
     pub(crate) certificates: Certificates,
+    external_groups: BTreeMap<String, ExternalGroup>,
     reads_secrets: bool,
     secrets_forbidden: Vec<String>,
     secrets_unreadable: Option<String>,
@@ -81,6 +82,7 @@ impl World {
             secrets_unreadable: case.secrets_unreadable.clone(),
             facts,
             service_per: case.service_per,
+            external_groups: case.external_groups.clone(),
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
@@ -96,6 +98,10 @@ impl World {
             unregistered: vec![],
             leaving: vec![],
             modes: BTreeMap::new(),
+            external_groups: case
+                .external_groups_before
+                .clone()
+                .unwrap_or_else(|| case.external_groups.clone()),
             certificates: case.certificates_before.clone().unwrap_or_else(|| case.certificates.clone()),
             certificates_unknown: None,
             secrets_forbidden: vec![],
@@ -151,6 +157,14 @@ impl World {
         Snapshot { certificates, secrets, service_per, ..Snapshot::of(self.facts.iter().cloned()) }
     }
 
+    /// Asks VPC Lattice for the target groups that imports name.
+    pub(crate) fn read_external_groups(&self, snapshot: &mut Snapshot) {
+        for arn in external_groups(snapshot) {
+            let said = self.external_groups.get(&arn).cloned().unwrap_or(ExternalGroup::Missing);
+            snapshot.external_groups.insert(arn, said);
+        }
+    }
+
     /// Reads the Secrets that listeners name.
     pub(crate) fn read_secrets(&self, snapshot: &mut Snapshot) {
         for key in wants_secrets(snapshot) {
@@ -200,6 +214,7 @@ impl World {
         for round in 0..=ROUNDS_MAX {
             let wanted = wants(unit, &snapshot);
             if wanted.is_empty() {
+                self.read_external_groups(&mut snapshot);
                 if matches!(unit, UnitKey::Gateway { .. }) {
                     self.read_secrets(&mut snapshot);
                 }

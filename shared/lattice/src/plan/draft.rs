@@ -212,6 +212,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         in_full: _,
         mode: _,
         allowed_networks: _,
+        external_groups: _,
         grace: _,
     } = &mut desired;
     for service in &mut *services {

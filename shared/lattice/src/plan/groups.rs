@@ -73,6 +73,12 @@ pub(super) fn prepare(draft: &mut Draft) {
 
 /// Why a service may not forward to the target group, if so.
 pub(super) fn obstacle(draft: &Draft, service: &str, port: u16, target_group: &str) -> Option<Blocked> {
+    if draft.desired.external_groups.contains(target_group) {
+        let mut others = draft.model.services.iter().filter(|one| one.name != service);
+        let user = others.find(|one| one.target_groups().contains(target_group))?;
+        let (target_group, service) = (target_group.to_owned(), user.name.clone());
+        return Some(Blocked::TargetGroupInUse { target_group, service });
+    }
     let group = draft.group(target_group).filter(|g| {
         let as_wanted = draft.wanted_group(target_group).is_some_and(|wanted| fits(g, wanted));
         as_wanted && !matches!(g.status, Status::CreateFailed | Status::DeleteInProgress)

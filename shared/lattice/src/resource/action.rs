@@ -56,9 +56,11 @@ impl Action {
         Self::Forward(shares.collect())
     }
 
-    /// It may name only target groups that are ours, ready, and used by no other service.
+    /// It may name only target groups that are ours, ready, and used by no other service, and those of others that the wish
+    /// names by their ids: which are as they should be was asked before, and that no two services have one is asked of
+    /// every state.
     pub(crate) fn judge(&self, view: &View, service: &str) -> Result<(), ViolationKind> {
-        for name in self.target_groups() {
+        for name in self.target_groups().filter(|name| !view.desired.external_groups.contains(*name)) {
             let (group, what) = (view.our_group(name)?, format!("target group {name}"));
             ready(group.status, &what)?;
             let users = view.state.services.iter().filter(|s| s.name == service).map(|s| &s.arn);

@@ -79,6 +79,13 @@ pub struct ActualService {
     pub associations: Vec<ActualAssociation>,
 }
 
+impl DesiredService {
+    /// Names of the target groups that its listeners and rules forward to.
+    pub fn target_groups(&self) -> BTreeSet<&str> {
+        self.listeners.iter().flat_map(DesiredListener::target_groups).collect()
+    }
+}
+
 impl ActualService {
     /// Names of the target groups that its listeners and rules forward to.
     pub fn target_groups(&self) -> BTreeSet<&str> {

@@ -3,6 +3,7 @@
 mod access_logs;
 mod auth;
 mod check;
+mod external;
 mod grace;
 mod hand_over;
 mod imports;

@@ -12,7 +12,7 @@ use trellis_lattice::{
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
     DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, DnsPreference, Grace,
     HealthCheck, Limits, ListenerProtocol, Mode, Ownership, PrivateDns, Status, TAG_IDLE_TIMEOUT,
-    TAG_UNWANTED, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
+    TAG_UNWANTED, TARGET_GROUP_ID, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
 };
 
 pub(crate) const NETWORKS: [&str; 2] = ["net-1", "net-2"];
@@ -62,9 +62,18 @@ fn group_name(service: &str, index: usize) -> String {
     format!("tg-{service}-{index}")
 }
 
+/// The target group of others that rules of a service may lead to.
+fn external(service: &str) -> String {
+    format!("{TARGET_GROUP_ID}external-{service}")
+}
+
 fn action(service: &'static str) -> impl Strategy<Value = Action> {
-    let share = (0..GROUPS_PER_SERVICE, 0..3_u16)
-        .prop_map(|(index, weight)| WeightedTargetGroup { target_group: group_name(service, index), weight });
+    let group = prop_oneof![
+        5 => (0..GROUPS_PER_SERVICE).prop_map(|index| group_name(service, index)),
+        1 => Just(external(service)),
+    ];
+    let share =
+        (group, 0..3_u16).prop_map(|(target_group, weight)| WeightedTargetGroup { target_group, weight });
     prop_oneof![
         1 => select(vec![404, 500]).prop_map(Action::FixedResponse),
         4 => vec(share, 1..3).prop_map(Action::Forward),
@@ -184,7 +193,9 @@ fn wishes() -> impl Strategy<Value = Desired> {
         1 => Just((vec![], vec![])),
         6 => (vec(desired_service(), 0..3), desired_groups()),
     ];
-    let allowed = subsequence(NETWORKS.to_vec(), 0..=2);
+    // As a rule all that rules lead to; of those that nobody names nothing is made.
+    let externals = (1..=SERVICES.len()).prop_flat_map(|count| subsequence(SERVICES.to_vec(), count));
+    let allowed = (subsequence(NETWORKS.to_vec(), 0..=2), externals);
     let all = (
         network,
         vpcs,
@@ -201,7 +212,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
             network,
             vpcs,
             (services, target_groups),
-            allowed,
+            (allowed, externals),
             tags,
             grace,
             access_logs,
@@ -215,6 +226,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
                 owner: owner(),
                 grace,
                 allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
+                external_groups: externals.into_iter().map(external).collect(),
                 network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
                 vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
                     .into_iter()

@@ -5,7 +5,7 @@ use crate::lattice::convert::{last_part, small};
 use crate::lattice::names::Names;
 use aws_sdk_vpclattice::types as sdk;
 use std::collections::BTreeMap;
-use trellis_lattice::{Action, WeightedTargetGroup};
+use trellis_lattice::{Action, TARGET_GROUP_ID, WeightedTargetGroup};
 
 /// Stands for an action that this version cannot express. It is equal to no wish: a forward has at least one group.
 pub(super) const UNKNOWN: Action = Action::Forward(Vec::new());
@@ -66,7 +66,7 @@ fn with_ids(
             for group in weighted {
                 let name = &group.target_group;
                 let id = ids(name)
-                    .or_else(|| name.starts_with("tg-").then(|| name.clone()))
+                    .or_else(|| name.starts_with(TARGET_GROUP_ID).then(|| name.clone()))
                     .ok_or_else(|| format!("target group {name:?} is not known"))?;
                 forward = forward.target_groups(
                     sdk::WeightedTargetGroup::builder()

@@ -39,7 +39,7 @@ fn sdk_listener_protocol(protocol: ListenerProtocol) -> sdk::ListenerProtocol {
 }
 
 impl LatticeClient {
-    /// The listeners of a service, by its id, with their rules. `group_names` has the names of all target groups by id.
+    /// The listeners of a service, by its id, with their rules. `group_names` has the names of target groups by id.
     pub(in crate::lattice) async fn listeners(
         &self,
         service: &str,

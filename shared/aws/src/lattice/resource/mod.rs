@@ -4,6 +4,7 @@
 mod access_log;
 pub(super) mod action;
 mod auth;
+mod external;
 pub(super) mod health_check;
 mod holder;
 pub(super) mod imported;

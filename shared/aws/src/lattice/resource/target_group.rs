@@ -51,7 +51,7 @@ impl TargetGroupEntry {
 #[derive(Debug)]
 pub(in crate::lattice) struct SeenTargetGroup {
     pub(in crate::lattice) entry: TargetGroupEntry,
-    details: Option<GetTargetGroupOutput>,
+    pub(super) details: Option<GetTargetGroupOutput>,
 }
 
 impl SeenTargetGroup {
@@ -260,10 +260,7 @@ fn target_group_config(
     }
     let protocol_version = match &config.protocol_version {
         None => None,
-        Some(sdk::TargetGroupProtocolVersion::Http1) => Some(ProtocolVersion::Http1),
-        Some(sdk::TargetGroupProtocolVersion::Http2) => Some(ProtocolVersion::Http2),
-        Some(sdk::TargetGroupProtocolVersion::Grpc) => Some(ProtocolVersion::Grpc),
-        Some(_) => return None,
+        Some(version) => Some(protocol_version(version)?),
     };
     let protocol = target_protocol(config.protocol.as_ref())?;
     Some(TargetGroupConfig {
@@ -278,6 +275,19 @@ fn target_group_config(
         },
         vpc: config.vpc_identifier.clone()?,
     })
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the SDK's enum is open; what is new in it is none of ours"
+)]
+pub(super) fn protocol_version(version: &sdk::TargetGroupProtocolVersion) -> Option<ProtocolVersion> {
+    match version {
+        sdk::TargetGroupProtocolVersion::Http1 => Some(ProtocolVersion::Http1),
+        sdk::TargetGroupProtocolVersion::Http2 => Some(ProtocolVersion::Http2),
+        sdk::TargetGroupProtocolVersion::Grpc => Some(ProtocolVersion::Grpc),
+        _ => None,
+    }
 }
 
 fn sdk_target_group_config(config: &TargetGroupConfig, health_check: &HealthCheck) -> sdk::TargetGroupConfig {

@@ -22,7 +22,7 @@ pub(crate) use asked::{ANNOTATION, observed, obstacle, problem, unit_of};
 pub(crate) use shares::{kept_shares, merge};
 pub(super) use taken::{bar_what_is_merged, split_merged};
 
-use super::builder::Builder;
+use super::builder::{Builder, Unheeded};
 use super::claim::Claim;
 use super::contest::{Member, ServiceDraft, decide};
 use super::dependents::object_ref;
@@ -270,6 +270,10 @@ impl Merged<'_, '_> {
             self.build_for(slot, merging);
         }
         self.keep_the_rest(merging);
+        let stays: BTreeSet<&str> = self.desired.services.iter().map(|one| one.name.as_str()).collect();
+        for one in merging.iter_mut() {
+            one.built.without_external.retain(|user| !stays.contains(user.as_str()));
+        }
         self.desired.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
         self.desired.target_groups.dedup_by(|a, b| a.name == b.name);
     }
@@ -289,6 +293,7 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
+        let mut unheeded: Vec<(usize, Unheeded)> = vec![];
         let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
         let mut left: BTreeSet<String> = BTreeSet::new();
@@ -302,13 +307,15 @@ impl Merged<'_, '_> {
                 }
             };
             let route = Route { id: self.id.clone(), ..leader.clone() };
-            let builder = Builder::merging(self.view, self.settings, &route, &stays);
+            let beside = self.desired.services.clone();
+            let builder = Builder::merging(self.view, self.settings, &route, &stays).beside(&beside);
             let mut whole = self.with_what_stays(draft, &outcome.drafts, &stays, merging);
             if outcome.drafts.first().is_some_and(|first| !std::ptr::eq(first, draft)) {
                 // A target group is of one service only.
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
+            unheeded.extend(built.unheeded.into_iter().map(|(at, one)| (asking[at], one)));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
@@ -330,7 +337,7 @@ impl Merged<'_, '_> {
                 Some(_) => left.extend(whole.networks),
             }
         }
-        note(verdicts, serving, merging);
+        note(verdicts, serving, unheeded, merging);
         self.keep_what_is_left(slot, kept, &left, merging);
     }
 
@@ -390,12 +397,17 @@ fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Servin
     Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
 }
 
-/// Notes what became of each route's parents, with the reason where one is refused, and which services serve it.
+/// Notes what became of each route's parents, with the reason where one is refused, which services serve it, and what it does not
+/// get.
 fn note(
     verdicts: Vec<(usize, usize, Option<Problem>)>,
     serving: Vec<(usize, Serving)>,
+    unheeded: Vec<(usize, Unheeded)>,
     merging: &mut [Merging],
 ) {
+    for (at, unheeded) in unheeded {
+        merging[at].built.tell(unheeded);
+    }
     for (at, parent, problem) in verdicts {
         let verdict = merging[at].built.verdicts.entry(parent).or_default();
         match problem {

@@ -9,18 +9,22 @@ use crate::weights::weights;
 use crate::{Settings, naming};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
-use trellis_lattice::{Action, DesiredTargetGroup, Ownership, PathMatch, RuleMatch, WeightedTargetGroup};
+use trellis_lattice::{
+    Action, DesiredTargetGroup, Ownership, PathMatch, RuleMatch, TARGET_GROUP_ID, WeightedTargetGroup,
+};
 
 /// What a cluster's shares of a rule sum up to before they become weights of VPC Lattice.
 const WHOLE: u64 = 1_000_000;
 
-/// What a port has of clusters whose share stays; the targets follow the Pods, as far as these are known.
+/// What a port has of clusters whose share stays; the targets follow the Pods, as far as these are known. A target group that
+/// the unit did not make tells of no cluster: one that nobody whose rules are known (`led_to`) leads to is theirs.
 pub(crate) fn kept_shares(
     view: &View,
     draft: &ServiceDraft,
     (number, port): (u16, &Port),
     (stays, from): (&BTreeSet<ClusterId>, usize),
     (id, settings): (&RouteId, &Settings),
+    led_to: &BTreeSet<String>,
     groups: &mut BTreeMap<String, DesiredTargetGroup>,
 ) -> KeptPort {
     let held = kept::service_of(view.actual, draft);
@@ -41,7 +45,9 @@ pub(crate) fn kept_shares(
                 group.is_some_and(|group| {
                     group.ownership == Ownership::Ours
                         && group.tags.get(&naming::tag_key("ClusterName")) == Some(&cluster.name)
-                })
+                }) || number == 0
+                    && share.target_group.starts_with(TARGET_GROUP_ID)
+                    && !led_to.contains(&share.target_group)
             };
             let theirs: Vec<WeightedTargetGroup> = forward.iter().filter(is_theirs).cloned().collect();
             if theirs.is_empty() {
