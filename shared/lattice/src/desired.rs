@@ -48,6 +48,11 @@ pub struct Desired {
     /// nothing of them is ever changed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub external_groups: BTreeSet<String>,
+    /// Services, each with a network in which it is not wanted any more and in which another route's waits for its custom domain
+    /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it has come into the networks in which it is
+    /// wanted. Two that change places would wait for each other for good.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub giving_way: BTreeSet<(String, String)>,
     /// How long what is not wanted any more stays; none: it goes at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grace: Option<Grace>,
@@ -79,6 +84,7 @@ impl Desired {
             in_full: false,
             allowed_networks: BTreeSet::new(),
             external_groups: BTreeSet::new(),
+            giving_way: BTreeSet::new(),
             grace: None,
         }
     }

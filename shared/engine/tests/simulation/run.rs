@@ -322,7 +322,7 @@ impl World {
         }
         let task = Task::new(unit.clone(), vec![]);
         self.functions[0].engine.begin();
-        let verdict = self.functions[0].engine.reconcile(&task, Budget::lasting(DEADLINE)).await;
+        let verdict = Box::pin(self.functions[0].engine.reconcile(&task, Budget::lasting(DEADLINE))).await;
         self.sim.state().at_work.remove(&unit.to_string());
         verdict
     }

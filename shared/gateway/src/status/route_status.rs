@@ -277,9 +277,12 @@ fn of_a_refused_parent(context: &Context, report: &RouteReport, parent: &ParentR
 }
 
 /// What a Gateway's status takes from an entry.
-fn accepted(entry: &Value) -> Option<(&Value, &Value)> {
+fn accepted(entry: &Value) -> Option<(&Value, &Value, Option<&Value>)> {
     let condition = find(entry, conditions::ACCEPTED)?;
-    Some((condition.get("status")?, condition.get("message")?))
+    let status = condition.get("status")?;
+    // Until the status of an edit is told, a Gateway counts the route by its rules alone: that it is refused again is news to it.
+    let generation = condition.get("observedGeneration").filter(|_| status != "True");
+    Some((status, condition.get("message")?, generation))
 }
 
 fn find<'a>(entry: &'a Value, kind: &str) -> Option<&'a Value> {

@@ -22,9 +22,9 @@ use crate::{Settings, Translation, naming, status};
 use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{Kind, UnitKey, parent_gateways};
-use trellis_lattice::{Desired, Owner};
+use trellis_lattice::{ActualService, Desired, Owner, Ownership, place_taken};
 
 /// Translates one route.
 ///
@@ -96,6 +96,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mut translation = judge(&own, &rivals, built, owner);
     if let Some(mut desired) = translation.desired.take() {
         desired.handovers = handovers;
+        desired.giving_way = giving_way(view, id, &desired);
         translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
     }
@@ -165,6 +166,32 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
     Translation::wanting(desired, vec![report])
+}
+
+/// The services of the unit in networks in which they are not wanted, and in which another route's waits for their place, as its
+/// status tells.
+fn giving_way(view: &View, id: &RouteId, desired: &Desired) -> BTreeSet<(String, String)> {
+    let wanted = desired.services.iter().map(|one| (one.name.as_str(), &one.networks));
+    let wanted: BTreeMap<&str, &BTreeSet<String>> = wanted.collect();
+    let ours = view.actual.services.iter().filter(|one| one.ownership == Ownership::Ours);
+    let places = ours.flat_map(|service| service.associations.iter().map(move |one| (service, &one.network)));
+    let mut left = places
+        .filter(|(service, network)| {
+            wanted.get(service.name.as_str()).is_some_and(|networks| !networks.contains(*network))
+        })
+        .peekable();
+    if left.peek().is_none() {
+        return BTreeSet::new();
+    }
+    // By the bare objects: a route that is in the one network may have no Gateway in common with this one now.
+    let routes = objects(view, &id.cluster, &mut vec![]);
+    let waits = |service: &ActualService, network: &str| {
+        let words = service.custom_domain.as_deref().map(|domain| place_taken(domain, network));
+        words.is_some_and(|words| routes.iter().any(|(_, object)| status::has_words(object, &words)))
+    };
+    left.filter(|(service, network)| waits(service, network))
+        .map(|(service, network)| (service.name.clone(), network.clone()))
+        .collect()
 }
 
 /// The units of the routes that ask for a service of a route's too.

@@ -213,6 +213,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         mode: _,
         allowed_networks: _,
         external_groups: _,
+        giving_way: _,
         grace: _,
     } = &mut desired;
     for service in &mut *services {

@@ -137,6 +137,29 @@ pub(super) fn settle(draft: &mut Draft) {
     }
 }
 
+/// Leaves the networks in which another route's service waits for the place.
+pub(super) fn give_way(draft: &mut Draft) {
+    for (wanted, held) in ours(draft) {
+        let waits =
+            |network: &String| draft.desired.giving_way.contains(&(held.name.clone(), network.clone()));
+        let going: BTreeSet<String> = unwanted_associations(draft, &wanted, &held)
+            .filter(|one| waits(&one.network))
+            .map(|one| one.id.clone())
+            .collect();
+        delete_associations(draft, &held, |one| going.contains(&one.id));
+    }
+}
+
+/// The associations of a service that are to go.
+fn unwanted_associations<'a>(
+    draft: &'a Draft,
+    wanted: &'a DesiredService,
+    held: &'a ActualService,
+) -> impl Iterator<Item = &'a ActualAssociation> {
+    let unwanted = held.associations.iter().filter(|one| !wanted.networks.contains(&one.network));
+    unwanted.filter(|one| !unwanted::association_stays(draft, held, one))
+}
+
 /// Associates with the networks that are there.
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
@@ -271,9 +294,8 @@ pub(super) fn await_associations(draft: &mut Draft) {
 /// Deletes associations that are not wanted.
 pub(super) fn disassociate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
-        let unwanted = held.associations.iter().filter(|a| !wanted.networks.contains(&a.network));
-        let going = unwanted.filter(|a| !unwanted::association_stays(draft, &held, a));
-        let going: BTreeSet<String> = going.map(|a| a.id.clone()).collect();
+        let going: BTreeSet<String> =
+            unwanted_associations(draft, &wanted, &held).map(|one| one.id.clone()).collect();
         delete_associations(draft, &held, |a| going.contains(&a.id));
     }
     for held in draft.going_services() {

@@ -47,6 +47,7 @@ pub use service::{
 };
 pub use service_association::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
+    place_taken,
 };
 pub use tag::{Tag, Untag};
 pub use target::{

@@ -152,6 +152,12 @@ impl Display for AwaitAssociation {
     }
 }
 
+/// Why a service cannot come into a network yet, where the one of another route of the cluster has its custom domain there. It
+/// stands in that route's status, where the other one's unit reads it: rewording it is a change of protocol.
+pub fn place_taken(domain: &str, network: &str) -> String {
+    format!("the service that had the hostname {domain} before is still in the service network {network}")
+}
+
 /// DeleteServiceNetworkServiceAssociation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,9 +2,10 @@ use crate::support::{
     assert_in_order, forward, group, listener, made, made_but, network, only_association, only_network,
     only_service, other_unit, owner, plan_within, planned, route, rule, service, simple_route,
 };
+use std::collections::BTreeSet;
 use trellis_lattice::{
-    Action, Actual, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step, TAG_IDLE_TIMEOUT,
-    TAG_USER, check, plan, user_tags_mark,
+    Action, Actual, ActualNetwork, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step,
+    TAG_IDLE_TIMEOUT, TAG_USER, check, plan, user_tags_mark,
 };
 
 fn wanted() -> Desired {
@@ -83,6 +84,23 @@ fn a_service_comes_into_a_network_in_the_place_of_the_one_that_had_its_domain() 
         ],
     );
     assert!(!text.contains("- service before"), "{text}");
+}
+
+#[test]
+fn a_service_leaves_a_network_first_only_where_another_route_waits_for_its_place() {
+    let mut desired = wanted();
+    let mut actual = made(&desired);
+    let other = ActualNetwork { name: "other".into(), arn: "arn:other".into(), ..actual.networks[0].clone() };
+    actual.networks.push(other);
+    desired.services[0].networks = BTreeSet::from(["other".to_owned()]);
+    assert_in_order(&planned(&desired, &actual), &["+ association s other", "- association s net"]);
+    desired.giving_way = BTreeSet::from([("s".to_owned(), "net".to_owned())]);
+    let text = planned(&desired, &actual);
+    assert_in_order(&text, &["- association s net", "+ association s other"]);
+    assert_eq!(text.matches("- association").count(), 1, "{text}");
+    // One that is wanted stays, whoever waits.
+    desired.services[0].networks.insert("net".into());
+    assert!(!planned(&desired, &actual).contains("- association"));
 }
 
 #[test]

@@ -195,7 +195,9 @@ fn wishes() -> impl Strategy<Value = Desired> {
     ];
     // As a rule all that rules lead to; of those that nobody names nothing is made.
     let externals = (1..=SERVICES.len()).prop_flat_map(|count| subsequence(SERVICES.to_vec(), count));
-    let allowed = (subsequence(NETWORKS.to_vec(), 0..=2), externals);
+    let places = SERVICES.iter().flat_map(|service| NETWORKS.iter().map(move |network| (*service, *network)));
+    let giving_way = subsequence(places.collect::<Vec<_>>(), 0..=2);
+    let allowed = (subsequence(NETWORKS.to_vec(), 0..=2), externals, giving_way);
     let all = (
         network,
         vpcs,
@@ -212,7 +214,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
             network,
             vpcs,
             (services, target_groups),
-            (allowed, externals),
+            (allowed, externals, giving_way),
             tags,
             grace,
             access_logs,
@@ -227,6 +229,10 @@ fn wishes() -> impl Strategy<Value = Desired> {
                 grace,
                 allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
                 external_groups: externals.into_iter().map(external).collect(),
+                giving_way: giving_way
+                    .into_iter()
+                    .map(|(service, network)| (service.into(), network.into()))
+                    .collect(),
                 network: network.map(|name| DesiredNetwork { name: name.into(), tags: tags.clone() }),
                 vpc_associations: unique(vpcs, |(_, vpc, _)| *vpc)
                     .into_iter()

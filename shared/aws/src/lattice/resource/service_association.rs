@@ -13,7 +13,7 @@ use std::time::Instant;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation, Owner,
-    Ownership, Status,
+    Ownership, Status, place_taken,
 };
 
 const GET: &str = "GetServiceNetworkServiceAssociation";
@@ -61,8 +61,8 @@ impl LatticeClient {
         Ok(associations)
     }
 
-    /// Why a service cannot come into a network in which another one has its custom domain, if a person must end that: the
-    /// other is a route's of another cluster, or nobody's of this installation. What is of the own cluster moves by itself.
+    /// Why a service cannot come into a network in which another one has its custom domain. A person must end that if the other is
+    /// a route's of another cluster, or nobody's of this installation; what is of the own cluster moves by itself.
     async fn domain_taken(
         &self,
         operation: &'static str,
@@ -92,7 +92,9 @@ impl LatticeClient {
         let (own, theirs) = (self.key_of(&arn).await?, self.key_of(&holder).await?);
         let cluster = |key: &Option<UnitKey>| key.as_ref().and_then(UnitKey::cluster).cloned();
         let whose = match (&theirs, cluster(&theirs)) {
-            (Some(_), theirs) if theirs == cluster(&own) => return Ok(None),
+            (Some(_), theirs) if theirs == cluster(&own) => {
+                return Ok(Some(AwsError::stale(operation, place_taken(&domain, network))));
+            }
             (Some(UnitKey::Route { kind, cluster, namespace, name }), _) => format!(
                 "{kind} {namespace}/{name} of cluster {} has it; give one of the two another hostname, or let one route \
                  serve both: export the Service of the other cluster by a ServiceExport, and name its ServiceImport in the \

@@ -4,7 +4,7 @@ use super::service::kept;
 use super::{Effect, InAccount, Scene, Standing, active, at_rest, free};
 use trellis_lattice::{
     Actual, ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, CreateAssociation,
-    DeleteAssociation, Desired, Status,
+    DeleteAssociation, Desired, Status, place_taken,
 };
 
 fn all<'a>(state: &'a Actual, id: &str) -> impl Iterator<Item = &'a ActualAssociation> {
@@ -21,7 +21,8 @@ impl InAccount for CreateAssociation {
         let has_its_name = |one: &ActualService| one.id != held.id && one.custom_domain == held.custom_domain;
         let others =
             scene.state.services.iter().filter(|one| held.custom_domain.is_some() && has_its_name(one));
-        free(!others.into_iter().any(is_in), "the custom domain in that network")?;
+        let domain = held.custom_domain.as_deref().unwrap_or_default();
+        free(!others.into_iter().any(is_in), &place_taken(domain, &self.network))?;
         Ok(Standing::Done)
     }
 
