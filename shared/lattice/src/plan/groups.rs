@@ -111,12 +111,14 @@ pub(super) fn empty_stale(draft: &mut Draft) {
     }
 }
 
-/// Whether a service, by its name or ARN, is wanted, or another unit's.
+/// Whether a service, by its name or ARN, is wanted, or another unit's and not on its way out.
 fn stays(draft: &Draft, user: &str) -> bool {
     let is_meant = |service: &&ActualService| service.name == user || service.arn == user;
     let held = draft.model.services.iter().find(is_meant);
-    draft.wanted_service(user).is_some()
-        || held.is_some_and(|held| matches!(held.ownership, Ownership::OtherUnit(_)))
+    let is_others = |held: &ActualService| {
+        matches!(held.ownership, Ownership::OtherUnit(_)) && held.status != Status::DeleteInProgress
+    };
+    draft.wanted_service(user).is_some() || held.is_some_and(is_others)
 }
 
 /// Deletes what is not wanted and used by nobody who stays.

@@ -4,7 +4,7 @@ use crate::support::{
 };
 use trellis_lattice::{
     Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, RefusedTarget,
-    Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, settle, simulate,
+    Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, check, plan, settle, simulate,
 };
 
 use ProtocolVersion::{Grpc, Http1, Http2};
@@ -309,6 +309,29 @@ fn a_group_that_another_units_service_uses_keeps_its_targets() {
     let text = planned(&Desired::nothing(owner()), &theirs);
     assert!(!text.contains("- targets"), "{text}");
     assert!(text.contains("! target group tg is used by service"), "{text}");
+}
+
+#[test]
+fn a_group_of_another_units_service_that_is_on_its_way_out_is_emptied_and_goes() {
+    let wanted = Desired { target_groups: vec![group("tg", &[1])], ..wanted() };
+    let theirs = made_but(&wanted, |a| {
+        a.services[0].ownership = Ownership::OtherUnit("route/leader".into());
+        a.services[0].status = Status::DeleteInProgress;
+        let arn = a.services[0].arn.clone();
+        only_group(a).service_arns.insert(arn);
+    });
+    let desired = Desired::nothing(owner());
+    let planned = plan(&desired, &theirs, &Limits::default());
+    assert_eq!(check(&planned, &desired, &theirs, &Limits::default()), []);
+    assert_in_order(
+        &planned.to_string(),
+        &[
+            "- targets of tg 10.0.0.1:8090",
+            "… wait until service s is gone",
+            "… wait until tg is drained",
+            "- target group tg",
+        ],
+    );
 }
 
 #[test]
