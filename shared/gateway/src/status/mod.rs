@@ -90,16 +90,20 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
     })
 }
 
-/// Whether a change of a status concerns who reads it. What a route's own references come to is its own: told to the routes that
-/// share its service, it would go to and fro between them while a cluster is slow, known to one look and not to the next.
+/// What of a route's status no other unit reads. While a cluster is slow it is known to one look and not to the next: told to the
+/// routes that share its service, it would go to and fro between them.
+const OWN: [&str; 2] = [crate::conditions::RESOLVED_REFS, crate::conditions::REFUSED_TARGETS];
+
+/// Whether a change of a status concerns who reads it.
 fn concerns_others(old: &Value, changed: &serde_json::Map<String, Value>) -> bool {
     let read = |parents: Option<&Value>| {
         let mut parents = parents.cloned().unwrap_or_default();
         for parent in parents.as_array_mut().into_iter().flatten() {
             if let Some(conditions) = parent.get_mut("conditions").and_then(Value::as_array_mut) {
-                conditions.retain(|one| {
-                    one.get("type").and_then(Value::as_str) != Some(crate::conditions::RESOLVED_REFS)
-                });
+                let is_read = |one: &Value| {
+                    one.get("type").and_then(Value::as_str).is_none_or(|kind| !OWN.contains(&kind))
+                };
+                conditions.retain(is_read);
             }
         }
         parents
@@ -253,4 +257,25 @@ fn sentences(texts: &[String]) -> String {
         format!("{first}{}.", chars.as_str())
     };
     texts.iter().map(sentence).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_only_the_route_itself_reads_of_its_status_concerns_nobody_else() {
+        let parents = |kind: &str, message: &str| {
+            let accepted = json!({"type": "Accepted", "status": "True"});
+            json!([{"parentRef": {"name": "g"}, "conditions": [accepted, {"type": kind, "message": message}]}])
+        };
+        let changed = |kind: &str| {
+            let old = json!({"parents": parents(kind, "before")});
+            let new = serde_json::Map::from_iter([("parents".to_owned(), parents(kind, "after"))]);
+            concerns_others(&old, &new)
+        };
+        assert!(!changed("ResolvedRefs") && !changed("application-networking.k8s.aws/RefusedTargets"));
+        assert!(changed("Programmed") && changed("application-networking.k8s.aws/SharedService"));
+    }
 }
