@@ -71,7 +71,7 @@ unit: ## Unit, golden and property tests of all crates
 	@$(CARGO) test --no-run --workspace --locked --quiet
 	cargo test --workspace --locked --quiet
 
-# Seeds 0 to SEEDS-1; two cores run about five a second.
+# Seeds 0 to SEEDS-1; two free cores run about eight a second.
 .PHONY: sim
 sim: SEEDS = 10000
 sim: ## Many seeds of the simulation (SEEDS=n), in an optimised build
