@@ -10,7 +10,7 @@ import yaml
 from stack.objects import conditions, dns_name
 from stack.traffic import no_failed_http2_request
 from stack.waiting import wait_for
-from stack.world import PROGRAMMED_SECONDS, World
+from stack.world import HTTPS_GATEWAY, PROGRAMMED_SECONDS, World
 
 LATTICE_API = "application-networking.k8s.aws/v1alpha1"
 LOG_GROUP = "arn:aws:logs:us-west-2:123456789012:log-group:myloggroup:*"
@@ -114,15 +114,6 @@ def test_an_auth_policy_whose_route_is_gone_says_so_and_can_be_deleted(world: Wo
 PROPAGATION = "3s"
 #: Every second, by HTTP/2 over TLS on one connection.
 REQUESTS = 100
-HTTPS_GATEWAY = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: my-hotel}
-spec:
-  gatewayClassName: amazon-vpc-lattice
-  listeners:
-    - {name: http, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
-"""
 
 
 def test_a_target_group_policy_changes_check_and_protocol_without_a_failed_request(world: World, tmp_path: Path) -> None:

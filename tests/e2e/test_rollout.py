@@ -24,7 +24,7 @@ import pytest
 from stack.objects import dns_name
 from stack.traffic import no_failed_http2_request
 from stack.waiting import wait_for
-from stack.world import PROGRAMMED_SECONDS, World
+from stack.world import HTTPS_GATEWAY, PROGRAMMED_SECONDS, World
 
 GATE = "application-networking.k8s.aws/pod-readiness-gate"
 INJECT = "application-networking.k8s.aws/pod-readiness-gate-inject"
@@ -148,15 +148,6 @@ def test_a_rolling_update_of_ten_pods_fails_no_request_with_the_labels(world: Wo
     assert {(one["status"], one["reason"]) for one in met} == {("True", "Healthy")}
 
 
-HTTPS_GATEWAY = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: my-hotel}
-spec:
-  gatewayClassName: amazon-vpc-lattice
-  listeners:
-    - {name: http, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
-"""
 GRPC_ROUTE = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: GRPCRoute

@@ -30,6 +30,16 @@ TOLD_SECONDS = 15.0
 MUTATING = ("Create", "Update", "Delete", "Register", "Deregister", "Batch", "Tag", "Untag", "Put")
 #: Kinds whose objects have something in VPC Lattice.
 OWNERS = "httproutes,grpcroutes,tlsroutes,serviceexports,gateways"
+#: The guide's Gateway with an HTTPS listener, under the name of its HTTP one.
+HTTPS_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: my-hotel}
+spec:
+  gatewayClassName: amazon-vpc-lattice
+  listeners:
+    - {name: http, protocol: HTTPS, port: 443, tls: {mode: Terminate, certificateRefs: [{name: unused}]}}
+"""
 
 
 class World:

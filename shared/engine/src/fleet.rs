@@ -193,7 +193,7 @@ impl<C: Cluster> Member<C> {
                 ReadResult::KindMissing
             }
             Err(error) => {
-                let (cluster, kind) = (&self.id, kind_of(read));
+                let (cluster, kind) = (&self.id, read.kind());
                 tracing::warn!(%cluster, %kind, error = %trellis_telemetry::chain(&error), "cannot read");
                 self.figures.unreadable(cluster);
                 ReadResult::Unreadable(format!(
@@ -273,11 +273,6 @@ impl<C: Cluster> Reader for Member<C> {
 
 fn refused_of(change: &ObjectChange) -> (ClusterId, Kind, String) {
     (change.cluster.clone(), change.key.kind, change.key.namespace.clone())
-}
-
-fn kind_of(read: &Read) -> Kind {
-    let (Read::Get { kind, .. } | Read::List { kind, .. }) = read;
-    *kind
 }
 
 /// The registered clusters, each with what reaches it or why nothing does.

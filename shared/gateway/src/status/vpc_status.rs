@@ -28,8 +28,7 @@ pub(super) fn problem(outcome: &Outcome, effect: &VpcEffect) -> Option<Condition
         return is_associated.then(|| no(reasons::PENDING, text()));
     }
     if let Some(refused) = refused(outcome, network, vpc) {
-        let reason = if refused.is_denied { reasons::ACCESS_DENIED } else { reasons::INVALID };
-        return Some(no(reason, refused_text(refused)));
+        return Some(no(reason_of(refused), refused_text(refused)));
     }
     let in_the_way = |one: &&Blocked| match one {
         Blocked::SecurityGroupsKept { vpc: of, .. }
@@ -51,14 +50,18 @@ pub(super) fn gateway_problem(outcome: &Outcome, report: &GatewayReport) -> Opti
     let refused = refused(outcome, &report.subject.object.name, &report.vpc);
     let refused = refused.map(|refused| {
         let text = format!("The VPC {} is not associated. {}", report.vpc, refused_text(refused));
-        let reason = if refused.is_denied { reasons::ACCESS_DENIED } else { reasons::INVALID };
-        Condition::no(conditions::VPC_ASSOCIATED, reason, text)
+        Condition::no(conditions::VPC_ASSOCIATED, reason_of(refused), text)
     });
     report.vpc_problem.clone().or(refused)
 }
 
 fn refused<'a>(outcome: &'a Outcome, network: &str, vpc: &str) -> Option<&'a RefusedVpcAssociation> {
     outcome.refused_vpcs.iter().find(|one| one.network == network && one.vpc == vpc)
+}
+
+/// Whether AWS denies it, or it cannot be as it is wanted.
+fn reason_of(refused: &RefusedVpcAssociation) -> &'static str {
+    if refused.is_denied { reasons::ACCESS_DENIED } else { reasons::INVALID }
 }
 
 fn refused_text(refused: &RefusedVpcAssociation) -> String {

@@ -47,7 +47,7 @@ pub(super) fn taken(
     let place = |age: &Option<String>, id: &RouteId| {
         (age.clone(), format!("{}/{}", id.namespace, id.name), id.kind.as_str())
     };
-    let winner = ages.into_iter().find(|(id, (theirs, ours))| place(theirs, id) < place(ours, id));
+    let winner = ages.into_iter().find(|(other, (theirs, ours))| place(theirs, other) < place(ours, id));
     let (winner, _) = winner?;
     Some(problem(&winner, hostname))
 }
@@ -62,20 +62,18 @@ pub(crate) fn split_merged<'a>(
 
 /// Bars what an older one of the merged routes has in a network of both.
 pub(crate) fn bar_what_is_merged(claim: &mut Claim, merged: &[Contender]) {
-    let mut barred: Vec<(usize, Problem)> = vec![];
-    for (at, ask) in claim.asks.iter().enumerate() {
+    let older: Vec<&Claim> =
+        merged.iter().map(|one| &one.claim).filter(|one| one.seniority() < claim.seniority()).collect();
+    for ask in &mut claim.asks {
         let Some(hostname) = ask.hostname.as_deref() else { continue };
-        let has_it = |other: &Claim| {
-            let asks = &mut other.asks.iter();
-            asks.any(|theirs| theirs.gateway.name == ask.gateway.name && theirs.hostname == ask.hostname)
+        let has_it = |other: &&&Claim| {
+            let mut theirs = other.asks.iter();
+            theirs.any(|one| one.gateway.name == ask.gateway.name && one.hostname == ask.hostname)
         };
-        let older = merged.iter().map(|one| &one.claim).filter(|one| one.seniority() < claim.seniority());
-        if let Some(winner) = older.into_iter().find(|one| has_it(one)) {
-            barred.push((at, problem(&winner.route.id, hostname)));
+        if let Some(winner) = older.iter().find(has_it) {
+            let problem = problem(&winner.route.id, hostname);
+            ask.barred.get_or_insert(problem);
         }
-    }
-    for (at, problem) in barred {
-        claim.asks[at].barred.get_or_insert(problem);
     }
 }
 
