@@ -90,8 +90,8 @@ BREAKS = (
     Break(
         "treat unknown as absent",
         "shared/gateway/src/view.rs",
-        "        if let Some(why) = self.unknown(read, cluster, *kind) {\n            return Err(why);\n        }\n",
-        "        if self.unknown(read, cluster, *kind).is_some() {\n            return Ok(Listed::default());\n        }\n",
+        "        if let Some(why) = self.unknown(|| read.clone(), cluster, *kind) {\n            return Err(why);\n        }\n",
+        "        if self.unknown(|| read.clone(), cluster, *kind).is_some() {\n            return Ok(Listed::default());\n        }\n",
         "which the clusters' objects want|for want of knowledge",
     ),
     Break(

@@ -99,7 +99,7 @@ impl<C: Cluster> Objects<'_, C> {
         match asked(self.members, &read, budget).await {
             answer @ ReadResult::Objects(_) => {
                 snapshot.forget_object(&read);
-                snapshot.insert(read, answer);
+                snapshot.insert(&read, answer);
             }
             // That it cannot be read now takes nothing away from what was read before.
             ReadResult::KindMissing | ReadResult::Unreadable(_) => {}
@@ -125,7 +125,7 @@ pub(crate) async fn read<C: Cluster>(
     for read in wants_objects(unit, snapshot) {
         match asked(members, &read, budget).await {
             ReadResult::Unreadable(why) => unread = Err(why),
-            answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(read, answer),
+            answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(&read, answer),
         }
     }
     unread

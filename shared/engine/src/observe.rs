@@ -82,7 +82,7 @@ pub(crate) async fn observe<R: Reader>(
             *spent.entry(name).or_default() += took;
             for (read, result) in answers {
                 reads += 1;
-                snapshot.insert(read, result);
+                snapshot.insert(&read, result);
             }
         }
     }

@@ -141,7 +141,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     async fn observe(&self, members: &Members<C::Cluster>, task: &Task) -> Result<Snapshot, UnitError> {
         let mut start = members.snapshot();
         for (read, answer) in hinted(members, task).await {
-            start.insert(read, answer);
+            start.insert(&read, answer);
         }
         let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");

@@ -122,7 +122,7 @@ impl<C: Cluster> Statuses<'_, C> {
         }
         match stored {
             Some(ReadResult::Objects(objects)) if objects.is_empty() => forget(snapshot, &patch),
-            Some(answer @ ReadResult::Objects(_)) => snapshot.insert(read_of(&patch), answer),
+            Some(answer @ ReadResult::Objects(_)) => snapshot.insert(&read_of(&patch), answer),
             // That it cannot be read now takes nothing away from what was read before.
             Some(ReadResult::KindMissing | ReadResult::Unreadable(_)) | None => {}
         }

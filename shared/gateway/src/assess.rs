@@ -9,6 +9,7 @@ use crate::{
     plain_service_names, statuses, translate, translate_whole,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
@@ -34,8 +35,6 @@ pub struct Assessment {
     pub statuses: Vec<StatusPatch>,
     /// The changes of other objects that are due with that outcome, as far as these were read.
     pub objects: Vec<ObjectChange>,
-    /// The units that are concerned once these statuses are written, each with the object that a hint is to name.
-    pub follow_ups: BTreeMap<UnitKey, ObjectRef>,
 }
 
 impl Assessment {
@@ -100,12 +99,7 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
     }
     let statuses = statuses(snapshot, &translation, &outcome, NO_TIME);
     let objects = object_changes(snapshot, &translation, &outcome);
-    let mut follow_ups: BTreeMap<UnitKey, ObjectRef> = dependents(unit, snapshot).into_iter().collect();
-    for patch in &statuses {
-        follow_ups.extend(readers(patch));
-    }
-    follow_ups.remove(unit);
-    Assessment { translation, plan: planned, violations, outcome, statuses, objects, follow_ups }
+    Assessment { translation, plan: planned, violations, outcome, statuses, objects }
 }
 
 /// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
@@ -182,7 +176,7 @@ pub fn told_units(
         let subject = report.subject();
         let objects = unwritten.objects.get_mut(&subject.cluster);
         let object = objects.and_then(|objects| objects.get_mut(&subject.object));
-        if let Some(members) = object.and_then(serde_json::Value::as_object_mut) {
+        if let Some(members) = object.and_then(|object| Arc::make_mut(object).as_object_mut()) {
             members.remove("status");
         }
     }

@@ -133,10 +133,10 @@ pub(crate) fn snapshot(cluster: &ClusterId, objects: impl IntoIterator<Item = (K
         service: None,
     };
     for kind in Kind::ALL {
-        snapshot.insert(list(kind), ReadResult::Objects(vec![]));
+        snapshot.insert(&list(kind), ReadResult::Objects(vec![]));
     }
     for (kind, object) in objects {
-        snapshot.insert(list(kind), ReadResult::Objects(vec![object]));
+        snapshot.insert(&list(kind), ReadResult::of([object]));
     }
     snapshot
 }

@@ -24,7 +24,7 @@
 //!         break;
 //!     }
 //!     for read in reads {
-//!         snapshot.insert(read, ReadResult::Objects(vec![]));
+//!         snapshot.insert(&read, ReadResult::Objects(vec![]));
 //!     }
 //! }
 //! let settings = Settings { installation: "trellis".into(), ..Settings::default() };

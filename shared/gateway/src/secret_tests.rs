@@ -86,7 +86,8 @@ fn no_debug_text_of_what_was_read_has_a_key() {
     };
     let read = SecretRead::Found(Box::new(secret("first", "key")));
     let secrets = Secrets { are_read: true, read: [(key, read)].into() };
-    let snapshot = crate::Snapshot { secrets, ..crate::Snapshot::default() };
+    let mut snapshot = crate::Snapshot::of([]);
+    snapshot.secrets = secrets;
     let texts =
         [format!("{snapshot:#?}"), format!("{snapshot:?}"), format!("{:?}", usable(&secret("first", "key")))];
     let own = file("key");

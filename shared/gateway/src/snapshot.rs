@@ -3,6 +3,7 @@ use crate::units::slot::ServicePer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Certificates, ExternalGroup, Mode};
 
@@ -56,11 +57,18 @@ impl Read {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReadResult {
     /// The objects; for a Get one, or none when the server said that this very object is missing.
-    Objects(Vec<Value>),
+    Objects(Vec<Arc<Value>>),
     /// The server does not know the kind. No proof that an object of it was deleted.
     KindMissing,
     /// The cluster could not be read: unreachable, not authorised, not registered. No proof of anything.
     Unreadable(String),
+}
+
+impl ReadResult {
+    /// These objects were read.
+    pub fn of(objects: impl IntoIterator<Item = Value>) -> Self {
+        Self::Objects(objects.into_iter().map(Arc::new).collect())
+    }
 }
 
 /// What is known of a registered cluster without asking its API server.
@@ -131,10 +139,10 @@ pub struct ObjectKey {
 pub struct Snapshot {
     /// All registered clusters.
     pub facts: BTreeMap<ClusterId, ClusterFacts>,
-    /// Objects as the API servers gave them, by cluster.
-    pub objects: BTreeMap<ClusterId, BTreeMap<ObjectKey, Value>>,
-    /// Everything that was asked and answered.
-    pub answered: BTreeSet<Read>,
+    /// Objects as the API servers gave them, by cluster. Shared: a snapshot is copied, and objects are large.
+    pub objects: BTreeMap<ClusterId, BTreeMap<ObjectKey, Arc<Value>>>,
+    /// Everything that was asked and answered, by cluster and kind.
+    answered: BTreeMap<ClusterId, BTreeMap<Kind, BTreeSet<Which>>>,
     /// Reads that found the whole kind missing.
     pub kinds_missing: BTreeSet<(ClusterId, Kind)>,
     /// Clusters that could not be read, and why.
@@ -156,9 +164,9 @@ impl Snapshot {
     }
 
     /// Takes in an answer.
-    pub fn insert(&mut self, read: Read, result: ReadResult) {
-        let cluster = read.cluster().clone();
-        let kind = read.kind();
+    pub fn insert(&mut self, read: &Read, result: ReadResult) {
+        let (cluster, kind) = (read.cluster().clone(), read.kind());
+        self.answered.entry(cluster.clone()).or_default().entry(kind).or_default().insert(Which::of(read));
         match result {
             ReadResult::Objects(objects) => {
                 let all = self.objects.entry(cluster).or_default();
@@ -179,7 +187,6 @@ impl Snapshot {
                 self.unreadable.entry(cluster).or_insert(why);
             }
         }
-        self.answered.insert(read);
     }
 
     /// Forgets what was read of a kind in all clusters: it can be read again.
@@ -187,7 +194,9 @@ impl Snapshot {
         for objects in self.objects.values_mut() {
             objects.retain(|key, _| key.kind != kind);
         }
-        self.answered.retain(|read| read.kind() != kind);
+        for answered in self.answered.values_mut() {
+            answered.remove(&kind);
+        }
     }
 
     /// Forgets one object: it can be read again.
@@ -197,7 +206,10 @@ impl Snapshot {
         {
             objects.remove(&ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() });
         }
-        self.answered.remove(read);
+        let kinds = self.answered.get_mut(read.cluster());
+        if let Some(answered) = kinds.and_then(|kinds| kinds.get_mut(&read.kind())) {
+            answered.remove(&Which::of(read));
+        }
     }
 
     /// Whether a person takes this cluster out: then it has no objects any more, whatever its API server says.
@@ -217,41 +229,80 @@ impl Snapshot {
     /// One object as it was read.
     pub fn get(&self, cluster: &ClusterId, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
         let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
-        self.objects.get(cluster)?.get(&key)
+        self.objects.get(cluster)?.get(&key).map(Arc::as_ref)
     }
 
     /// All objects of a kind in a cluster, in order of namespace and name.
     pub fn all(&self, cluster: &ClusterId, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Value)> {
         let from = ObjectKey { kind, namespace: String::new(), name: String::new() };
         let objects = self.objects.get(cluster).into_iter();
-        objects.flat_map(move |all| all.range(from.clone()..).take_while(move |(key, _)| key.kind == kind))
+        let of_kind = objects
+            .flat_map(move |all| all.range(from.clone()..).take_while(move |(key, _)| key.kind == kind));
+        of_kind.map(|(key, object)| (key, object.as_ref()))
     }
 
     /// Whether this read's answer is here already, by itself or as part of a wider list.
     pub fn has_answer(&self, read: &Read) -> bool {
-        let list = |namespace: Option<&str>, name: Option<&str>, service: Option<&str>| {
-            let (Read::Get { cluster, kind, .. } | Read::List { cluster, kind, .. }) = read;
-            self.answered.contains(&Read::List {
-                cluster: cluster.clone(),
-                kind: *kind,
-                namespace: namespace.map(Into::into),
-                name: name.map(Into::into),
-                service: service.map(Into::into),
-            })
-        };
-        if self.unreadable.contains_key(read.cluster())
-            || self.answered.contains(read)
-            || list(None, None, None)
-        {
+        if self.unreadable.contains_key(read.cluster()) || self.has_all(read.cluster(), read.kind()) {
             return true;
         }
-        match read {
-            Read::Get { namespace, name, .. } => {
-                list(Some(namespace), None, None) || list(None, Some(name), None)
+        let Some(answered) = self.answered_of(read.cluster(), read.kind()) else { return false };
+        let has = |namespace: Option<&String>, name: Option<&String>| {
+            answered.contains(&Which::listed(namespace.cloned(), name.cloned()))
+        };
+        answered.contains(&Which::of(read))
+            || match read {
+                Read::Get { namespace, name, .. } => has(Some(namespace), None) || has(None, Some(name)),
+                Read::List { namespace, name, service, .. } => {
+                    (name.is_some() || service.is_some()) && has(namespace.as_ref(), None)
+                }
             }
-            Read::List { namespace, name, service, .. } => {
-                (name.is_some() || service.is_some()) && list(namespace.as_deref(), None, None)
+    }
+
+    /// Whether all objects of a kind in a cluster were asked for.
+    pub(crate) fn has_all(&self, cluster: &ClusterId, kind: Kind) -> bool {
+        self.answered_of(cluster, kind).is_some_and(|answered| answered.contains(&Which::listed(None, None)))
+    }
+
+    /// Everything that was asked and answered.
+    pub fn answered(&self) -> impl Iterator<Item = Read> {
+        let kinds = self.answered.iter().flat_map(|(cluster, kinds)| {
+            kinds.iter().map(move |(kind, answered)| (cluster, *kind, answered))
+        });
+        kinds.flat_map(|(cluster, kind, answered)| answered.iter().map(move |one| one.read(cluster, kind)))
+    }
+
+    fn answered_of(&self, cluster: &ClusterId, kind: Kind) -> Option<&BTreeSet<Which>> {
+        self.answered.get(cluster)?.get(&kind)
+    }
+}
+
+/// Which objects of a kind were asked for: a [`Read`] without the cluster and the kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Which {
+    One { namespace: String, name: String },
+    Listed { namespace: Option<String>, name: Option<String>, service: Option<String> },
+}
+
+impl Which {
+    fn of(read: &Read) -> Self {
+        match read.clone() {
+            Read::Get { namespace, name, .. } => Self::One { namespace, name },
+            Read::List { namespace, name, service, .. } => Self::Listed { namespace, name, service },
+        }
+    }
+
+    fn read(&self, cluster: &ClusterId, kind: Kind) -> Read {
+        let cluster = cluster.clone();
+        match self.clone() {
+            Self::One { namespace, name } => Read::Get { cluster, kind, namespace, name },
+            Self::Listed { namespace, name, service } => {
+                Read::List { cluster, kind, namespace, name, service }
             }
         }
+    }
+
+    fn listed(namespace: Option<String>, name: Option<String>) -> Self {
+        Self::Listed { namespace, name, service: None }
     }
 }

@@ -100,8 +100,8 @@ impl<'a> View<'a> {
             return Found::Missing;
         }
         let read =
-            Read::Get { cluster: cluster.clone(), kind, namespace: namespace.into(), name: name.into() };
-        if let Some(why) = self.unknown(&read, cluster, kind) {
+            || Read::Get { cluster: cluster.clone(), kind, namespace: namespace.into(), name: name.into() };
+        if let Some(why) = self.unknown(read, cluster, kind) {
             return Found::Unknown(why);
         }
         match self.snapshot.get(cluster, kind, namespace, name) {
@@ -170,7 +170,7 @@ impl<'a> View<'a> {
         if self.snapshot.is_leaving(cluster) {
             return Ok(Listed::default());
         }
-        if let Some(why) = self.unknown(read, cluster, *kind) {
+        if let Some(why) = self.unknown(|| read.clone(), cluster, *kind) {
             return Err(why);
         }
         let fits = |key: &ObjectKey, object: &Value| {
@@ -186,7 +186,7 @@ impl<'a> View<'a> {
     }
 
     /// Why the answer to a read is not known; notes the read down if nobody has asked yet.
-    fn unknown(&self, read: &Read, cluster: &ClusterId, kind: Kind) -> Option<String> {
+    fn unknown(&self, read: impl FnOnce() -> Read, cluster: &ClusterId, kind: Kind) -> Option<String> {
         if let Some(why) = self.snapshot.unknown(cluster) {
             return Some(why);
         }
@@ -195,10 +195,14 @@ impl<'a> View<'a> {
             return (!kind.is_extra())
                 .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
-        if self.snapshot.has_answer(read) {
+        if self.snapshot.has_all(cluster, kind) {
             return None;
         }
-        self.unanswered.borrow_mut().insert(read.clone());
+        let read = read();
+        if self.snapshot.has_answer(&read) {
+            return None;
+        }
+        self.unanswered.borrow_mut().insert(read);
         Some(format!("{kind} of cluster {cluster} was not read yet"))
     }
 }

@@ -80,8 +80,8 @@ fn every_service_that_a_unit_reads_in_its_cluster_is_a_referent_of_an_object_the
         let world = World::of(&case, &folder().join("base"));
         for unit in &case.units {
             let (snapshot, ..) = world.observe(&scoped(unit));
-            for read in &snapshot.answered {
-                let Read::Get { cluster, kind: Kind::Service, namespace, name: service } = read else {
+            for read in snapshot.answered() {
+                let Read::Get { cluster, kind: Kind::Service, namespace, name: service } = &read else {
                     continue;
                 };
                 let objects = world.objects.get(cluster).into_iter().flatten();

@@ -7,8 +7,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use trellis_gateway::{
-    ClusterFacts, ObjectKey, Read, ReadResult, Settings, Snapshot, assess, to_inspect, units,
-    wants_everything,
+    ClusterFacts, ObjectKey, ReadResult, Settings, Snapshot, assess, to_inspect, units, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Actual, Owner, Ownership, Plan, Status, Step, apply_step};
@@ -74,9 +73,9 @@ fn world() -> Vec<(Kind, Value)> {
 fn snapshot(world: &[(Kind, Value)]) -> Snapshot {
     let mut snapshot = Snapshot::of([ClusterFacts::registered(cluster(), "vpc-0a1b2c3d4e5f60001")]);
     for read in wants_everything(&snapshot) {
-        let Read::List { kind, .. } = &read else { continue };
-        let of_kind = world.iter().filter(|(one, _)| one == kind).map(|(_, object)| object.clone()).collect();
-        snapshot.insert(read, ReadResult::Objects(of_kind));
+        let kind = read.kind();
+        let of_kind = world.iter().filter(|(one, _)| *one == kind).map(|(_, object)| object.clone());
+        snapshot.insert(&read, ReadResult::of(of_kind));
     }
     snapshot
 }

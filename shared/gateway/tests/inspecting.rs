@@ -11,7 +11,7 @@ fn snapshot(routes: &[Value]) -> Snapshot {
     for read in wants_everything(&snapshot) {
         let routes = if read.kind() == Kind::HTTPRoute { routes.to_vec() } else { vec![] };
         let read: Read = read;
-        snapshot.insert(read, ReadResult::Objects(routes));
+        snapshot.insert(&read, ReadResult::of(routes));
     }
     snapshot
 }

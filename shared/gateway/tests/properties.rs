@@ -227,7 +227,7 @@ fn snapshot(objects: &[(usize, Kind, Value)]) -> Snapshot {
             found.push(json!({"kind": "GatewayClass", "metadata": {"name": "lattice"}, "spec":
                 {"controllerName": "application-networking.k8s.aws/gateway-api-controller"}}));
         }
-        snapshot.insert(read, ReadResult::Objects(found));
+        snapshot.insert(&read, ReadResult::of(found));
     }
     snapshot
 }
@@ -337,7 +337,7 @@ proptest! {
                 prop_assert!(rounds <= trellis_gateway::ROUNDS_MAX, "{unit} wants {wanted:?}");
                 for read in wanted {
                     let answer = answer(&full, &read);
-                    step.insert(read, answer);
+                    step.insert(&read, answer);
                 }
             }
             prop_assert_eq!(translate(&unit, &step, &Actual::default(), &settings()), translate(&unit, &full, &Actual::default(), &settings()));
@@ -373,7 +373,7 @@ proptest! {
 
 /// What an API server that holds the snapshot answers.
 fn answer(full: &Snapshot, read: &Read) -> ReadResult {
-    let objects = match read {
+    let objects: Vec<Value> = match read {
         Read::Get { cluster, kind, namespace, name } => {
             full.get(cluster, *kind, namespace, name).into_iter().cloned().collect()
         }
@@ -389,5 +389,5 @@ fn answer(full: &Snapshot, read: &Read) -> ReadResult {
             .map(|(_, object)| object.clone())
             .collect(),
     };
-    ReadResult::Objects(objects)
+    ReadResult::of(objects)
 }

@@ -7,6 +7,7 @@ mod whole;
 
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use trellis_gateway::{
     CONTROLLER, ObjectKey, Settings, Snapshot, StatusPatch, concerns_dependents, dependents, statuses,
     translate, units,
@@ -73,11 +74,16 @@ fn reconcile(snapshot: &Snapshot, unit: &UnitKey) -> (Option<Services>, Vec<Stat
     (desired.map(services), patches)
 }
 
+/// An object, to be changed.
+fn edited<'a>(snapshot: &'a mut Snapshot, cluster: &ClusterId, key: &ObjectKey) -> &'a mut Value {
+    Arc::make_mut(snapshot.objects.get_mut(cluster).unwrap().get_mut(key).unwrap())
+}
+
 /// Writes statuses.
 fn store(snapshot: &mut Snapshot, patches: Vec<StatusPatch>) {
     for patch in patches {
         let key = ObjectKey { kind: patch.kind, namespace: patch.namespace, name: patch.name };
-        let object = snapshot.objects.get_mut(&patch.cluster).unwrap().get_mut(&key).unwrap();
+        let object = edited(snapshot, &patch.cluster, &key);
         let status = object.as_object_mut().unwrap().entry("status").or_insert(Value::Object(Map::new()));
         for (member, value) in patch.status.as_object().unwrap() {
             status.as_object_mut().unwrap().insert(member.clone(), value.clone());
@@ -163,7 +169,7 @@ fn routes_of_a_gateway_with_one_service_come_to_rest_with_one_name_also_without_
         route("middle", "2026-01-02T00:00:00Z", &[]),
     ]);
     let gateway = ObjectKey { kind: Kind::Gateway, namespace: "d".into(), name: "net".into() };
-    let gateway = snapshot.objects.get_mut(&one()).unwrap().get_mut(&gateway).unwrap();
+    let gateway = edited(&mut snapshot, &one(), &gateway);
     gateway["metadata"]["annotations"] = json!({"application-networking.k8s.aws/service-per": "gateway"});
     let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
     let services = settle(&mut snapshot, queue);
@@ -192,7 +198,7 @@ fn a_changed_follower_is_programmed_only_once_the_leader_has_its_rules() {
     let queue: Vec<UnitKey> = units(&snapshot).into_keys().collect();
     settle(&mut snapshot, queue);
     let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: "young".into() };
-    let object = snapshot.objects.get_mut(&one()).unwrap().get_mut(&key).unwrap();
+    let object = edited(&mut snapshot, &one(), &key);
     object["metadata"]["generation"] = json!(2);
     object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/new");
     let settings = Settings { installation: "trellis".into(), ..Settings::default() };
@@ -218,12 +224,11 @@ const LEAVING: [&str; 6] = [
 
 fn leave(snapshot: &mut Snapshot, name: &str, how: &str) {
     let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "d".into(), name: name.into() };
-    let objects = snapshot.objects.get_mut(&one()).unwrap();
     if how == "is deleted" {
-        objects.remove(&key);
+        snapshot.objects.get_mut(&one()).unwrap().remove(&key);
         return;
     }
-    let object = objects.get_mut(&key).unwrap();
+    let object = edited(snapshot, &one(), &key);
     object["metadata"]["generation"] = json!(2);
     let spec = &mut object["spec"];
     match how {
@@ -371,6 +376,34 @@ fn a_route_without_hostnames_tells_those_that_leave_requests_for_theirs_unanswer
     let told: Vec<UnitKey> = dependents(&unit("open"), &snapshot).into_iter().map(|(unit, _)| unit).collect();
     assert_eq!(told, [unit("some")]);
     assert_eq!(dependents(&unit("some"), &snapshot), []);
+}
+
+/// The oldest one of a service tells what a younger one leaves unanswered on a listener that is the younger one's alone.
+#[test]
+fn a_route_without_hostnames_tells_all_routes_of_a_service_that_leaves_requests_for_theirs_unanswered() {
+    let of_listener = |mut route: Value, section: &str| {
+        route["spec"]["parentRefs"] = json!([{"name": "net", "sectionName": section}]);
+        route
+    };
+    let leader = of_listener(route("leader", "2026-01-01T00:00:00Z", &["shop.example.com"]), "http");
+    let mut follower = of_listener(route("follower", "2026-01-02T00:00:00Z", &["shop.example.com"]), "other");
+    let everything = json!([{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}]}]);
+    let some = follower["spec"]["rules"].take();
+    for rules in [some, everything] {
+        follower["spec"]["rules"] = rules;
+        let gateway = json!({"kind": "Gateway", "metadata": {"namespace": "d", "name": "net", "generation": 1},
+            "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"},
+                {"name": "other", "port": 8080, "protocol": "HTTP"}]}});
+        let open = of_listener(route("open", "2026-02-01T00:00:00Z", &[]), "other");
+        let mut snapshot = world(&[gateway.clone(), leader.clone(), follower.clone()]);
+        let all = units(&snapshot).into_keys().collect();
+        settle(&mut snapshot, all);
+        let before = snapshot.objects.remove(&one()).unwrap();
+        snapshot =
+            world(&[vec![gateway, open], before.into_values().map(Arc::unwrap_or_clone).collect()].concat());
+        settle(&mut snapshot, vec![unit("open")]);
+        assert_eq!(missed(&snapshot), Vec::<String>::new());
+    }
 }
 
 #[test]

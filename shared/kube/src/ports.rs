@@ -39,7 +39,7 @@ impl Cluster for ClusterClient {
 
 fn answer(read: Result<Vec<serde_json::Value>, KubeError>) -> Result<Answer, CallError> {
     match read {
-        Ok(objects) => Ok(Answer::Objects(objects)),
+        Ok(objects) => Ok(Answer::of(objects)),
         Err(KubeError::KindMissing(_)) => Ok(Answer::KindMissing),
         Err(error) => Err(error.into()),
     }

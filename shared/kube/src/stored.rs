@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_ports::{Answer, Awaited, CallError};
@@ -25,7 +26,7 @@ where
     loop {
         let result = read().await;
         let shown = match &result {
-            Ok(Answer::Objects(objects)) => awaited.is_shown_by(objects.first()),
+            Ok(Answer::Objects(objects)) => awaited.is_shown_by(objects.first().map(Arc::as_ref)),
             // Unreadable, or the kind is missing: waiting is the queue's job.
             Ok(Answer::KindMissing) | Err(_) => true,
         };
@@ -67,7 +68,7 @@ mod tests {
     }
 
     fn object(uid: &str, generation: i64) -> Answer {
-        Answer::Objects(vec![json!({"metadata": {"uid": uid, "generation": generation}})])
+        Answer::of([json!({"metadata": {"uid": uid, "generation": generation}})])
     }
 
     fn nothing() -> Answer {
@@ -102,7 +103,7 @@ mod tests {
     async fn a_change_that_keeps_the_generation_shows_by_another_resource_version() {
         let version = |generation: i64, version: &str| {
             let metadata = json!({"uid": "u", "generation": generation, "resourceVersion": version});
-            Answer::Objects(vec![json!({"metadata": metadata})])
+            Answer::of([json!({"metadata": metadata})])
         };
         for generation in [0, 2] {
             let states = States::new(vec![
@@ -139,9 +140,8 @@ mod tests {
         let removed = Awaited::Removed { uid: "u".into() };
         let states = States::new(vec![object("u", 2), nothing()]);
         assert_eq!(read(&states, &removed).await, nothing());
-        let marked = Answer::Objects(vec![
-            json!({"metadata": {"uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
-        ]);
+        let marked =
+            Answer::of([json!({"metadata": {"uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"}})]);
         let states = States::new(vec![object("u", 2), marked.clone()]);
         assert_eq!(read(&states, &removed).await, marked);
     }

@@ -267,7 +267,7 @@ async fn a_list_is_read_page_by_page_and_consistently() {
     };
     let Ok(Answer::Objects(objects)) = server.client(&ca).read(&read).await else { panic!() };
     let item = |name: &str| json!({"metadata": {"name": name}, "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"});
-    assert_eq!(objects, [item("a"), item("b")]);
+    assert_eq!(Answer::Objects(objects), Answer::of([item("a"), item("b")]));
     let path = "GET /apis/discovery.k8s.io/v1/namespaces/default/endpointslices?\
                 &labelSelector=kubernetes.io%2Fservice-name%3Dparking&limit=500";
     assert_eq!(server.targets(), [path.to_owned(), format!("{path}&continue=next%2F1")]);

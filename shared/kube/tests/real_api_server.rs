@@ -102,7 +102,7 @@ fn list(kind: Kind) -> Read {
 fn only(result: Answer) -> Value {
     let Answer::Objects(mut objects) = result else { panic!("{result:?}") };
     assert_eq!(objects.len(), 1, "{objects:?}");
-    objects.remove(0)
+    Value::clone(&objects.remove(0))
 }
 
 /// Reads until the cluster answers so: RBAC rules and definitions take a moment to be in force.

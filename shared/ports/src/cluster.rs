@@ -37,9 +37,16 @@ pub trait Cluster: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// The objects; for a Get one, or none when the server said that this very object is missing.
-    Objects(Vec<Value>),
+    Objects(Vec<Arc<Value>>),
     /// The server does not know the kind. No proof that an object of it was deleted.
     KindMissing,
+}
+
+impl Answer {
+    /// These objects were found.
+    pub fn of(objects: impl IntoIterator<Item = Value>) -> Self {
+        Self::Objects(objects.into_iter().map(Arc::new).collect())
+    }
 }
 
 /// What became of a status patch, or of another change.

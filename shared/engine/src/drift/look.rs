@@ -271,7 +271,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         };
         let is_told = translation.reports.iter().map(Report::subject).all(|subject| {
             let objects = snapshot.objects.get(&subject.cluster);
-            objects.and_then(|objects| objects.get(&subject.object)).is_none_or(is_told)
+            objects.and_then(|objects| objects.get(&subject.object)).is_none_or(|object| is_told(object))
         });
         let is_partly_unknown = !translation.held.is_empty();
         !is_told
@@ -358,7 +358,8 @@ fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool 
     };
     let key = ObjectKey { kind, namespace: namespace.clone(), name: name.clone() };
     let object = snapshot.objects.get(cluster).and_then(|objects| objects.get(&key));
-    let since = object.and_then(untold_since).and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let since =
+        object.and_then(|object| untold_since(object)).and_then(|time| time.parse::<jiff::Timestamp>().ok());
     let is_long_ago = since.is_some_and(|since| {
         let ago = jiff::Timestamp::now().duration_since(since);
         Duration::try_from(ago).is_ok_and(|ago| ago >= UNTOLD_AFTER)

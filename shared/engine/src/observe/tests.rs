@@ -36,7 +36,7 @@ impl Reader for Cluster {
             (Some(reason), _) => ReadResult::Unreadable(reason.into()),
             (None, Read::Get { name, .. }) if name == "absent" => ReadResult::Objects(vec![]),
             (None, Read::Get { namespace, name, .. }) => {
-                ReadResult::Objects(vec![json!({"metadata": {"namespace": namespace, "name": name}})])
+                ReadResult::of([json!({"metadata": {"namespace": namespace, "name": name}})])
             }
             (None, Read::List { .. }) => ReadResult::KindMissing,
         }
@@ -89,7 +89,7 @@ async fn what_answers_lead_to_is_read_in_further_rounds_and_nothing_twice() {
 async fn what_is_known_at_the_start_is_not_read() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let mut known = start();
-    known.insert(get("one", "route"), ReadResult::Objects(vec![]));
+    known.insert(&get("one", "route"), ReadResult::Objects(vec![]));
     let observed = observe(&clusters, known, |_| vec![get("one", "route")]).await.unwrap();
     assert_eq!((observed.rounds, asked(&clusters, "one")), (0, 0));
 }
@@ -129,7 +129,7 @@ async fn no_more_than_the_bound_runs_at_once() {
 #[tokio::test]
 async fn a_core_that_never_has_enough_is_stopped() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
-    let wants = |snapshot: &Snapshot| vec![get("one", &format!("r{}", snapshot.answered.len()))];
+    let wants = |snapshot: &Snapshot| vec![get("one", &format!("r{}", snapshot.answered().count()))];
     let error = observe(&clusters, start(), wants).await.unwrap_err();
     assert_eq!(error, ObserveError::NoEnd(1));
     assert_eq!(asked(&clusters, "one"), ROUNDS_MAX);
@@ -155,7 +155,7 @@ async fn a_cluster_that_is_slow_in_every_round_is_given_up_and_costs_the_others_
     let clusters = clusters(Cluster::default(), Ok(slow));
     // Seven rounds of one read of each.
     let wants = |snapshot: &Snapshot| {
-        let round = snapshot.answered.iter().filter(|read| read.cluster().name == "one").count().min(6);
+        let round = snapshot.answered().filter(|read| read.cluster().name == "one").count().min(6);
         vec![get("one", &format!("r{round}")), get("two", &format!("r{round}"))]
     };
     let began = Instant::now();

@@ -45,7 +45,7 @@ pub(crate) struct ApiServer {
     facts: ClusterFacts,
     /// Whether a person takes it out.
     pub(crate) leaving: bool,
-    pub(crate) objects: BTreeMap<ObjectKey, Value>,
+    pub(crate) objects: BTreeMap<ObjectKey, Arc<Value>>,
     /// With the moment since when.
     pub(crate) outage: Option<(Outage, u64)>,
     /// Kinds that are not served, with the moment since when.
@@ -125,7 +125,7 @@ impl ApiServer {
         if let Some(status) = self.objects.get(key).and_then(|old| old.get("status")) {
             object["status"] = status.clone();
         }
-        self.objects.insert(key.clone(), object);
+        self.objects.insert(key.clone(), Arc::new(object));
     }
 
     /// Removes what is owned by objects that are not there any more.
@@ -155,7 +155,7 @@ impl ApiServer {
         if !self.serves(*kind) {
             return Ok(Answer::KindMissing);
         }
-        let fits = |(key, object): &(&ObjectKey, &Value)| match read {
+        let fits = |(key, object): &(&ObjectKey, &Arc<Value>)| match read {
             Read::Get { namespace, name, .. } => key.namespace == *namespace && key.name == *name,
             Read::List { namespace, name, service, .. } => {
                 let label = || object["metadata"]["labels"]["kubernetes.io/service-name"].as_str();
@@ -169,7 +169,7 @@ impl ApiServer {
     }
 
     fn change(&mut self, change: &ObjectChange) -> PatchOutcome {
-        let old = self.objects.get(&change.key).cloned();
+        let old = self.objects.get(&change.key).map(|old| Value::clone(old));
         let is_read = |old: &Value, version: &String| old["metadata"]["resourceVersion"] == json!(version);
         let new = match (&change.act, old) {
             (Act::Create(object), None) => Some(object.clone()),
@@ -187,7 +187,7 @@ impl ApiServer {
         match new {
             Some(mut object) => {
                 object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-                self.objects.insert(change.key.clone(), object);
+                self.objects.insert(change.key.clone(), Arc::new(object));
                 self.collect_garbage();
             }
             None => _ = self.objects.remove(&change.key),
@@ -202,6 +202,7 @@ impl ApiServer {
             return PatchOutcome::Gone;
         }
         let Some(object) = self.objects.get_mut(&key) else { return PatchOutcome::Gone };
+        let object = Arc::make_mut(object);
         if object["metadata"]["resourceVersion"] != json!(patch.resource_version) {
             return PatchOutcome::Conflict;
         }
@@ -268,7 +269,7 @@ impl Cluster for Client {
         let mut answer = self.read(read).await;
         for _ in 1..looks {
             match &answer {
-                Ok(Answer::Objects(objects)) if !awaited.is_shown_by(objects.first()) => {}
+                Ok(Answer::Objects(objects)) if !awaited.is_shown_by(objects.first().map(Arc::as_ref)) => {}
                 _ => break,
             }
             answer = self.read(read).await;

@@ -17,7 +17,7 @@ pub(crate) async fn edit(sim: &Sim, cluster: &str, key: &ObjectKey, new: Option<
         let now = state.now;
         let old = state.clusters[cluster].objects.get(key).cloned();
         let new = new.map(|new| state.clusters[cluster].admitted(key, new, now));
-        if old.is_none() && new.is_none() || old.as_ref().map(content) == new.as_ref().map(content) {
+        if old.is_none() && new.is_none() || old.as_deref().map(content) == new.as_ref().map(content) {
             return;
         }
         let operation = match (&old, &new) {
@@ -26,7 +26,7 @@ pub(crate) async fn edit(sim: &Sim, cluster: &str, key: &ObjectKey, new: Option<
             (_, None) => Operation::Delete,
         };
         state.tell(format!("edit {operation:?} {cluster} {} {}", key.kind, key.name));
-        hint(&mut state, cluster, key, operation, new.as_ref(), old.as_ref());
+        hint(&mut state, cluster, key, operation, new.as_ref(), old.as_deref());
         let refused = state.faults.object_refused();
         if state.dice.percent(refused) {
             return;

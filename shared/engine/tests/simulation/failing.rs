@@ -85,7 +85,7 @@ impl World {
         claims::hold_but_of(&self.sim.state(), cluster, &key).map_err(of_unit)?;
         if let Some(back) = back {
             // Who edited it takes that back; so what was half done is to be undone.
-            edits::edit(&self.sim, cluster, &key, Some(without_status(back))).await;
+            edits::edit(&self.sim, cluster, &key, Some(without_status(&back))).await;
         }
         self.sim.state().failing = None;
         self.sim.state().tell("nothing fails any more");
@@ -128,7 +128,8 @@ fn choose(state: &mut State) -> (&'static str, ObjectKey) {
 }
 
 /// The object as somebody has it in a file.
-fn without_status(mut object: serde_json::Value) -> serde_json::Value {
+fn without_status(object: &serde_json::Value) -> serde_json::Value {
+    let mut object = object.clone();
     let metadata = object["metadata"].as_object_mut().unwrap();
     metadata.retain(|name, _| ["name", "namespace", "labels", "annotations"].contains(&name.as_str()));
     object.as_object_mut().unwrap().remove("status");

@@ -72,8 +72,10 @@ pub(crate) fn reads_of(unit: &UnitKey, whole: &Snapshot) -> BTreeSet<ClusterId> 
         }
         for read in reads {
             clusters.insert(read.cluster().clone());
-            let objects = whole.all(read.cluster(), read.kind()).map(|(_, object)| object.clone()).collect();
-            snapshot.insert(read, ReadResult::Objects(objects));
+            let objects = whole.objects.get(read.cluster()).into_iter().flatten();
+            let objects = objects.filter(|(key, _)| key.kind == read.kind());
+            let objects = objects.map(|(_, object)| object.clone()).collect();
+            snapshot.insert(&read, ReadResult::Objects(objects));
         }
     }
 }

@@ -95,7 +95,7 @@ fn snapshot(state: &State, counting: Counting) -> Snapshot {
         let server = &state.clusters[&read.cluster().name];
         let objects = server.objects.iter().filter(|(key, _)| key.kind == read.kind());
         let objects = objects.map(|(_, object)| object.clone()).collect();
-        snapshot.insert(read, ReadResult::Objects(objects));
+        snapshot.insert(&read, ReadResult::Objects(objects));
     }
     snapshot
 }

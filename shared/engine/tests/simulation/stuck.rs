@@ -6,6 +6,7 @@ use crate::objects::owner;
 use crate::run::{INSTALLATION, World, is_a_known_limit, tells_of_a_conflict};
 use crate::sim::State;
 use crate::truth;
+use serde_json::Value;
 use trellis_gateway::ObjectKey;
 use trellis_hint::UnitKey;
 use trellis_lattice::{Ownership, Step};
@@ -55,7 +56,7 @@ impl World {
         let faults = std::mem::take(&mut self.sim.state().faults);
         let found = self.sim.state().served_route();
         if let Some((unit, cluster, key)) = found {
-            let mut object = self.sim.state().clusters[&cluster].objects[&key].clone();
+            let mut object = Value::clone(&self.sim.state().clusters[&cluster].objects[&key]);
             object.as_object_mut().unwrap().remove("status");
             edits::edit(&self.sim, &cluster, &key, None).await;
             self.settles(false).await?;

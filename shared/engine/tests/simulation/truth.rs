@@ -9,6 +9,7 @@ use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trellis_engine::Drifted;
 use trellis_gateway::{CONTROLLER, ObjectKey, assess, candidate_service_names, to_inspect};
@@ -124,7 +125,7 @@ fn network_stands(state: &State, object: &Value) -> Result<(), String> {
 
 /// A route's DNSEndpoint has its hostnames and no others, each with a domain name that its status tells.
 fn records_lead_there(
-    objects: &BTreeMap<ObjectKey, Value>,
+    objects: &BTreeMap<ObjectKey, Arc<Value>>,
     key: &ObjectKey,
     route: &Value,
 ) -> Result<(), String> {

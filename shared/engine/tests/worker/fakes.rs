@@ -198,7 +198,7 @@ impl Cluster for Client {
         if state.forbidden == Some(read.kind()) {
             return Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"));
         }
-        let found = match read {
+        let found: Vec<Value> = match read {
             Read::Get { kind, namespace, name, .. } => {
                 let key = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
                 state.objects.get(&(self.name.clone(), key)).cloned().into_iter().collect()
@@ -217,7 +217,7 @@ impl Cluster for Client {
                 found.map(|(_, object)| object.clone()).collect()
             }
         };
-        Ok(Answer::Objects(found))
+        Ok(Answer::of(found))
     }
 
     async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {

@@ -315,19 +315,24 @@ fn beside(view: &View, cluster: &ClusterId, unit: &UnitKey, settings: &Settings)
     }
     let gateways = parent_gateways(own_object);
     all.retain(|(kind, object)| *kind == own_kind && !parent_gateways(object).is_disjoint(&gateways));
-    let told = all.into_iter().filter(|(kind, object)| {
-        let route = read(cluster, *kind, object, settings).filter(|route| !answers_everything(route));
-        route.is_some_and(|route| {
-            let claim = claim(route, object);
-            let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());
-            named.any(|ask| open.contains(&(&ask.gateway, ask.port)))
-        })
-    });
-    let hint = |(kind, object)| {
-        let named = object_ref(cluster, kind, object);
-        (unit_of_route(cluster, kind, &named), named)
-    };
-    told.map(hint).collect()
+    let mut hints = Hints::new();
+    for (kind, object) in all {
+        let Some(route) = read(cluster, kind, object, settings) else { continue };
+        let takes_all = answers_everything(&route);
+        let claim = claim(route, object);
+        let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());
+        if !named.any(|ask| open.contains(&(&ask.gateway, ask.port))) {
+            continue;
+        }
+        // All routes of a service tell what it leaves unanswered, on whichever of its listeners that is.
+        let sharing = status::mentioned(cluster, object);
+        if !takes_all || !sharing.is_empty() {
+            let named = object_ref(cluster, kind, object);
+            hints.extend(sharing.into_iter().map(|unit| (unit, named.clone())));
+            hints.insert(unit_of_route(cluster, kind, &named), named);
+        }
+    }
+    hints
 }
 
 /// Whether a rule of a route takes every request.

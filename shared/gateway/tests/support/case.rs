@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use trellis_gateway::{
     Act, BESIDE_KINDS, ObjectChange, ServicePer, Settings, Snapshot, StatusPatch, Subject, Translation,
     admission_warnings, admission_warnings_among, beside, dependents, object_changes, statuses, translate,
@@ -234,14 +235,14 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
         for read in wants_objects(unit, &snapshot) {
             let answer = world.answer(&read);
-            snapshot.insert(read, answer);
+            snapshot.insert(&read, answer);
         }
         let patches = statuses(&snapshot, &translation, &outcome, NOW);
         let objects = object_changes(&snapshot, &translation, &outcome);
         if matches!(unit, UnitKey::Gateway { .. }) {
             for read in wants_dependents(unit, &snapshot) {
                 let answer = world.answer(&read);
-                snapshot.insert(read, answer);
+                snapshot.insert(&read, answer);
             }
         }
         let output = Output {
@@ -285,7 +286,7 @@ fn everything(world: &World) -> Snapshot {
     let mut snapshot = world.start();
     for read in wants_everything(&snapshot) {
         let answer = world.answer(&read);
-        snapshot.insert(read, answer);
+        snapshot.insert(&read, answer);
     }
     world.read_secrets(&mut snapshot);
     world.read_external_groups(&mut snapshot);
@@ -299,7 +300,7 @@ fn warnings(subject: &Subject, snapshot: &Snapshot) -> Vec<String> {
     if !key.kind.is_route() {
         return admission_warnings(key.kind, object);
     }
-    let all = snapshot.objects[&subject.cluster].iter().map(|(key, object)| (key.kind, object.clone()));
+    let all = snapshot.objects[&subject.cluster].iter().map(|(key, object)| (key.kind, Value::clone(object)));
     let slim = all.clone().filter_map(|(kind, object)| Some((kind, beside(kind, &object)?)));
     let warnings = admission_warnings_among(&subject.cluster, key.kind, object, slim);
     let whole = all.filter(|(kind, _)| BESIDE_KINDS.contains(kind));
@@ -321,7 +322,7 @@ fn assert_settled(
         let key = objects
             .keys()
             .find(|key| key.kind == patch.kind && key.namespace == patch.namespace && key.name == patch.name);
-        let object = objects.get_mut(&key.unwrap().clone()).unwrap().as_object_mut().unwrap();
+        let object = Arc::make_mut(objects.get_mut(&key.unwrap().clone()).unwrap()).as_object_mut().unwrap();
         let status = object.entry("status").or_insert_with(|| Value::Object(serde_json::Map::new()));
         for (member, value) in patch.status.as_object().unwrap() {
             status.as_object_mut().unwrap().insert(member.clone(), value.clone());

@@ -146,7 +146,7 @@ impl World {
             }
         };
         let objects = self.objects.get(read.cluster()).into_iter().flatten();
-        ReadResult::Objects(objects.filter(|object| fits(object)).cloned().collect())
+        ReadResult::of(objects.filter(|object| fits(object)).cloned())
     }
 
     /// A snapshot with nothing read yet.
@@ -154,7 +154,10 @@ impl World {
         let secrets = Secrets { are_read: self.reads_secrets, ..Secrets::default() };
         let certificates = self.certificates.clone();
         let service_per = self.service_per;
-        Snapshot { certificates, secrets, service_per, ..Snapshot::of(self.facts.iter().cloned()) }
+        let mut snapshot = Snapshot::of(self.facts.iter().cloned());
+        (snapshot.certificates, snapshot.secrets, snapshot.service_per) =
+            (certificates, secrets, service_per);
+        snapshot
     }
 
     /// Asks VPC Lattice for the target groups that imports name.
@@ -223,7 +226,7 @@ impl World {
             reads += wanted.iter().filter(|read| self.counts(read)).count();
             for read in wanted {
                 let answer = self.answer(&read);
-                snapshot.insert(read, answer);
+                snapshot.insert(&read, answer);
             }
         }
         panic!("{unit} wants more after {ROUNDS_MAX} rounds: {:?}", wants(unit, &snapshot));

@@ -120,7 +120,7 @@ impl Cluster for Client {
             let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
             state.objects.get(&(self.1.clone(), key)).cloned()
         };
-        let found = match read {
+        let found: Vec<Value> = match read {
             Read::Get { kind, namespace, name, .. } => one(*kind, namespace, name).into_iter().collect(),
             // As its slice is named: thousands of labels need not be compared.
             Read::List { service: Some(service), .. } => {
@@ -136,7 +136,7 @@ impl Cluster for Client {
                     .collect()
             }
         };
-        Ok(Answer::Objects(found))
+        Ok(Answer::of(found))
     }
 
     async fn read_at_least(&self, read: &Read, _: &Awaited) -> Result<Answer, CallError> {
