@@ -148,3 +148,29 @@ def test_the_deletion_of_the_leader_fails_no_request_of_the_follower_and_keeps_i
     # Nobody has the other paths any more.
     wait_for("the leader's paths to be nobody's", lambda: world.stack.fetch(f"http://{hostname}/"), within=PROGRAMMED_SECONDS,
              until=lambda body: "handler pod" not in body)
+
+
+@pytest.mark.parametrize("replaced", [("cart",), ("a-shop",), ("a-shop", "cart")])
+def test_routes_that_are_replaced_by_force_fail_no_request_and_keep_their_domain_name(
+    world: World, replaced: tuple[str, ...]
+) -> None:
+    hostname = shop_and_cart(world)
+    routes = {
+        "a-shop": route("a-shop", hostname, "/", "inventory-ver1"), "cart": route("cart", hostname, "/cart", "parking")}
+    before = dns_name(world.get("httproutes", "cart"))
+    expected = {f"{hostname}/cart": "parking handler pod", f"{hostname}/": "inventory-ver1 handler pod"}
+    with no_failed_request(world, expected):
+        files = "---\n".join(routes[name] for name in replaced)
+        world.kubectl("replace", "--force", "-f", "-", stdin=files)
+        for name in routes:
+            world.programmed("httproutes", name)
+        world.quiet(within=GONE_SECONDS)
+    assert [dns_name(world.get("httproutes", name)) for name in routes] == [before, before]
+
+
+def test_the_rules_of_a_route_that_is_deleted_answer_no_longer_than_the_grace(world: World) -> None:
+    hostname = shop_and_cart(world)
+    world.kubectl("delete", "httproute/cart")
+    world.answers(f"{hostname}/cart", "inventory-ver1 handler pod", within=GONE_SECONDS)
+    world.quiet(within=GONE_SECONDS)
+    wait_for("its target group to go", lambda: len(world.groups_made_for("a-shop")), within=GONE_SECONDS, until=lambda left: left == 1)

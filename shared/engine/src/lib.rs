@@ -83,7 +83,7 @@ pub struct Task {
     pub unit: UnitKey,
     /// What is known to have happened, in its order.
     pub hints: Vec<Hint>,
-    /// The id of a message of these that was given out before: an earlier try may have been cut off before it had told
+    /// The id of a message of these that was given out before, if the last try may have been cut off before it had told
     /// others.
     pub retried: Option<String>,
 }
@@ -246,10 +246,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 (Err(error), _) => Verdict::Failed {
                     reason: trellis_telemetry::chain(&error).to_string(),
                     after: error.retry_after(),
+                    owes: true,
                 },
                 (Ok(_), Err(error)) => Verdict::Failed {
                     reason: format!("hints not sent: {}", trellis_telemetry::chain(&error)),
                     after: error.retry_after(),
+                    owes: true,
                 },
             };
             self.figures.record(Metric::UnitDuration, started.elapsed());

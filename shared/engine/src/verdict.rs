@@ -54,6 +54,8 @@ pub enum Verdict {
         reason: String,
         /// When to try again, if somebody told.
         after: Option<Duration>,
+        /// Whether somebody may not have been told what it wrote.
+        owes: bool,
     },
 }
 
@@ -99,7 +101,7 @@ fn of_unit(task: &Task, assessment: &Assessment, applied: Applied, untold: &Unto
                 ErrorClass::Terminal => Verdict::Blocked(reason),
                 ErrorClass::Stale if error.clears => refused(task.waits(), reason),
                 ErrorClass::Retry | ErrorClass::NoAnswer | ErrorClass::Stale => {
-                    Verdict::Failed { reason, after: error.source.retry_after() }
+                    Verdict::Failed { reason, after: error.source.retry_after(), owes: false }
                 }
             }
         }

@@ -12,7 +12,8 @@ use crate::Tags;
 use serde::{Deserialize, Serialize};
 
 /// The tag that says since when nobody wants a resource, in seconds since 1970. No value: it is wanted again. A service's
-/// parts have tags of the same beginning: `/port.443` for a listener, `/network.my-hotel` for an association.
+/// parts have tags of the same beginning: `/port.443` for a listener, `/network.my-hotel` for an association, `/rules` for what a
+/// route has left there that is gone.
 pub const TAG_UNWANTED: &str = "trellis:unwanted-since";
 
 /// A moment, and how long after that what is unwanted stays.
@@ -65,6 +66,11 @@ pub(crate) fn port_mark(port: u16) -> String {
 /// The mark of a service's association with a network.
 pub(crate) fn network_mark(network: &str) -> String {
     format!("{TAG_UNWANTED}/network.{network}")
+}
+
+/// The mark of a service that has rules of a route that is gone.
+pub fn rules_mark() -> String {
+    format!("{TAG_UNWANTED}/rules")
 }
 
 /// Whether the tags say that something is unwanted.

@@ -31,7 +31,7 @@ pub use certificate::{Certificate, CertificateOrigin, Certificates};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use external::{ExternalGroup, ExternalTargetGroup, TARGET_GROUP_ID};
-pub use grace::{Grace, TAG_UNWANTED, Unwanted};
+pub use grace::{Grace, TAG_UNWANTED, Unwanted, rules_mark};
 pub use limits::{LimitOverrides, Limits};
 pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};

@@ -30,13 +30,12 @@ impl Group {
         self.records.iter().map(|record| record.receives).max().unwrap_or(1)
     }
 
-    /// The work that the messages ask for.
-    pub(crate) fn task(&self) -> Task {
-        let retried = self.records.iter().find(|record| record.receives > 1);
+    /// The work that the messages ask for. `retried`: the message whose last try may have left something untold.
+    pub(crate) fn task(&self, retried: Option<String>) -> Task {
         Task {
             unit: self.unit.clone(),
             hints: self.records.iter().map(|record| record.hint.clone()).collect(),
-            retried: retried.map(|record| record.message_id.clone()),
+            retried,
         }
     }
 }
@@ -170,7 +169,6 @@ mod tests {
             .collect();
         assert_eq!(ids, [vec!["1", "3"], vec!["2"]]);
         assert_eq!(batch.groups[0].receives(), 3);
-        assert_eq!(batch.groups[0].task().retried.as_deref(), Some("1"));
         assert!(batch.unreadable.is_empty() && batch.due.is_empty());
     }
 

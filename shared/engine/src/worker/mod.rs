@@ -4,6 +4,7 @@
 
 mod batch;
 mod changes;
+mod tries;
 
 use crate::{Engine, LookReport, Task, Verdict};
 use batch::{Batch, Change, Group, Record, retry_after, sort};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use trellis_hint::{Hint, Operation, Touched};
 use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
+use tries::Tries;
 
 /// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
 /// minute in all, longer than an API server takes to restart. Then the drift pass finds what differs as soon as the cluster
@@ -47,12 +49,13 @@ pub struct Worked {
 #[derive(Debug)]
 pub struct Worker<L, C, Q> {
     engine: Arc<Engine<L, C, Q>>,
+    tries: Tries,
 }
 
 impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
     /// A worker with this engine.
     pub fn new(engine: Arc<Engine<L, C, Q>>) -> Self {
-        Self { engine }
+        Self { engine, tries: Tries::default() }
     }
 
     /// Works on one batch, and says which messages come again. Whatever hangs, it ends within the budget.
@@ -108,7 +111,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
     /// Works on one unit: its verdict, when the first hint of a change was sent, and the messages that come again, which are
     /// all of the unit's or none.
     async fn reconcile(&self, group: Group, budget: Budget) -> (Verdict, Option<SystemTime>, Vec<String>) {
-        let (task, engine) = (group.task(), Arc::clone(&self.engine));
+        let (task, engine) = (group.task(self.tries.begin(&group.records)), Arc::clone(&self.engine));
         let changes = group.records.iter().filter(|record| record.hint.operation != Operation::Resync);
         let sent = changes.filter_map(|record| record.sent).min();
         // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
@@ -117,8 +120,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         work.spawn(async move { engine.reconcile(&of_unit, budget).await });
         let verdict = work.join_next().await.unwrap_or(Ok(Verdict::Done)).unwrap_or_else(|error| {
             tracing::error!(unit = %group.unit, %error, "reconcile panicked");
-            Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None }
+            Verdict::Failed { reason: format!("reconcile panicked: {error}"), after: None, owes: true }
         });
+        if let Verdict::Failed { owes: false, .. } = verdict {
+            self.tries.told(&group.records);
+        }
         let later = match &verdict {
             Verdict::Waiting { after, counts, .. } => Some((*after, Operation::Resync, *counts)),
             // What its first look could not do is still to be done, such as telling others of a deletion.

@@ -20,10 +20,12 @@ mod vpc_status;
 pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};
-pub(crate) use shared_service::{is_cut, is_in_service, kept_services, leader_of, mentioned, tells_leader};
+pub(crate) use shared_service::{
+    is_cut, is_in_service, kept_services, leader_of, mentioned, sharers, tells_leader,
+};
 pub(crate) use told::{
-    dns_names_at, has_words, is_merged, is_ours, is_standalone, is_told, tells_of, tells_only, told_service,
-    told_services, untold_since,
+    dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told, tells_nothing,
+    tells_of, tells_only, told_service, told_services, untold_since,
 };
 
 pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;

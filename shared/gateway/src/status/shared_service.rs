@@ -6,7 +6,7 @@ use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use crate::{conditions, problem, reasons};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 
 /// How a follower's message names its leader, before the hostname and after it.
@@ -104,6 +104,24 @@ fn naming_messages(route: &Value) -> impl Iterator<Item = &str> {
     let conditions = conditions_of(route)
         .filter(|one| one.get("type").and_then(Value::as_str).is_some_and(|kind| NAMING.contains(&kind)));
     conditions.filter_map(|one| one.get("message").and_then(Value::as_str))
+}
+
+/// The routes that share a service with a route, as its status tells; of a follower with the generation whose rules the service
+/// has.
+pub(crate) fn sharers(cluster: &ClusterId, route: &Value) -> BTreeMap<UnitKey, Option<i64>> {
+    let shared = conditions_of(route)
+        .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::SHARED_SERVICE));
+    let messages = shared.filter_map(|one| one.get("message").and_then(Value::as_str));
+    let named = messages.flat_map(|message| {
+        // As `listed` writes a follower.
+        let parts = message.split_inclusive(')');
+        parts.flat_map(|part| {
+            let generation = part.rsplit_once(" (generation ").and_then(|(_, rest)| rest.strip_suffix(')'));
+            let generation = generation.and_then(|text| text.parse().ok());
+            units_in(cluster, part).into_iter().map(move |unit| (unit, generation))
+        })
+    });
+    named.collect()
 }
 
 /// Whether a message of a route's status lists problems and leaves some out, which may name any route.

@@ -78,6 +78,11 @@ pub(crate) fn told_service(route: &Value, hostname: &str, networks: &BTreeSet<&s
     service_of(name).map(str::to_owned)
 }
 
+/// Whether we have written nothing yet into a route's status.
+pub(crate) fn tells_nothing(route: &Value) -> bool {
+    conditions_of(route).next().is_none()
+}
+
 /// Whether a route's status tells that something serves it under a hostname.
 pub(crate) fn tells_of(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> bool {
     dns_names(route).iter().any(|name| is_name_for(name, hostname, networks))
@@ -123,6 +128,14 @@ pub(crate) fn is_told(object: &Value) -> bool {
     let mut all = conditions_of(object).chain(own).peekable();
     let observed = |one: &Value| one.get("observedGeneration").and_then(Value::as_i64).unwrap_or_default();
     all.peek().is_some() && all.all(|one| observed(one) >= generation)
+}
+
+/// Whether a route's status says of all its parents that VPC Lattice has what is asked for there.
+pub(crate) fn is_programmed(route: &Value) -> bool {
+    let is_programmed =
+        |one: &&Value| one.get("type").and_then(Value::as_str) == Some(conditions::PROGRAMMED);
+    let mut all = conditions_of(route).filter(is_programmed).peekable();
+    all.peek().is_some() && all.all(|one| one.get("status").and_then(Value::as_str) == Some("True"))
 }
 
 /// When an object came to what no status of ours tells of yet (RFC 3339); none where all is told, or nobody says when.

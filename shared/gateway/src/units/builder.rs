@@ -5,6 +5,7 @@ use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept};
 use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
+use super::rules_of_gone::{self, Staying};
 use crate::backend::{NO_BACKEND, Pool, external};
 use crate::prefixes;
 use crate::priority::{self, Candidate, order};
@@ -119,12 +120,19 @@ impl<'a> Builder<'a> {
                 unheeded.problems.push(problem);
             }
         }
+        let mut of_ports: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
         for (number, port) in &draft.ports {
             let mut candidates: Vec<Candidate> =
                 port.members.iter().filter_map(|at| of_members.get(at)).flatten().cloned().collect();
             let kept = kept::of_port(self.view, draft, *number, &candidates, members);
             candidates.extend(kept.candidates);
             built.kept.extend(kept.groups);
+            of_ports.insert(*number, candidates);
+        }
+        let mut staying = self.staying(draft, &of_ports, members);
+        for (number, port) in &draft.ports {
+            let mut candidates = of_ports.remove(number).unwrap_or_default();
+            candidates.extend(staying.candidates.remove(number).unwrap_or_default());
             match self.merging {
                 None => note_shadowed(&candidates, &mut built.shadowed),
                 Some(stays) => {
@@ -147,9 +155,26 @@ impl<'a> Builder<'a> {
             let followed = kept::followed(self.view, kept, self.settings);
             groups.extend(followed.map(|group| (group.name.clone(), group)));
         }
+        for (name, group) in staying.groups {
+            groups.entry(name).or_insert(group);
+        }
+        built.service.tags.extend(staying.tags);
         self.keep_limits(&mut built, &mut groups);
         built.groups = groups.into_values().collect();
         built
+    }
+
+    /// What stays of a route that is gone; of one that is merged its own cluster's share.
+    fn staying(
+        &self,
+        draft: &ServiceDraft,
+        wanted: &BTreeMap<u16, Vec<Candidate>>,
+        members: &[Member],
+    ) -> Staying {
+        if self.merging.is_some() {
+            return Staying::default();
+        }
+        rules_of_gone::staying(self.view, draft, wanted, members, self.settings)
     }
 
     fn keep_limits(&self, built: &mut BuiltService, groups: &mut BTreeMap<String, DesiredTargetGroup>) {

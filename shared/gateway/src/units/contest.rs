@@ -28,6 +28,7 @@ use crate::policy::ONE_FOR_A_SERVICE;
 use crate::problem::Problem;
 use crate::route::RouteId;
 use crate::view::View;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{ActualService, Certificate, Certificates, ListenerProtocol};
@@ -36,6 +37,8 @@ use trellis_lattice::{ActualService, Certificate, Certificates, ListenerProtocol
 pub(crate) struct Member<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) rules: &'a [ResolvedRule],
+    /// The route's object, whose status tells of what was there before.
+    pub(crate) object: &'a Value,
     /// Whether VPC Lattice has something of it in this slot from before: an edit that cannot be had keeps that.
     pub(crate) was_served: bool,
 }

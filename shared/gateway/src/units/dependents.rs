@@ -48,7 +48,9 @@ pub(crate) fn translate(view: &View, changed: &Changed, settings: &Settings) -> 
         kind if kind.is_policy() => policy::of_itself(view, changed).into_iter().collect(),
         _ => vec![],
     };
-    Translation::held(vec![], reports)
+    // Whoever refers to the object cannot be found then, and is still to be told.
+    let unknown = view.snapshot.unknown(changed.cluster);
+    Translation::held(unknown.into_iter().collect(), reports)
 }
 
 fn class_report(view: &View, changed: &Changed) -> Option<Report> {

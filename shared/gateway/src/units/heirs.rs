@@ -116,7 +116,12 @@ impl<'a> Heirs<'a> {
         sort(&mut contenders);
         let members: Vec<Member> = contenders
             .iter()
-            .map(|one| Member { claim: &one.claim, rules: &one.rules, was_served: was_served(one, &text) })
+            .map(|one| Member {
+                claim: &one.claim,
+                rules: &one.rules,
+                object: one.object,
+                was_served: was_served(one, &text),
+            })
             .collect();
         let outcome = decide(view, settings, &slot, &members);
         let of_service = outcome.drafts.iter().filter(|draft| draft.is_where(service));

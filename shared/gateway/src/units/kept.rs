@@ -3,6 +3,7 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::rules::ResolvedRule;
+use super::rules_of_gone::are_told;
 use super::slot::Slot;
 use crate::backend::{Asked, BackendError, Pool, mark, pool};
 use crate::grant::{From, To, is_granted};
@@ -15,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
-    DesiredTargetGroup, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, TAG_EXPORT, TAG_UNWANTED,
-    TargetHealth, TargetProtocol,
+    DesiredTargetGroup, ListenerProtocol, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, TAG_EXPORT,
+    TAG_UNWANTED, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -47,25 +48,15 @@ pub(crate) fn of_port(
     let Some(held) = (!kept.is_empty()).then(|| service_of(view.actual, draft)).flatten() else {
         return port;
     };
-    let listener = held.listeners.iter().find(|one| one.port == number && one.protocol == wanted.protocol);
-    let Some(listener) = listener else { return port };
-    let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
-    let mut all: Vec<(RuleMatch, Action)> =
-        rules.map(|rule| (rule.matches.clone(), rule.action.clone())).collect();
-    if matches!(listener.default_action, Action::Forward(_)) {
-        let path = others.first().map_or_else(RuleMatch::default, |one| one.matches.clone()).path;
-        let everything = path.map(|_| PathMatch::Prefix("/".into()));
-        all.push((RuleMatch { path: everything, ..RuleMatch::default() }, listener.default_action.clone()));
-    }
-    for (at, (matches, action)) in all.into_iter().enumerate() {
-        if others.iter().any(|one| one.matches.normalised() == matches.normalised()) {
-            continue;
-        }
+    let leads_to_kept = leads_to_kept(draft, members);
+    for (at, (matches, action)) in held_rules(held, number, wanted.protocol, others).into_iter().enumerate() {
         let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
         let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
         // What leads to no target group tells of nobody; the leader's it is.
         let leader = kept.first().filter(|at| groups.is_empty() && draft.leader() == Some(**at));
-        let Some(whose) = kept.iter().find(is_whose).or(leader).copied() else { continue };
+        // A target group that several lead to bears the tags of one of them.
+        let one_of_them = kept.first().filter(|_| groups.iter().any(|group| leads_to_kept(group)));
+        let Some(whose) = kept.iter().find(is_whose).or(leader).or(one_of_them).copied() else { continue };
         let route = &members[whose].claim.route.id;
         port.groups
             .extend(groups.into_iter().map(|group| Kept { group: group.clone(), route: route.clone() }));
@@ -79,6 +70,44 @@ pub(crate) fn of_port(
         });
     }
     port
+}
+
+/// Whether rules of a service that nobody wants and that lead to a target group of somebody else's are those of kept members
+/// all the same: where nobody's edit has taken a rule out, or its leader's status tells of such rules already.
+fn leads_to_kept<'a>(
+    draft: &ServiceDraft,
+    members: &'a [Member],
+) -> impl Fn(&ActualTargetGroup) -> bool + 'a {
+    let are_told = are_told(draft, members);
+    let leader = draft.leader().map(|at| members[at].object);
+    let told = leader.map(status::kept_services).unwrap_or_default();
+    move |group| {
+        let source = naming::source_of(&group.tags);
+        are_told || source.is_some_and(|(_, namespace, name)| told.contains(&(namespace, name)))
+    }
+}
+
+/// The rules of ours that a listener has and that nobody wants, the default action among them where it stands for one.
+pub(super) fn held_rules(
+    held: &ActualService,
+    port: u16,
+    protocol: ListenerProtocol,
+    wanted: &[Candidate],
+) -> Vec<(RuleMatch, Action)> {
+    let listener = held.listeners.iter().find(|one| one.port == port && one.protocol == protocol);
+    let Some(listener) = listener else { return vec![] };
+    let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
+    let mut all: Vec<(RuleMatch, Action)> =
+        rules.map(|rule| (rule.matches.clone(), rule.action.clone())).collect();
+    if matches!(listener.default_action, Action::Forward(_)) {
+        let path = wanted.first().map_or_else(RuleMatch::default, |one| one.matches.clone()).path;
+        let everything = path.map(|_| PathMatch::Prefix("/".into()));
+        all.push((RuleMatch { path: everything, ..RuleMatch::default() }, listener.default_action.clone()));
+    }
+    let is_wanted =
+        |matches: &RuleMatch| wanted.iter().any(|one| one.matches.normalised() == matches.normalised());
+    all.retain(|(matches, _)| !is_wanted(matches));
+    all
 }
 
 /// What is there of a rule whose backends are not known, as candidates.
@@ -207,7 +236,10 @@ pub(crate) fn groups_of_service<'a>(
         .filter(move |group| group.ownership == Ownership::Ours && named.contains(group.name.as_str()))
 }
 
-fn groups_of<'a>(actual: &'a Actual, action: &'a Action) -> impl Iterator<Item = &'a ActualTargetGroup> {
+pub(super) fn groups_of<'a>(
+    actual: &'a Actual,
+    action: &'a Action,
+) -> impl Iterator<Item = &'a ActualTargetGroup> {
     let named: BTreeSet<&str> = match action {
         Action::Forward(groups) => groups.iter().map(|group| group.target_group.as_str()).collect(),
         Action::FixedResponse(_) => BTreeSet::new(),
@@ -217,7 +249,7 @@ fn groups_of<'a>(actual: &'a Actual, action: &'a Action) -> impl Iterator<Item =
 }
 
 /// Whether a target group was made for a rule of the route, as its tags tell.
-fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
+pub(super) fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
     let tag = |name: &str| group.tags.get(&naming::tag_key(name)).map(String::as_str);
     tag("RouteName") == Some(&route.name)
         && tag("RouteNamespace") == Some(&route.namespace)

@@ -17,6 +17,7 @@ pub(crate) mod network_name;
 mod parents;
 pub(crate) mod route_unit;
 mod rules;
+mod rules_of_gone;
 pub(crate) mod service_network;
 mod services;
 pub(crate) mod slot;

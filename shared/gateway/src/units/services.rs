@@ -136,6 +136,7 @@ fn build_for(
         .map(|one| Member {
             claim: &one.claim,
             rules: &one.rules,
+            object: one.object,
             was_served: was_served(view, one, own, slot),
         })
         .collect();

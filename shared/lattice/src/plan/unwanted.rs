@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{imports, networks};
-use crate::grace::{is_marked, network_mark, port_mark};
+use crate::grace::{is_marked, network_mark, port_mark, rules_mark};
 use crate::{
     ActualAssociation, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
     ActualVpcAssociation, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
@@ -51,7 +51,11 @@ pub(super) fn left(draft: &Draft) -> Option<u64> {
     let unwanted = unwanted.filter_map(|one| stays(&one.mark, &one.tags));
     // A target group whose Service is gone is wanted with its mark.
     let groups = draft.desired.target_groups.iter().filter(|group| is_marked(TAG_UNWANTED, &group.tags));
-    unwanted.chain(groups.filter_map(|group| stays(TAG_UNWANTED, &group.tags))).min()
+    let groups = groups.filter_map(|group| stays(TAG_UNWANTED, &group.tags));
+    // And so is a service with rules of a route that is gone.
+    let mark = rules_mark();
+    let services = draft.desired.services.iter().filter(|service| is_marked(&mark, &service.tags));
+    unwanted.chain(groups).chain(services.filter_map(|service| stays(&mark, &service.tags))).min()
 }
 
 /// Whether something that nobody wants stays for now.

@@ -284,7 +284,7 @@ impl Merged<'_, '_> {
         let members: Vec<Member> = asking
             .iter()
             .map(|at| &merging[*at].contender)
-            .map(|one| Member { claim: &one.claim, rules: &one.rules, was_served: false })
+            .map(|one| Member { claim: &one.claim, rules: &one.rules, object: one.object, was_served: false })
             .collect();
         let outcome = decide(self.view, self.settings, slot, &members);
         let mut verdicts: Vec<(usize, usize, Option<Problem>)> = outcome
