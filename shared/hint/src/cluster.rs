@@ -53,10 +53,10 @@ impl fmt::Display for Scope {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ClusterId {
+    /// The EKS cluster's name: what people are told. It comes first, since comparing it mostly tells two clusters apart.
+    pub name: String,
     /// Account and Region.
     pub scope: Scope,
-    /// The EKS cluster's name: what people are told.
-    pub name: String,
 }
 
 impl ClusterId {

@@ -12,6 +12,7 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::kept::{self, held_rules, is_of};
+use super::slot::Slot;
 use crate::Settings;
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
@@ -47,7 +48,9 @@ pub(crate) fn staying(
     members: &[Member],
     settings: &Settings,
 ) -> Staying {
-    let Some(held) = kept::service_of(view.actual, draft) else { return Staying::default() };
+    // What is one route's alone goes and stays as a whole.
+    let shared = (draft.slot != Slot::Own).then(|| kept::service_of(view.actual, draft)).flatten();
+    let Some(held) = shared else { return Staying::default() };
     let mark = rules_mark();
     let since = held.tags.get(&mark).filter(|since| !since.is_empty());
     let found = which(view, held, draft, members, settings);
