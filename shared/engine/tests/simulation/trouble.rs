@@ -81,6 +81,10 @@ pub(crate) fn take_out_or_in(state: &mut State, name: &str) {
     let moment = state.moment;
     let cluster = state.clusters.get_mut(name).unwrap();
     (cluster.leaving, cluster.edited) = (!cluster.leaving, moment);
+    // Both are words of one tag: who takes that back registers it. What had left is known to nobody otherwise.
+    if !cluster.leaving && cluster.is(Outage::Unregistered) {
+        cluster.outage = None;
+    }
     let line = format!("{name} is leaving: {}", cluster.leaving);
     state.tell(line);
 }

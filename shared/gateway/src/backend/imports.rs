@@ -113,8 +113,9 @@ struct Kept {
 }
 
 impl Kept {
-    /// Requests go to the groups that a rule names; where no rule names any, since somebody deleted it, to those that have
-    /// targets. They go to none where a rule says that it has no backend: what had left before nothing was known stays away.
+    /// Requests go to the groups that a rule names; where no rule names any of the export's, of whatever cluster, since somebody
+    /// deleted it, to those that have targets. They go to none where a rule says that it has no backend: what had left before
+    /// nothing was known stays away.
     fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
         let named = gone::named(view);
         let origin = Origin { cluster: Some(exporter), namespace, service: None, export: Some(export_name) };
@@ -125,7 +126,10 @@ impl Kept {
             .filter(|group| gone::is_of(group, &origin, asked.port))
             .collect();
         let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
-        let only_named = groups.iter().any(|group| is_named(group)) || gone::some_rule_has_no_backend(view);
+        let of_any = Origin { cluster: None, ..origin };
+        let mut of_export =
+            view.actual.target_groups.iter().filter(|group| gone::is_of(group, &of_any, asked.port));
+        let only_named = of_export.any(is_named) || gone::some_rule_has_no_backend(view);
         let (busy, idle): (Vec<_>, Vec<_>) = groups
             .into_iter()
             .partition(|group| if only_named { is_named(group) } else { takes_requests(group) });

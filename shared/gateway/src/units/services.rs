@@ -243,7 +243,7 @@ fn serve(
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
     let beside = drafts.iter().filter(|one| !std::ptr::eq(*one, draft) && one.leader() == Some(leader));
-    let taken = Taken { draft, beside: beside.collect(), named: &built.services };
+    let taken = Taken { draft, leader: route, beside: beside.collect(), named: &built.services };
     let mut name = service_name(view, route, &taken, is_leader);
     if is_leader && draft.slot != Slot::Own {
         let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
@@ -302,6 +302,7 @@ fn serve(
 /// Which services a draft cannot have, since others of its leader's have them: no two are one.
 struct Taken<'a> {
     draft: &'a ServiceDraft,
+    leader: &'a Route,
     /// Those of the same slot and leader.
     beside: Vec<&'a ServiceDraft>,
     /// What has its name already.
@@ -309,10 +310,17 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    /// Whether the draft may be made of a service that is there: whoever is where it is carries on with it.
-    fn leaves(&self, service: &ActualService) -> bool {
-        let is_others = || self.beside.iter().any(|other| other.is_where(service));
+    /// Whether the draft may be made of a service that is there: whoever is where it is carries on with it, and one that is
+    /// nowhere is whose name it has.
+    fn leaves(&self, view: &View, service: &ActualService) -> bool {
+        let is_named = |other: &ServiceDraft| self.plain(view, other.scope.as_deref()) == service.name;
+        let is_others = || self.beside.iter().any(|other| other.is_where(service) || is_named(other));
         self.leaves_name(&service.name) && (self.draft.is_where(service) || !is_others())
+    }
+
+    /// The name that a service of the leader has if nothing else is to be heeded.
+    fn plain(&self, view: &View, scope: Option<&str>) -> String {
+        naming::service_beside(view.actual, &self.leader.id, naming::wanted_name(&self.leader.meta), scope)
     }
 
     fn leaves_name(&self, name: &str) -> bool {
@@ -353,7 +361,7 @@ fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
     let mut named = view.actual.services.iter().filter(|service| service.name == name);
     taken.leaves_name(name)
         && named.all(|service| match service.ownership {
-            Ownership::Ours => taken.leaves(service) && !naming::is_ending(service),
+            Ownership::Ours => taken.leaves(view, service) && !naming::is_ending(service),
             Ownership::OtherUnit(_) => !naming::is_ending(service),
             Ownership::Foreign | Ownership::Unread => false,
         })
@@ -373,13 +381,13 @@ fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> 
     if !is_leader {
         return naming::service(&leader.id, wanted, scope);
     }
-    let plain = naming::service_beside(view.actual, &leader.id, wanted, scope);
+    let plain = taken.plain(view, scope);
     if draft.slot == Slot::Own && scope.is_none() {
         return plain;
     }
     let mut fitting = view.actual.services.iter().filter(|one| {
         let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
-        one.ownership == Ownership::Ours && !naming::is_ending(one) && taken.leaves(one) && is_wanted
+        one.ownership == Ownership::Ours && !naming::is_ending(one) && taken.leaves(view, one) && is_wanted
     });
     let first = fitting.clone().find(|service| service.name == plain).or_else(|| fitting.next());
     if let Some(service) = first {
@@ -391,10 +399,14 @@ fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> 
         Ownership::OtherUnit(_) => !naming::is_ending(service) && !draft.is_where(service),
         Ownership::Foreign | Ownership::Unread => false,
     };
-    if !view.actual.services.iter().any(|service| service.name == plain && is_anothers(service)) {
-        return plain;
-    }
-    naming::service_beside(view.actual, &leader.id, wanted, Some(&draft.scope_beside()))
+    let is_free = |name: &String| {
+        let mut named = view.actual.services.iter().filter(|service| service.name == *name);
+        taken.leaves_name(name) && !named.any(is_anothers)
+    };
+    let beside = taken.plain(view, Some(&draft.scope_beside()));
+    let of_slot = taken.plain(view, draft.slot.text().as_deref());
+    let last = beside.clone();
+    [plain, beside, of_slot].into_iter().find(is_free).unwrap_or(last)
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless

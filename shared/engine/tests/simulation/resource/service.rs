@@ -100,7 +100,9 @@ impl InAccount for DeleteService {
     }
 
     fn loses(&self, desired: &Desired, state: &Actual) -> Option<String> {
-        kept(desired, state, &self.service).map(|_| self.service.clone())
+        // What an old listing shows may be one of before, of the same name.
+        let held = kept(desired, state, &self.service).filter(|(_, held)| held.id == self.id);
+        held.map(|_| self.service.clone())
     }
 }
 

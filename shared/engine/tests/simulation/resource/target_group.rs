@@ -151,7 +151,9 @@ impl InAccount for DeleteTargetGroup {
     }
 
     fn loses(&self, desired: &Desired, state: &Actual) -> Option<String> {
-        kept(desired, state, &self.target_group).map(|_| self.target_group.clone())
+        // What an old listing shows may be one of before, of the same name.
+        let is_there = state.target_groups.iter().any(|one| one.id == self.id);
+        kept(desired, state, &self.target_group).filter(|_| is_there).map(|_| self.target_group.clone())
     }
 }
 
