@@ -1,8 +1,8 @@
 //! From the members of a service and their resolved rules to the Lattice service and its target groups.
 
-use super::contest::{Member, ServiceDraft};
+use super::contest::{Member, Port, ServiceDraft};
 use super::idle_timeout::idle_timeout;
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, KeptPort};
 use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
@@ -137,12 +137,7 @@ impl<'a> Builder<'a> {
                 None => note_shadowed(&candidates, &mut built.shadowed),
                 Some(stays) => {
                     let from = (stays, members.len());
-                    let whose = (&self.route.id, self.settings);
-                    let led_to = candidates.iter().flat_map(|one| one.action.target_groups());
-                    let led_to: BTreeSet<String> = led_to.map(str::to_owned).collect();
-                    let port = (*number, port);
-                    let shares =
-                        merged::kept_shares(self.view, draft, port, from, whose, &led_to, &mut groups);
+                    let shares = self.kept_shares(draft, (*number, port), from, &candidates, &mut groups);
                     candidates.extend(shares.candidates);
                     built.kept.extend(shares.groups);
                     candidates = merged::merge(candidates, &groups);
@@ -162,6 +157,20 @@ impl<'a> Builder<'a> {
         self.keep_limits(&mut built, &mut groups);
         built.groups = groups.into_values().collect();
         built
+    }
+
+    /// What a port has of clusters whose share stays, beside what is led to already.
+    fn kept_shares(
+        &self,
+        draft: &ServiceDraft,
+        port: (u16, &Port),
+        from: (&BTreeSet<ClusterId>, usize),
+        candidates: &[Candidate],
+        groups: &mut BTreeMap<String, DesiredTargetGroup>,
+    ) -> KeptPort {
+        let led_to = candidates.iter().flat_map(|one| one.action.target_groups());
+        let led_to: BTreeSet<String> = led_to.map(str::to_owned).collect();
+        merged::kept_shares(self.view, draft, port, from, (&self.route.id, self.settings), &led_to, groups)
     }
 
     /// What stays of a route that is gone; of one that is merged its own cluster's share.
