@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stack.objects import dns_name, is_true
+from stack.objects import LATTICE_API, dns_name, is_true
 from stack.pollers import Pollers, pollers
 from stack.settings import SCOPE
 from stack.stack import Stack
@@ -123,6 +123,29 @@ def test_one_folder_in_two_clusters_is_one_service_of_which_each_has_half(shop: 
     for cluster in world.stack.clusters:
         assert is_true(world.get("httproutes", "shop", cluster), MERGED)
     shop.is_shared("all is well")
+
+
+def test_the_access_log_that_two_clusters_ask_for_is_one_and_stays_as_long_as_one_asks(shop: Shop) -> None:
+    world, log_group = shop.world, "arn:aws:logs:us-west-2:000000000000:log-group:shop:*"
+    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "shop"}
+    policy = {"apiVersion": LATTICE_API, "kind": "AccessLogPolicy", "metadata": {"name": "logs"},
+              "spec": {"targetRef": target, "destinationArn": log_group}}
+
+    def destinations() -> list[str]:
+        lattice = world.stack.aws("vpc-lattice")
+        found = lattice.list_access_log_subscriptions(resourceIdentifier=world.service("shop")["id"])["items"]
+        return [item["destinationArn"] for item in found]
+
+    for cluster in world.stack.clusters:
+        world.kubectl("apply", "-f", "-", stdin=json.dumps(policy), cluster=cluster)
+    policies = partial(map, partial(world.get, "accesslogpolicies", "logs"), world.stack.clusters)
+    wait_for("the policies", lambda: all(is_true(policy, "Programmed") for policy in policies()), within=PROGRAMMED_SECONDS)
+    assert destinations() == [log_group]
+    world.kubectl("delete", "accesslogpolicy", "logs")
+    world.quiet()
+    assert destinations() == [log_group]
+    world.kubectl("delete", "accesslogpolicy", "logs", cluster=world.two)
+    wait_for("no access log", destinations, within=PROGRAMMED_SECONDS, until=lambda found: found == [])
 
 
 def test_a_cluster_that_hangs_keeps_its_share_and_the_other_one_follows_its_pods(shop: Shop) -> None:

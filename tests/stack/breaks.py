@@ -23,7 +23,7 @@ FOLDER = ROOT / ".state" / "breaks"
 #: Enough for each break below; all combinations of faults, twice.
 SEEDS = 256
 #: So many failures end a run: one of them is the law's that is looked for.
-FAILURES = 6
+FAILURES = 24
 
 
 @dataclass(frozen=True)

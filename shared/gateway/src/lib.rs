@@ -348,6 +348,7 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
             let mut all = units::merged::translate(view, &id, settings);
             let clusters: Vec<ClusterId> =
                 all.reports.iter().map(|report| report.subject().cluster.clone()).collect();
+            all = policy::of_merged(view, &id, all);
             for cluster in clusters {
                 gates::add_of_route(view, &route::RouteId { cluster, ..id.clone() }, &mut all);
             }

@@ -19,20 +19,21 @@ const ARN_CHARS_MAX: usize = 2048;
 /// Adds the access logs that these policies ask for, and the reports on them. A holder has one of each type of destination.
 pub(super) fn add(view: &View, scope: &Scope, attached: Attached, translation: &mut Translation) {
     let Attached { candidates, holders, unknown, .. } = attached;
-    let mut given: BTreeMap<LogType, String> = BTreeMap::new();
+    let mut given = Given::new();
     let mut logs = kept(view, scope, &holders, &unknown);
     given.extend(logs.iter().filter_map(|log| {
         let by = log.tags.get(&naming::tag_key(TAG))?;
-        Some((log_type(&log.destination)?, format!("AccessLogPolicy {by} of a cluster that is unknown now")))
+        let by = format!("AccessLogPolicy {by} of a cluster that is unknown now");
+        Some((log_type(&log.destination)?, (log.destination.clone(), by)))
     }));
     for candidate in candidates {
         let judged = judge(&candidate, &mut given);
         let (accepted, effect) = match judged {
             Err(refused) => (refused, None),
             Ok(_) if candidate.idle.is_some() => (accepted(), candidate.idle.clone().map(Effect::Nothing)),
-            Ok(destination) => {
+            Ok(Wish { destination, is_first }) => {
                 let asked = |holder: &Holder| log(view, &candidate, holder, &destination);
-                logs.extend(holders.iter().map(asked));
+                logs.extend(holders.iter().filter(|_| is_first).map(asked));
                 (accepted(), Some(Effect::AccessLogs { holders: holders.clone(), destination }))
             }
         };
@@ -59,22 +60,36 @@ fn accepted() -> Condition {
     Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, "")
 }
 
+/// The destination of each type, and who asked for it first.
+type Given = BTreeMap<LogType, (String, String)>;
+
+/// What a policy asks for.
+struct Wish {
+    destination: String,
+    /// Whether nobody else asks for the same: one folder may be applied to several clusters.
+    is_first: bool,
+}
+
 /// The destination that a policy gets, or why it gets none.
-fn judge(candidate: &Candidate, given: &mut BTreeMap<LogType, String>) -> Result<String, Condition> {
+fn judge(candidate: &Candidate, given: &mut Given) -> Result<Wish, Condition> {
     if let Some(refused) = &candidate.refused {
         return Err(refused.clone());
     }
     let (destination, kind) = destination(candidate.object)
         .map_err(|problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()))?;
-    if let Some(other) = given.get(&kind) {
+    let other = given.get(&kind);
+    if other.is_some_and(|(same, _)| *same == destination) {
+        return Ok(Wish { destination, is_first: false });
+    }
+    if let Some((_, other)) = other {
         let text = format!(
             "{other} counts before this one and has a destination of the same type for this target, which has one of \
              each type; delete one of the two."
         );
         return Err(Condition::no(conditions::ACCEPTED, reasons::CONFLICTED, text));
     }
-    given.insert(kind, candidate.named());
-    Ok(destination)
+    given.insert(kind, (destination.clone(), candidate.named()));
+    Ok(Wish { destination, is_first: true })
 }
 
 /// A policy's destination and its type.

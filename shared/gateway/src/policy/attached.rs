@@ -93,6 +93,41 @@ pub(super) fn of_route_named<'a>(
     })))
 }
 
+/// The policies of a kind that name a route of several clusters, in those whose route takes part; and the clusters of which
+/// they are not known, and why.
+pub(super) fn of_merged_named<'a>(
+    view: &View<'a>,
+    kind: Kind,
+    id: &RouteId,
+    translation: &Translation,
+) -> (Vec<Candidate<'a>>, BTreeMap<ClusterId, String>) {
+    let (mut all, mut unknown) = (vec![], BTreeMap::new());
+    let routes = translation.reports.iter().filter_map(|report| match report {
+        Report::Route(report) => Some(report),
+        _ => None,
+    });
+    for report in routes {
+        let cluster = &report.subject.cluster;
+        let listed = match view.list(cluster, kind, Some(&id.namespace)) {
+            Ok(listed) => listed,
+            Err(why) => {
+                unknown.insert(cluster.clone(), why);
+                continue;
+            }
+        };
+        let idle = report
+            .services
+            .is_empty()
+            .then(|| "The route has no service in VPC Lattice; see its status.".to_owned());
+        for object in listed.into_values() {
+            let Some(target) = naming(object, &id.namespace, id.kind, &id.name) else { continue };
+            let (meta, idle) = (api::meta(object), idle.clone());
+            all.push(Candidate { cluster: cluster.clone(), kind, object, meta, target, refused: None, idle });
+        }
+    }
+    (sorted(all), unknown)
+}
+
 /// The policies of a kind that name a Gateway of this name.
 pub(super) struct OfGateways<'a> {
     /// In all clusters that are known.

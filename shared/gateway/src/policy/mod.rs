@@ -28,7 +28,7 @@ pub(crate) use followed::of_service;
 pub(crate) use iam_auth::{OF_ITS_OWN, ONE_FOR_A_SERVICE, has_its_own, left_closed};
 pub(crate) use vpc_association::{VpcWish, vpc_wish};
 
-use attached::{Candidate, OfGateways, of_gateways_named, of_route_named};
+use attached::{Candidate, OfGateways, of_gateways_named, of_merged_named, of_route_named};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use trellis_hint::{
@@ -65,6 +65,21 @@ pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) 
         }
     }
     followed::add_of_route(view, id, &mut translation);
+    translation
+}
+
+/// Adds to the translation of a route of several clusters what the policies of all of them ask for. With an IAMAuthPolicy of its
+/// own a route is not merged.
+pub(crate) fn of_merged(view: &View, id: &RouteId, mut translation: Translation) -> Translation {
+    for kind in attachable(id.kind).filter(|kind| *kind != Kind::IAMAuthPolicy) {
+        let (candidates, unknown) = of_merged_named(view, kind, id, &translation);
+        let services = translation.desired.iter().flat_map(|desired| &desired.services);
+        let holders = services.map(|service| Holder::Service(service.name.clone())).collect();
+        translation.held.extend(unknown.values().cloned());
+        let unknown = unknown.into_keys().collect();
+        let attached = Attached { candidates, holders, is_opened: false, unknown };
+        add(view, &id.cluster.scope, kind, attached, &mut translation);
+    }
     translation
 }
 

@@ -198,7 +198,7 @@ impl<'a> Clusters<'a> {
         id: &RouteId,
         settings: &Settings,
     ) -> Result<Option<Merging<'a>>, String> {
-        // Asked for with the route itself, which saves a round.
+        // Asked for with the route itself, which saves a round; and so are its policies.
         let _ = view.list(&id.cluster, Kind::GatewayClass, None);
         let object = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
             Found::Unknown(why) => return Err(why),
@@ -206,6 +206,7 @@ impl<'a> Clusters<'a> {
             Found::Object(object) => object,
         };
         kept::ask_for_followed(view, id, object);
+        let _ = view.list(&id.cluster, Kind::AccessLogPolicy, Some(&id.namespace));
         let route =
             route::convert(id.clone(), object, &settings.limits).map_err(|problem| problem.to_string())?;
         if !is_merged(view, &route)? {
