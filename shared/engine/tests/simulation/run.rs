@@ -82,10 +82,11 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
     let state = sim.state();
     let faults = Faults::of(seed);
     let failed = |why: String| format!("seed {seed}, {faults:?}: {why}\n{}", state.story());
-    result.map_err(failed)?;
+    // What was done wrong comes before what follows from it.
     if let Some(violation) = state.violations.first() {
         return Err(failed(violation.clone()));
     }
+    result.map_err(failed)?;
     Ok(Figures {
         batches: world.batches.load(std::sync::atomic::Ordering::Relaxed),
         lattice_writes: state.lattice_writes,
