@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stack.objects import LATTICE_API, dns_name, is_true
+from stack.objects import dns_name, is_true
 from stack.pollers import Pollers, pollers
 from stack.settings import SCOPE
 from stack.stack import Stack
@@ -128,7 +128,7 @@ def test_one_folder_in_two_clusters_is_one_service_of_which_each_has_half(shop: 
 def test_the_access_log_that_two_clusters_ask_for_is_one_and_stays_as_long_as_one_asks(shop: Shop) -> None:
     world, log_group = shop.world, "arn:aws:logs:us-west-2:000000000000:log-group:shop:*"
     target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "shop"}
-    policy = {"apiVersion": LATTICE_API, "kind": "AccessLogPolicy", "metadata": {"name": "logs"},
+    policy = {"apiVersion": "application-networking.k8s.aws/v1alpha1", "kind": "AccessLogPolicy", "metadata": {"name": "logs"},
               "spec": {"targetRef": target, "destinationArn": log_group}}
 
     def destinations() -> list[str]:
