@@ -20,7 +20,10 @@ pub(crate) fn step(state: &mut State, owner: &Owner, step: &Step, view: &Actual)
             is(TAG_OWNER, &owner.installation) && is(TAG_UNIT, &owner.unit)
         };
         // Said once more of what an old listing shows as one's own still: it is his already to whom it is given.
-        let is_given = |tags: &Tags| matches!(step, Step::HandOver(HandOver { to, .. }) if to.tags().iter().all(|(key, value)| tags.get(key) == Some(value)));
+        let is_given = |tags: &Tags| {
+            let Step::HandOver(HandOver { to, .. }) = step else { return false };
+            to.tags().iter().all(|(key, value)| tags.get(key) == Some(value))
+        };
         let others =
             |id: &String| state.account.tags_by_id(id).is_some_and(|tags| !own(tags) && !is_given(tags));
         // What was given of a service half done is taken back by whose the service still is.

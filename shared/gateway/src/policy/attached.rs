@@ -45,6 +45,9 @@ impl Candidate<'_> {
     }
 }
 
+/// Why a policy of a route does nothing.
+const NO_SERVICE: &str = "The route has no service in VPC Lattice; see its status.";
+
 /// The policies of a kind that name a route.
 pub(super) fn of_route_named<'a>(
     view: &View<'a>,
@@ -71,7 +74,7 @@ pub(super) fn of_route_named<'a>(
                     leader.kind, leader.namespace, leader.name
                 ));
             } else if own == 0 {
-                idle = Some("The route has no service in VPC Lattice; see its status.".to_owned());
+                idle = Some(NO_SERVICE.to_owned());
             }
         }
         (Found::Object(_), _) => {
@@ -115,10 +118,7 @@ pub(super) fn of_merged_named<'a>(
                 continue;
             }
         };
-        let idle = report
-            .services
-            .is_empty()
-            .then(|| "The route has no service in VPC Lattice; see its status.".to_owned());
+        let idle = report.services.is_empty().then(|| NO_SERVICE.to_owned());
         for object in listed.into_values() {
             let Some(target) = naming(object, &id.namespace, id.kind, &id.name) else { continue };
             let (meta, idle) = (api::meta(object), idle.clone());

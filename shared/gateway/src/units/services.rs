@@ -244,7 +244,7 @@ fn serve(
     let is_leader = leader == me;
     let beside = drafts.iter().filter(|one| !std::ptr::eq(*one, draft) && one.leader() == Some(leader));
     let taken = Taken { draft, leader: route, beside: beside.collect(), named: &built.services };
-    let mut name = service_name(view, route, &taken, is_leader);
+    let mut name = service_name(view, &taken, is_leader);
     if is_leader && draft.slot != Slot::Own {
         let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
         let leaders = drafts.iter().filter_map(ServiceDraft::leader).collect();
@@ -374,12 +374,11 @@ fn key(route: &Route) -> ObjectKey {
 
 /// The name of a draft's service: of one that is there already its own, since another name is another service with another
 /// domain name.
-fn service_name(view: &View, leader: &Route, taken: &Taken, is_leader: bool) -> String {
-    let draft = taken.draft;
-    let wanted = naming::wanted_name(&leader.meta);
+fn service_name(view: &View, taken: &Taken, is_leader: bool) -> String {
+    let Taken { draft, leader, .. } = taken;
     let scope = draft.scope.as_deref();
     if !is_leader {
-        return naming::service(&leader.id, wanted, scope);
+        return naming::service(&leader.id, naming::wanted_name(&leader.meta), scope);
     }
     let plain = taken.plain(view, scope);
     if draft.slot == Slot::Own && scope.is_none() {
