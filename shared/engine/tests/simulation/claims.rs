@@ -2,27 +2,40 @@
 //! parents, in their networks, under its hostnames, for its paths, methods and headers.
 
 use crate::answers::{Answer, Answers, Asked};
+use crate::objects::owner;
+use crate::run::INSTALLATION;
 use crate::sim::State;
 use crate::specification::{Attached, answer, attached, matches, winner};
 use lattice_routing::PrefixMode;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_gateway::ObjectKey;
+use trellis_hint::UnitKey;
+use trellis_lattice::Ownership;
 
 /// Weights are whole numbers up to 999, so that shares may differ by so much, in percent.
 const ROUNDING: f64 = 0.5;
 
 /// Every claim holds. For a world at rest in which all clusters can be asked.
 pub(crate) fn hold(state: &State) -> Result<usize, String> {
-    hold_of(state, |_| true, true)
+    hold_of(state, |_| true, &BTreeSet::new())
 }
 
 /// Every claim holds that is not a route's whose unit fails.
-pub(crate) fn hold_but_of(state: &State, cluster: &str, key: &ObjectKey) -> Result<usize, String> {
+pub(crate) fn hold_but_of(
+    state: &State,
+    cluster: &str,
+    key: &ObjectKey,
+    unit: &UnitKey,
+) -> Result<usize, String> {
     // What one that fails has left half given goes on listening where it did.
-    hold_of(state, |one| (one.cluster, one.key) != (cluster, key), false)
+    let view = state.account.view(&owner(INSTALLATION, &unit.to_string()));
+    let left = view.services.iter().filter(|one| one.ownership == Ownership::Ours);
+    let left = left.flat_map(|one| one.listeners.iter().map(|listener| listener.port)).collect();
+    hold_of(state, |one| (one.cluster, one.key) != (cluster, key), &left)
 }
 
-fn hold_of(state: &State, counts: impl Fn(&Attached) -> bool, is_whole: bool) -> Result<usize, String> {
+/// `left`: ports of services that nobody can end now.
+fn hold_of(state: &State, counts: impl Fn(&Attached) -> bool, left: &BTreeSet<u16>) -> Result<usize, String> {
     let (all, answers) = (attached(state), Answers::of(&state.account));
     let mut asked = 0;
     for one in all.iter().filter(|one| one.is_programmed && counts(one)) {
@@ -30,9 +43,7 @@ fn hold_of(state: &State, counts: impl Fn(&Attached) -> bool, is_whole: bool) ->
             format!("{} {} of {} in {}: {why}", one.key.kind, one.key.name, one.cluster, one.network)
         };
         asked += is_true(state, &all, one, &answers).map_err(of)?;
-        if is_whole {
-            has_no_other_port(&all, one, &answers).map_err(of)?;
-        }
+        has_no_other_port(&all, one, &answers, left).map_err(of)?;
     }
     Ok(asked)
 }
@@ -122,7 +133,12 @@ fn is_same(seen: &Answer, expected: &Answer) -> bool {
 }
 
 /// A name of the route listens in the parent's network at no port that none of its routes has a listener for.
-fn has_no_other_port(all: &[Attached], one: &Attached, answers: &Answers) -> Result<(), String> {
+fn has_no_other_port(
+    all: &[Attached],
+    one: &Attached,
+    answers: &Answers,
+    left: &BTreeSet<u16>,
+) -> Result<(), String> {
     for vpc in answers.vpcs_in(&one.network) {
         for host in one.hostnames.iter().chain(&one.names) {
             let sharing = all.iter().filter(|other| {
@@ -130,7 +146,7 @@ fn has_no_other_port(all: &[Attached], one: &Attached, answers: &Answers) -> Res
                 other.network == one.network
                     && (is_same_route || other.hostnames.contains(host) || shares_a_name(one, other))
             });
-            let wanted: BTreeSet<u16> = sharing.map(|other| other.port).collect();
+            let wanted: BTreeSet<u16> = sharing.map(|other| other.port).chain(left.iter().copied()).collect();
             let ports = answers.ports(&vpc, host);
             if let Some(port) = ports.difference(&wanted).next() {
                 return Err(format!("{host} listens at port {port}, which no parent has that takes it"));

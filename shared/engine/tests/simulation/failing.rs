@@ -82,7 +82,7 @@ impl World {
         edits::edit(&self.sim, cluster, &key, new).await;
         self.work_off_the_queue().await?;
         self.others_have_heard(&unit).await.map_err(of_unit)?;
-        claims::hold_but_of(&self.sim.state(), cluster, &key).map_err(of_unit)?;
+        claims::hold_but_of(&self.sim.state(), cluster, &key, &unit).map_err(of_unit)?;
         if let Some(back) = back {
             // Who edited it takes that back; so what was half done is to be undone.
             edits::edit(&self.sim, cluster, &key, Some(without_status(&back))).await;
