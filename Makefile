@@ -128,8 +128,9 @@ bench: build ## Figures of the deployed stack: time to converge, calls
 bench-drift: ROUTES = 1000
 bench-drift: CLUSTERS = 2
 bench-drift: ## Figures of a drift pass over ROUTES=1000 routes in CLUSTERS=2 clusters, with 50 ms a call
-	@cargo build --locked --quiet -p lattice-emulator
-	TRELLIS_ROUTES=$(ROUTES) TRELLIS_CLUSTERS=$(CLUSTERS) cargo test --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
+	@cargo build --profile measure --locked --quiet -p lattice-emulator
+	LATTICE_EMULATOR=$(CURDIR)/target/measure/lattice-emulator TRELLIS_ROUTES=$(ROUTES) TRELLIS_CLUSTERS=$(CLUSTERS) \
+	  cargo test --profile measure --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
 
 .PHONY: golden
 golden: ## Rewrite the golden files

@@ -4,8 +4,10 @@
 //! They are for others and never in the way: one that is refused costs only itself, and is told by a status.
 
 use crate::fleet::Members;
-use crate::observe::Reader;
+use crate::observe::{READS_AT_ONCE_MAX, Reader};
 use crate::status::Untold;
+use futures::{StreamExt, stream};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_gateway::{ObjectChange, Read, ReadResult, Snapshot, Translation, object_changes, wants_objects};
 use trellis_hint::UnitKey;
@@ -41,7 +43,8 @@ impl<C: Cluster> Objects<'_, C> {
         }
         let mut refused: Vec<ObjectChange> = vec![];
         for _ in 0..ROUNDS_MAX {
-            if let Err(why) = read(self.members, unit, snapshot, budget).await {
+            let reads = wants_objects(unit, snapshot).into_iter().collect();
+            if let Err(why) = read(self.members, reads, snapshot, budget).await {
                 undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
             }
             let due = self.due(snapshot, translation, outcome, &refused);
@@ -113,17 +116,22 @@ impl<C: Cluster> Objects<'_, C> {
     }
 }
 
-/// Reads what the unit's objects are compared with. What cannot be read is left out of the snapshot: no other part of the unit
+/// Reads what objects are compared with ([`wants_objects`]). What cannot be read is left out of the snapshot: no other part of a unit
 /// is unknown for it.
 pub(crate) async fn read<C: Cluster>(
     members: &Members<C>,
-    unit: &UnitKey,
+    reads: BTreeSet<Read>,
     snapshot: &mut Snapshot,
     budget: Budget,
 ) -> Result<(), String> {
+    let answers = reads.into_iter().map(|read| async move {
+        let answer = asked(members, &read, budget).await;
+        (read, answer)
+    });
+    let answers: Vec<(Read, ReadResult)> = stream::iter(answers).buffered(READS_AT_ONCE_MAX).collect().await;
     let mut unread = Ok(());
-    for read in wants_objects(unit, snapshot) {
-        match asked(members, &read, budget).await {
+    for (read, answer) in answers {
+        match answer {
             ReadResult::Unreadable(why) => unread = Err(why),
             answer @ (ReadResult::Objects(_) | ReadResult::KindMissing) => snapshot.insert(&read, answer),
         }

@@ -68,9 +68,15 @@ impl Assessment {
     }
 
     /// Whether requests still come to a service that another one takes the place of: whether that answers shows at another look.
+    /// Where a person has to open a network first, no look shows it.
     pub fn is_moving(&self) -> bool {
-        let reports = self.translation.reports.iter();
-        reports.into_iter().any(|report| matches!(report, Report::Route(route) if route.is_moving))
+        let blocked = || self.plan.iter().flat_map(|plan| &plan.blocked);
+        let is_barred = |network: &String| blocked().any(|one| one.bars(network));
+        let mut reports = self.translation.reports.iter();
+        reports.any(|report| {
+            let Report::Route(route) = report else { return false };
+            route.is_moving && !route.services.iter().flat_map(|one| &one.networks).any(is_barred)
+        })
     }
 
     /// What a route's rules wait for, where nothing but another look tells of it.

@@ -340,6 +340,9 @@ pub enum Effect {
         unheeded: Vec<String>,
         /// What of the policy does not count for them.
         moot: Vec<String>,
+        /// Those of them that stay as they were, since what leads to them does.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lagging: Vec<String>,
     },
     /// Target groups of routes, each of which has an entry of its own.
     Followed,

@@ -154,6 +154,11 @@ impl Blocked {
                 | Self::VpcAssociationOfOthers { .. }
         )
     }
+
+    /// Whether nothing comes into a service network until a person has done something.
+    pub fn bars(&self, name: &str) -> bool {
+        matches!(self, Self::NetworkNotAllowed { network, .. } | Self::NetworkAmbiguous { network } if network == name)
+    }
 }
 
 impl Display for Blocked {

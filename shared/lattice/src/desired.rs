@@ -89,6 +89,16 @@ impl Desired {
         }
     }
 
+    /// Whether it wants a service or a target group.
+    pub fn wants_anything(&self) -> bool {
+        !(self.services.is_empty() && self.target_groups.is_empty())
+    }
+
+    /// Whether all that the owner has is read in full. Of one that can want none of it only what is needed to delete is read.
+    pub fn reads_in_full(&self) -> bool {
+        self.in_full || self.wants_anything()
+    }
+
     /// Whether VPCs and services may be associated with a network that exists: one of this installation, or one that
     /// somebody has allowed. Whoever may make a Gateway of any name would else join any network of the account.
     pub fn may_use(&self, network: &ActualNetwork) -> bool {

@@ -14,6 +14,7 @@ mod desired;
 mod external;
 mod grace;
 mod limits;
+mod marks;
 mod mode;
 mod model;
 pub mod names;
@@ -33,6 +34,7 @@ pub use desired::Desired;
 pub use external::{ExternalGroup, ExternalTargetGroup, TARGET_GROUP_ID};
 pub use grace::{Grace, TAG_UNWANTED, Unwanted, rules_mark};
 pub use limits::{LimitOverrides, Limits};
+pub use marks::marks_that_matter;
 pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{

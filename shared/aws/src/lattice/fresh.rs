@@ -2,52 +2,9 @@
 //! more ([`trellis_lattice::Grace`]): a mark is decided on, so neither it nor its absence is believed from memory.
 
 use super::LatticeClient;
-use super::inspect::reads_in_full;
 use crate::AwsError;
-use std::collections::BTreeSet;
 use std::time::SystemTime;
-use trellis_lattice::{Actual, ActualService, ActualVpcAssociation, Desired, Ownership, TAG_UNWANTED, Tags};
-
-/// ARNs of what is ours and bears a mark, or is not wanted as it stands. Without a grace no mark is decided on.
-fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
-    if desired.grace.is_none() {
-        return BTreeSet::new();
-    }
-    let services = actual.services.iter().filter(|one| is_unwanted(desired, one));
-    let services = services.map(|one| (&one.arn, &one.ownership));
-    let wanted = |name: &String| desired.target_groups.iter().any(|group| group.name == *name);
-    // One that nobody wants goes and stays with its service; but a backend that is gone may leave one for a while.
-    let may_stay = |name: &String| reads_in_full(desired) && !wanted(name);
-    let groups = actual.target_groups.iter().filter(|one| may_stay(&one.name) || is_marked(&one.tags));
-    let groups = groups.map(|one| (&one.arn, &one.ownership));
-    let wanted = |name: &String| desired.network.as_ref().is_some_and(|network| network.name == *name);
-    let networks = actual.networks.iter().filter(|one| !wanted(&one.name) || is_marked(&one.tags));
-    let networks = networks.map(|one| (&one.arn, &one.ownership));
-    let wanted = |held: &&ActualVpcAssociation| {
-        desired.vpc_associations.iter().any(|one| one.network == held.network && one.vpc == held.vpc)
-    };
-    let vpcs = actual.vpc_associations.iter().filter(|one| !wanted(one) || is_marked(&one.tags));
-    let vpcs = vpcs.map(|one| (&one.arn, &one.ownership));
-    let wanted = |secret: &str| desired.certificates.iter().flatten().any(|one| one.secret == secret);
-    let certificates = actual.certificates.iter().filter(|one| !wanted(one.secret()) || is_marked(&one.tags));
-    let certificates = certificates.map(|one| (&one.arn, &one.ownership));
-    let all = services.chain(groups).chain(networks).chain(vpcs).chain(certificates);
-    all.filter(|(_, ownership)| **ownership == Ownership::Ours).map(|(arn, _)| arn.clone()).collect()
-}
-
-/// Whether a service bears a mark or is not wanted as it stands.
-fn is_unwanted(desired: &Desired, service: &ActualService) -> bool {
-    let Some(wanted) = desired.services.iter().find(|wanted| wanted.name == service.name) else {
-        return true;
-    };
-    is_marked(&service.tags)
-        || service.listeners.iter().any(|held| wanted.listeners.iter().all(|one| one.port != held.port))
-        || service.associations.iter().any(|held| !wanted.networks.contains(&held.network))
-}
-
-fn is_marked(tags: &Tags) -> bool {
-    tags.iter().any(|(key, value)| key.starts_with(TAG_UNWANTED) && !value.is_empty())
-}
+use trellis_lattice::{Actual, Desired, marks_that_matter};
 
 impl LatticeClient {
     /// Reads the marks anew that something depends on, unless they were read since this time.

@@ -96,7 +96,7 @@ impl LatticeClient {
                 false
             }
         };
-        if is_answered && wants_anything(desired) && !self.inner.memory.is_in_doubt(&desired.owner.unit) {
+        if is_answered && desired.wants_anything() && !self.inner.memory.is_in_doubt(&desired.owner.unit) {
             return self.found_by_arn(&arns).await;
         }
         self.found_by_listing(desired, &arns, candidate_service_names, with_services, not_before).await
@@ -184,7 +184,7 @@ impl LatticeClient {
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         self.read_tags_that_matter(desired, &mut actual).await?;
-        if wants_anything(desired) {
+        if desired.wants_anything() {
             self.read_access_logs(desired, &mut actual).await?;
             self.read_auth(desired, &mut actual).await?;
         }
@@ -259,16 +259,6 @@ impl LatticeClient {
         }
         Ok(())
     }
-}
-
-/// Whether all that a unit has is read in full. Of one that can want none of it only what is needed to delete is read.
-pub(super) fn reads_in_full(desired: &Desired) -> bool {
-    desired.in_full || wants_anything(desired)
-}
-
-/// Whether a unit wants a service or a target group.
-fn wants_anything(desired: &Desired) -> bool {
-    !(desired.services.is_empty() && desired.target_groups.is_empty())
 }
 
 fn names_by_id(groups: &[SeenTargetGroup]) -> BTreeMap<String, String> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{
     ObjectKey, Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
-    untold_since, wants,
+    untold_since, wants, wants_objects,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -239,12 +239,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if !deep.is_empty() {
             snapshot =
                 observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
-            for one in &deep {
-                // What others read is compared where it can be read.
-                let _: Result<(), String> =
-                    objects::read(scene.members, &one.unit, &mut snapshot, Budget::lasting(UNIT_LOOK_MAX))
-                        .await;
-            }
+            let reads = deep.iter().flat_map(|one| wants_objects(&one.unit, &snapshot)).collect();
+            // What others read is compared where it can be read.
+            let _: Result<(), String> =
+                objects::read(scene.members, reads, &mut snapshot, Budget::lasting(UNIT_LOOK_MAX)).await;
             self.look_in_depth(scene, &deep, &snapshot, report).await?;
             snapshot.forget(Kind::DNSEndpoint);
             snapshot.forget(Kind::EndpointSlice);

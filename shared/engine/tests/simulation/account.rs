@@ -227,6 +227,16 @@ impl Account {
         self.tags.get(&format!("arn:{id}"))
     }
 
+    /// Reads the tags of these anew.
+    pub(crate) fn tags_of_now(&self, arns: &BTreeSet<String>, owner: &Owner, actual: &mut Actual) {
+        for one in actual.resources_mut().into_iter().filter(|one| arns.contains(one.arn)) {
+            if let (Some(held), Some(tags)) = (one.tags, self.tags.get(one.arn)) {
+                *one.ownership = owner.of(tags);
+                held.clone_from(tags);
+            }
+        }
+    }
+
     /// Services, target groups and networks of an installation, with their unit.
     pub(crate) fn owned(
         &self,

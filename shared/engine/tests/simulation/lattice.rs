@@ -13,7 +13,7 @@ use trellis_lattice::{
     Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
     Desired, DesiredService, ExternalGroup, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns,
     RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY,
-    Tags, VpcAssociationOutcome, names,
+    Tags, VpcAssociationOutcome, marks_that_matter, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -45,12 +45,15 @@ impl Lattice for LatticeModel {
             let all = listing(&mut state, &desired.owner);
             // Services and target groups are listed by different calls.
             let groups = listing(&mut state, &desired.owner);
-            if Arc::ptr_eq(&all, &groups) {
+            let mut actual = if Arc::ptr_eq(&all, &groups) {
                 inspected(desired, service_names, &all)
             } else {
                 let target_groups = groups.target_groups.clone();
                 inspected(desired, service_names, &Actual { target_groups, ..Actual::clone(&all) })
-            }
+            };
+            // Tags are no part of a listing, and what is decided by a mark is read anew.
+            state.account.tags_of_now(&marks_that_matter(desired, &actual), &desired.owner, &mut actual);
+            actual
         };
         actual.refused = self.believed_refusals(desired, &actual);
         self.0.pause().await;

@@ -211,8 +211,9 @@ fn has_settings(state: &State, policy: &Value, vpc: &str) -> Result<(), String> 
     if has_them { Ok(()) } else { Err(format!("{vpc} has not the groups {groups:?}: {held:?}")) }
 }
 
-/// Target groups of the cluster that bear a policy's mark are checked as it says, if it can be had. Those of routes of other
-/// clusters are not looked at, since one that cannot be read keeps what it has.
+/// Target groups of the cluster that bear a policy's mark are checked as it says, if it can be had; one that stays as it was, since
+/// what leads to it does, is told by its name. Those of routes of other clusters are not looked at, since one that cannot be read
+/// keeps what it has.
 fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), String> {
     let is_accepted = |one: &Value| one["type"] == "Accepted" && one["status"] == "True";
     if !policy["status"]["conditions"].as_array().into_iter().flatten().any(is_accepted) {
@@ -226,7 +227,17 @@ fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), Str
         let is_ours = group.tags.get(TAG_KEY).is_some_and(|key| key.contains(&format!("/{cluster}/")));
         let is_meant = is_ours && group.tags.get(TAG_POLICY) == Some(&mark);
         let path = group.health_check.as_ref().map(|check| check.path.as_str());
-        if is_meant && path != policy["spec"]["healthCheck"]["path"].as_str() {
+        let is_told = || {
+            let lags = |one: &Value| {
+                one["type"] == "Programmed"
+                    && one["status"] == "False"
+                    && one["reason"] == "Pending"
+                    && one["message"].as_str().is_some_and(|text| text.contains(&group.name))
+            };
+            let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).into_iter().flatten();
+            entries.filter_map(|entry| entry["conditions"].as_array()).flatten().any(lags)
+        };
+        if is_meant && path != policy["spec"]["healthCheck"]["path"].as_str() && !is_told() {
             return Err(format!("{} is checked at {path:?}", group.name));
         }
     }

@@ -85,6 +85,8 @@ pub(crate) struct State {
     pub(crate) events_refused: usize,
     /// Reads of DNSEndpoints.
     pub(crate) dns_endpoints_read: usize,
+    /// How long each takes.
+    pub(crate) dns_endpoints_take: Duration,
     pub(crate) secrets_read: usize,
     pub(crate) queue_fails: bool,
     /// What the index of tags shows.
@@ -193,6 +195,10 @@ impl Cluster for Client {
 
     async fn read(&self, read: &Read) -> Result<Answer, CallError> {
         self.ask().await;
+        if read.kind() == Kind::DNSEndpoint {
+            let takes = self.world.state().dns_endpoints_take;
+            sleep(takes).await;
+        }
         let mut state = self.world.state();
         state.dns_endpoints_read += usize::from(read.kind() == Kind::DNSEndpoint);
         if state.forbidden == Some(read.kind()) {

@@ -1,11 +1,11 @@
 //! DNSEndpoints: made once the domain name is known, kept as they should be, and in nobody's way.
 
-use crate::fakes::{NoEvents, World};
+use crate::fakes::{NoEvents, World, id};
 use crate::{count, gateway, message, object, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trellis_gateway::ObjectKey;
-use trellis_hint::{Hint, Kind, Operation, UnitKey};
+use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_ports::ErrorClass;
 use trellis_telemetry::Metric;
 
@@ -13,12 +13,16 @@ const HOSTNAME: &str = "rates.example.com";
 
 /// A route with these hostnames.
 fn put_route(world: &World, hostnames: &Value) {
+    put_named(world, "r", hostnames);
+}
+
+fn put_named(world: &World, name: &str, hostnames: &Value) {
     let backend = json!([{"name": "parking", "kind": "Service", "port": 80}]);
     let spec = json!({"parentRefs": [{"name": "my-hotel"}], "hostnames": hostnames, "rules": [{"backendRefs": backend}]});
     let route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"uid": "uid-of-r"}, "spec": spec,
     });
-    world.put("one", Kind::HTTPRoute, "r", route);
+    world.put("one", Kind::HTTPRoute, name, route);
 }
 
 fn with_route() -> World {
@@ -218,4 +222,25 @@ async fn a_cluster_that_lets_nobody_read_them_has_none_and_is_asked_once_in_a_mi
     tokio::time::advance(Duration::from_secs(61)).await;
     work(&worker, vec![message("0", &route_hint("one", "r"), 1)]).await;
     assert_eq!(world.state().dns_endpoints_read, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_cluster_reads_those_of_many_routes_side_by_side() {
+    let world = world();
+    for n in 0..32 {
+        put_named(&world, &format!("r{n}"), &json!([format!("r{n}.example.com")]));
+    }
+    world.state().dns_endpoints_take = Duration::from_millis(500);
+    let hint = Hint::new(
+        UnitKey::Cluster { cluster: id("one") },
+        object("one", Kind::Namespace, "default"),
+        Operation::Resync,
+    );
+    let hint = hint.with_look(Look::of_pass(1_800_000_000_000, 0));
+    let began = tokio::time::Instant::now();
+    let looks = work(&worker(&world), vec![message("p", &hint, 1)]).await.looks;
+    // And the class.
+    assert_eq!(looks.iter().map(|look| look.in_depth).sum::<usize>(), 33, "{looks:?}");
+    assert_eq!(world.state().dns_endpoints_read, 32);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }

@@ -179,11 +179,13 @@ fn effect<'g>(one: &Judged, groups: impl Iterator<Item = &'g DesiredTargetGroup>
     let configs = || groups.iter().map(|group| &group.config);
     let unheeded = configs().filter_map(|config| wish.unheeded(config.protocol, config.protocol_version));
     let unheeded: BTreeSet<String> = unheeded.map(|problem| problem.to_string()).collect();
+    let lagging = groups.iter().filter(|group| !wish.is_met(group));
     let moot: BTreeSet<&str> = configs().filter_map(|config| wish.moot(config)).collect();
     Some(Effect::TargetGroups {
         target_groups: groups.iter().map(|group| group.name.clone()).collect(),
         unheeded: unheeded.into_iter().collect(),
         moot: moot.into_iter().map(str::to_owned).collect(),
+        lagging: lagging.map(|group| group.name.clone()).collect(),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{HealthCheck, ProtocolVersion, TargetGroupConfig, TargetProtocol};
+use trellis_lattice::{DesiredTargetGroup, HealthCheck, ProtocolVersion, TargetGroupConfig, TargetProtocol};
 
 /// Characters of a health check's path (API model, HealthCheckPath).
 const PATH_CHARS_MAX: usize = 2048;
@@ -102,6 +102,21 @@ impl Wish {
                         listener";
             Problem::new("spec.protocolVersion", text)
         })
+    }
+
+    /// Whether a target group is as the wish says, in all that it can have of it. One that a rule or a service keeps is not
+    /// made anew for another protocol.
+    pub(crate) fn is_met(&self, group: &DesiredTargetGroup) -> bool {
+        let DesiredTargetGroup { config, health_check, .. } = group;
+        let TargetGroupConfig { protocol, protocol_version, .. } = *config;
+        // TLS is passed on, and gRPC is what it is.
+        let is_given = protocol == TargetProtocol::Tcp || protocol_version == Some(ProtocolVersion::Grpc);
+        let is_spoken = self.protocol.is_none_or(|said| said == protocol)
+            && (is_given || self.version.is_none_or(|said| Some(said) == protocol_version));
+        let is_had = protocol == TargetProtocol::Tcp
+            || self.unheeded(protocol, protocol_version).is_some()
+            || is_spoken;
+        is_had && self.health_check(config) == *health_check
     }
 
     /// What of the wish does not count for a target group, by the nature of its route.

@@ -190,6 +190,7 @@ fn programmed(
         .or_else(|| outcome_problem(outcome, |_| missing.is_some()))
         .or_else(|| missing.map(|what| no(reasons::PENDING, format!("The {what} does not exist yet."))))
         .or_else(|| unheeded(effect))
+        .or_else(|| lagging(effect))
         .unwrap_or_else(|| Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, done))
 }
 
@@ -212,6 +213,18 @@ fn unheeded(effect: &Effect) -> Option<Condition> {
     let Effect::TargetGroups { unheeded, .. } = effect else { return None };
     let text = unheeded.join(" ");
     (!unheeded.is_empty()).then(|| Condition::no(conditions::PROGRAMMED, reasons::INVALID, text))
+}
+
+/// Target groups that are as the policy said before: what leads to them stays for a while, or until something else is mended.
+fn lagging(effect: &Effect) -> Option<Condition> {
+    let Effect::TargetGroups { lagging, .. } = effect else { return None };
+    let text = || {
+        let (groups, stay) = (lagging.join(", "), if lagging.len() == 1 { "stays" } else { "stay" });
+        format!(
+            "{groups} {stay} as before, with rules or a service that VPC Lattice keeps; see the status of the route."
+        )
+    };
+    (!lagging.is_empty()).then(|| Condition::no(conditions::PROGRAMMED, reasons::PENDING, text()))
 }
 
 /// What is told of target groups that are as a policy says.

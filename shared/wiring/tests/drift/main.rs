@@ -48,6 +48,7 @@ impl Scene {
     /// All routes programmed; every call takes so long from then on.
     async fn programmed(latency: &str) -> Self {
         let (memory, emulator) = (Memory::default(), Emulator::with_room(2 * routes()));
+        let began = Instant::now();
         for name in &clusters() {
             memory.cluster(name, routes_of_each(), slices());
         }
@@ -66,6 +67,8 @@ impl Scene {
             }
         }
         function.work(false).await;
+        let calls = emulator.all_calls();
+        println!("programmed in {:.1} s: {calls:?}", began.elapsed().as_secs_f64());
         emulator.configure(&json!({ "latency": latency }));
         Self { memory, emulator, now: SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) }
     }

@@ -14,7 +14,8 @@ use trellis_gateway::{
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::LimitOverrides;
 use trellis_ports::{
-    Answer, Awaited, Budget, CallError, Cluster, Clusters, Fleet, Message, OutgoingHint, PatchOutcome, Queue,
+    Answer, Awaited, Budget, CallError, Cluster, Clusters, ErrorClass, Fleet, Message, OutgoingHint,
+    PatchOutcome, Queue,
 };
 
 /// How many clusters there are; `TRELLIS_CLUSTERS` chooses more than two.
@@ -143,8 +144,9 @@ impl Cluster for Client {
         self.read(read).await
     }
 
+    /// As where nobody has asked for annotations: the role that allows them is not installed.
     async fn change(&self, _: &ObjectChange) -> Result<PatchOutcome, CallError> {
-        Ok(PatchOutcome::Gone)
+        Err(CallError::new(ErrorClass::Terminal, "403 Forbidden"))
     }
 
     async fn tell(&self, _: &ClusterEvent) -> Result<(), CallError> {

@@ -4,7 +4,6 @@ use super::listener::Listeners;
 use super::network::{NetworkEntry, networks_wanted};
 use crate::AwsError;
 use crate::lattice::convert::{sdk_tags, status};
-use crate::lattice::inspect::reads_in_full;
 use crate::lattice::names::Names;
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -142,7 +141,7 @@ impl LatticeClient {
             return Ok(Some((service, vec![])));
         }
         let networks = networks_wanted(desired);
-        let parts = if reads_in_full(desired) {
+        let parts = if desired.reads_in_full() {
             futures::try_join!(
                 self.associations(&entry.id, &networks),
                 self.listeners(&entry.id, group_names),

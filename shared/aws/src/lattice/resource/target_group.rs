@@ -4,7 +4,6 @@ use super::health_check::{health_check, sdk_health_check};
 use super::target::actual_targets;
 use crate::AwsError;
 use crate::lattice::convert::{last_part, sdk_tags, sdk_target_protocol, small, status, target_protocol};
-use crate::lattice::inspect::reads_in_full;
 use crate::lattice::names::{Names, forget};
 use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{GONE, RESOURCE, Reading, Seen, until_active, until_gone};
@@ -139,7 +138,7 @@ impl LatticeClient {
         }
         let details = async {
             match details {
-                None if reads_in_full(desired) => {
+                None if desired.reads_in_full() => {
                     let request = self.api().get_target_group().target_group_identifier(&group.id).send();
                     self.read(GET, request).await.map(Some)
                 }
