@@ -1,3 +1,4 @@
+use crate::names::is_network_id;
 use crate::resource::{
     DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
     DesiredVpcAssociation,
@@ -100,7 +101,12 @@ impl Desired {
 
     /// Whether a network may be used whosever it is.
     pub fn allows(&self, name: &str, arn: &str) -> bool {
-        self.allowed_networks.contains(name) || self.allows_by_arn(arn)
+        self.allows_by_name(name) || self.allows_by_arn(arn)
+    }
+
+    /// An id that is allowed is nobody's name, whoever names his network so.
+    fn allows_by_name(&self, name: &str) -> bool {
+        !is_network_id(name) && self.allowed_networks.contains(name)
     }
 
     fn allows_by_arn(&self, arn: &str) -> bool {
@@ -115,7 +121,7 @@ impl Desired {
         let rank = |network: &ActualNetwork| match network.ownership {
             Ownership::Ours | Ownership::OtherUnit(_) => 0,
             Ownership::Foreign | Ownership::Unread if self.allows_by_arn(&network.arn) => 1,
-            Ownership::Foreign | Ownership::Unread if self.allowed_networks.contains(&network.name) => 2,
+            Ownership::Foreign | Ownership::Unread if self.allows_by_name(&network.name) => 2,
             Ownership::Foreign | Ownership::Unread => 3,
         };
         let best = |name: &str| networks.iter().filter(|one| one.name == name).map(rank).min();
