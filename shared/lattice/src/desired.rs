@@ -50,8 +50,8 @@ pub struct Desired {
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub external_groups: BTreeSet<String>,
     /// Services, each with a network in which it is not wanted any more and in which another route's waits for its custom domain
-    /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it has come into the networks in which it is
-    /// wanted. Two that change places would wait for each other for good.
+    /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it, or the one in its place, has come into the
+    /// networks in which that is wanted. Two that change places or hostnames would wait for each other for good.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub giving_way: BTreeSet<(String, String)>,
     /// How long what is not wanted any more stays; none: it goes at once.
