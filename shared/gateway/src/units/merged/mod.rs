@@ -27,7 +27,7 @@ use super::claim::Claim;
 use super::contest::{Member, ServiceDraft, decide};
 use super::dependents::object_ref;
 use super::kept::{self, Kept};
-use super::route_unit::Reports;
+use super::route_unit::{Reports, giving_way};
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
@@ -113,8 +113,12 @@ struct Clusters<'a> {
     apart: Vec<ClusterId>,
 }
 
-/// Translates the routes of one name in all clusters.
-pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Translation {
+/// Translates the routes of one name in all clusters; beside it, the clusters whose share stays as it is.
+pub(crate) fn translate(
+    view: &View,
+    id: &RouteId,
+    settings: &Settings,
+) -> (Translation, BTreeSet<ClusterId>) {
     let owner = settings.owner(&id.unit());
     let mut clusters = Clusters::default();
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == id.cluster.scope) {
@@ -135,12 +139,13 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
             .or_insert_with(|| format!("Cluster {} is not registered", cluster.name));
     }
     if merging.is_empty() && !unknown.is_empty() {
-        return Translation::held(unknown.into_values().collect(), vec![]);
+        return (Translation::held(unknown.into_values().collect(), vec![]), BTreeSet::new());
     }
     if merging.is_empty() {
         let heir = apart.into_iter().next().map(|cluster| RouteId { cluster, ..id.clone() });
         let handovers = heir.map(|heir| given(view, &settings.owner(&heir.unit()))).unwrap_or_default();
-        return Translation::wanting(Desired { handovers, ..Desired::nothing(owner) }, vec![]);
+        let nothing = Desired { handovers, ..Desired::nothing(owner) };
+        return (Translation::wanting(nothing, vec![]), BTreeSet::new());
     }
     merging.sort_by_cached_key(|one| {
         let route = &one.contender.claim.route;
@@ -159,7 +164,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     };
     service.build(&mut merging);
     if !service.held.is_empty() {
-        return Translation::held(service.held, vec![]);
+        return (Translation::held(service.held, vec![]), service.stays);
     }
     let text = told(&merging, &unknown);
     // An edit that cannot be had and a mode are known: only a person can help.
@@ -174,7 +179,12 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     partly.sort();
     partly.dedup();
     let reports = merging.iter().map(|one| report(one, &text)).collect();
-    Translation::wanting_but(settings.allowing_networks(service.desired), partly, reports)
+    let Merged { mut desired, stays, .. } = service;
+    // Of those that ask for a hostname all routes of the cluster are read.
+    let claims = merging.iter().map(|one| &one.contender.claim);
+    let asking = claims.filter(|claim| claim.slots().into_iter().any(|slot| slot.domain().is_some()));
+    desired.giving_way = giving_way(view, asking.map(|claim| &claim.route.id.cluster), &desired);
+    (Translation::wanting_but(settings.allowing_networks(desired), partly, reports), stays)
 }
 
 impl<'a> Clusters<'a> {
