@@ -31,6 +31,7 @@ use super::route_unit::{Reports, giving_way};
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
+use crate::backend::external;
 use crate::problem::Problem;
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
@@ -151,13 +152,15 @@ pub(crate) fn translate(
         let route = &one.contender.claim.route;
         (route.meta.creation_timestamp.clone(), route.id.cluster.clone())
     });
+    let of_others = of_others(view, &merging, settings);
     // Who has nothing there, such as a cluster just registered, holds nobody up.
-    unknown.retain(|cluster, _| makers.contains(cluster));
+    unknown.retain(|cluster, _| makers.contains(cluster) || !of_others.is_empty());
     let mut service = Merged {
         view,
         id,
         settings,
         stays: unknown.keys().cloned().collect(),
+        of_others,
         refused: BTreeSet::new(),
         held: vec![],
         desired: Desired::nothing(owner),
@@ -252,6 +255,15 @@ fn cluster_of(scope: &Scope, group: &ActualTargetGroup) -> Option<ClusterId> {
     ClusterId::new(scope.clone(), group.tags.get(&naming::tag_key("ClusterName"))?)
 }
 
+/// Target groups that the unit did not make, which tell of no cluster, and that no route leads to whose rules are known: one of a
+/// cluster of which nothing is known does.
+fn of_others(view: &View, merging: &[Merging], settings: &Settings) -> BTreeSet<String> {
+    let known = merging.iter().map(|one| &one.contender.rules).filter(|rules| is_sound(rules, settings));
+    let led_to: BTreeSet<&String> = known.flatten().flat_map(ResolvedRule::externals).collect();
+    let used = external::used_by(view).into_keys().map(str::to_owned);
+    used.filter(|id| !led_to.contains(id)).collect()
+}
+
 /// The service, or services, of the merged routes.
 struct Merged<'a, 'b> {
     view: &'b View<'a>,
@@ -259,6 +271,8 @@ struct Merged<'a, 'b> {
     settings: &'b Settings,
     /// The clusters whose share stays as it is.
     stays: BTreeSet<ClusterId>,
+    /// Ids of target groups that the unit did not make and that they lead to: nobody else does.
+    of_others: BTreeSet<String>,
     /// Those whose route cannot be had in a slot, which keep what they have there.
     refused: BTreeSet<(ClusterId, Slot)>,
     held: Vec<String>,
