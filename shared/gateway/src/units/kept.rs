@@ -346,6 +346,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         listeners_take_http2: true,
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
+        told: None,
     };
     if let Some(export) = kept.group.tags.get(TAG_EXPORT) {
         match view.get(&cluster, Kind::ServiceExport, &namespace, export) {

@@ -62,7 +62,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mentioned = status::mentioned(&id.cluster, object);
     let (mut rules, mut rivals) = (vec![], vec![]);
     if is_worth_reading {
-        rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
+        let (http2, told) = (claim.listeners_take_http2(), status::told_ids(object));
+        rules = rules::resolve(view, &claim.route, http2, Some(&told), settings, &mut unknown);
         rivals = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let mut own = Contender { claim, rules, object };
@@ -146,7 +147,7 @@ fn others<'a>(
         let claim = Claim::of(view, route, object, unknown);
         let rules = if slots.iter().any(|slot| **slot != Slot::Own && claim.wants(slot)) {
             // What is not known of another route's backends holds up that route, not this one.
-            rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut vec![])
+            rules::resolve(view, &claim.route, claim.listeners_take_http2(), None, settings, &mut vec![])
         } else {
             vec![]
         };
@@ -300,7 +301,9 @@ impl Reports<'_> {
     /// A target group that an import names and that is not there, or not free yet.
     fn awaits(&self) -> Option<&'static str> {
         let is_missing = self.own.rules.iter().any(ResolvedRule::awaits_external);
-        (is_missing || !self.built.without_external.is_empty()).then_some("a target group of others")
+        let of_followers = self.built.awaits_for_followers;
+        (is_missing || of_followers || !self.built.without_external.is_empty())
+            .then_some("a target group of others")
     }
 
     fn kept(&self) -> Option<KeptRules> {

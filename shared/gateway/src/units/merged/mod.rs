@@ -233,7 +233,7 @@ impl<'a> Clusters<'a> {
             ask.barred = None;
         }
         let http2 = claim.listeners_take_http2();
-        let rules = rules::resolve(view, &claim.route, http2, settings, &mut unknown);
+        let rules = rules::resolve(view, &claim.route, http2, None, settings, &mut unknown);
         if let Some(why) = unknown.into_iter().next() {
             return Err(why);
         }
