@@ -105,6 +105,17 @@ async fn a_shared_network_that_no_listing_shows_is_used_where_its_arn_is_allowed
     assert_eq!(emulator.state()["serviceNetworkServiceAssociations"][0]["serviceNetworkId"], json!(id));
 }
 
+/// One wrong word among those that are allowed costs nobody what he has.
+#[tokio::test]
+async fn an_arn_that_is_allowed_and_is_no_networks_is_taken_as_absent() {
+    let emulator = emulator(true);
+    let lattice = emulator.aws().await.lattice();
+    for odd in ["arn:aws:vpc-lattice:us-west-2:111122223333:service/svc-0123456789abcdef0", "arn:x", "arn:"] {
+        converge(&emulator, &lattice, &allowing(gateway(&[VPC]), &[odd])).await;
+        converge(&emulator, &lattice, &allowing(route(&["/"], 1), &[odd])).await;
+    }
+}
+
 /// Whoever shares a network chooses its name.
 #[tokio::test]
 async fn a_network_that_another_account_shares_under_our_networks_name_takes_nothing_from_us() {
