@@ -13,12 +13,17 @@ fn route(name: &str) -> ObjectKey {
     ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: name.into() }
 }
 
-/// Gives a route these hostnames on a Gateway.
+/// Gives a route a hostname on a Gateway.
 async fn put(world: &World, name: &str, hostname: &str, gateway: &str) {
+    put_all(world, name, &[hostname], &[gateway]).await;
+}
+
+/// Gives a route these hostnames on these Gateways.
+async fn put_all(world: &World, name: &str, hostnames: &[&str], gateways: &[&str]) {
     let backend = json!({"name": "parking", "port": 80});
     let spec = json!({
-        "parentRefs": [{"name": gateway}],
-        "hostnames": [hostname],
+        "parentRefs": gateways.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+        "hostnames": hostnames,
         "rules": [{"matches": [{"path": {"type": "Exact", "value": format!("/{name}")}}], "backendRefs": [backend]}],
     });
     let mut whole = object(CLUSTER, &route(name), 0);
@@ -88,6 +93,54 @@ fn two_routes_that_swap_hostnames_and_networks_have_each_others() {
         rests(world, &["bell", "desk"]).await?;
         put(world, "bell", "green.example.test", "lobby").await;
         put(world, "desk", "blue.example.test", "my-hotel").await;
+        rests(world, &["bell", "desk"]).await
+    });
+}
+
+#[test]
+fn routes_that_share_a_hostname_swap_it_with_another_route() {
+    play(async |world| {
+        begin(world).await;
+        for (bell, till) in
+            [("blue.example.test", "green.example.test"), ("green.example.test", "blue.example.test")]
+        {
+            put(world, "bell", bell, "my-hotel").await;
+            put(world, "desk", bell, "my-hotel").await;
+            put(world, "till", till, "my-hotel").await;
+            rests(world, &["bell", "desk", "till"]).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_route_swaps_one_of_its_hostnames() {
+    play(async |world| {
+        begin(world).await;
+        for (bell, desk) in
+            [("blue.example.test", "green.example.test"), ("green.example.test", "blue.example.test")]
+        {
+            put_all(world, "bell", &["red.example.test", bell], &["my-hotel", "lobby"]).await;
+            put_all(world, "desk", &[desk], &["lobby"]).await;
+            rests(world, &["bell", "desk"]).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_swap_that_is_taken_back_under_way_leaves_each_its_own() {
+    play(async |world| {
+        begin(world).await;
+        let hostnames = ["blue.example.test", "green.example.test"];
+        put(world, "bell", hostnames[0], "my-hotel").await;
+        put(world, "desk", hostnames[1], "my-hotel").await;
+        rests(world, &["bell", "desk"]).await?;
+        put(world, "bell", hostnames[1], "my-hotel").await;
+        put(world, "desk", hostnames[0], "my-hotel").await;
+        world.work_off_the_queue().await?;
+        put(world, "bell", hostnames[0], "my-hotel").await;
+        put(world, "desk", hostnames[1], "my-hotel").await;
         rests(world, &["bell", "desk"]).await
     });
 }
