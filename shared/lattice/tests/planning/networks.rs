@@ -223,6 +223,17 @@ fn an_id_that_is_allowed_is_nobodys_name() {
     assert_eq!(desired.meant(&[named_so, meant.clone()]), [meant]);
 }
 
+/// Another account may share it no more, or a listing lacks it.
+#[test]
+fn in_the_place_of_a_network_that_a_vpc_is_with_and_that_is_not_shown_none_is_made() {
+    let actual = Actual { networks: vec![], ..made(&gateway(&[VPC])) };
+    let text = planned(&gateway(&[VPC]), &actual);
+    assert!(text.starts_with("! service network net is not shown"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    // Where the VPC is to go in any case, nothing is lost.
+    assert!(planned(&gateway(&[]), &actual).contains("+ service network net"));
+}
+
 #[test]
 fn no_network_is_made_by_an_id() {
     let mut desired = gateway(&[]);
