@@ -88,6 +88,11 @@ pub(crate) fn of_merged(
         let attached = Attached { candidates, holders, is_opened: false, unknown };
         add(view, &id.cluster.scope, kind, attached, &mut translation);
     }
+    let routes = translation.reports.iter().filter(|report| matches!(report, Report::Route(_)));
+    let clusters: Vec<ClusterId> = routes.map(|report| report.subject().cluster.clone()).collect();
+    for cluster in clusters {
+        followed::add_of_route(view, &RouteId { cluster, ..id.clone() }, &mut translation);
+    }
     translation
 }
 
