@@ -145,6 +145,11 @@ impl AwsError {
         matches!(self.code(), Some("ValidationException" | "ServiceQuotaExceededException"))
     }
 
+    /// Whether the service does not take the input.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.code() == Some("ValidationException")
+    }
+
     /// Whether the caller may not do this, or not with this resource.
     pub fn is_access_denied(&self) -> bool {
         self.code().is_some_and(|code| code == "AccessDeniedException" || code == "AccessDenied")

@@ -345,10 +345,10 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
         }
         UnitKey::Merged { scope, kind, namespace, name } => {
             let id = route::RouteId::merged(scope, *kind, namespace, name);
-            let mut all = units::merged::translate(view, &id, settings);
+            let (mut all, staying) = units::merged::translate(view, &id, settings);
             let clusters: Vec<ClusterId> =
                 all.reports.iter().map(|report| report.subject().cluster.clone()).collect();
-            all = policy::of_merged(view, &id, all);
+            all = policy::of_merged(view, &id, staying, all);
             for cluster in clusters {
                 gates::add_of_route(view, &route::RouteId { cluster, ..id.clone() }, &mut all);
             }

@@ -43,6 +43,12 @@ pub enum Blocked {
         /// The network's name.
         network: String,
     },
+    /// A service network of that name is there, since a VPC is associated with it, and nobody shows it: another account may share
+    /// it no more. None is made in its place.
+    NetworkUnseen {
+        /// The network's name.
+        network: String,
+    },
     /// The service network exists, is not of this installation, and nobody has allowed its use. Nothing is associated
     /// with it; associations that are there stay.
     NetworkNotAllowed {
@@ -191,6 +197,11 @@ impl Display for Blocked {
             Self::NetworkAmbiguous { network } => {
                 write!(f, "several service networks are named {network}")
             }
+            Self::NetworkUnseen { network } => write!(
+                f,
+                "service network {network} is not shown, and a VPC is associated with one of that name: none is made in its \
+                 place"
+            ),
             Self::NetworkNotAllowed { network, arn } => {
                 write!(
                     f,

@@ -1,3 +1,4 @@
+use crate::names::is_network_id;
 use crate::resource::{
     DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
     DesiredVpcAssociation,
@@ -49,8 +50,8 @@ pub struct Desired {
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub external_groups: BTreeSet<String>,
     /// Services, each with a network in which it is not wanted any more and in which another route's waits for its custom domain
-    /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it has come into the networks in which it is
-    /// wanted. Two that change places would wait for each other for good.
+    /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it, or the one in its place, has come into the
+    /// networks in which that is wanted. Two that change places or hostnames would wait for each other for good.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub giving_way: BTreeSet<(String, String)>,
     /// How long what is not wanted any more stays; none: it goes at once.
@@ -110,7 +111,12 @@ impl Desired {
 
     /// Whether a network may be used whosever it is.
     pub fn allows(&self, name: &str, arn: &str) -> bool {
-        self.allowed_networks.contains(name) || self.allows_by_arn(arn)
+        self.allows_by_name(name) || self.allows_by_arn(arn)
+    }
+
+    /// An id that is allowed is nobody's name, whoever names his network so.
+    fn allows_by_name(&self, name: &str) -> bool {
+        !is_network_id(name) && self.allowed_networks.contains(name)
     }
 
     fn allows_by_arn(&self, arn: &str) -> bool {
@@ -125,7 +131,7 @@ impl Desired {
         let rank = |network: &ActualNetwork| match network.ownership {
             Ownership::Ours | Ownership::OtherUnit(_) => 0,
             Ownership::Foreign | Ownership::Unread if self.allows_by_arn(&network.arn) => 1,
-            Ownership::Foreign | Ownership::Unread if self.allowed_networks.contains(&network.name) => 2,
+            Ownership::Foreign | Ownership::Unread if self.allows_by_name(&network.name) => 2,
             Ownership::Foreign | Ownership::Unread => 3,
         };
         let best = |name: &str| networks.iter().filter(|one| one.name == name).map(rank).min();

@@ -11,7 +11,12 @@ const HOSTNAME: &str = "shop.example.test";
 
 /// The route of the hostname in a cluster, with a service of this name.
 fn shop(cluster: &str, service: &str) -> Desired {
-    let key = format!("route/123456789012/us-west-2/HTTPRoute/{cluster}/default/shop");
+    shop_of(&format!("route/123456789012/us-west-2/HTTPRoute/{cluster}/default/shop"), service)
+}
+
+/// That of a unit.
+fn shop_of(key: &str, service: &str) -> Desired {
+    let key = key.to_owned();
     let unit = key.parse::<UnitKey>().unwrap().hash();
     let owner = Owner { installation: "trellis".into(), unit, key };
     let mut wish = route(&["/"], 1);
@@ -72,6 +77,19 @@ async fn one_hostname_in_two_clusters_is_told_with_the_other_route_and_the_way_t
         assert!(text.contains(part), "{text}");
     }
     assert!(!second.applied.outcome.failure.unwrap().retryable, "a person has to do something");
+}
+
+#[tokio::test]
+async fn a_hostname_that_merged_routes_have_is_told_with_their_name() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let merged = shop_of("merged/123456789012/us-west-2/HTTPRoute/default/hotel", "hotel");
+    converge(&emulator, &lattice, &merged).await;
+    let refused = pass(&emulator.aws().await.lattice(), &shop("one", "shop-one")).await;
+    let End::Failed(error) = refused.applied.end else { panic!("{:?}", refused.applied.end) };
+    let text = error.source.to_string();
+    assert!(text.contains("HTTPRoute default/hotel has it, which is merged"), "{text}");
 }
 
 #[tokio::test]

@@ -105,6 +105,34 @@ async fn a_shared_network_that_no_listing_shows_is_used_where_its_arn_is_allowed
     assert_eq!(emulator.state()["serviceNetworkServiceAssociations"][0]["serviceNetworkId"], json!(id));
 }
 
+/// The VPC would be taken out of it, and into one that nobody else is in.
+#[tokio::test]
+async fn in_the_place_of_a_shared_network_that_is_not_shown_any_more_none_is_made() {
+    let emulator = emulator(true);
+    let lattice = emulator.aws().await.lattice();
+    let (id, _) = share(&emulator, "my-hotel");
+    let wish = allowing(gateway(&[VPC]), &["my-hotel"]);
+    converge(&emulator, &lattice, &wish).await;
+    emulator.configure(&json!({"switches": {"list-shared": false}}));
+    for _ in 0..2 {
+        let told = pass(&emulator.aws().await.lattice(), &wish).await;
+        assert!(told.plan.steps.is_empty(), "{}", told.plan);
+        assert!(matches!(told.plan.blocked[..], [Blocked::NetworkUnseen { .. }, ..]), "{}", told.plan);
+    }
+    assert_eq!(emulator.state()["serviceNetworkVpcAssociations"][0]["serviceNetworkId"], json!(id));
+}
+
+/// One wrong word among those that are allowed costs nobody what he has.
+#[tokio::test]
+async fn an_arn_that_is_allowed_and_is_no_networks_is_taken_as_absent() {
+    let emulator = emulator(true);
+    let lattice = emulator.aws().await.lattice();
+    for odd in ["arn:aws:vpc-lattice:us-west-2:111122223333:service/svc-0123456789abcdef0", "arn:x", "arn:"] {
+        converge(&emulator, &lattice, &allowing(gateway(&[VPC]), &[odd])).await;
+        converge(&emulator, &lattice, &allowing(route(&["/"], 1), &[odd])).await;
+    }
+}
+
 /// Whoever shares a network chooses its name.
 #[tokio::test]
 async fn a_network_that_another_account_shares_under_our_networks_name_takes_nothing_from_us() {

@@ -27,6 +27,7 @@ mod objects;
 mod queue;
 mod resource;
 mod run;
+mod scenes;
 mod sick;
 mod sim;
 mod specification;

@@ -69,10 +69,26 @@ pub(crate) fn settings_now() -> Settings {
     Settings { grace, ..settings() }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+/// Plays a scene in a world without faults. It panics with the story where something did not hold.
+pub(crate) fn play(scene: impl AsyncFnOnce(&World) -> Result<(), String>) {
+    let sim = Sim::new(0, Faults::default());
+    let world = World::new(Arc::clone(&sim));
+    let result = runtime().block_on(async {
+        BEGAN.set(Some(tokio::time::Instant::now()));
+        scene(&world).await
+    });
+    let state = sim.state();
+    let wrong = state.violations.first().cloned().or_else(|| result.err());
+    assert!(wrong.is_none(), "{}\n{}", wrong.unwrap_or_default(), state.story());
+}
+
 /// Runs a seed. An error tells what did not hold, and the story.
 pub(crate) fn run(seed: u64) -> Result<Figures, String> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = runtime();
     let sim = Sim::new(seed, Faults::of(seed));
     let world = World::new(Arc::clone(&sim));
     let result = runtime.block_on(async {

@@ -26,6 +26,11 @@ fn shared() -> World {
 }
 
 fn known() -> ExternalGroup {
+    used_by(&[])
+}
+
+/// The group, with the ARNs of the services that use it.
+fn used_by(services: &[&str]) -> ExternalGroup {
     ExternalGroup::Known(Box::new(ExternalTargetGroup {
         name: "blue".into(),
         status: Status::Active,
@@ -33,7 +38,7 @@ fn known() -> ExternalGroup {
         protocol: Some(TargetProtocol::Http),
         protocol_version: Some(ProtocolVersion::Http1),
         vpc: Some("vpc-1".into()),
-        service_arns: [].into(),
+        service_arns: services.iter().map(|one| (*one).to_owned()).collect(),
         tags: None,
     }))
 }
@@ -68,6 +73,41 @@ async fn a_group_that_comes_takes_its_share_by_a_look_of_the_routes_own() {
     assert_eq!(resolved(&world), "ResolvedRefs");
     assert!(leads_there(&world));
     assert!(world.state().later.is_empty(), "all is as it should be");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_another_service_leaves_takes_its_share_by_a_look_of_the_routes_own() {
+    let world = shared();
+    let other = "arn:aws:vpc-lattice:us-west-2:000000000000:service/svc-0fedcba9876543210";
+    tell(&world, Some(used_by(&[other])));
+    work(&worker(&world), vec![message("0", &route_hint("one", "r"), 1)]).await;
+    assert_eq!(resolved(&world), "InvalidExternalTargetGroup");
+    assert!(!leads_there(&world));
+    tell(&world, Some(known()));
+    let (hint, _) = world.state().later.pop().expect("nothing is to be looked at again");
+    work(&worker(&world), vec![message("later", &hint, 1)]).await;
+    assert!(leads_there(&world));
+}
+
+/// The service is the older route's: the younger one's unit makes nothing of a group that comes.
+#[tokio::test(start_paused = true)]
+async fn the_leader_of_a_hostname_looks_again_for_a_group_that_a_follower_leads_to() {
+    let world = shared();
+    let route = |path: &str, backend: Value| {
+        let rule = json!({"matches": [{"path": {"type": "Exact", "value": path}}], "backendRefs": [backend]});
+        json!({"parentRefs": [{"name": "my-hotel"}], "hostnames": ["shop.example.test"], "rules": [rule]})
+    };
+    let import = json!({"group": "application-networking.k8s.aws", "kind": "ServiceImport", "name": "blue"});
+    let made = |created: &str, spec: Value| json!({"metadata": {"creationTimestamp": created}, "spec": spec});
+    let older = made("2026-01-01T00:00:00Z", route("/a", json!({"name": "parking", "port": 80})));
+    world.put("one", Kind::HTTPRoute, "older", older);
+    world.put("one", Kind::HTTPRoute, "r", made("2026-01-02T00:00:00Z", route("/b", import)));
+    let ended = work(&worker(&world), vec![message("0", &route_hint("one", "older"), 1)]).await;
+    assert_eq!(count(&ended, Metric::UnitsWaiting), 1);
+    tell(&world, Some(known()));
+    let (hint, _) = world.state().later.pop().expect("nothing is to be looked at again");
+    work(&worker(&world), vec![message("later", &hint, 1)]).await;
+    assert!(leads_there(&world));
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,8 @@ use trellis_lattice::{
     TARGET_GROUP_ID, TargetProtocol,
 };
 
+/// Why a service goes without a target group that another one has.
+pub(crate) const SERVES_ONE: &str = "VPC Lattice lets a target group serve one service only";
 const NOT_ASKED: &str = "VPC Lattice was not asked yet";
 /// The annotation that names a target group, without the common prefix.
 pub(crate) const ANNOTATION: &str = "target-group-arn";
@@ -163,10 +165,13 @@ pub(super) fn pools(
         Some(ExternalGroup::Unknown(why)) => Err(Obstacle::Unknown(why.clone())),
         Some(ExternalGroup::Missing) => Err(not_found()),
         Some(ExternalGroup::Known(group)) if group.status == Status::DeleteInProgress => Err(not_found()),
-        Some(ExternalGroup::Known(group)) => obstacle(view, arn, group, asked).map_or(Ok(()), Err),
+        Some(ExternalGroup::Known(group)) => obstacle(view, arn, group, asked).map_or(Ok(group), Err),
     };
     Some(match found {
-        Ok(()) => Ok(Pools { external: Some(id.to_owned()), ..Pools::default() }),
+        Ok(group) => {
+            let elsewhere = users(view, group).find_map(|user| asked.told?.get(id_of(user)).cloned());
+            Ok(Pools { external: Some(id.to_owned()), elsewhere, ..Pools::default() })
+        }
         Err(Obstacle::Broken(reason, text)) => {
             Err(BackendError::Broken(reason, of_import(Problem::new(path(), text))))
         }
@@ -219,14 +224,27 @@ fn obstacle(view: &View, arn: &str, group: &ExternalTargetGroup, asked: &super::
     if let Some(why) = misfit(group, asked) {
         return invalid(why);
     }
+    // Another route's that serves this one is none of others.
+    let is_of_route = |user: &&String| asked.told.is_some_and(|told| told.contains_key(id_of(user)));
+    let user = users(view, group).find(|user| !is_of_route(user))?;
+    invalid(format!("it is used by the service {user}, and {SERVES_ONE}; make another one"))
+}
+
+/// The services that use a target group and are not the unit's, by ARN. Which ones are its is not known before they are read.
+fn users<'a>(view: &View, group: &'a ExternalTargetGroup) -> impl Iterator<Item = &'a String> {
     let ours = view.actual.services.iter().filter(|one| one.ownership == Ownership::Ours);
     let ours: BTreeSet<&str> = ours.map(|one| one.arn.as_str()).collect();
-    let user = group.service_arns.iter().find(|user| !ours.contains(user.as_str()));
-    // Which services are the unit's is not known before they are read.
-    let user = user.filter(|_| view.is_inspected)?;
-    invalid(format!(
-        "it is used by the service {user}, and VPC Lattice lets a target group serve one service only; make another one"
-    ))
+    let is_known = view.is_inspected;
+    group.service_arns.iter().filter(move |user| is_known && !ours.contains(user.as_str()))
+}
+
+/// Whether it may be otherwise in a while, and nothing but another look tells: the group comes, or another service leaves it.
+pub(crate) fn is_awaited(error: &BackendError) -> bool {
+    match error {
+        BackendError::Broken(reasons::EXTERNAL_GROUP_NOT_FOUND, _) => true,
+        BackendError::Broken(_, problem) => problem.text.contains(SERVES_ONE),
+        BackendError::Unknown(_) => false,
+    }
 }
 
 /// What of a target group does not fit the route: the rules of VPC Lattice for listeners and protocols of targets (User Guide,

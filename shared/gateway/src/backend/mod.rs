@@ -20,6 +20,7 @@ use crate::reasons;
 use crate::route::{BackendRef, Route};
 use crate::view::View;
 use gone::Origin;
+use std::collections::BTreeMap;
 use trellis_hint::{Kind, backend_kind};
 use trellis_lattice::Action;
 
@@ -51,16 +52,20 @@ pub(crate) struct Pools {
     pub(crate) idle: Vec<String>,
     /// The id of a target group that the unit did not make.
     pub(crate) external: Option<String>,
+    /// The service of another route's that serves this one too and has that target group.
+    pub(crate) elsewhere: Option<String>,
     /// Why the backend leads nowhere any more: the pools are what it led to, for a while.
     pub(crate) gone: Option<(&'static str, Problem)>,
 }
 
-/// What a backendRef leads to; no pool at all only where something is not known.
+/// What a backendRef leads to; no pool at all only where something is not known. `told`: the services that serve the route, as
+/// its status tells, if it is the unit's own.
 pub(crate) fn resolve(
     view: &View,
     route: &Route,
     backend: &BackendRef,
     listeners_take_http2: bool,
+    told: Option<&BTreeMap<String, String>>,
     settings: &Settings,
 ) -> Result<Pools, BackendError> {
     let kind = referent_kind(backend)?;
@@ -73,6 +78,7 @@ pub(crate) fn resolve(
         listeners_take_http2,
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
+        told,
     };
     let cluster = &route.id.cluster;
     let is_own = namespace == route.id.namespace;

@@ -9,7 +9,7 @@ use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::view::{Found, View};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Grace, HealthCheck, IpFamily, Target, TargetGroupConfig};
 
@@ -30,6 +30,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) targets_max: usize,
     /// How long what is gone stays.
     pub(crate) grace: Option<Grace>,
+    /// The services that serve the route, whosever they are: names by ids. Of another unit's route nobody asks.
+    pub(crate) told: Option<&'a BTreeMap<String, String>>,
 }
 
 /// The endpoints of one port of one Service: what becomes a target group.

@@ -31,9 +31,14 @@ pub(super) fn add(view: &View, scope: &Scope, attached: Attached, translation: &
         let (accepted, effect) = match judged {
             Err(refused) => (refused, None),
             Ok(_) if candidate.idle.is_some() => (accepted(), candidate.idle.clone().map(Effect::Nothing)),
-            Ok(Wish { destination, is_first }) => {
-                let asked = |holder: &Holder| log(view, &candidate, holder, &destination);
-                logs.extend(holders.iter().filter(|_| is_first).map(asked));
+            Ok(destination) => {
+                // Where another one has asked for the same, or what stays is the same, that is it.
+                let kind = log_type(&destination);
+                let lacks = |holder: &&Holder| {
+                    !logs.iter().any(|log| log.holder == **holder && log_type(&log.destination) == kind)
+                };
+                let lacking: Vec<&Holder> = holders.iter().filter(lacks).collect();
+                logs.extend(lacking.into_iter().map(|holder| log(view, &candidate, holder, &destination)));
                 (accepted(), Some(Effect::AccessLogs { holders: holders.clone(), destination }))
             }
         };
@@ -63,23 +68,21 @@ fn accepted() -> Condition {
 /// The destination of each type, and who asked for it first.
 type Given = BTreeMap<LogType, (String, String)>;
 
-/// What a policy asks for.
-struct Wish {
-    destination: String,
-    /// Whether nobody else asks for the same: one folder may be applied to several clusters.
-    is_first: bool,
-}
-
-/// The destination that a policy gets, or why it gets none.
-fn judge(candidate: &Candidate, given: &mut Given) -> Result<Wish, Condition> {
+/// The destination that a policy gets, or why it gets none. Several may ask for the same: one folder may be applied to several
+/// clusters.
+fn judge(candidate: &Candidate, given: &mut Given) -> Result<String, Condition> {
     if let Some(refused) = &candidate.refused {
         return Err(refused.clone());
     }
     let (destination, kind) = destination(candidate.object)
         .map_err(|problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()))?;
+    // One that does nothing now is in nobody's way.
+    if candidate.idle.is_some() {
+        return Ok(destination);
+    }
     let other = given.get(&kind);
     if other.is_some_and(|(same, _)| *same == destination) {
-        return Ok(Wish { destination, is_first: false });
+        return Ok(destination);
     }
     if let Some((_, other)) = other {
         let text = format!(
@@ -89,7 +92,7 @@ fn judge(candidate: &Candidate, given: &mut Given) -> Result<Wish, Condition> {
         return Err(Condition::no(conditions::ACCEPTED, reasons::CONFLICTED, text));
     }
     given.insert(kind, (destination.clone(), candidate.named()));
-    Ok(Wish { destination, is_first: true })
+    Ok(destination)
 }
 
 /// A policy's destination and its type.

@@ -68,17 +68,30 @@ pub(crate) fn of_route(view: &View, id: &RouteId, mut translation: Translation) 
     translation
 }
 
-/// Adds to the translation of a route of several clusters what the policies of all of them ask for. With an IAMAuthPolicy of its
-/// own a route is not merged.
-pub(crate) fn of_merged(view: &View, id: &RouteId, mut translation: Translation) -> Translation {
+/// Adds to the translation of a route of several clusters what the policies of all of them ask for. What those of clusters asked
+/// for whose share stays as it is stays too. With an IAMAuthPolicy of its own a route is not merged.
+pub(crate) fn of_merged(
+    view: &View,
+    id: &RouteId,
+    staying: BTreeSet<ClusterId>,
+    mut translation: Translation,
+) -> Translation {
+    let is_told =
+        |cluster: &ClusterId| translation.reports.iter().any(|one| one.subject().cluster == *cluster);
+    let staying: BTreeSet<ClusterId> = staying.into_iter().filter(|one| !is_told(one)).collect();
     for kind in attachable(id.kind).filter(|kind| *kind != Kind::IAMAuthPolicy) {
         let (candidates, unknown) = of_merged_named(view, kind, id, &translation);
         let services = translation.desired.iter().flat_map(|desired| &desired.services);
         let holders = services.map(|service| Holder::Service(service.name.clone())).collect();
         translation.held.extend(unknown.values().cloned());
-        let unknown = unknown.into_keys().collect();
+        let unknown = unknown.into_keys().chain(staying.iter().cloned()).collect();
         let attached = Attached { candidates, holders, is_opened: false, unknown };
         add(view, &id.cluster.scope, kind, attached, &mut translation);
+    }
+    let routes = translation.reports.iter().filter(|report| matches!(report, Report::Route(_)));
+    let clusters: Vec<ClusterId> = routes.map(|report| report.subject().cluster.clone()).collect();
+    for cluster in clusters {
+        followed::add_of_route(view, &RouteId { cluster, ..id.clone() }, &mut translation);
     }
     translation
 }

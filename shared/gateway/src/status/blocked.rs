@@ -32,6 +32,11 @@ pub(super) fn text(blocked: &Blocked) -> String {
             "Several service networks bear the name {network}; name the one that is meant by its ARN in the installation's \
              parameter AllowedNetworks, or the Gateway by its id."
         ),
+        Blocked::NetworkUnseen { network } => format!(
+            "A VPC is associated with a service network {network} that this account is not shown: its owner shares it no more, \
+             or no listing shows it. What is there stays. Ask for the share, and name the network's ARN in the installation's \
+             parameter AllowedNetworks; or delete the association of the VPC, and a network of that name is made here."
+        ),
         Blocked::NetworkNotAllowed { network, arn } => format!(
             "A service network {network} exists ({arn}) that this installation did not make and may not use; rename the \
              Gateway, or name the network in the installation's parameter AllowedNetworks, by this ARN if it is another account's."

@@ -25,7 +25,7 @@ pub(crate) use shared_service::{
 };
 pub(crate) use told::{
     dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told, tells_nothing,
-    tells_of, tells_only, told_service, told_services, untold_since,
+    tells_of, tells_only, told_ids, told_service, told_services, untold_since,
 };
 
 pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;

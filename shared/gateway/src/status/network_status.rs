@@ -73,6 +73,7 @@ fn in_the_way(blocked: &Blocked, name: &str) -> Option<String> {
         Blocked::NetworkAmbiguous { network } if network == name => Some(format!(
             "Several service networks bear the name {network}; choose another name or leave one of them."
         )),
+        Blocked::NetworkUnseen { network } if network == name => Some(super::blocked::text(blocked)),
         _ => None,
     }
 }

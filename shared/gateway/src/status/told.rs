@@ -4,7 +4,7 @@ use crate::gateway::CONTROLLER;
 use crate::units::scope_beside;
 use crate::{conditions, naming};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How an Accepted message of ours begins once a service exists.
 pub(super) const DNS_MESSAGE: &str = "DNS Name: ";
@@ -69,6 +69,15 @@ pub(crate) fn is_name_for(dns_name: &str, hostname: &str, networks: &BTreeSet<&s
 /// The names of the services that a route's status tells of.
 pub(crate) fn told_services(route: &Value) -> BTreeSet<String> {
     dns_names(route).iter().filter_map(|name| service_of(name)).map(str::to_owned).collect()
+}
+
+/// The services that a route's status tells of: their names, by their ids.
+pub(crate) fn told_ids(route: &Value) -> BTreeMap<String, String> {
+    let named = dns_names(route).into_iter().filter_map(|name| {
+        let (service, id) = name.split('.').next()?.rsplit_once('-')?;
+        (id.len() == ID_CHARS).then(|| (format!("svc-{id}"), service.to_owned()))
+    });
+    named.collect()
 }
 
 /// The service that serves a route under a hostname, as its status tells.

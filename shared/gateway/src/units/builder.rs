@@ -6,11 +6,11 @@ use super::kept::{self, Kept, KeptPort};
 use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
-use crate::backend::{NO_BACKEND, Pool, external};
+use crate::backend::{NO_BACKEND, Pool, Pools, external};
 use crate::prefixes;
 use crate::priority::{self, Candidate, order};
 use crate::problem::Problem;
-use crate::route::Route;
+use crate::route::{Route, RouteId};
 use crate::view::View;
 use crate::weights::weights;
 use crate::{Settings, naming};
@@ -114,7 +114,8 @@ impl<'a> Builder<'a> {
         let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
             of_members.insert(at, self.candidates(at, &members[at], &place, &mut groups));
-            for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, &place)) {
+            let of_member = (&members[at].claim.route.id, &place);
+            for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
                 let unheeded = built.unheeded.entry(at).or_default();
                 unheeded.users.insert(user);
                 unheeded.problems.push(problem);
@@ -287,7 +288,7 @@ impl<'a> Builder<'a> {
             let Ok(pools) = pools else { continue };
             let of_backend = pools.busy.iter().filter_map(|pool| self.target_group(route, pool, place.scope));
             let of_backend: Vec<DesiredTargetGroup> = of_backend.collect();
-            let external = pools.external.iter().filter(|id| self.user_beside(place, id).is_none());
+            let external = pools.external.iter().filter(|_| self.taken(&route.id, pools, place).is_none());
             let names = of_backend.iter().map(|group| &group.name).chain(external).cloned();
             sound.push((*weight, names.collect()));
             for group in of_backend {
@@ -314,13 +315,24 @@ impl<'a> Builder<'a> {
         held.or_else(first).filter(|user| *user != place.service)
     }
 
+    /// The target group of others that a backend of a route leads to and that another service has, and which one.
+    fn taken<'s>(&'s self, route: &RouteId, pools: &'s Pools, place: &Place) -> Option<(&'s str, &'s str)> {
+        let id = pools.external.as_deref()?;
+        // Another route's service, which serves this one too, has it instead of this one's own.
+        let elsewhere = pools.elsewhere.as_deref().filter(|_| *route == self.route.id);
+        Some((id, self.user_beside(place, id).or(elsewhere)?))
+    }
+
     /// The target groups of others that a rule leads to and does not get: the service that has each, and what to tell.
-    fn not_had(&self, rule: &ResolvedRule, place: &Place) -> Vec<(String, Problem)> {
-        let taken = rule.externals().filter_map(|id| Some((id, self.user_beside(place, id)?)));
-        let text = |(id, user): (&String, &str)| {
+    fn not_had(&self, rule: &ResolvedRule, (route, place): (&RouteId, &Place)) -> Vec<(String, Problem)> {
+        let used = rule.backends.iter().filter(|(weight, _)| *weight > 0);
+        let used = used.filter_map(|(_, pools)| pools.as_ref().ok());
+        let taken = used.filter_map(|pools| self.taken(route, pools, place));
+        let text = |(id, user): (&str, &str)| {
             let text = format!(
-                "The target group {id} is in the service {user}, and VPC Lattice lets one serve one service only: {} goes \
-                 without it; make another one for a route of its own",
+                "The target group {id} is in the service {user}, and {}: {} goes without it; make another one for a route of \
+                 its own",
+                external::SERVES_ONE,
                 place.service
             );
             (user.to_owned(), Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text))

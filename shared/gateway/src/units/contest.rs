@@ -310,7 +310,9 @@ impl Contest<'_> {
             return vec![];
         }
         let builder = Builder::of(self.view, self.settings, &self.members[leader].claim.route);
-        let problems = builder.service(&draft, "", self.members).problems;
+        // By its name: what leads to a target group that serves no other service.
+        let name = kept::service_of(self.view.actual, &draft).map_or("", |held| held.name.as_str());
+        let problems = builder.service(&draft, name, self.members).problems;
         problems.into_iter().map(|problem| self.beside_older(problem, at, leader)).collect()
     }
 
@@ -332,10 +334,11 @@ impl Contest<'_> {
         let rules = || members.iter().flat_map(|member| member.rules);
         let alternatives: usize =
             rules().flat_map(|rule| &rule.rule.matches).map(|one| one.alternatives.len()).sum();
+        let groups = rules().map(|rule| rule.pools().count() + rule.externals().count()).sum::<usize>();
         draft.kept.is_empty()
             && draft.ports.len() <= limits.listeners_per_service
             && alternatives <= limits.rules_per_listener
-            && rules().flat_map(ResolvedRule::pools).count() <= limits.target_groups_per_service
+            && groups <= limits.target_groups_per_service
     }
 
     /// The services: one for all networks in which the hostname answers alike.

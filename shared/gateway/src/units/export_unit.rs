@@ -68,6 +68,7 @@ pub(crate) fn translate(
             listeners_take_http2: true,
             targets_max: settings.limits.targets_per_target_group,
             grace: settings.grace,
+            told: None,
         };
         match pool(view, cluster, namespace, service, &asked) {
             Err(BackendError::Unknown(why)) => unknown.push(why),

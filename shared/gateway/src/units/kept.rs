@@ -17,7 +17,7 @@ use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
     DesiredTargetGroup, ListenerProtocol, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, TAG_EXPORT,
-    TAG_UNWANTED, TargetHealth, TargetProtocol,
+    TAG_UNWANTED, TARGET_GROUP_ID, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -48,15 +48,23 @@ pub(crate) fn of_port(
     let Some(held) = (!kept.is_empty()).then(|| service_of(view.actual, draft)).flatten() else {
         return port;
     };
-    let leads_to_kept = leads_to_kept(draft, members);
+    let is_of_kept = is_of_kept(draft, members);
     for (at, (matches, action)) in held_rules(held, number, wanted.protocol, others).into_iter().enumerate() {
         let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
         let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
+        // Of a target group that the unit did not make the backends tell, which the edit may still name.
+        let of_others: BTreeSet<&str> =
+            action.target_groups().filter(|name| name.starts_with(TARGET_GROUP_ID)).collect();
+        let leads_there = |at: &&usize| {
+            let mut named = members[**at].rules.iter().flat_map(ResolvedRule::externals);
+            named.any(|id| of_others.contains(id.as_str()))
+        };
         // What leads to no target group tells of nobody; the leader's it is.
         let leader = kept.first().filter(|at| groups.is_empty() && draft.leader() == Some(**at));
         // A target group that several lead to bears the tags of one of them.
-        let one_of_them = kept.first().filter(|_| groups.iter().any(|group| leads_to_kept(group)));
-        let Some(whose) = kept.iter().find(is_whose).or(leader).or(one_of_them).copied() else { continue };
+        let one_of_them = kept.first().filter(|_| is_of_kept(&groups, !of_others.is_empty()));
+        let theirs = kept.iter().find(is_whose).or_else(|| kept.iter().find(leads_there));
+        let Some(whose) = theirs.or(leader).or(one_of_them).copied() else { continue };
         let route = &members[whose].claim.route.id;
         port.groups
             .extend(groups.into_iter().map(|group| Kept { group: group.clone(), route: route.clone() }));
@@ -72,18 +80,23 @@ pub(crate) fn of_port(
     port
 }
 
-/// Whether rules of a service that nobody wants and that lead to a target group of somebody else's are those of kept members
-/// all the same: where nobody's edit has taken a rule out, or its leader's status tells of such rules already.
-fn leads_to_kept<'a>(
+/// Whether rules of a service that nobody wants and that lead to target groups of somebody else's are those of kept members
+/// all the same: where nobody's edit has taken a rule out, or its leader's status tells of such rules already. The second says
+/// whether they lead to any that the unit did not make.
+fn is_of_kept<'a>(
     draft: &ServiceDraft,
     members: &'a [Member],
-) -> impl Fn(&ActualTargetGroup) -> bool + 'a {
+) -> impl Fn(&[&ActualTargetGroup], bool) -> bool + 'a {
     let are_told = are_told(draft, members);
     let leader = draft.leader().map(|at| members[at].object);
     let told = leader.map(status::kept_services).unwrap_or_default();
-    move |group| {
+    let is_told = move |group: &&ActualTargetGroup| {
         let source = naming::source_of(&group.tags);
-        are_told || source.is_some_and(|(_, namespace, name)| told.contains(&(namespace, name)))
+        source.is_some_and(|(_, namespace, name)| told.contains(&(namespace, name)))
+    };
+    move |groups, leads_to_others| {
+        let leads_anywhere = leads_to_others || !groups.is_empty();
+        are_told && leads_anywhere || groups.iter().any(&is_told)
     }
 }
 
@@ -333,6 +346,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         listeners_take_http2: true,
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
+        told: None,
     };
     if let Some(export) = kept.group.tags.get(TAG_EXPORT) {
         match view.get(&cluster, Kind::ServiceExport, &namespace, export) {

@@ -23,7 +23,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{Kind, UnitKey, parent_gateways};
+use trellis_hint::{ClusterId, Kind, UnitKey, parent_gateways};
 use trellis_lattice::{ActualService, Desired, Owner, Ownership, place_taken};
 
 /// Translates one route.
@@ -62,7 +62,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mentioned = status::mentioned(&id.cluster, object);
     let (mut rules, mut rivals) = (vec![], vec![]);
     if is_worth_reading {
-        rules = rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut unknown);
+        let (http2, told) = (claim.listeners_take_http2(), status::told_ids(object));
+        rules = rules::resolve(view, &claim.route, http2, Some(&told), settings, &mut unknown);
         rivals = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let mut own = Contender { claim, rules, object };
@@ -96,7 +97,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mut translation = judge(&own, &rivals, built, owner);
     if let Some(mut desired) = translation.desired.take() {
         desired.handovers = handovers;
-        desired.giving_way = giving_way(view, id, &desired);
+        desired.giving_way = giving_way(view, [&id.cluster], &desired);
         translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
     }
@@ -146,7 +147,7 @@ fn others<'a>(
         let claim = Claim::of(view, route, object, unknown);
         let rules = if slots.iter().any(|slot| **slot != Slot::Own && claim.wants(slot)) {
             // What is not known of another route's backends holds up that route, not this one.
-            rules::resolve(view, &claim.route, claim.listeners_take_http2(), settings, &mut vec![])
+            rules::resolve(view, &claim.route, claim.listeners_take_http2(), None, settings, &mut vec![])
         } else {
             vec![]
         };
@@ -169,22 +170,32 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
 }
 
 /// The services of the unit in networks in which they are not wanted, and in which another route's waits for their place, as its
-/// status tells.
-fn giving_way(view: &View, id: &RouteId, desired: &Desired) -> BTreeSet<(String, String)> {
+/// status tells. The routes are those of these clusters.
+pub(super) fn giving_way<'a>(
+    view: &View,
+    clusters: impl IntoIterator<Item = &'a ClusterId>,
+    desired: &Desired,
+) -> BTreeSet<(String, String)> {
     let wanted = desired.services.iter().map(|one| (one.name.as_str(), &one.networks));
     let wanted: BTreeMap<&str, &BTreeSet<String>> = wanted.collect();
-    let ours = view.actual.services.iter().filter(|one| one.ownership == Ownership::Ours);
+    // One that is given to another unit stays where it is.
+    let ours = view
+        .actual
+        .services
+        .iter()
+        .filter(|one| one.ownership == Ownership::Ours && !desired.handovers.contains_key(&one.name));
     let places = ours.flat_map(|service| service.associations.iter().map(move |one| (service, &one.network)));
     let mut left = places
         .filter(|(service, network)| {
-            wanted.get(service.name.as_str()).is_some_and(|networks| !networks.contains(*network))
+            wanted.get(service.name.as_str()).is_none_or(|networks| !networks.contains(*network))
         })
         .peekable();
     if left.peek().is_none() {
         return BTreeSet::new();
     }
     // By the bare objects: a route that is in the one network may have no Gateway in common with this one now.
-    let routes = objects(view, &id.cluster, &mut vec![]);
+    let routes: Vec<_> =
+        clusters.into_iter().flat_map(|cluster| objects(view, cluster, &mut vec![])).collect();
     let waits = |service: &ActualService, network: &str| {
         let words = service.custom_domain.as_deref().map(|domain| place_taken(domain, network));
         words.is_some_and(|words| routes.iter().any(|(_, object)| status::has_words(object, &words)))
@@ -290,7 +301,9 @@ impl Reports<'_> {
     /// A target group that an import names and that is not there, or not free yet.
     fn awaits(&self) -> Option<&'static str> {
         let is_missing = self.own.rules.iter().any(ResolvedRule::awaits_external);
-        (is_missing || !self.built.without_external.is_empty()).then_some("a target group of others")
+        let of_followers = self.built.awaits_for_followers;
+        (is_missing || of_followers || !self.built.without_external.is_empty())
+            .then_some("a target group of others")
     }
 
     fn kept(&self) -> Option<KeptRules> {

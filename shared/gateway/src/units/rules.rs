@@ -1,7 +1,7 @@
 //! A route's rules and what their backends lead to.
 
 use crate::Settings;
-use crate::backend::{self, BackendError, Pool, Pools};
+use crate::backend::{self, BackendError, Pool, Pools, external};
 use crate::priority::{Candidate, Origin};
 use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
@@ -18,11 +18,12 @@ pub(crate) struct ResolvedRule {
     pub(crate) backends: Vec<(u32, Result<Pools, BackendError>)>,
 }
 
-/// Resolves all rules. What is not known is added to `unknown`.
+/// Resolves all rules. What is not known is added to `unknown`. `told`: as for [`backend::resolve`].
 pub(crate) fn resolve(
     view: &View,
     route: &Route,
     listeners_take_http2: bool,
+    told: Option<&BTreeMap<String, String>>,
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<ResolvedRule> {
@@ -30,7 +31,7 @@ pub(crate) fn resolve(
     for rule in &route.rules {
         let mut backends = vec![];
         for wanted in &rule.backends {
-            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, settings);
+            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, told, settings);
             if let (Err(BackendError::Unknown(why)), 1..) = (&resolved, wanted.weight) {
                 unknown.push(why.clone());
             }
@@ -54,12 +55,10 @@ impl ResolvedRule {
         used.filter_map(|(_, pools)| pools.as_ref().ok()).filter_map(|pools| pools.external.as_ref())
     }
 
-    /// Whether the unit is to look again for a target group that is not there.
+    /// Whether the unit is to look again for a target group that is not there or not free.
     pub(crate) fn awaits_external(&self) -> bool {
-        let is_missing = |(_, pools): &(u32, Result<Pools, BackendError>)| {
-            matches!(pools, Err(BackendError::Broken(reasons::EXTERNAL_GROUP_NOT_FOUND, _)))
-        };
-        self.backends.iter().any(is_missing)
+        let errors = self.backends.iter().filter_map(|(_, pools)| pools.as_ref().err());
+        errors.into_iter().any(external::is_awaited)
     }
 
     /// Whether nothing is known of what it leads to.

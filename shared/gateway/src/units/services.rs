@@ -52,6 +52,8 @@ pub(crate) struct Built {
     pub(crate) is_moving: bool,
     /// Services of the unit that have a target group which a rule goes without. One that is to go leaves it.
     pub(crate) without_external: BTreeSet<String>,
+    /// Whether rules of its followers wait for a target group of others: their own units make nothing of it.
+    pub(crate) awaits_for_followers: bool,
 }
 
 impl Built {
@@ -276,6 +278,7 @@ fn serve(
         built.kept.extend(kept);
         built.target_groups.extend(groups);
         let resolved = all.iter().flat_map(|at| members[*at].rules);
+        built.awaits_for_followers |= resolved.clone().any(ResolvedRule::awaits_external);
         built.unknown.extend(resolved.clone().flat_map(ResolvedRule::unknown).cloned());
         let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
         let builder = Builder::of(view, settings, route);

@@ -424,6 +424,17 @@ fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     Actual { networks: actual.networks.iter().cloned().chain(missing).collect(), ..actual }
 }
 
+/// With the unit's network, where somebody has associated a VPC with it: it was there first.
+fn with_network_of_vpcs(desired: &Desired, actual: Actual, limits: &Limits) -> Actual {
+    let network_alone =
+        Desired { network: desired.network.clone(), ..Desired::nothing(desired.owner.clone()) };
+    if actual.vpc_associations.is_empty() {
+        return actual;
+    }
+    let made = simulate(&Actual::default(), &plan(&network_alone, &Actual::default(), limits));
+    Actual { networks: made.networks, ..actual }
+}
+
 /// What VPC Lattice has of a unit from when everything was known.
 fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actual {
     let nothing = Actual {
@@ -440,7 +451,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let (snapshot, ..) = World::before(case, clusters, base).observe(unit);
     let settings = &Settings { mode: Mode::Sync, ..settings.clone() };
     let Some(desired) = translate(unit, &snapshot, &nothing, settings).desired else { return nothing };
-    let beside = with_networks(&desired, nothing);
+    let beside = with_network_of_vpcs(&desired, with_networks(&desired, nothing), &settings.limits);
     let mut actual = settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)));
     for target in actual.target_groups.iter_mut().flat_map(|group| &mut group.targets) {
         target.health = case.health.get(&target.target.ip).copied().unwrap_or(target.health);

@@ -1,6 +1,7 @@
 //! What is somebody else's in VPC Lattice.
 
 use std::collections::BTreeSet;
+use trellis_lattice::names::is_network_id;
 use trellis_lattice::{
     ActualNetwork, ActualService, ActualVpcAssociation, Ownership, PrivateDns, Status, Tags,
 };
@@ -24,11 +25,12 @@ pub(crate) fn foreign(name: &String) -> ActualService {
     }
 }
 
-/// Somebody else's network of that name.
+/// Somebody else's network of that name, or of that id.
 pub(crate) fn foreign_network(name: &str) -> ActualNetwork {
+    let id = if is_network_id(name) { name } else { "sn-0fedcba9876543210" };
     ActualNetwork {
-        id: "sn-0fedcba9876543210".into(),
-        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-0fedcba9876543210".into(),
+        id: id.into(),
+        arn: format!("arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/{id}"),
         name: name.to_owned(),
         ownership: Ownership::Foreign,
         tags: Tags::new(),

@@ -11,13 +11,13 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Creates the network. One that is named by its id is somebody else's to make.
+/// Creates the network. One that is named by its id is somebody else's to make, and in the place of one that is not shown none is
+/// made: the VPC would be taken out of that.
 pub(super) fn create(draft: &mut Draft) {
     if let Some(wanted) = draft.desired.network.clone() {
-        if draft.model.networks.iter().any(|n| n.name == wanted.name) {
+        let is_shown = draft.model.networks.iter().any(|n| n.name == wanted.name);
+        if is_shown || is_network_id(&wanted.name) || is_unseen(draft, &wanted.name) {
             network_usable(draft, &wanted.name);
-        } else if is_network_id(&wanted.name) {
-            draft.block(Blocked::NetworkMissing { network: wanted.name });
         } else {
             let holder = Holder::Network(wanted.name.clone());
             let tags = marked(draft, &holder, draft.tags(&wanted.tags));
@@ -121,6 +121,7 @@ pub(super) fn network_usable(draft: &mut Draft, network: &str) -> bool {
     let network = network.to_owned();
     let named: Vec<_> = draft.model.networks.iter().filter(|n| n.name == network).collect();
     let blocked = match named.as_slice() {
+        [] if is_unseen(draft, &network) => Blocked::NetworkUnseen { network },
         [] => Blocked::NetworkMissing { network },
         [only] if draft.desired.may_use(only) => return true,
         [only] => Blocked::NetworkNotAllowed { network, arn: only.arn.clone() },
@@ -141,6 +142,14 @@ fn held(model: &Actual, wanted: &DesiredVpcAssociation) -> Option<ActualVpcAssoc
 /// Whether an association with another network than the VPC's wanted one ends: it is ours, or ending already.
 fn gives_way(held: &ActualVpcAssociation) -> bool {
     held.status == Status::DeleteInProgress || is_ours(held)
+}
+
+/// Whether a VPC is with a network of a name that none is shown by, and is to stay so: the network is there, since none is deleted
+/// while it has a VPC.
+fn is_unseen(draft: &Draft, network: &str) -> bool {
+    let with_it = draft.model.vpc_associations.iter().filter(|held| held.network == network);
+    let mut lasting = with_it.filter(|held| held.status.lasts());
+    lasting.any(|held| !is_ours(held) || is_wanted(draft, held))
 }
 
 fn is_ours(association: &ActualVpcAssociation) -> bool {

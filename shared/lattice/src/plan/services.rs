@@ -139,14 +139,17 @@ pub(super) fn settle(draft: &mut Draft) {
 
 /// Leaves the networks in which another route's service waits for the place.
 pub(super) fn give_way(draft: &mut Draft) {
+    let giving_way = draft.desired.giving_way.clone();
+    let waits = |held: &ActualService, one: &ActualAssociation| {
+        giving_way.contains(&(held.name.clone(), one.network.clone()))
+    };
     for (wanted, held) in ours(draft) {
-        let waits =
-            |network: &String| draft.desired.giving_way.contains(&(held.name.clone(), network.clone()));
-        let going: BTreeSet<String> = unwanted_associations(draft, &wanted, &held)
-            .filter(|one| waits(&one.network))
-            .map(|one| one.id.clone())
-            .collect();
+        let unwanted = unwanted_associations(draft, &wanted, &held).filter(|one| waits(&held, one));
+        let going: BTreeSet<String> = unwanted.map(|one| one.id.clone()).collect();
         delete_associations(draft, &held, |one| going.contains(&one.id));
+    }
+    for held in draft.going_services() {
+        delete_associations(draft, &held, |one| waits(&held, one));
     }
 }
 

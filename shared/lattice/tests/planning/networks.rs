@@ -212,6 +212,28 @@ fn of_networks_of_one_name_ours_is_meant_then_what_is_allowed_by_arn_or_id_then_
     assert_eq!(meant(&[], &[&first, &second]), ["sn-1", "sn-2"]);
 }
 
+/// Whoever shares a network may name it as another one's id.
+#[test]
+fn an_id_that_is_allowed_is_nobodys_name() {
+    let id = "sn-0123456789abcdef0";
+    let network = |arn: &str| ActualNetwork { arn: arn.into(), ..network(id, Ownership::Foreign) };
+    let desired = Desired { allowed_networks: [id.to_owned()].into(), ..gateway(&[]) };
+    let (meant, named_so) = (network(&format!("arn:x/{id}")), network("arn:x/sn-fedcba98765432100"));
+    assert!(desired.may_use(&meant) && !desired.may_use(&named_so));
+    assert_eq!(desired.meant(&[named_so, meant.clone()]), [meant]);
+}
+
+/// Another account may share it no more, or a listing lacks it.
+#[test]
+fn in_the_place_of_a_network_that_a_vpc_is_with_and_that_is_not_shown_none_is_made() {
+    let actual = Actual { networks: vec![], ..made(&gateway(&[VPC])) };
+    let text = planned(&gateway(&[VPC]), &actual);
+    assert!(text.starts_with("! service network net is not shown"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    // Where the VPC is to go in any case, nothing is lost.
+    assert!(planned(&gateway(&[]), &actual).contains("+ service network net"));
+}
+
 #[test]
 fn no_network_is_made_by_an_id() {
     let mut desired = gateway(&[]);

@@ -103,6 +103,22 @@ fn a_service_leaves_a_network_first_only_where_another_route_waits_for_its_place
     assert!(!planned(&desired, &actual).contains("- association"));
 }
 
+/// The service of another hostname takes its place: two routes may have swapped their hostnames.
+#[test]
+fn a_service_that_is_to_go_leaves_a_network_first_where_another_route_waits_for_its_place() {
+    let mut desired = wanted();
+    let actual = made(&desired);
+    desired.services[0].name = "new".into();
+    assert_in_order(&planned(&desired, &actual), &["+ association new net", "- association s net"]);
+    desired.giving_way = BTreeSet::from([("s".to_owned(), "net".to_owned())]);
+    let text = planned(&desired, &actual);
+    assert_in_order(&text, &["- association s net", "+ association new net", "- service s"]);
+    assert_eq!(text.matches("- association").count(), 1, "{text}");
+    // For the grace it stays, whoever waits.
+    desired.grace = Some(Grace { now: 1_000, seconds: 20 });
+    assert!(!planned(&desired, &actual).contains("- association"));
+}
+
 #[test]
 fn without_its_network_a_service_is_made_and_not_associated() {
     let text = planned(&wanted(), &Actual::default());

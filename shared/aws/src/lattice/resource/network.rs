@@ -76,7 +76,8 @@ impl LatticeClient {
                 let services = read.number_of_associated_services.and_then(|count| count.try_into().ok());
                 Some(NetworkEntry { id: read.id?, arn: read.arn?, name: read.name?, services })
             })),
-            Err(error) if error.is_access_denied() => {
+            // Of what is no network's ARN AWS says that it is invalid; it must not cost those that are.
+            Err(error) if error.is_access_denied() || error.is_invalid() => {
                 tracing::warn!(arn, error = %error, "a network that is allowed cannot be read: taken as absent");
                 Ok(None)
             }

@@ -101,6 +101,10 @@ impl LatticeClient {
                  route's backendRefs",
                 cluster.name
             ),
+            (Some(UnitKey::Merged { kind, namespace, name, .. }), _) => format!(
+                "{kind} {namespace}/{name} has it, which is merged with those of that name in other clusters; give one of the \
+                 two another hostname, or merge this route too"
+            ),
             _ => format!(
                 "{holder} has it, which no route of this installation made; take that out of the network"
             ),

@@ -27,10 +27,11 @@ use super::claim::Claim;
 use super::contest::{Member, ServiceDraft, decide};
 use super::dependents::object_ref;
 use super::kept::{self, Kept};
-use super::route_unit::Reports;
+use super::route_unit::{Reports, giving_way};
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
+use crate::backend::external;
 use crate::problem::Problem;
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
@@ -113,8 +114,12 @@ struct Clusters<'a> {
     apart: Vec<ClusterId>,
 }
 
-/// Translates the routes of one name in all clusters.
-pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Translation {
+/// Translates the routes of one name in all clusters; beside it, the clusters whose share stays as it is.
+pub(crate) fn translate(
+    view: &View,
+    id: &RouteId,
+    settings: &Settings,
+) -> (Translation, BTreeSet<ClusterId>) {
     let owner = settings.owner(&id.unit());
     let mut clusters = Clusters::default();
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == id.cluster.scope) {
@@ -135,31 +140,34 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
             .or_insert_with(|| format!("Cluster {} is not registered", cluster.name));
     }
     if merging.is_empty() && !unknown.is_empty() {
-        return Translation::held(unknown.into_values().collect(), vec![]);
+        return (Translation::held(unknown.into_values().collect(), vec![]), BTreeSet::new());
     }
     if merging.is_empty() {
         let heir = apart.into_iter().next().map(|cluster| RouteId { cluster, ..id.clone() });
         let handovers = heir.map(|heir| given(view, &settings.owner(&heir.unit()))).unwrap_or_default();
-        return Translation::wanting(Desired { handovers, ..Desired::nothing(owner) }, vec![]);
+        let nothing = Desired { handovers, ..Desired::nothing(owner) };
+        return (Translation::wanting(nothing, vec![]), BTreeSet::new());
     }
     merging.sort_by_cached_key(|one| {
         let route = &one.contender.claim.route;
         (route.meta.creation_timestamp.clone(), route.id.cluster.clone())
     });
+    let of_others = of_others(view, &merging, settings);
     // Who has nothing there, such as a cluster just registered, holds nobody up.
-    unknown.retain(|cluster, _| makers.contains(cluster));
+    unknown.retain(|cluster, _| makers.contains(cluster) || !of_others.is_empty());
     let mut service = Merged {
         view,
         id,
         settings,
         stays: unknown.keys().cloned().collect(),
+        of_others,
         refused: BTreeSet::new(),
         held: vec![],
         desired: Desired::nothing(owner),
     };
     service.build(&mut merging);
     if !service.held.is_empty() {
-        return Translation::held(service.held, vec![]);
+        return (Translation::held(service.held, vec![]), service.stays);
     }
     let text = told(&merging, &unknown);
     // An edit that cannot be had and a mode are known: only a person can help.
@@ -174,7 +182,12 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     partly.sort();
     partly.dedup();
     let reports = merging.iter().map(|one| report(one, &text)).collect();
-    Translation::wanting_but(settings.allowing_networks(service.desired), partly, reports)
+    let Merged { mut desired, stays, .. } = service;
+    // Of those that ask for a hostname all routes of the cluster are read.
+    let claims = merging.iter().map(|one| &one.contender.claim);
+    let asking = claims.filter(|claim| claim.slots().into_iter().any(|slot| slot.domain().is_some()));
+    desired.giving_way = giving_way(view, asking.map(|claim| &claim.route.id.cluster), &desired);
+    (Translation::wanting_but(settings.allowing_networks(desired), partly, reports), stays)
 }
 
 impl<'a> Clusters<'a> {
@@ -220,7 +233,7 @@ impl<'a> Clusters<'a> {
             ask.barred = None;
         }
         let http2 = claim.listeners_take_http2();
-        let rules = rules::resolve(view, &claim.route, http2, settings, &mut unknown);
+        let rules = rules::resolve(view, &claim.route, http2, None, settings, &mut unknown);
         if let Some(why) = unknown.into_iter().next() {
             return Err(why);
         }
@@ -242,6 +255,15 @@ fn cluster_of(scope: &Scope, group: &ActualTargetGroup) -> Option<ClusterId> {
     ClusterId::new(scope.clone(), group.tags.get(&naming::tag_key("ClusterName"))?)
 }
 
+/// Target groups that the unit did not make, which tell of no cluster, and that no route leads to whose rules are known: one of a
+/// cluster of which nothing is known does.
+fn of_others(view: &View, merging: &[Merging], settings: &Settings) -> BTreeSet<String> {
+    let known = merging.iter().map(|one| &one.contender.rules).filter(|rules| is_sound(rules, settings));
+    let led_to: BTreeSet<&String> = known.flatten().flat_map(ResolvedRule::externals).collect();
+    let used = external::used_by(view).into_keys().map(str::to_owned);
+    used.filter(|id| !led_to.contains(id)).collect()
+}
+
 /// The service, or services, of the merged routes.
 struct Merged<'a, 'b> {
     view: &'b View<'a>,
@@ -249,6 +271,8 @@ struct Merged<'a, 'b> {
     settings: &'b Settings,
     /// The clusters whose share stays as it is.
     stays: BTreeSet<ClusterId>,
+    /// Ids of target groups that the unit did not make and that they lead to: nobody else does.
+    of_others: BTreeSet<String>,
     /// Those whose route cannot be had in a slot, which keep what they have there.
     refused: BTreeSet<(ClusterId, Slot)>,
     held: Vec<String>,

@@ -28,7 +28,7 @@ impl Merged<'_, '_> {
         };
         for listener in held.listeners.iter().filter(|one| one.ownership == Ownership::Ours) {
             let named = listener.target_groups();
-            let mut theirs = self.clusters_of(|group| named.contains(group)).into_iter();
+            let mut theirs = self.clusters_leading_to(&named).into_iter();
             let keeps = |cluster: ClusterId| {
                 stays.contains(&cluster)
                     && asks(&cluster).is_none_or(|mut asks| asks.any(|ask| ask.port == listener.port))
@@ -43,7 +43,7 @@ impl Merged<'_, '_> {
             }
         }
         let named = held.target_groups();
-        let theirs = self.clusters_of(|group| named.contains(group));
+        let theirs = self.clusters_leading_to(&named);
         for network in held.associations.iter().map(|one| &one.network) {
             let is_anothers = all
                 .iter()
@@ -69,7 +69,7 @@ impl Merged<'_, '_> {
                 continue;
             }
             let named = service.target_groups();
-            let theirs = self.clusters_of(|group| named.contains(group));
+            let theirs = self.clusters_leading_to(&named);
             let keeps = |one: &&ClusterId| {
                 self.stays.contains(*one) || self.refused.contains(&((*one).clone(), slot.clone()))
             };
@@ -156,11 +156,15 @@ impl Merged<'_, '_> {
         }
     }
 
-    /// The clusters whose routes these target groups of the unit were made for.
-    fn clusters_of(&self, is_meant: impl Fn(&str) -> bool) -> BTreeSet<ClusterId> {
+    /// The clusters whose routes lead to these target groups, as far as these were made for one, and else those that keep what
+    /// they have.
+    fn clusters_leading_to(&self, named: &BTreeSet<&str>) -> BTreeSet<ClusterId> {
         let groups = self.view.actual.target_groups.iter();
-        let ours = groups.filter(|group| group.ownership == Ownership::Ours && is_meant(&group.name));
-        ours.filter_map(|group| self.cluster_of(group)).collect()
+        let ours =
+            groups.filter(|group| group.ownership == Ownership::Ours && named.contains(group.name.as_str()));
+        let theirs = ours.filter_map(|group| self.cluster_of(group));
+        let is_of_others = self.of_others.iter().any(|id| named.contains(id.as_str()));
+        theirs.chain(self.stays.iter().filter(|_| is_of_others).cloned()).collect()
     }
 
     fn cluster_of(&self, group: &ActualTargetGroup) -> Option<ClusterId> {
