@@ -163,7 +163,11 @@ impl Blocked {
 
     /// Whether nothing comes into a service network until a person has done something.
     pub fn bars(&self, name: &str) -> bool {
-        matches!(self, Self::NetworkNotAllowed { network, .. } | Self::NetworkAmbiguous { network } if network == name)
+        matches!(
+            self,
+            Self::NetworkNotAllowed { network, .. } | Self::NetworkAmbiguous { network } | Self::NetworkUnseen { network }
+                if network == name
+        )
     }
 }
 

@@ -1,8 +1,9 @@
 //! Two clusters in memory, a queue in memory, and VPC Lattice as the emulator has it.
 
 use crate::emulator::Emulator;
+use futures::future;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 use trellis_aws::AwsLattice;
@@ -25,6 +26,10 @@ pub(crate) fn clusters() -> Vec<String> {
     named.into_iter().chain((3..=count).map(|n| format!("cluster-{n}"))).collect()
 }
 
+/// Messages of a batch, as the template has it.
+const BATCH: usize = 10;
+/// Batches at once: what is made takes seconds to be usable, and Lambda works on many meanwhile.
+const BATCHES_AT_ONCE: usize = 20;
 /// What Lambda gives a batch.
 const INVOCATION: Duration = Duration::from_secs(59);
 
@@ -89,6 +94,25 @@ impl Memory {
             });
             self.put(name, Kind::EndpointSlice, &format!("slice-{n}"), slice);
         }
+    }
+
+    /// What the queue gives out at once: of each unit one hint, since it is a message group. Others that wait for it are one
+    /// with it, but for looks, each of which goes on where another ended.
+    fn take(&self, only_looks: bool) -> Vec<Vec<Hint>> {
+        let mut state = self.state();
+        let (mut now, mut later, mut units) = (vec![], VecDeque::new(), BTreeSet::new());
+        for hint in std::mem::take(&mut state.queue) {
+            let is_look = matches!(hint.unit, UnitKey::Cluster { .. });
+            let is_meant = is_look || !only_looks;
+            let is_first = units.insert(hint.unit.clone());
+            if is_meant && is_first && now.len() < BATCH * BATCHES_AT_ONCE {
+                now.push(hint);
+            } else if is_look || is_first {
+                later.push_back(hint);
+            }
+        }
+        state.queue = later;
+        now.chunks(BATCH).map(<[Hint]>::to_vec).collect()
     }
 
     pub(crate) fn hints(&self) -> Vec<String> {
@@ -250,27 +274,18 @@ impl Function {
     pub(crate) async fn work(&self, only_looks: bool) -> Vec<LookReport> {
         let mut looks = vec![];
         loop {
-            let batch: Vec<Hint> = {
-                let mut state = self.memory.state();
-                let (now, later): (VecDeque<Hint>, VecDeque<Hint>) = std::mem::take(&mut state.queue)
-                    .into_iter()
-                    .partition(|hint| !only_looks || matches!(hint.unit, UnitKey::Cluster { .. }));
-                let mut now = now;
-                let rest = now.split_off(now.len().min(10));
-                state.queue = rest.into_iter().chain(later).collect();
-                now.into()
-            };
-            if batch.is_empty() {
+            let batches = self.memory.take(only_looks);
+            if batches.is_empty() {
                 return looks;
             }
-            let message = |(n, hint): (usize, &Hint)| message(n, Some(hint.unit.group_id()), hint.body());
-            let messages: Vec<Message> = batch.iter().enumerate().map(message).collect();
-            let worked = self.worker.work(messages, Budget::lasting(INVOCATION)).await;
-            looks.extend(worked.looks);
-            let mut state = self.memory.state();
-            for returned in worked.returned {
-                let hint = batch[returned.parse::<usize>().unwrap()].clone();
-                state.queue.push_back(hint);
+            let work = batches.iter().map(|batch| {
+                let message = |(n, hint): (usize, &Hint)| message(n, Some(hint.unit.group_id()), hint.body());
+                self.worker.work(batch.iter().enumerate().map(message).collect(), Budget::lasting(INVOCATION))
+            });
+            for (batch, worked) in batches.iter().zip(future::join_all(work).await) {
+                looks.extend(worked.looks);
+                let returned = worked.returned.iter().map(|at| batch[at.parse::<usize>().unwrap()].clone());
+                self.memory.state().queue.extend(returned);
             }
         }
     }
