@@ -1,6 +1,6 @@
 use crate::resource::{
     DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation,
+    DesiredVpcAssociation, DesiredVpcEndpoint,
 };
 use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Desired {
     /// Gateway units: the VPCs of the clusters that have the Gateway.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub vpc_associations: Vec<DesiredVpcAssociation>,
+    /// Gateway units: the VPCs that reach the network by an endpoint, as the Gateways of their clusters ask.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub vpc_endpoints: Vec<DesiredVpcEndpoint>,
     /// Route units: one service for each custom domain, or one without.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub services: Vec<DesiredService>,
@@ -74,6 +77,7 @@ impl Desired {
             owner,
             network: None,
             vpc_associations: vec![],
+            vpc_endpoints: vec![],
             services: vec![],
             target_groups: vec![],
             handovers: BTreeMap::new(),

@@ -6,7 +6,9 @@ use super::inspect::reads_in_full;
 use crate::AwsError;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
-use trellis_lattice::{Actual, ActualService, ActualVpcAssociation, Desired, Ownership, TAG_UNWANTED, Tags};
+use trellis_lattice::{
+    Actual, ActualService, ActualVpcAssociation, ActualVpcEndpoint, Desired, Ownership, TAG_UNWANTED, Tags,
+};
 
 /// ARNs of what is ours and bears a mark, or is not wanted as it stands. Without a grace no mark is decided on.
 fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
@@ -31,7 +33,12 @@ fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
     let wanted = |secret: &str| desired.certificates.iter().flatten().any(|one| one.secret == secret);
     let certificates = actual.certificates.iter().filter(|one| !wanted(one.secret()) || is_marked(&one.tags));
     let certificates = certificates.map(|one| (&one.arn, &one.ownership));
-    let all = services.chain(groups).chain(networks).chain(vpcs).chain(certificates);
+    let wanted = |held: &&ActualVpcEndpoint| {
+        desired.vpc_endpoints.iter().any(|one| one.network == held.network && one.vpc == held.vpc)
+    };
+    let endpoints = actual.vpc_endpoints.iter().filter(|one| !wanted(one) || is_marked(&one.tags));
+    let endpoints = endpoints.map(|one| (&one.arn, &one.ownership));
+    let all = services.chain(groups).chain(networks).chain(vpcs).chain(endpoints).chain(certificates);
     all.filter(|(_, ownership)| **ownership == Ownership::Ours).map(|(arn, _)| arn.clone()).collect()
 }
 
