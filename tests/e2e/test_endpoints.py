@@ -115,3 +115,20 @@ def test_a_second_gateway_in_a_vpc_is_reached_by_an_endpoint_that_goes_with_it_a
     assert [one["id"] for one in endpoints(annex)] == [stranger]
     assert network(annex), "a stranger's endpoint keeps the network"
     annex.answers(f"{first}/inventory", "inventory-ver1 handler pod")
+
+
+def test_an_endpoint_that_somebody_deletes_is_made_anew_by_the_next_pass_and_the_address_follows(annex: World) -> None:
+    annex.roll_out("inventory-ver1")
+    apply_gateway(annex, **{ACCESS: "endpoint"})
+    gateway_says(annex, "ByEndpoint")
+    apply_route(annex)
+    annex.programmed("httproutes", "stock")
+    (before,) = wait_for("the Gateway's address", lambda: addresses(annex), within=PROGRAMMED_SECONDS)
+    (lost,) = ours(annex)
+    annex.stack.aws("ec2").delete_vpc_endpoints(VpcEndpointIds=[lost["id"]])
+    wait_for("the endpoint to go", lambda: [one["id"] for one in endpoints(annex)], within=PROGRAMMED_SECONDS,
+             until=lambda left: lost["id"] not in left)
+    annex.look_at_everything()
+    (after,) = wait_for("another address", lambda: addresses(annex), within=PROGRAMMED_SECONDS,
+                        until=lambda told: bool(told) and told != [before])
+    annex.answers(f"{after}/inventory", "inventory-ver1 handler pod")
