@@ -30,7 +30,8 @@ class Emulator:
                                   "--eks-endpoint", eks_endpoint, "--exit-on-stdin-eof", *delays.flags()]
         for cluster in vpcs:
             argv += ["--vpc", f"{cluster.vpc}={cluster.loopback_prefix}"]
-        argv += ["--config", json.dumps({"vpc-cidrs": {cluster.vpc: [cluster.pod_cidr] for cluster in vpcs}})]
+        subnets = {subnet: {"vpc": cluster.vpc, "zone": zone} for cluster in vpcs for subnet, zone in cluster.subnets.items()}
+        argv += ["--config", json.dumps({"vpc-cidrs": {cluster.vpc: [cluster.pod_cidr] for cluster in vpcs}, "subnets": subnets})]
         self.process = Process("emulator", argv, env=inherited() | {"RUST_LOG": "info"}, logs=logs)
         self.url = ""
         self.data_port = 0

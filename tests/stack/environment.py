@@ -43,6 +43,8 @@ def aws_variables(endpoint: str, lattice_endpoint: str, credentials: Credentials
         "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": lattice_endpoint,
         "AWS_ENDPOINT_URL_SERVICE_QUOTAS": lattice_endpoint,
         "AWS_ENDPOINT_URL_ACM": lattice_endpoint,
+        # Of EC2 the stack needs VPC endpoints of service networks, whose requests go through the emulator's data plane.
+        "AWS_ENDPOINT_URL_EC2": lattice_endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         # No profile of the user may answer in place of the variables above.

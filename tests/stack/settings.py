@@ -38,6 +38,17 @@ class ClusterSpec:
         return f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{self.name}"
 
     @property
+    def subnets(self) -> dict[str, str]:
+        """The subnets that EKS knows of the cluster, each with its Availability Zone: two are in one."""
+        tail = self.vpc.removeprefix("vpc-")[1:]
+        return {f"subnet-{tail}a": "usw2-az1", f"subnet-{tail}b": "usw2-az2", f"subnet-{tail}c": "usw2-az1"}
+
+    @property
+    def security_group(self) -> str:
+        """The cluster security group."""
+        return self.vpc.replace("vpc-", "sg-")
+
+    @property
     def data_plane_address(self) -> str:
         """Where clients of this VPC reach VPC Lattice."""
         return f"{self.loopback_prefix}.255.254"
@@ -68,6 +79,8 @@ class LatticeDelays:
             "association-delete": "3s",
             "vpc-association": "5s",
             "vpc-association-delete": "10s",
+            "vpc-endpoint": "8s",
+            "vpc-endpoint-delete": "8s",
             "drain": "5s",
             "propagation": "1s",
         }

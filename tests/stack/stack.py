@@ -39,7 +39,7 @@ def report(text: str) -> None:
 
 
 #: What the emulator answers, as boto3 names it.
-EMULATED = frozenset({"vpc-lattice", "acm", "resourcegroupstaggingapi", "service-quotas"})
+EMULATED = frozenset({"vpc-lattice", "acm", "resourcegroupstaggingapi", "service-quotas", "ec2"})
 
 
 class Stack:

@@ -22,6 +22,7 @@ SDKS = {
     "servicequotas": ("service-quotas", "servicequotas"),
     "acm": ("acm", "acm"),
     "sts": ("sts", "sts"),
+    "ec2": ("ec2", "ec2"),
 }
 
 #: Operations that have no action of their own (Service Authorization Reference).
@@ -38,8 +39,8 @@ IMPLIED = {
     "kms:GenerateDataKey": "SQS, with a key of the account",
     "iam:CreateServiceLinkedRole": "VPC Lattice in the caller's name, once in an account",
     "ec2:DescribeVpcs": "VPC Lattice in the caller's name",
-    "ec2:DescribeSubnets": "VPC Lattice in the caller's name, and Lambda in a VPC",
     "ec2:DescribeSecurityGroups": "VPC Lattice in the caller's name",
+    "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation": "EC2 in the caller's name, for an endpoint of a service network",
     **dict.fromkeys(
         ("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
          "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:PutResourcePolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy",
@@ -88,7 +89,15 @@ def calls(folder: str) -> Iterator[str]:
                 yield ACTION_OF.get(action, action)
 
 
-CALLED = set(calls("shared/aws/src"))
+def calls_of_ec2() -> Iterator[str]:
+    """The actions of all calls to EC2, which has no crate: they stand by their names in the client of our own."""
+    known = set(operations("ec2").values())
+    for path in sorted((ROOT / "shared" / "aws" / "src" / "ec2").glob("*.rs")):
+        for name in set(re.findall(r'"([A-Z][A-Za-z]+)"', product_part(path.read_text()))) & known:
+            yield f"ec2:{name}"
+
+
+CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2())
 
 
 def reads(action: str) -> bool:
@@ -98,6 +107,7 @@ def reads(action: str) -> bool:
 def test_the_sources_are_read() -> None:
     assert {"vpc-lattice:CreateService", "vpc-lattice:UpdateRule", "eks:DescribeCluster", "sqs:SendMessage"} <= CALLED
     assert len(CALLED) > 30
+    assert len(set(calls_of_ec2())) == 8
 
 
 def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:

@@ -56,10 +56,35 @@ def test_the_webhooks_role_is_given_by_pod_identity_to_its_own_service_account()
         trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-service-account"])}
 
 
+#: A permission that EC2 asks for in the caller's name, and that knows neither resources nor tags.
+WITHOUT_TAGS = "CreateServiceNetworkVpcEndpointAssociation"
+
+
+def test_an_endpoint_is_made_with_our_tag_and_no_other_is_changed_deleted_or_made_ours() -> None:
+    of_ec2 = {one["Sid"]: one for one in statements("ReconcilerRole") if one["Sid"].endswith(("Endpoints", "EndpointsAtCreation"))}
+    ours = {"StringEquals": {"aws:RequestTag/trellis:owner": OWNER}}
+    names_owner = {"ForAnyValue:StringEquals": {"aws:TagKeys": ["trellis:owner", "trellis:unit"]}}
+    at_creation = {"StringEquals": {**ours["StringEquals"], "ec2:CreateAction": "CreateVpcEndpoint"}}
+    assert {sid: (one["Effect"], one.get("Condition")) for sid, one in of_ec2.items()} == {
+        "LookAtEndpoints": ("Allow", None),
+        "CreateOurEndpoints": ("Allow", ours),
+        "ChangeOurEndpoints": ("Allow", {"StringEquals": {"aws:ResourceTag/trellis:owner": OWNER}}),
+        "TagEndpointsAtCreation": ("Allow", at_creation),
+        "NeverAdoptEndpoints": ("Deny", {**names_owner, "Null": {"ec2:CreateAction": "true"}}),
+        "NeverDisownEndpoints": ("Deny", names_owner),
+        "JoinNetworksByEndpoints": ("Allow", None),
+    }
+    # What is made or changed without a condition is no endpoint.
+    (into_vpcs,) = [one for one in statements("ReconcilerRole") if one["Sid"] == "PutEndpointsIntoVpcs"]
+    assert [name["Fn::Sub"].rpartition(":")[2] for name in into_vpcs["Resource"]] == ["vpc/*", "subnet/*", "security-group/*"]
+    assert not {action for action in actions("DriftRole") if action.startswith("ec2:") and "Describe" not in action
+                } - {action for action in actions("VpcPolicy")}
+
+
 def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() -> None:
     for statement in statements("ReconcilerRole"):
         named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        verbs = {action.partition(":")[2] for action in named if action.startswith("vpc-lattice:")}
+        verbs = {action.partition(":")[2] for action in named if action.startswith("vpc-lattice:")} - {WITHOUT_TAGS}
         equal = statement.get("Condition", {}).get("StringEquals", {})
         if statement["Effect"] == "Allow" and any(verb.startswith("Create") for verb in verbs):
             assert equal.get("aws:RequestTag/trellis:owner") == OWNER, statement["Sid"]
@@ -218,17 +243,30 @@ def test_every_queue_refuses_whoever_does_not_speak_tls() -> None:
     assert sorted(refusing) == sorted(of_type("AWS::SQS::Queue"))
 
 
+#: What brings changes of others: those of VPC Lattice, and those of VPC endpoints in EC2.
+CHANGES_RULES = ["ChangesRule", "EndpointChangesRule"]
+
+
+def test_of_ec2_only_the_calls_are_told_that_touch_an_endpoint_that_is_there() -> None:
+    detail = properties("EndpointChangesRule")["EventPattern"]["detail"]
+    source = (ROOT / "shared" / "hint" / "src" / "touched.rs").read_text()
+    (read,) = re.findall(r"ENDPOINT_CALLS: \[&str; 2\] = \[(.*?)\]", source)
+    assert detail["eventName"] == re.findall(r'"(\w+)"', read)
+
+
 def test_changes_of_others_come_through_a_queue_of_their_own_and_never_take_the_hints_executions() -> None:
-    (target,) = properties("ChangesRule")["Targets"]
-    assert target["Arn"] == properties("ChangesMapping")["EventSourceArn"] == {"Fn::GetAtt": "ChangesQueue.Arn"}
+    for rule in CHANGES_RULES:
+        (target,) = properties(rule)["Targets"]
+        assert target["Arn"] == properties("ChangesMapping")["EventSourceArn"] == {"Fn::GetAtt": "ChangesQueue.Arn"}
     assert properties("ChangesMapping")["ScalingConfig"] == {"MaximumConcurrency": 2}
     allow = next(one for one in properties("ChangesQueuePolicy")["PolicyDocument"]["Statement"] if one.get("Sid") == "TakeFromTheRule")
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
-    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "ChangesRule.Arn"}}}
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": f"{rule}.Arn"} for rule in CHANGES_RULES]}}
 
 
-def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are() -> None:
-    detail: dict[str, Any] = properties("ChangesRule")["EventPattern"]["detail"]
+@pytest.mark.parametrize("rule", CHANGES_RULES)
+def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are(rule: str) -> None:
+    detail: dict[str, Any] = properties(rule)["EventPattern"]["detail"]
     issuers = [one["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] for one in detail["$or"]]
     assert issuers == [[{"anything-but": [{"Fn::GetAtt": "ReconcilerRole.Arn"}]}], [{"exists": False}]]
     assert detail["readOnly"] == [False]
@@ -239,7 +277,7 @@ def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are() -
 
 def test_what_belongs_to_changes_of_others_is_there_together_or_not_at_all() -> None:
     assert {name for name, found in RESOURCES.items() if found.get("Condition") == "WatchesChanges"} == {
-        "ChangesQueue", "ChangesQueuePolicy", "ChangesRule", "ChangesMapping", "OldestChangeAlarm"}
+        "ChangesQueue", "ChangesQueuePolicy", *CHANGES_RULES, "ChangesMapping", "OldestChangeAlarm"}
 
 
 def test_every_resource_of_the_stack_is_tagged_and_only_a_local_aws_needs_no_tls() -> None:

@@ -1,5 +1,6 @@
 //! How this program talks to AWS: time limits, retries and names, in one place for all services.
 
+use crate::ec2::Ec2Api;
 use crate::partitions::PartitionByOperation;
 use crate::tagging::TagIndex;
 use crate::{CallCounts, CertificateClient, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
@@ -113,7 +114,8 @@ impl Aws {
             .build();
         let acm = aws_sdk_acm::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
         let acm = aws_sdk_acm::Client::from_conf(acm);
-        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), acm, self.tags())
+        let ec2 = Ec2Api::new(self.config.clone(), self.counts.clone());
+        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), acm, ec2, self.tags())
     }
 
     /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps what it knows of them.

@@ -102,6 +102,27 @@ impl AwsError {
         Self::own(operation, ErrorClass::Retry, text)
     }
 
+    /// An answer that cannot be read.
+    pub(crate) fn unreadable(
+        operation: &'static str,
+        class: ErrorClass,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        let error = Self::own(operation, class, "an answer that cannot be read".to_owned());
+        Self { source: Some(source.into()), ..error }
+    }
+
+    /// An error that stands in a successful answer, for one of its entries.
+    pub(crate) fn from_entry(operation: &'static str, code: &str, message: &str) -> Self {
+        let told = format!("{code}: {message}");
+        let text = match for_people(code) {
+            Some(sentence) => format!("{sentence} ({told})"),
+            None => told,
+        };
+        let text = text.chars().take(MESSAGE_CHARS_MAX).collect();
+        Self { code: Some(code.to_owned()), ..Self::own(operation, classify(Some(code), None), text) }
+    }
+
     /// A value that the SDK's builder does not take.
     pub(crate) fn unbuildable(
         operation: &'static str,
@@ -137,7 +158,7 @@ impl AwsError {
 
     /// Whether the resource does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.code() == Some("ResourceNotFoundException")
+        self.code().is_some_and(|code| code == "ResourceNotFoundException" || is_missing_endpoint(code))
     }
 
     /// Whether a create that meets this may have met a thing of its own name.
@@ -152,7 +173,8 @@ impl AwsError {
 
     /// Whether the caller may not do this, or not with this resource.
     pub fn is_access_denied(&self) -> bool {
-        self.code().is_some_and(|code| code == "AccessDeniedException" || code == "AccessDenied")
+        let codes = ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"];
+        self.code().is_some_and(|code| codes.contains(&code))
     }
 }
 
@@ -170,7 +192,7 @@ const USED_UP: &str =
 /// What an error code means for a person who has to do something about it.
 fn for_people(code: &str) -> Option<&'static str> {
     match code.rsplit(['.', '#']).next()? {
-        "AccessDeniedException" | "AccessDenied" => Some(
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Some(
             "AWS denies Trellis this call; its function's role, or a policy of the organization, must allow it",
         ),
         "ServiceQuotaExceededException" => Some(USED_UP),
@@ -190,11 +212,21 @@ fn for_people(code: &str) -> Option<&'static str> {
 ///
 /// SQS's codes come with the prefix of its older protocol (`AWS.SimpleQueueService.RequestThrottled`), which says nothing.
 fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
+    if code.is_some_and(is_missing_endpoint) {
+        return ErrorClass::Stale;
+    }
     let code = code.and_then(|code| code.rsplit(['.', '#']).next());
     match (code, status) {
-        (Some("ConflictException" | "ResourceNotFoundException" | "ResourceInUseException"), _) => {
-            ErrorClass::Stale
-        }
+        (
+            Some(
+                "ConflictException"
+                | "ResourceNotFoundException"
+                | "ResourceInUseException"
+                | "IncorrectState"
+                | "OperationInProgress",
+            ),
+            _,
+        ) => ErrorClass::Stale,
         (
             Some(
                 "ThrottlingException"
@@ -221,6 +253,11 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         | (None, None | Some(200..=299)) => ErrorClass::Retry,
         _ => ErrorClass::Terminal,
     }
+}
+
+/// EC2's codes for a VPC endpoint that is not there: `InvalidVpcEndpointId.NotFound` and `InvalidVpcEndpoint.NotFound`.
+fn is_missing_endpoint(code: &str) -> bool {
+    code.starts_with("InvalidVpcEndpoint") && code.ends_with(".NotFound")
 }
 
 /// Which quota is used up, as the answer's body tells it (API model, ServiceQuotaExceededException).
@@ -314,6 +351,10 @@ mod tests {
         for (status, code, class) in [
             (409, "ConflictException", ErrorClass::Stale),
             (404, "ResourceNotFoundException", ErrorClass::Stale),
+            (400, "InvalidVpcEndpointId.NotFound", ErrorClass::Stale),
+            (400, "InvalidSubnetID.NotFound", ErrorClass::Terminal),
+            (403, "UnauthorizedOperation", ErrorClass::Terminal),
+            (503, "RequestLimitExceeded", ErrorClass::Retry),
             (400, "ValidationException", ErrorClass::Terminal),
             (403, "AccessDeniedException", ErrorClass::Terminal),
             (403, "ExpiredTokenException", ErrorClass::Retry),

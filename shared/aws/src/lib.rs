@@ -27,6 +27,7 @@ mod cache;
 mod certificates;
 mod config;
 mod counts;
+mod ec2;
 mod eks;
 mod error;
 mod lattice;

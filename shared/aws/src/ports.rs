@@ -139,7 +139,11 @@ impl Registry for Clusters {
 
 fn described(cluster: &RegisteredCluster) -> Described {
     Described {
-        facts: facts(&cluster.id, &cluster.membership, &cluster.vpc),
+        facts: ClusterFacts {
+            subnets: cluster.subnets.clone(),
+            security_group: cluster.security_group.clone(),
+            ..facts(&cluster.id, &cluster.membership, &cluster.vpc)
+        },
         endpoint: cluster.endpoint.clone(),
         ca_pem: cluster.ca_pem.clone(),
     }
@@ -157,6 +161,8 @@ fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
     ClusterFacts {
         id: id.clone(),
         vpc: vpc.to_owned(),
+        subnets: BTreeSet::new(),
+        security_group: None,
         state,
         mode: said.mode,
         cluster_set: Some(said.cluster_set.clone()),

@@ -9,6 +9,8 @@ use trellis_lattice::Tags;
 const OPERATION: &str = "GetResources";
 /// Certificates of ACM in the index.
 pub(crate) const CERTIFICATE_TYPE: &str = "acm:certificate";
+/// VPC endpoints in the index.
+pub(crate) const VPC_ENDPOINT_TYPE: &str = "ec2:vpc-endpoint";
 /// ARNs of one call that names them (API reference, GetResources).
 const ARNS_MAX: usize = 100;
 /// Entries of one page, the most that the API gives (API reference, GetResources).
@@ -39,7 +41,7 @@ impl TagIndex {
         tags: &[(&str, Option<&str>)],
     ) -> Result<BTreeMap<String, Tags>, AwsError> {
         let mut found = BTreeMap::new();
-        self.each(resource_type, tags, |arn, tags| _ = found.insert(arn, tags)).await?;
+        self.each(&[resource_type], tags, |arn, tags| _ = found.insert(arn, tags)).await?;
         Ok(found)
     }
 
@@ -59,10 +61,10 @@ impl TagIndex {
         Ok(found)
     }
 
-    /// As [`Self::find`], one resource after the other: for what may be too many to be held.
+    /// As [`Self::find`], of several types and one resource after the other: for what may be too many to be held.
     pub(crate) async fn each(
         &self,
-        resource_type: &str,
+        resource_types: &[&str],
         tags: &[(&str, Option<&str>)],
         mut take: impl FnMut(String, Tags) + Send,
     ) -> Result<(), AwsError> {
@@ -72,7 +74,7 @@ impl TagIndex {
         let mut pages = self
             .api
             .get_resources()
-            .resource_type_filters(resource_type)
+            .set_resource_type_filters(Some(resource_types.iter().map(|one| (*one).to_owned()).collect()))
             .set_tag_filters(Some(filters.collect()))
             .into_paginator()
             .page_size(PAGE_ENTRIES)

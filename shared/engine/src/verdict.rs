@@ -3,7 +3,7 @@
 use crate::Task;
 use crate::status::Untold;
 use std::time::Duration;
-use trellis_gateway::{Assessment, pods_waiting, waits_for_secrets};
+use trellis_gateway::{Assessment, pods_waiting, waits_for_endpoint_names, waits_for_secrets};
 use trellis_lattice::names::is_network_id;
 use trellis_lattice::{Blocked, Outcome};
 use trellis_ports::{Applied, End, ErrorClass};
@@ -65,6 +65,9 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
     let waits_for = match pods_waiting(&assessment.translation, &applied.outcome) {
         0 if waits_for_secrets(&assessment.translation) => {
             Some("listeners wait for their Secrets".to_owned())
+        }
+        0 if waits_for_endpoint_names(&assessment.translation) => {
+            Some("Gateways wait for the domain names of their VPC endpoints".to_owned())
         }
         0 => assessment.awaits().map(|what| format!("rules wait for {what}")),
         pods => Some(format!("{pods} Pods wait for their targets")),

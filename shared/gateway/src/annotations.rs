@@ -10,13 +10,23 @@ use crate::units::idle_timeout::idle_timeout;
 use crate::units::merged;
 use crate::units::slot;
 use crate::units::standalone;
+use crate::units::vpc_access;
 use trellis_hint::Kind;
 use trellis_lattice::TAG_PREFIX;
 
 /// The annotations that are read, without the common prefix.
 const OF_ROUTES: [&str; 5] =
     ["standalone", "tags", "service-name-override", "idle-timeout-seconds", "auth-type"];
-const OF_GATEWAYS: [&str; 5] = ["standalone", "tags", "auth-type", slot::ANNOTATION, merged::ANNOTATION];
+const OF_GATEWAYS: [&str; 8] = [
+    "standalone",
+    "tags",
+    "auth-type",
+    slot::ANNOTATION,
+    merged::ANNOTATION,
+    vpc_access::ANNOTATION,
+    vpc_access::SUBNETS,
+    vpc_access::GROUPS,
+];
 const OF_NETWORKS: [&str; 1] = ["tags"];
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
 const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", external::ANNOTATION];
@@ -42,6 +52,7 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     if kind == Kind::Gateway {
         problems.extend(slot::problem(meta));
         problems.extend(merged::problem(meta));
+        problems.extend(vpc_access::problems(meta));
     }
     if kind == Kind::ServiceExport {
         problems.extend(asks_for_target_groups(meta).1);

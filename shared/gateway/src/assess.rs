@@ -14,7 +14,7 @@ use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
     Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Status, Step, Violation,
-    VpcAssociationOutcome, check, plan,
+    VpcAssociationOutcome, VpcEndpointOutcome, check, plan,
 };
 
 /// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
@@ -220,6 +220,17 @@ fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
             .filter(|one| one.status != Status::DeleteInProgress)
             .map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() })
             .collect(),
+        vpc_endpoints: actual
+            .vpc_endpoints
+            .iter()
+            .filter(|one| one.counts_for(&one.network, &one.vpc))
+            .map(|one| VpcEndpointOutcome {
+                network: one.network.clone(),
+                vpc: one.vpc.clone(),
+                id: one.id.clone(),
+            })
+            .collect(),
+        refused_endpoints: vec![],
         waiting: None,
         failure: None,
     }

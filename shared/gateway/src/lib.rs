@@ -87,6 +87,7 @@ pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snap
 pub use status::{ClusterEvent, News, cluster_events};
 pub use units::from_secrets::{waits_for_secrets, wants_secrets};
 pub use units::slot::ServicePer;
+pub use units::vpc_access::waits_for_endpoint_names;
 
 use crate::implied::WITH_UNITS;
 use crate::route::ROUTE_KINDS;

@@ -10,6 +10,8 @@ pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
 pub(crate) const VALID: &str = "Valid";
 /// The VPC is associated.
 pub(crate) const ASSOCIATED: &str = "Associated";
+/// The VPC has an endpoint.
+pub(crate) const BY_ENDPOINT: &str = "ByEndpoint";
 /// The user asks for it.
 pub(crate) const BY_ANNOTATION: &str = "ByAnnotation";
 /// What was there before an edit that cannot be had stays.

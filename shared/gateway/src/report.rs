@@ -196,7 +196,7 @@ pub struct GatewayReport {
     pub listeners: Vec<ListenerReport>,
     /// The VPC of its cluster.
     pub vpc: String,
-    /// Domain names of the attached routes' services.
+    /// Domain names of the attached routes' services, as the Gateway's VPC reaches them.
     pub addresses: Vec<String>,
     /// Why the VPC may not be associated; counts where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,6 +204,12 @@ pub struct GatewayReport {
     /// What else a person should know of the association; counts where there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub vpc_notes: String,
+    /// Whether the VPC comes into the network by an endpoint, as the user asks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_endpoint: bool,
+    /// Whether the endpoint's domain name for an attached route is not known yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_names: bool,
     /// Whether listeners name Secrets that are not there yet, or may not be read yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_secrets: bool,
@@ -363,8 +369,11 @@ pub struct VpcEffect {
     pub network: String,
     /// The VPC's id.
     pub vpc: String,
-    /// Whether the VPC is not to be associated.
+    /// Whether the VPC is not to be associated, or to have no endpoint.
     pub is_apart: bool,
+    /// Whether the VPC comes by an endpoint.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_endpoint: bool,
     /// What is in the way, that the apply does not know of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hindrance: Option<String>,

@@ -78,6 +78,12 @@ pub struct ClusterFacts {
     pub id: ClusterId,
     /// The VPC's id; empty while EKS cannot be asked.
     pub vpc: String,
+    /// The subnets that EKS knows of it: those of its control plane's network interfaces.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub subnets: BTreeSet<String>,
+    /// The cluster security group, which EKS makes for it and its nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_group: Option<String>,
     /// Where it stands in its life.
     #[serde(default)]
     pub state: ClusterState,
@@ -93,7 +99,15 @@ pub struct ClusterFacts {
 impl ClusterFacts {
     /// A registered cluster.
     pub fn registered(id: ClusterId, vpc: impl Into<String>) -> Self {
-        Self { id, vpc: vpc.into(), state: ClusterState::Registered, mode: Mode::Sync, cluster_set: None }
+        Self {
+            id,
+            vpc: vpc.into(),
+            subnets: BTreeSet::new(),
+            security_group: None,
+            state: ClusterState::Registered,
+            mode: Mode::Sync,
+            cluster_set: None,
+        }
     }
 
     /// Whether imports in one of the clusters may take exports of the other. What is not known is no reason to keep them

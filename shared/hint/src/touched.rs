@@ -1,4 +1,4 @@
-//! What somebody's call to VPC Lattice touched, as CloudTrail tells it through EventBridge.
+//! What somebody's call to VPC Lattice touched, or to EC2 for a VPC endpoint, as CloudTrail tells it through EventBridge.
 
 use crate::Scope;
 use serde_json::{Map, Value};
@@ -6,6 +6,16 @@ use std::fmt;
 
 /// The longest event that is read, in bytes: a record of CloudTrail has at most 256 KiB, and the event around it is small.
 pub const EVENT_BYTES_MAX: usize = 264 * 1024;
+
+/// The source of an event, and of the call that it is of.
+const LATTICE: (&str, &str) = ("aws.vpc-lattice", "vpc-lattice.amazonaws.com");
+const EC2: (&str, &str) = ("aws.ec2", "ec2.amazonaws.com");
+
+/// The calls to EC2 that change an endpoint which is there; template.yaml's rule brings no others.
+const ENDPOINT_CALLS: [&str; 2] = ["DeleteVpcEndpoints", "ModifyVpcEndpoint"];
+
+/// How deep an id stands in the record of a call to EC2: request, list, entry, content.
+const EC2_DEPTH_MAX: usize = 5;
 
 /// Members of one part of an event that are looked at. No call to VPC Lattice has more than twelve.
 const MEMBERS_MAX: usize = 64;
@@ -38,15 +48,18 @@ pub enum TouchedKind {
     VpcAssociation,
     /// A target group.
     TargetGroup,
+    /// A VPC endpoint, of whatever type: in EC2.
+    VpcEndpoint,
 }
 
 impl TouchedKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Service,
         Self::ServiceNetwork,
         Self::ServiceAssociation,
         Self::VpcAssociation,
         Self::TargetGroup,
+        Self::VpcEndpoint,
     ];
 
     /// The resource's kind in an ARN, and the prefix of its ids.
@@ -57,6 +70,19 @@ impl TouchedKind {
             Self::ServiceAssociation => ("servicenetworkserviceassociation", "snsa"),
             Self::VpcAssociation => ("servicenetworkvpcassociation", "snva"),
             Self::TargetGroup => ("targetgroup", "tg"),
+            Self::VpcEndpoint => ("vpc-endpoint", "vpce"),
+        }
+    }
+
+    /// The service in its ARN.
+    const fn service(self) -> &'static str {
+        match self {
+            Self::VpcEndpoint => "ec2",
+            Self::Service
+            | Self::ServiceNetwork
+            | Self::ServiceAssociation
+            | Self::VpcAssociation
+            | Self::TargetGroup => "vpc-lattice",
         }
     }
 }
@@ -86,7 +112,8 @@ impl Touched {
     /// Its ARN in that partition (`aws`, `aws-cn`, …), which the events do not tell.
     pub fn arn(&self, partition: &str) -> String {
         let (kind, _) = self.kind.spelling();
-        format!("arn:{partition}:vpc-lattice:{}:{}:{kind}/{}", self.region, self.account, self.id)
+        let service = self.kind.service();
+        format!("arn:{partition}:{service}:{}:{}:{kind}/{}", self.region, self.account, self.id)
     }
 }
 
@@ -104,12 +131,15 @@ impl fmt::Display for Touched {
 /// call was about counts, not what its rules and actions mention.
 pub fn touched(event: &Value) -> Vec<Touched> {
     let Some(detail) = changing_call(event) else { return vec![] };
+    let of_ec2 = event.get("source").and_then(Value::as_str) == Some(EC2.0);
     let scope = scope_of(event);
     let mut found: Vec<Touched> = vec![];
     for part in ["requestParameters", "responseElements"] {
         let Some(members) = detail.get(part).and_then(Value::as_object) else { continue };
-        let texts = members.values().take(MEMBERS_MAX).filter_map(Value::as_str);
-        for one in texts.filter_map(|text| resource(text, scope)) {
+        let mut texts = vec![];
+        let depth = if of_ec2 { EC2_DEPTH_MAX } else { 1 };
+        members.values().take(MEMBERS_MAX).for_each(|value| texts_in(value, depth, &mut texts));
+        for one in texts.into_iter().filter_map(|text| resource(text, scope)) {
             if found.len() < TOUCHED_MAX && !found.iter().any(|other| same(other, &one)) {
                 found.push(one);
             }
@@ -123,11 +153,25 @@ pub fn touched(event: &Value) -> Vec<Touched> {
 fn changing_call(event: &Value) -> Option<&Map<String, Value>> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let detail = event.get("detail")?;
-    let lattice = text(event, "source")? == "aws.vpc-lattice"
-        && text(detail, "eventSource")? == "vpc-lattice.amazonaws.com";
+    let (source, event_source) = (text(event, "source")?, text(detail, "eventSource")?);
+    let is_of = |(of, by): (&str, &str)| source == of && event_source == by;
+    let of_ec2 = is_of(EC2) && ENDPOINT_CALLS.contains(&text(detail, "eventName")?.as_str());
     let failed = detail.get("errorCode").is_some_and(|code| !code.is_null());
     let reads = detail.get("readOnly").and_then(Value::as_bool).unwrap_or_default();
-    detail.as_object().filter(|_| lattice && !failed && !reads)
+    detail.as_object().filter(|_| (is_of(LATTICE) || of_ec2) && !failed && !reads)
+}
+
+/// The texts of a value, down to a depth: EC2's records hold a request as a member of its own, and lists as members with numbers.
+fn texts_in<'v>(value: &'v Value, depth: usize, texts: &mut Vec<&'v str>) {
+    if texts.len() >= MEMBERS_MAX || depth == 0 {
+        return;
+    }
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(all) => all.iter().take(MEMBERS_MAX).for_each(|one| texts_in(one, depth - 1, texts)),
+        Value::Object(all) => all.values().take(MEMBERS_MAX).for_each(|one| texts_in(one, depth - 1, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Account and Region of the event: of what is named by its id alone.
@@ -156,7 +200,7 @@ fn resource(text: &str, scope: Option<(&str, &str)>) -> Option<Touched> {
     let mut path = parts.next()?.split('/');
     let (spelling, id) = (path.next()?, path.next()?);
     let kind = TouchedKind::ALL.into_iter().find(|kind| kind.spelling().0 == spelling)?;
-    let valid = service == "vpc-lattice" && is_scope(account, region) && is_id(kind, id);
+    let valid = service == kind.service() && is_scope(account, region) && is_id(kind, id);
     valid.then(|| made(kind, (account, region), id))
 }
 
@@ -214,6 +258,25 @@ mod tests {
 
     fn arn(resource: &str) -> String {
         format!("arn:aws:vpc-lattice:{REGION}:{ACCOUNT}:{resource}")
+    }
+
+    #[test]
+    fn an_endpoint_that_somebody_deletes_or_changes_in_ec2_is_touched_however_deep_its_id_stands() {
+        const ENDPOINT: &str = "vpce-0123456789abcdef0";
+        let of_ec2 = |name: &str, request: Value| {
+            let mut event = event(name, request, Value::Null);
+            event["source"] = json!("aws.ec2");
+            event["detail"]["eventSource"] = json!("ec2.amazonaws.com");
+            event
+        };
+        let own = [format!("arn:aws:ec2:{REGION}:{ACCOUNT}:vpc-endpoint/{ENDPOINT}")];
+        let one = json!({"DeleteVpcEndpointsRequest": {"VpcEndpointId": {"tag": 1, "content": ENDPOINT}}});
+        assert_eq!(arns(&of_ec2("DeleteVpcEndpoints", one.clone())), own);
+        let some = json!({"DeleteVpcEndpointsRequest": {"VpcEndpointId": [{"tag": 1, "content": ENDPOINT}]}});
+        assert_eq!(arns(&of_ec2("DeleteVpcEndpoints", some)), own);
+        let change = json!({"ModifyVpcEndpointRequest": {"VpcEndpointId": ENDPOINT}});
+        assert_eq!(arns(&of_ec2("ModifyVpcEndpoint", change)), own);
+        assert!(arns(&of_ec2("CreateTags", one)).is_empty(), "of EC2 only what the rule brings");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use crate::RefusedTarget;
 use crate::resource::{
     ActualAccessLog, ActualAuth, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
-    ActualVpcAssociation, ResourceMut,
+    ActualVpcAssociation, ActualVpcEndpoint, ResourceMut,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +16,12 @@ pub struct Actual {
     /// VPC associations of the wanted VPCs (with whatever network) and of the unit's own network.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub vpc_associations: Vec<ActualVpcAssociation>,
+    /// VPC endpoints of the unit's: read where a Gateway wishes for one, and where one may be left.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub vpc_endpoints: Vec<ActualVpcEndpoint>,
+    /// The Availability Zones of the subnets that the wished-for endpoints may have addresses in.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub subnet_zones: BTreeMap<String, String>,
     /// Services that the unit names or owns, ours or not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub services: Vec<ActualService>,
@@ -48,6 +54,8 @@ impl Actual {
         let Self {
             networks,
             vpc_associations,
+            vpc_endpoints,
+            subnet_zones: _,
             services,
             target_groups,
             access_logs,
@@ -59,6 +67,7 @@ impl Actual {
         } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
+        all.extend(vpc_endpoints.iter_mut().map(ActualVpcEndpoint::as_resource));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));
         all.extend(certificates.iter_mut().map(ActualCertificate::as_resource));
         all.extend(access_logs.iter_mut().map(ActualAccessLog::as_resource));

@@ -38,6 +38,13 @@ pub enum Blocked {
         /// The other network's name.
         network: String,
     },
+    /// A VPC's endpoint is wanted and there is no subnet to put it into.
+    EndpointWithoutSubnets {
+        /// The VPC's id.
+        vpc: String,
+        /// The network's name.
+        network: String,
+    },
     /// Several service networks bear the name (one's own and shared ones).
     NetworkAmbiguous {
         /// The network's name.
@@ -197,6 +204,9 @@ impl Display for Blocked {
             }
             Self::VpcAssociatedElsewhere { vpc, network } => {
                 write!(f, "VPC {vpc} is associated with service network {network}, and can be with one only")
+            }
+            Self::EndpointWithoutSubnets { vpc, network } => {
+                write!(f, "no subnet of VPC {vpc} is known for its endpoint of service network {network}")
             }
             Self::NetworkAmbiguous { network } => {
                 write!(f, "several service networks are named {network}")

@@ -1,7 +1,7 @@
 use crate::names::is_network_id;
 use crate::resource::{
     DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation,
+    DesiredVpcAssociation, DesiredVpcEndpoint,
 };
 use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct Desired {
     /// Gateway units: the VPCs of the clusters that have the Gateway.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub vpc_associations: Vec<DesiredVpcAssociation>,
+    /// Gateway units: the VPCs that reach the network by an endpoint, as the Gateways of their clusters ask.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub vpc_endpoints: Vec<DesiredVpcEndpoint>,
     /// Route units: one service for each custom domain, or one without.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub services: Vec<DesiredService>,
@@ -75,6 +78,7 @@ impl Desired {
             owner,
             network: None,
             vpc_associations: vec![],
+            vpc_endpoints: vec![],
             services: vec![],
             target_groups: vec![],
             handovers: BTreeMap::new(),

@@ -39,12 +39,12 @@ pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{
     Failure, Outcome, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
-    ServiceOutcome, VpcAssociationOutcome,
+    RefusedVpcEndpoint, ServiceOutcome, VpcAssociationOutcome, VpcEndpointOutcome,
 };
 pub use owner::{
     Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_CERTIFICATE, TAG_EXPORT, TAG_GATEWAY, TAG_IDLE_TIMEOUT,
     TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SECRET, TAG_SECRET_NAME,
-    TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
+    TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_ENDPOINTS, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
 };
 pub use plan::{Plan, plan};
 pub use resource::*;

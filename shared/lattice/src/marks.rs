@@ -1,7 +1,9 @@
 //! Which tags must be those of now. Another process works on the same unit the next time, and marks what nobody wants any
 //! more ([`crate::Grace`]): a mark is decided on, so neither it nor its absence is believed from memory or from an old listing.
 
-use crate::{Actual, ActualService, ActualVpcAssociation, Desired, Ownership, TAG_UNWANTED, Tags};
+use crate::{
+    Actual, ActualService, ActualVpcAssociation, ActualVpcEndpoint, Desired, Ownership, TAG_UNWANTED, Tags,
+};
 use std::collections::BTreeSet;
 
 /// ARNs of what is ours and bears a mark, or is not wanted as it stands: their tags are read anew before anything is decided.
@@ -28,7 +30,12 @@ pub fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String>
     let wanted = |secret: &str| desired.certificates.iter().flatten().any(|one| one.secret == secret);
     let certificates = actual.certificates.iter().filter(|one| !wanted(one.secret()) || is_marked(&one.tags));
     let certificates = certificates.map(|one| (&one.arn, &one.ownership));
-    let all = services.chain(groups).chain(networks).chain(vpcs).chain(certificates);
+    let wanted = |held: &&ActualVpcEndpoint| {
+        desired.vpc_endpoints.iter().any(|one| one.network == held.network && one.vpc == held.vpc)
+    };
+    let endpoints = actual.vpc_endpoints.iter().filter(|one| !wanted(one) || is_marked(&one.tags));
+    let endpoints = endpoints.map(|one| (&one.arn, &one.ownership));
+    let all = services.chain(groups).chain(networks).chain(vpcs).chain(endpoints).chain(certificates);
     all.filter(|(_, ownership)| **ownership == Ownership::Ours).map(|(arn, _)| arn.clone()).collect()
 }
 

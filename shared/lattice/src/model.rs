@@ -26,6 +26,8 @@ pub fn settle(actual: &Actual) -> Actual {
     let Actual {
         networks: _,
         vpc_associations,
+        vpc_endpoints,
+        subnet_zones: _,
         services,
         target_groups,
         access_logs: _,
@@ -37,6 +39,10 @@ pub fn settle(actual: &Actual) -> Actual {
     vpc_associations.retain(|a| lasting(a.status));
     for association in vpc_associations {
         association.status.finish();
+    }
+    vpc_endpoints.retain(|one| lasting(one.status));
+    for endpoint in vpc_endpoints {
+        endpoint.status.finish();
     }
     target_groups.retain(|g| lasting(g.status));
     for service in services {

@@ -28,6 +28,12 @@ pub struct Outcome {
     /// The associations of VPCs that there are, whosever; none that is ending.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub vpc_associations: BTreeSet<VpcAssociationOutcome>,
+    /// Ids of the VPC endpoints that there are of this installation's, by network and VPC; none that is ending.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub vpc_endpoints: BTreeSet<VpcEndpointOutcome>,
+    /// Wanted VPC endpoints that EC2 does not make or change. Everything else is done as if they were not wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_endpoints: Vec<RefusedVpcEndpoint>,
     /// What is under way and being waited for, in words for a condition's message.
     pub waiting: Option<String>,
     /// What failed.
@@ -88,6 +94,30 @@ pub struct VpcAssociationOutcome {
     pub network: String,
     /// The VPC's id.
     pub vpc: String,
+}
+
+/// A VPC's endpoint that exists.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcEndpointOutcome {
+    /// The network's name.
+    pub network: String,
+    /// The VPC's id.
+    pub vpc: String,
+    /// `vpce-…`.
+    pub id: String,
+}
+
+/// A VPC's endpoint that EC2 does not make or change: a subnet has too few addresses, say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedVpcEndpoint {
+    /// The network's name.
+    pub network: String,
+    /// The VPC's id.
+    pub vpc: String,
+    /// What AWS says of it; stable text without request ids.
+    pub message: String,
 }
 
 /// A VPC's association that AWS does not make or change as it is wanted: a security group is missing, or of another VPC; or it is not

@@ -31,6 +31,8 @@ pub const TAG_AUTH: &str = "trellis:auth-policy";
 /// The tag of a VPC association that a VpcAssociationPolicy speaks of: the ARN of the cluster whose policy counts. Then its
 /// security groups and its private DNS are looked at, which costs a call.
 pub const TAG_VPC_POLICY: &str = "trellis:vpc-policy";
+/// The tag of a service network for which VPC endpoints were once made: then they are looked for, which costs calls.
+pub const TAG_VPC_ENDPOINTS: &str = "trellis:vpc-endpoints";
 /// The Gateway, `<namespace>/<name>`, whose routes without a hostname have a service together.
 pub const TAG_GATEWAY: &str = "trellis:gateway";
 /// The TargetGroupPolicy, `<namespace>/<name>`, that a target group is made as it asks for; empty where one did before. What

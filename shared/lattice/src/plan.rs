@@ -5,7 +5,7 @@
 //!
 //! | # | steps | why here |
 //! |---|---|---|
-//! | 1 | ImportCertificate, CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation | a VPC association takes longest to become active, so it starts first |
+//! | 1 | ImportCertificate, CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation, CreateVpcEndpoint, UpdateVpcEndpoint | a VPC's association or endpoint takes longest to become usable, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
 //! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, DeleteAssociation where another route's service waits for the place, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without; two services that change places would wait for each other, if each left last |
@@ -13,8 +13,8 @@
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
-//! | 9 | AwaitAssociation, AwaitVpcAssociation | last of what is wanted: if the time is up here, all else is done |
-//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcAssociation, AwaitVpcAssociationGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
+//! | 9 | AwaitAssociation, AwaitVpcAssociation, AwaitVpcEndpoint | last of what is wanted: if the time is up here, all else is done |
+//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcEndpoint, DeleteVpcAssociation, AwaitVpcAssociationGone, AwaitVpcEndpointGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -31,6 +31,7 @@
 mod access_logs;
 mod auths;
 mod draft;
+mod endpoints;
 mod groups;
 mod imports;
 mod listeners;
@@ -66,6 +67,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     networks::create(&mut draft);
     auths::secure_networks(&mut draft);
     networks::associate(&mut draft);
+    endpoints::create(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);
     groups::create(&mut draft);
@@ -86,11 +88,13 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     networks::associate_again(&mut draft);
     services::await_associations(&mut draft);
     networks::await_associations(&mut draft);
+    endpoints::settle(&mut draft);
     access_logs::unsubscribe(&mut draft);
     services::disassociate(&mut draft);
     groups::empty_stale(&mut draft);
     services::delete(&mut draft);
     groups::delete(&mut draft);
+    endpoints::delete(&mut draft);
     networks::delete(&mut draft);
     imports::delete(&mut draft);
     withhold::withhold(draft.finish(), desired, actual, limits)

@@ -10,6 +10,8 @@ pub enum ResourceKind {
     Network,
     /// The association of a VPC with a service network.
     VpcAssociation,
+    /// The endpoint of a VPC for a service network, in EC2.
+    VpcEndpoint,
     /// A service.
     Service,
     /// The association of a service with a service network.
@@ -35,6 +37,9 @@ impl ResourceKind {
             ["arn", _, "acm", _, _, resource] if resource.starts_with("certificate/") => {
                 return Self::Certificate;
             }
+            ["arn", _, "ec2", _, _, resource] if resource.starts_with("vpc-endpoint/") => {
+                return Self::VpcEndpoint;
+            }
             _ => return Self::Other,
         };
         match *resource.split('/').collect::<Vec<_>>().as_slice() {
@@ -52,9 +57,12 @@ impl ResourceKind {
     /// Whether it stands by itself: what is below a service goes with it.
     pub fn stands(self) -> bool {
         match self {
-            Self::Network | Self::VpcAssociation | Self::Service | Self::TargetGroup | Self::Certificate => {
-                true
-            }
+            Self::Network
+            | Self::VpcAssociation
+            | Self::VpcEndpoint
+            | Self::Service
+            | Self::TargetGroup
+            | Self::Certificate => true,
             Self::ServiceAssociation | Self::Listener | Self::Rule | Self::Other => false,
         }
     }
@@ -68,6 +76,7 @@ impl Desired {
         let counts = [
             (ResourceKind::Network, usize::from(self.network.is_some())),
             (ResourceKind::VpcAssociation, self.vpc_associations.len()),
+            (ResourceKind::VpcEndpoint, self.vpc_endpoints.len()),
             (ResourceKind::Service, self.services.len()),
             (
                 ResourceKind::ServiceAssociation,
@@ -90,6 +99,8 @@ mod tests {
     fn an_arn_tells_what_it_names() {
         let certificate = "arn:aws:acm:us-west-2:123456789012:certificate/0a1b";
         assert_eq!(ResourceKind::of(certificate), ResourceKind::Certificate);
+        let endpoint = "arn:aws:ec2:us-west-2:123456789012:vpc-endpoint/vpce-1";
+        assert_eq!(ResourceKind::of(endpoint), ResourceKind::VpcEndpoint);
         let arn = |resource: &str| format!("arn:aws:vpc-lattice:us-west-2:123456789012:{resource}");
         for (resource, kind) in [
             ("servicenetwork/sn-1", ResourceKind::Network),

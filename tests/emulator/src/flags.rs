@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const AFTER: &str = "\
 Delays (with --delay NAME=TIME; times are 0, 250ms, 2s, 1.5s, 2m, 1h):
   service, service-delete, target-group, target-group-delete, association, association-delete,
-  vpc-association, vpc-association-update, vpc-association-delete, resource, resource-delete, drain,
+  vpc-association, vpc-association-update, vpc-association-delete, vpc-endpoint, vpc-endpoint-delete, resource, resource-delete, drain,
   target-register, target-deregister, propagation, auth-policy, tag-index; `all` sets every one of them.
 
 Switches (with --switch NAME=VALUE; the first value is the default):

@@ -124,8 +124,11 @@ impl Known {
         let mut registry = Registry::default();
         for (id, known) in &self.clusters {
             let (id, membership) = (id.clone(), known.membership.clone());
-            if let Some((_, Access { endpoint, ca_pem, vpc })) = known.access.clone() {
-                let cluster = RegisteredCluster { id: id.clone(), membership, endpoint, ca_pem, vpc };
+            if let Some((_, access)) = known.access.clone() {
+                let Access { endpoint, ca_pem, vpc, subnets, security_group } = access;
+                let of = id.clone();
+                let cluster =
+                    RegisteredCluster { id: of, membership, endpoint, ca_pem, vpc, subnets, security_group };
                 registry.clusters.insert(id, cluster);
             } else {
                 let why = known.why.clone().unwrap_or_else(|| "EKS has not described it in time".to_owned());
@@ -153,7 +156,13 @@ mod tests {
 
     fn usable(vpc: &str) -> Description {
         let endpoint = "https://example.invalid".to_owned();
-        Description::Usable(Access { endpoint, ca_pem: vec![], vpc: vpc.to_owned() })
+        Description::Usable(Access {
+            endpoint,
+            ca_pem: vec![],
+            vpc: vpc.to_owned(),
+            subnets: BTreeSet::new(),
+            security_group: None,
+        })
     }
 
     impl World {

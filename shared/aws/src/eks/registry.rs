@@ -1,9 +1,9 @@
 //! What a registered cluster is: the tag that registers it, and what must be known to ask its API server.
 
-use aws_sdk_eks::types::{Cluster, ClusterStatus};
+use aws_sdk_eks::types::{Cluster, ClusterStatus, VpcConfigResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use trellis_hint::ClusterId;
@@ -120,6 +120,10 @@ pub struct RegisteredCluster {
     pub ca_pem: Vec<u8>,
     /// The VPC that Pods have their addresses in.
     pub vpc: String,
+    /// Its subnets of the cluster's control plane.
+    pub subnets: BTreeSet<String>,
+    /// The security group that EKS makes for the cluster and its nodes.
+    pub security_group: Option<String>,
 }
 
 /// A registered cluster that cannot be asked now.
@@ -148,6 +152,8 @@ pub(super) struct Access {
     pub(super) endpoint: String,
     pub(super) ca_pem: Vec<u8>,
     pub(super) vpc: String,
+    pub(super) subnets: BTreeSet<String>,
+    pub(super) security_group: Option<String>,
 }
 
 /// What of a description is needed to ask the cluster, or what is in the way, in words.
@@ -165,15 +171,18 @@ pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String
     let ca_pem = STANDARD
         .decode(data.ok_or_else(|| missing("certificateAuthority.data"))?)
         .map_err(|error| format!("its certificateAuthority.data is not base64: {error}"))?;
-    let vpc = cluster.resources_vpc_config.as_ref().and_then(|config| config.vpc_id.clone());
+    let config = cluster.resources_vpc_config.as_ref();
+    let vpc = config.and_then(|config| config.vpc_id.clone());
     let vpc = vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))?;
-    Ok(Access { endpoint, ca_pem, vpc })
+    let subnets = config.into_iter().flat_map(VpcConfigResponse::subnet_ids).cloned().collect();
+    let security_group = config.and_then(|config| config.cluster_security_group_id.clone());
+    Ok(Access { endpoint, ca_pem, vpc, subnets, security_group })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_eks::types::{Certificate, VpcConfigResponse};
+    use aws_sdk_eks::types::Certificate;
     use proptest::prelude::*;
 
     const ARN: &str = "arn:aws:eks:us-west-2:000000000000:cluster/one";
@@ -188,7 +197,14 @@ mod tests {
             .status(ClusterStatus::Active)
             .endpoint("https://example.invalid")
             .certificate_authority(Certificate::builder().data(STANDARD.encode("one\ntwo\n")).build())
-            .resources_vpc_config(VpcConfigResponse::builder().vpc_id("vpc-1").build())
+            .resources_vpc_config(
+                VpcConfigResponse::builder()
+                    .vpc_id("vpc-1")
+                    .subnet_ids("subnet-1")
+                    .subnet_ids("subnet-2")
+                    .cluster_security_group_id("sg-1")
+                    .build(),
+            )
     }
 
     #[test]
@@ -196,6 +212,8 @@ mod tests {
         let access = access(&cluster().build(), &id()).unwrap();
         assert_eq!(access.ca_pem, b"one\ntwo\n", "the whole bundle");
         assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
+        assert_eq!(access.subnets, ["subnet-1", "subnet-2"].map(str::to_owned).into());
+        assert_eq!(access.security_group.as_deref(), Some("sg-1"));
     }
 
     #[test]

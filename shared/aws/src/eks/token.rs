@@ -82,6 +82,11 @@ fn sts_endpoint(region: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     Ok(endpoint.url().trim_end_matches('/').to_owned())
 }
 
+/// The address of another service of the Region's that is named as STS is; none where STS has none.
+pub(crate) fn regional_endpoint(region: &str, service: &str) -> Option<String> {
+    sts_endpoint(region).ok().map(|url| url.replacen("//sts.", &format!("//{service}."), 1))
+}
+
 /// Everything but RFC 3986's unreserved characters, as SigV4's canonical query wants it.
 fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |encoded, byte| match byte {

@@ -2,7 +2,7 @@
 
 use super::LatticeClient;
 use crate::AwsError;
-use crate::tagging::CERTIFICATE_TYPE;
+use crate::tagging::{CERTIFICATE_TYPE, VPC_ENDPOINT_TYPE};
 use std::collections::BTreeSet;
 use trellis_lattice::{Owner, ResourceKind, TAG_OWNER, TAG_UNIT, Tags};
 
@@ -21,7 +21,7 @@ pub struct OwnedResource {
 }
 
 impl LatticeClient {
-    /// Gives out everything that bears an installation's owner tag and this other one, as the index of tags shows it: one
+    /// Gives out everything of VPC Lattice, and each VPC endpoint, that bears an installation's owner tag and this other one, as the index of tags shows it: one
     /// call for a hundred resources. The index follows changes late, so what it shows may be gone, and what it does not show
     /// may exist: never a reason to delete or to make anything.
     pub async fn owned(
@@ -30,7 +30,7 @@ impl LatticeClient {
         also: Option<&(String, String)>,
         take: impl FnMut(OwnedResource) + Send,
     ) -> Result<(), AwsError> {
-        self.owned_of(RESOURCE_TYPE, installation, also, take).await
+        self.owned_of(&[RESOURCE_TYPE, VPC_ENDPOINT_TYPE], installation, also, take).await
     }
 
     /// As [`Self::owned`], of imported certificates.
@@ -40,12 +40,12 @@ impl LatticeClient {
         also: Option<&(String, String)>,
         take: impl FnMut(OwnedResource) + Send,
     ) -> Result<(), AwsError> {
-        self.owned_of(CERTIFICATE_TYPE, installation, also, take).await
+        self.owned_of(&[CERTIFICATE_TYPE], installation, also, take).await
     }
 
     async fn owned_of(
         &self,
-        resource_type: &str,
+        resource_types: &[&str],
         installation: &str,
         also: Option<&(String, String)>,
         mut take: impl FnMut(OwnedResource) + Send,
@@ -53,7 +53,7 @@ impl LatticeClient {
         let also = also.map(|(key, value)| (key.as_str(), Some(value.as_str())));
         let tags: Vec<_> = [(TAG_OWNER, Some(installation))].into_iter().chain(also).collect();
         let take = |arn: String, tags| take(OwnedResource { kind: ResourceKind::of(&arn), arn, tags });
-        self.inner.tag_index.each(resource_type, &tags, take).await
+        self.inner.tag_index.each(resource_types, &tags, take).await
     }
 
     /// What is known of whose these resources are: first by the index of tags, which shows some that were deleted a moment

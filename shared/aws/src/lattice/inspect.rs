@@ -224,7 +224,8 @@ impl LatticeClient {
         Ok(())
     }
 
-    /// Every network of the unit's name, the associations of each and of the wanted VPCs, and the unit's certificates.
+    /// Every network of the unit's name, the associations of each and of the wanted VPCs, the unit's endpoints of VPCs, and its
+    /// certificates.
     async fn inspect_gateway(
         &self,
         desired: &Desired,
@@ -234,10 +235,22 @@ impl LatticeClient {
         let mut names = BTreeSet::from([unit_name]);
         names.extend(desired.network.iter().map(|network| network.name.as_str()));
         names.extend(desired.vpc_associations.iter().map(|association| association.network.as_str()));
+        names.extend(desired.vpc_endpoints.iter().map(|endpoint| endpoint.network.as_str()));
         let networks = self.inspect_networks(desired, &names, not_before).await?;
         let vpc_associations = self.inspect_vpc_associations(desired, &networks).await?;
+        let (vpc_endpoints, subnet_zones) = self.inspect_vpc_endpoints(desired, &networks).await?;
         let certificates = self.read_imported(desired).await?;
-        let mut actual = Actual { networks, vpc_associations, certificates, ..Actual::default() };
+        let seen = certificates.iter().map(|one| one.arn.clone());
+        let seen = seen.chain(vpc_endpoints.iter().map(|one| one.arn.clone())).collect();
+        self.inner.memory.set(&desired.owner.unit, seen);
+        let mut actual = Actual {
+            networks,
+            vpc_associations,
+            vpc_endpoints,
+            subnet_zones,
+            certificates,
+            ..Actual::default()
+        };
         self.read_marks_anew(desired, &mut actual, not_before).await?;
         self.read_access_logs(desired, &mut actual).await?;
         self.read_auth(desired, &mut actual).await?;

@@ -23,6 +23,7 @@ pub use find::OwnedResource;
 
 use crate::AwsError;
 use crate::cache::Cached;
+use crate::ec2::Ec2Api;
 use crate::tagging::TagIndex;
 use aws_sdk_vpclattice::Client;
 use aws_sdk_vpclattice::config::http::HttpResponse;
@@ -34,6 +35,7 @@ use resource::imported::CertificateApi;
 use resource::network::NetworkIndex;
 use resource::service::ServiceIndex;
 use resource::target_group::TargetGroupIndex;
+use resource::vpc_endpoint::Zones;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
@@ -66,7 +68,9 @@ pub struct LatticeClient {
 struct Inner {
     api: Client,
     acm: CertificateApi,
+    ec2: Ec2Api,
     tag_index: TagIndex,
+    zones: Zones,
     memory: Memory,
     in_flight: InFlight,
     services: Cached<ServiceIndex>,
@@ -93,11 +97,13 @@ impl InFlight {
 }
 
 impl LatticeClient {
-    pub(crate) fn new(api: Client, acm: CertificateApi, tag_index: TagIndex) -> Self {
+    pub(crate) fn new(api: Client, acm: CertificateApi, ec2: Ec2Api, tag_index: TagIndex) -> Self {
         let inner = Inner {
             api,
             acm,
+            ec2,
             tag_index,
+            zones: Zones::default(),
             memory: Memory::default(),
             in_flight: InFlight::default(),
             services: Cached::new(INDEX_AGE_MAX),
@@ -128,6 +134,16 @@ impl LatticeClient {
     {
         let _permit = self.inner.in_flight.permit(operation).await;
         request.await.map_err(|error| AwsError::from_sdk(operation, error))
+    }
+
+    /// A call of EC2, among at most [`CALLS_AT_ONCE`] of its operation.
+    async fn limited<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        let _permit = self.inner.in_flight.permit(operation).await;
+        call.await
     }
 
     /// All pages of a listing, which counts as one call in flight.

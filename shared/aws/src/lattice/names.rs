@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use trellis_lattice::{
     Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, ServiceOutcome, Status, VpcAssociationOutcome,
+    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Status, VpcAssociationOutcome,
+    VpcEndpointOutcome, counting_endpoint,
 };
 
 /// What a plan's names mean while it is being applied.
@@ -27,6 +28,8 @@ pub(super) struct Known {
     pub(super) associations: BTreeMap<(String, String), Resource>,
     /// By network and VPC.
     pub(super) vpc_associations: BTreeMap<(String, String), Resource>,
+    /// By network and VPC.
+    pub(super) vpc_endpoints: BTreeMap<(String, String), Resource>,
     /// Priorities by rule id, by service and port.
     pub(super) priorities: BTreeMap<(String, u16), BTreeMap<String, u16>>,
     /// Wanted targets that VPC Lattice does not take.
@@ -35,6 +38,8 @@ pub(super) struct Known {
     pub(super) refused_logs: BTreeSet<RefusedAccessLog>,
     /// Wanted settings of VPC associations that AWS does not give.
     pub(super) refused_vpcs: BTreeSet<RefusedVpcAssociation>,
+    /// Wanted VPC endpoints that EC2 does not give.
+    pub(super) refused_endpoints: BTreeSet<RefusedVpcEndpoint>,
     /// Certificates of Secrets that ACM does not take.
     pub(super) refused_certificates: BTreeSet<RefusedCertificate>,
 }
@@ -109,6 +114,8 @@ impl Names {
         let Actual {
             networks,
             vpc_associations,
+            vpc_endpoints,
+            subnet_zones: _,
             services,
             target_groups,
             // Nobody names one: they are changed by their ids.
@@ -146,6 +153,12 @@ impl Names {
         for association in vpc_associations.iter().filter(|a| a.status != Status::DeleteInProgress) {
             let resource = Resource::read(&association.id, &association.arn, &association.ownership);
             known.vpc_associations.insert((association.network.clone(), association.vpc.clone()), resource);
+        }
+        for endpoint in vpc_endpoints {
+            if let Some(one) = counting_endpoint(vpc_endpoints, &endpoint.network, &endpoint.vpc) {
+                let resource = Resource::read(&one.id, &one.arn, &one.ownership);
+                known.vpc_endpoints.insert((one.network.clone(), one.vpc.clone()), resource);
+            }
         }
         Self(Mutex::new(known))
     }
@@ -203,6 +216,18 @@ impl Names {
         found.ok_or_else(|| unknown(operation, &format!("VPC {vpc} with service network {network}")))
     }
 
+    pub(super) fn vpc_endpoint(
+        &self,
+        operation: &'static str,
+        network: &str,
+        vpc: &str,
+    ) -> Result<Resource, AwsError> {
+        let found = self.lock().vpc_endpoints.get(&(network.to_owned(), vpc.to_owned())).cloned();
+        found.ok_or_else(|| {
+            unknown(operation, &format!("the endpoint of VPC {vpc} for service network {network}"))
+        })
+    }
+
     /// What exists now, as far as it is the unit's (networks: also those of others).
     pub(super) fn outcome(&self, blocked: &[Blocked]) -> Outcome {
         let known = self.lock();
@@ -226,6 +251,16 @@ impl Names {
                 .keys()
                 .map(|(network, vpc)| VpcAssociationOutcome { network: network.clone(), vpc: vpc.clone() })
                 .collect(),
+            vpc_endpoints: known
+                .vpc_endpoints
+                .iter()
+                .map(|((network, vpc), one)| VpcEndpointOutcome {
+                    network: network.clone(),
+                    vpc: vpc.clone(),
+                    id: one.id.clone(),
+                })
+                .collect(),
+            refused_endpoints: known.refused_endpoints.iter().cloned().collect(),
             waiting: None,
             failure: None,
         }

@@ -88,6 +88,13 @@ impl LatticeClient {
             }
             return Ok(read);
         }
+        if let Some(id) = endpoint_id(arn) {
+            let read = self.limited("DescribeVpcEndpoints", self.inner.ec2.endpoint(id)).await?;
+            if let Some(one) = &read {
+                self.inner.tags.put(arn, one.tags.clone(), now);
+            }
+            return Ok(read.map(|one| one.tags));
+        }
         let request = self.api().list_tags_for_resource().resource_arn(arn).send();
         match found(self.read("ListTagsForResource", request).await) {
             Ok(Some(output)) => {
@@ -115,6 +122,11 @@ impl Perform for Tag {
             client.tag_certificate(&self.arn, &self.tags).await?;
             return Ok(StepEnd::Done);
         }
+        if let Some(id) = endpoint_id(&self.arn) {
+            client.inner.tags.forget(&self.arn);
+            client.limited("CreateTags", client.inner.ec2.tag(id, &self.tags)).await?;
+            return Ok(StepEnd::Done);
+        }
         let tag = client.api().tag_resource().resource_arn(&self.arn);
         client.inner.tags.forget(&self.arn);
         client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags))).send()).await?;
@@ -128,6 +140,11 @@ impl Perform for Untag {
     async fn perform(&self, client: &LatticeClient, _: &Names, _: Instant) -> Result<StepEnd, AwsError> {
         if ResourceKind::of(&self.arn) == ResourceKind::Certificate {
             client.untag_certificate(&self.arn, &self.keys).await?;
+            return Ok(StepEnd::Done);
+        }
+        if let Some(id) = endpoint_id(&self.arn) {
+            client.inner.tags.forget(&self.arn);
+            client.limited("DeleteTags", client.inner.ec2.untag(id, &self.keys)).await?;
             return Ok(StepEnd::Done);
         }
         let keys = Some(self.keys.iter().cloned().collect());
@@ -148,6 +165,11 @@ impl Perform for HandOver {
         client.write("TagResource", tag.set_tags(Some(sdk_tags(&self.tags()))).send()).await?;
         Ok(StepEnd::Done)
     }
+}
+
+/// The id of a VPC endpoint, of its ARN; none of any other.
+fn endpoint_id(arn: &str) -> Option<&str> {
+    arn.rsplit('/').next().filter(|_| ResourceKind::of(arn) == ResourceKind::VpcEndpoint)
 }
 
 /// Services and service networks can be shared between accounts, and so an association can be another account's.

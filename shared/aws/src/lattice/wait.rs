@@ -58,6 +58,17 @@ pub(super) const PROPAGATION: Duration = Duration::from_secs(10);
 /// A VPC's disassociation takes 60 to 90 seconds.
 pub(super) const VPC_GONE: Schedule = Schedule { retry_after: Duration::from_secs(20), ..DRAINED };
 
+/// A VPC endpoint: a minute or two until its network interfaces are there (AWS PrivateLink guide names no time). So the invocation ends
+/// soon, and a hint for later looks again.
+pub(super) const VPC_ENDPOINT: Schedule = Schedule {
+    first_ms: &[1_000, 1_000, 1_500],
+    then_ms: 2_500,
+    patience: Some(Duration::from_secs(6)),
+    retry_after: Duration::from_secs(15),
+};
+/// The end of a VPC endpoint takes as long.
+pub(super) const VPC_ENDPOINT_GONE: Schedule = Schedule { retry_after: Duration::from_secs(20), ..DRAINED };
+
 /// What a look shows.
 pub(super) enum Look {
     Ready,
@@ -95,6 +106,10 @@ pub(super) struct Seen {
 }
 
 impl Reading {
+    pub(super) fn of(operation: &'static str, seen: Option<Seen>) -> Self {
+        Self { operation, seen }
+    }
+
     pub(super) fn status(&self) -> Option<Status> {
         self.seen.as_ref().map(|seen| seen.status)
     }

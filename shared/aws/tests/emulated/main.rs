@@ -17,6 +17,7 @@ mod quotas;
 mod refused;
 mod services;
 mod shared_networks;
+mod vpc_endpoints;
 mod vpc_settings;
 mod wishes;
 

@@ -20,6 +20,8 @@ fn comparable(actual: &Actual) -> Actual {
     let Actual {
         networks,
         vpc_associations,
+        vpc_endpoints,
+        subnet_zones,
         services,
         target_groups,
         access_logs,
@@ -38,6 +40,11 @@ fn comparable(actual: &Actual) -> Actual {
     networks.retain(|one| one.ownership == Ownership::Ours);
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     vpc_associations.sort_by(|a, b| (&a.network, &a.vpc).cmp(&(&b.network, &b.vpc)));
+    vpc_endpoints.sort_by(|a, b| (&a.network, &a.vpc).cmp(&(&b.network, &b.vpc)));
+    for endpoint in vpc_endpoints {
+        endpoint.names.clear();
+    }
+    subnet_zones.clear();
     services.iter_mut().for_each(order);
     services.sort_by(|a, b| a.name.cmp(&b.name));
     for group in &mut *target_groups {

@@ -68,19 +68,26 @@ impl Emulator {
 
     pub(crate) fn admin(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = self.send(&format!("{method} /_emulator/{path}"), "application/json", &body);
+        serde_json::from_str(&answer).unwrap_or(Value::Null)
+    }
+
+    /// Sends a request, whose answer must be a success, and returns its body.
+    pub(crate) fn send(&self, method_and_path: &str, content_type: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
         write!(
             stream,
-            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
+            "{method_and_path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {length}\r\n\r\n{body}",
+            self.address
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-        serde_json::from_str(body).unwrap_or(Value::Null)
+        assert!(head.starts_with("HTTP/1.1 2"), "{method_and_path}: {answer}");
+        body.to_owned()
     }
 }
 

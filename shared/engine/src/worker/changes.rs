@@ -51,8 +51,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let found: BTreeSet<&str> = owned.iter().map(|one| one.arn.as_str()).collect();
         let open = || arns.iter().filter(|(arn, _)| !found.contains(arn.as_str())).map(|(_, one)| one);
         let names: BTreeSet<&str> = open().filter_map(|one| one.name.as_deref()).collect();
-        // An association has no name. Which network it was of is not told, and there are few networks.
-        let networks = open().any(|one| one.kind == TouchedKind::VpcAssociation);
+        // A VPC's association has no name, and its endpoint none. Which network it was of is not told, and there are few networks.
+        let of_network = [TouchedKind::VpcAssociation, TouchedKind::VpcEndpoint];
+        let networks = open().any(|one| of_network.contains(&one.kind));
         if networks || !names.is_empty() {
             units.extend(self.units_of_names(&names, networks).await?);
         }

@@ -180,6 +180,7 @@ impl Account {
             !(due.contains(arn) && *status == Status::DeleteInProgress)
         };
         self.state.vpc_associations.retain_mut(|one| end(&one.arn, &mut one.status));
+        self.state.vpc_endpoints.retain_mut(|one| end(&one.arn, &mut one.status));
         for service in &mut self.state.services {
             service.associations.retain_mut(|one| end(&one.arn, &mut one.status));
         }
@@ -350,6 +351,8 @@ fn tagged(state: &Actual) -> Vec<String> {
     let Actual {
         networks,
         vpc_associations,
+        vpc_endpoints,
+        subnet_zones: _,
         services,
         target_groups,
         // They go with what they are of.
@@ -362,7 +365,8 @@ fn tagged(state: &Actual) -> Vec<String> {
     let networks = networks.iter().map(|one| &one.arn);
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
     let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
-    networks.chain(vpcs).chain(services).chain(groups).cloned().collect()
+    let endpoints = vpc_endpoints.iter().map(|one| &one.arn);
+    networks.chain(vpcs).chain(endpoints).chain(services).chain(groups).cloned().collect()
 }
 
 /// What bears tags is of one of these kinds.
@@ -373,6 +377,8 @@ fn kind_in(state: &Actual, arn: &str) -> ResourceKind {
         ResourceKind::TargetGroup
     } else if state.networks.iter().any(|one| one.arn == arn) {
         ResourceKind::Network
+    } else if state.vpc_endpoints.iter().any(|one| one.arn == arn) {
+        ResourceKind::VpcEndpoint
     } else {
         ResourceKind::VpcAssociation
     }
@@ -387,6 +393,8 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
     let Actual {
         networks: _,
         vpc_associations,
+        vpc_endpoints,
+        subnet_zones: _,
         services,
         target_groups,
         access_logs: _,
@@ -398,6 +406,8 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
     let mut all = vec![];
     let vpcs = vpc_associations.iter().filter(|one| busy(one.status));
     all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S, one.status)));
+    let endpoints = vpc_endpoints.iter().filter(|one| busy(one.status));
+    all.extend(endpoints.map(|one| (one.arn.clone(), LONG_S, one.status)));
     for service in services {
         if busy(service.status) {
             all.push((service.arn.clone(), RESOURCE_S, service.status));

@@ -13,7 +13,7 @@ use trellis_lattice::{
     Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
     Desired, DesiredService, ExternalGroup, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns,
     RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY,
-    Tags, VpcAssociationOutcome, marks_that_matter, names,
+    Tags, VpcAssociationOutcome, VpcEndpointOutcome, marks_that_matter, names,
 };
 use trellis_ports::{
     Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
@@ -270,6 +270,17 @@ impl LatticeModel {
                 .filter(|one| one.status != Status::DeleteInProgress)
                 .map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() })
                 .collect(),
+            vpc_endpoints: view
+                .vpc_endpoints
+                .iter()
+                .filter(|one| one.counts_for(&one.network, &one.vpc))
+                .map(|one| VpcEndpointOutcome {
+                    network: one.network.clone(),
+                    vpc: one.vpc.clone(),
+                    id: one.id.clone(),
+                })
+                .collect(),
+            refused_endpoints: vec![],
             waiting: None,
             failure: None,
         }
@@ -372,7 +383,11 @@ fn inspected_network(desired: &Desired, name: &str, all: &Actual) -> Actual {
     for hidden in vpc_associations.iter_mut().filter(|one| !is_spoken_of(one)) {
         (hidden.security_groups, hidden.private_dns) = (BTreeSet::new(), PrivateDns::default());
     }
-    let mut actual = Actual { networks, vpc_associations, ..Actual::default() };
+    // Only those that the index of tags shows as the unit's are ever read.
+    let ours = all.vpc_endpoints.iter().filter(|one| one.ownership == Ownership::Ours);
+    let vpc_endpoints = ours.cloned().collect();
+    let subnet_zones = all.subnet_zones.clone();
+    let mut actual = Actual { networks, vpc_associations, vpc_endpoints, subnet_zones, ..Actual::default() };
     actual.access_logs = access_logs(desired, &actual, &all.access_logs);
     actual.auth = auth(desired, &actual, &all.auth);
     actual

@@ -422,6 +422,8 @@ impl World {
             refused_vpcs: vec![],
             refused_certificates: vec![],
             vpc_associations: [].into(),
+            vpc_endpoints: BTreeSet::new(),
+            refused_endpoints: vec![],
             waiting: None,
             failure: None,
         }

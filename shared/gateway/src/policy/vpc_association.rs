@@ -40,19 +40,21 @@ pub(crate) enum VpcWish {
     Associated,
 }
 
-/// What a Gateway of ours wants of its cluster's VPC; an error where its policies are not known.
+/// What the policies of a Gateway of ours want of its cluster's VPC, and the security groups that they name; an error where they are
+/// not known.
 pub(crate) fn vpc_wish(
     view: &View,
     cluster: &ClusterId,
     namespace: &str,
     name: &str,
-) -> Result<VpcWish, String> {
+) -> Result<(VpcWish, BTreeSet<String>), String> {
     let policies = of_gateway(view, Kind::VpcAssociationPolicy, cluster, namespace, name)?;
     let is_broken = !policies.is_empty();
     Ok(match policies.into_iter().find_map(|policy| spec(policy).ok()) {
-        Some(VpcSpec { associates: false, .. }) => VpcWish::Apart,
-        None if is_broken => VpcWish::AsItIs,
-        Some(_) | None => VpcWish::Associated,
+        Some(VpcSpec { associates: false, .. }) => (VpcWish::Apart, BTreeSet::new()),
+        Some(VpcSpec { security_groups, .. }) => (VpcWish::Associated, security_groups),
+        None if is_broken => (VpcWish::AsItIs, BTreeSet::new()),
+        None => (VpcWish::Associated, BTreeSet::new()),
     })
 }
 
@@ -83,8 +85,8 @@ pub(super) fn add(view: &View, attached: Attached, translation: &mut Translation
     };
     let associations = translation.desired.iter().flat_map(|desired| &desired.vpc_associations);
     let wanted = associations.map(|association| association.vpc.clone()).collect();
-    let (wanters, vpcs) = (BTreeMap::new(), BTreeMap::new());
-    let mut scene = Scene { view, unknown, wanted, network: network.name, says, wanters, vpcs };
+    let (by_endpoint, wanters, vpcs) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    let mut scene = Scene { view, unknown, wanted, network: network.name, says, by_endpoint, wanters, vpcs };
     scene.look(translation);
     for (candidate, judged) in candidates.iter().zip(judged) {
         translation.reports.push(report(candidate, judged, |spec| scene.effect(candidate, spec)));
@@ -160,6 +162,8 @@ struct Scene<'a> {
     wanted: BTreeSet<String>,
     /// The policy that counts for a Gateway and what it says; one that cannot be had, where no other is.
     says: BTreeMap<Place, (String, VpcWish)>,
+    /// Gateways whose VPC comes by an endpoint.
+    by_endpoint: BTreeSet<Place>,
     /// Gateways that want a VPC, in words.
     wanters: BTreeMap<String, Vec<String>>,
     vpcs: BTreeMap<String, Settings>,
@@ -197,6 +201,10 @@ impl Scene<'_> {
             let Report::Gateway(report) = report else { continue };
             let subject = &report.subject;
             let place = (subject.cluster.clone(), subject.object.namespace.clone());
+            if report.by_endpoint {
+                self.by_endpoint.insert(place);
+                continue;
+            }
             let wish = self.says.get(&place).map_or(VpcWish::Associated, |(_, wish)| *wish);
             if wish == VpcWish::Associated && self.is_wanting(report) {
                 let text = format!(
@@ -223,10 +231,22 @@ impl Scene<'_> {
     fn effect(&mut self, candidate: &Candidate, spec: &VpcSpec) -> Result<Effect, Condition> {
         let vpc = self.vpc(&candidate.cluster);
         let network = self.network.clone();
+        if self.by_endpoint.contains(&place(candidate)) {
+            let (done, is_apart) = (of_endpoint(spec, &vpc), !spec.associates);
+            let effect = VpcEffect { network, vpc, is_apart, by_endpoint: true, hindrance: None, done };
+            return Ok(Effect::Vpc(effect));
+        }
         if !spec.associates {
             let hindrance = self.hindrance(&vpc);
             let done = format!("The VPC {vpc} is not associated with service network {network}.");
-            return Ok(Effect::Vpc(VpcEffect { network, vpc, is_apart: true, hindrance, done }));
+            return Ok(Effect::Vpc(VpcEffect {
+                network,
+                vpc,
+                is_apart: true,
+                by_endpoint: false,
+                hindrance,
+                done,
+            }));
         }
         let settings = self.vpcs.entry(vpc.clone()).or_default();
         if let Some(cluster) = &settings.frozen_by
@@ -239,7 +259,14 @@ impl Scene<'_> {
         }
         settings.take(candidate, &vpc, spec)?;
         let done = format!("The VPC {vpc} is associated with service network {network}{}.", told(spec));
-        Ok(Effect::Vpc(VpcEffect { network, vpc, is_apart: false, hindrance: None, done }))
+        Ok(Effect::Vpc(VpcEffect {
+            network,
+            vpc,
+            is_apart: false,
+            by_endpoint: false,
+            hindrance: None,
+            done,
+        }))
     }
 
     /// Why a VPC stays associated although a policy says that it is not to be.
@@ -315,7 +342,8 @@ impl Scene<'_> {
                 report.vpc_notes = format!("Its association stays as it is: {policy} cannot be had.");
             }
             Some((_, VpcWish::Associated)) | None => {
-                report.vpc_notes = self.vpcs.get(vpc).and_then(Settings::left).unwrap_or_default();
+                let left = self.vpcs.get(vpc).filter(|_| !report.by_endpoint).and_then(Settings::left);
+                report.vpc_notes = left.unwrap_or_default();
             }
         }
     }
@@ -385,6 +413,19 @@ impl Settings {
         }
         Some(notes.join(" ")).filter(|notes| !notes.is_empty())
     }
+}
+
+/// What a policy does of a Gateway whose VPC comes by an endpoint, in words.
+fn of_endpoint(spec: &VpcSpec, vpc: &str) -> String {
+    if !spec.associates {
+        return format!(
+            "The VPC {vpc} has no endpoint for the Gateway, which asks for one by its annotation."
+        );
+    }
+    format!(
+        "The VPC {vpc} comes by an endpoint, as the Gateway's annotation asks: it has the policy's security groups where the Gateway \
+         names none, and no private DNS."
+    )
 }
 
 /// What an association has by a policy, in words.

@@ -1,3 +1,4 @@
+use super::vpc_status;
 use trellis_lattice::names::is_network_id;
 use trellis_lattice::{Blocked, Quota};
 
@@ -26,7 +27,12 @@ pub(super) fn text(blocked: &Blocked) -> String {
         }
         Blocked::VpcAssociatedElsewhere { vpc, network } => format!(
             "The VPC {vpc} is associated with the service network {network} already, and a VPC can have one only; \
-             delete that association or name the Gateway {network}."
+             delete that association, name the Gateway {network}, or annotate it with {}.",
+            vpc_status::BY_ENDPOINT
+        ),
+        Blocked::EndpointWithoutSubnets { vpc, network } => format!(
+            "No subnet of the VPC {vpc} is known for its endpoint of the service network {network}; name some in the Gateway's \
+             annotation application-networking.k8s.aws/vpc-endpoint-subnet-ids."
         ),
         Blocked::NetworkAmbiguous { network } => format!(
             "Several service networks bear the name {network}; name the one that is meant by its ARN in the installation's \

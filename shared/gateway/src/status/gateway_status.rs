@@ -71,11 +71,16 @@ pub(super) fn network_of<'a>(context: &'a Context, name: &str) -> Option<&'a Str
 /// and a cluster with two Gateways always has such a case; so it is told by a condition of its own.
 fn network_problem(context: &Context, report: &GatewayReport) -> Option<Condition> {
     let exists = network_of(context, &report.subject.object.name).is_some();
-    let elsewhere = |blocked: &Blocked| matches!(blocked, Blocked::VpcAssociatedElsewhere { .. });
-    outcome_problem(context.outcome, |blocked| !(exists && elsewhere(blocked)))
+    let of_a_vpc = |blocked: &Blocked| {
+        matches!(blocked, Blocked::VpcAssociatedElsewhere { .. } | Blocked::EndpointWithoutSubnets { .. })
+    };
+    outcome_problem(context.outcome, |blocked| !(exists && of_a_vpc(blocked)))
 }
 
 fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
+    if report.by_endpoint {
+        return vpc_status::endpoint(context.outcome, report);
+    }
     let elsewhere = context.outcome.blocked.iter().find_map(|blocked| match blocked {
         Blocked::VpcAssociatedElsewhere { vpc, network } if *vpc == report.vpc => Some(network),
         _ => None,
@@ -83,8 +88,9 @@ fn vpc_associated(context: &Context, report: &GatewayReport) -> Condition {
     if let Some(network) = elsewhere {
         let text = format!(
             "The VPC {} is associated with the service network {network}, and a VPC can be associated with one only: \
-             its Pods do not reach this Gateway. Use Gateway {network} or delete that association.",
-            report.vpc
+             its Pods do not reach this Gateway. Use Gateway {network}, delete that association, or annotate this Gateway with {}.",
+            report.vpc,
+            vpc_status::BY_ENDPOINT
         );
         return Condition::no(conditions::VPC_ASSOCIATED, reasons::ASSOCIATED_ELSEWHERE, text);
     }

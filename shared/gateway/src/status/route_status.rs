@@ -7,10 +7,11 @@ use crate::implied::unit_of;
 use crate::objects::dns_endpoint;
 use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::route::ROUTE_KINDS;
+use crate::units::vpc_access::is_by_endpoint;
 use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use trellis_hint::UnitKey;
+use trellis_hint::{Kind, UnitKey};
 
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
@@ -226,9 +227,10 @@ fn programmed_of(
     if !parent.accepted.is_true() {
         return of_a_refused_parent(context, report, parent);
     }
+    let by_endpoint = by_endpoint(context, report, parent);
     let done = match parent.notes.as_str() {
-        "" => "VPC Lattice has all rules and targets.".to_owned(),
-        notes => format!("VPC Lattice has all rules and targets. Not honoured: {notes}"),
+        "" => format!("VPC Lattice has all rules and targets.{by_endpoint}"),
+        notes => format!("VPC Lattice has all rules and targets.{by_endpoint} Not honoured: {notes}"),
     };
     let own = programmed(context, done);
     let subject = &report.subject;
@@ -255,6 +257,21 @@ fn programmed_of(
         }
         _ => own,
     }
+}
+
+/// What is to be told of a parent whose VPC comes by an endpoint: there the service's own domain name leads nowhere.
+fn by_endpoint(context: &Context, report: &RouteReport, parent: &ParentReport) -> String {
+    let subject = &report.subject;
+    let named = parent.parent_ref.get("namespace").and_then(Value::as_str);
+    let namespace = named.unwrap_or(&subject.object.namespace);
+    let gateway = context.snapshot.get(&subject.cluster, Kind::Gateway, namespace, &parent.gateway);
+    if report.is_standalone || !gateway.is_some_and(|gateway| is_by_endpoint(&crate::api::meta(gateway))) {
+        return String::new();
+    }
+    format!(
+        " The cluster's VPC comes by an endpoint: its Pods reach the route by the addresses of Gateway {namespace}/{}.",
+        parent.gateway
+    )
 }
 
 /// The Programmed condition where a parent does not take the route: what of it is still served tells the way back.

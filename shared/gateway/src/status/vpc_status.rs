@@ -10,6 +10,41 @@ pub(crate) const HOW_TO_BE_RID_OF_GROUPS: &str = "Name others in a VpcAssociatio
     associateWithVpc to false for each Gateway that shares the VPC until the condition VpcAssociated is False, and then to \
     true without securityGroupIds: meanwhile the VPC's Pods do not reach the Gateway.";
 
+/// What lets a VPC come into a second network.
+pub(super) const BY_ENDPOINT: &str =
+    "application-networking.k8s.aws/vpc-access: endpoint, which lets the VPC come by an endpoint of its own";
+
+/// The condition of a Gateway whose VPC comes by an endpoint.
+pub(super) fn endpoint(outcome: &Outcome, report: &GatewayReport) -> Condition {
+    let network = &report.subject.object.name;
+    let of_this = |of_network: &str, vpc: &str| of_network == network && vpc == report.vpc;
+    let no = |reason, text: String| Condition::no(conditions::VPC_ASSOCIATED, reason, text);
+    if let Some(refused) = outcome.refused_endpoints.iter().find(|one| of_this(&one.network, &one.vpc)) {
+        let said = sentences(std::slice::from_ref(&refused.message));
+        let text =
+            format!("EC2 does not give the VPC {} its endpoint as it is asked for. {said}", report.vpc);
+        return no(reasons::INVALID, text);
+    }
+    let is_of_this = |blocked: &&Blocked| matches!(blocked, Blocked::EndpointWithoutSubnets { vpc, network } if of_this(network, vpc));
+    if let Some(blocked) = outcome.blocked.iter().find(is_of_this) {
+        return no(reasons::INVALID, blocked::text(blocked));
+    }
+    if let Some(problem) = &report.vpc_problem {
+        return problem.clone();
+    }
+    let there = outcome.vpc_endpoints.iter().find(|one| of_this(&one.network, &one.vpc));
+    match there {
+        Some(endpoint) if outcome.waiting.is_none() && outcome.failure.is_none() => {
+            let text = format!(
+                "The VPC {} reaches the service network by its endpoint {}, under the Gateway's addresses.",
+                report.vpc, endpoint.id
+            );
+            Condition::yes(conditions::VPC_ASSOCIATED, reasons::BY_ENDPOINT, text)
+        }
+        _ => no(reasons::PENDING, format!("The endpoint of the VPC {} is not available yet.", report.vpc)),
+    }
+}
+
 /// Whether a VPC is associated with a network, as far as the apply came.
 pub(super) fn is_associated(outcome: &Outcome, network: &str, vpc: &str) -> bool {
     outcome.vpc_associations.iter().any(|one| one.network == network && one.vpc == vpc)
@@ -19,6 +54,12 @@ pub(super) fn is_associated(outcome: &Outcome, network: &str, vpc: &str) -> bool
 pub(super) fn problem(outcome: &Outcome, effect: &VpcEffect) -> Option<Condition> {
     let VpcEffect { network, vpc, is_apart, hindrance, .. } = effect;
     let no = |reason, text: String| Condition::no(conditions::PROGRAMMED, reason, text);
+    if effect.by_endpoint {
+        let has = outcome.vpc_endpoints.iter().any(|one| one.network == *network && one.vpc == *vpc);
+        let is_not = if *is_apart { "still has its" } else { "does not have its" };
+        let text = || format!("The VPC {vpc} {is_not} endpoint; see the status of the Gateway.");
+        return (has == *is_apart).then(|| no(reasons::PENDING, text()));
+    }
     if let Some(why) = hindrance {
         return Some(no(reasons::CONFLICTED, why.clone()));
     }

@@ -1,11 +1,13 @@
 //! What the Gateways and the ServiceNetworks of one name want: the service network, and the VPCs of the Gateways' clusters.
 
+use super::addresses::{Names, addresses};
 use super::cluster_routes::routes;
 use super::from_secrets::Imports;
 use super::network_name;
 use super::service_network::{self, Asked};
 use super::slot;
 use super::subject;
+use super::vpc_access::{self, Access};
 use crate::annotations;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
@@ -24,11 +26,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::{
-    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, Mode, Owner, Ownership, PrivateDns, Tags,
+    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, DesiredVpcEndpoint, Mode, Owner,
+    Ownership, PrivateDns, Tags,
 };
-
-/// Addresses that a Gateway's status can hold (CRD).
-const ADDRESSES_MAX: usize = 16;
 
 /// Translates all Gateways and ServiceNetworks of one name, in all clusters of a scope.
 ///
@@ -54,7 +54,8 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
         gateways.asked.insert(cluster.clone(), asked);
     }
     let vpc_associations = gateways.vpc_associations(view);
-    let network = gateways.network(view, &vpc_associations);
+    let vpc_endpoints = vpc_access::endpoints(&mut gateways, view);
+    let network = gateways.network(view, &vpc_associations, &vpc_endpoints);
     gateways.tell_of_users(view);
     let Gateways { reports, mut unknown, wishes, imports, .. } = gateways;
     let certificates =
@@ -64,6 +65,7 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
     let desired = Desired {
         network,
         vpc_associations: vpc_associations.into_values().collect(),
+        vpc_endpoints: vpc_endpoints.into_values().collect(),
         certificates,
         ..Desired::nothing(owner)
     };
@@ -71,12 +73,12 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
 }
 
 /// What a cluster wants of a service network.
-enum Wish {
+pub(super) enum Wish {
     /// There is to be one, with these tags of the user's for what is made for the cluster.
     Wanted {
         user: Tags,
         /// What is to become of the cluster's VPC.
-        vpc: VpcWish,
+        vpc: Access,
     },
     /// Nothing: it has no such Gateway, or is taken out.
     Nothing,
@@ -84,14 +86,22 @@ enum Wish {
     Unknown,
 }
 
+/// What has become of the clusters that want something by its tags.
+pub(super) struct Marks {
+    /// The marks of those that want it no more.
+    pub(super) given_up: Vec<String>,
+    /// The marks of those for which it stays as it is.
+    pub(super) staying: Vec<(String, ClusterId)>,
+}
+
 /// The Gateways of one name.
-struct Gateways<'a> {
+pub(super) struct Gateways<'a> {
     scope: &'a Scope,
-    name: &'a str,
+    pub(super) name: &'a str,
     owner: &'a Owner,
     reports: Vec<Report>,
-    unknown: Vec<String>,
-    wishes: BTreeMap<ClusterId, Wish>,
+    pub(super) unknown: Vec<String>,
+    pub(super) wishes: BTreeMap<ClusterId, Wish>,
     /// Which clusters ask for the network by an object of its own.
     asked: BTreeMap<ClusterId, Asked>,
     /// The Gateways that use the network, `<cluster>/<namespace>/<name>`.
@@ -123,7 +133,7 @@ impl Gateways<'_> {
             }
             (Mode::Upsert, wish) => {
                 let wish = match wish {
-                    Wish::Wanted { user, vpc } => Wish::Wanted { user, vpc: vpc.max(VpcWish::AsItIs) },
+                    Wish::Wanted { user, vpc } => Wish::Wanted { user, vpc: vpc.taking_nothing() },
                     Wish::Nothing | Wish::Unknown => Wish::Unknown,
                 };
                 (wish, if asked == Asked::No { Asked::Unknown } else { asked })
@@ -170,16 +180,17 @@ impl Gateways<'_> {
                     }
                     let meta = crate::api::meta(object);
                     let policies = vpc_wish(view, cluster, &meta.namespace, self.name);
-                    let of_this = policies.unwrap_or_else(|why| {
+                    let (policy, groups) = policies.unwrap_or_else(|why| {
                         self.unknown.push(why);
-                        VpcWish::AsItIs
+                        (VpcWish::AsItIs, BTreeSet::new())
                     });
+                    let of_this = Access::of(&meta, policy, groups);
                     let user = naming::user_tags(&meta).0;
                     let tags = self.tags(facts, &user);
                     self.imports.add(view, cluster, object, &tags, &mut self.unknown);
                     self.users.insert(format!("{}/{}/{}", cluster.name, meta.namespace, meta.name));
                     match &mut wish {
-                        Wish::Wanted { vpc, .. } => *vpc = of_this.max(*vpc),
+                        Wish::Wanted { vpc, .. } => *vpc = of_this.beside(vpc),
                         Wish::Nothing => {
                             wish = Wish::Wanted { user, vpc: of_this };
                         }
@@ -192,7 +203,7 @@ impl Gateways<'_> {
     }
 
     /// The tags of what is made for a cluster.
-    fn tags(&self, facts: &ClusterFacts, user: &Tags) -> Tags {
+    pub(super) fn tags(&self, facts: &ClusterFacts, user: &Tags) -> Tags {
         naming::tags(self.owner.tags().into_iter().chain([naming::managed_by(facts)]), user)
     }
 
@@ -203,8 +214,11 @@ impl Gateways<'_> {
     fn vpc_associations(&mut self, view: &View) -> BTreeMap<String, DesiredVpcAssociation> {
         let mut wanted: BTreeMap<String, DesiredVpcAssociation> = BTreeMap::new();
         for (cluster, wish) in &self.wishes {
-            let Wish::Wanted { user, vpc: VpcWish::Associated } = wish else { continue };
+            let Wish::Wanted { user, vpc: access } = wish else { continue };
             let Some(facts) = view.snapshot.facts.get(cluster) else { continue };
+            if access.association != VpcWish::Associated {
+                continue;
+            }
             let association = wanted.entry(facts.vpc.clone()).or_insert_with(|| DesiredVpcAssociation {
                 network: self.name.to_owned(),
                 vpc: facts.vpc.clone(),
@@ -216,34 +230,52 @@ impl Gateways<'_> {
         }
         let ours = view.actual.vpc_associations.iter().filter(|held| held.ownership == Ownership::Ours);
         for held in ours.filter(|held| held.network == self.name) {
-            let mut given_up = vec![];
-            for (mark, cluster) in naming::wanting(&held.tags) {
-                match self.wishes.get(&cluster) {
-                    Some(Wish::Wanted { vpc: VpcWish::Associated, .. }) => {}
-                    Some(Wish::Nothing | Wish::Wanted { vpc: VpcWish::Apart, .. }) => given_up.push(mark),
-                    Some(Wish::Unknown | Wish::Wanted { vpc: VpcWish::AsItIs, .. }) | None => {
-                        let as_it_is = || DesiredVpcAssociation {
-                            network: held.network.clone(),
-                            vpc: held.vpc.clone(),
-                            security_groups: held.security_groups.clone(),
-                            private_dns: PrivateDns::default(),
-                            tags: held.tags.clone(),
-                        };
-                        let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
-                        association.tags.insert(mark, cluster.to_string());
-                        self.unknown.extend(view.snapshot.unknown(&cluster));
-                    }
-                }
+            let marks = self.marks(&held.tags, |access| access.association);
+            for (mark, cluster) in marks.staying {
+                let as_it_is = || DesiredVpcAssociation {
+                    network: held.network.clone(),
+                    vpc: held.vpc.clone(),
+                    security_groups: held.security_groups.clone(),
+                    private_dns: PrivateDns::default(),
+                    tags: held.tags.clone(),
+                };
+                let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
+                association.tags.insert(mark, cluster.to_string());
+                self.unknown.extend(view.snapshot.unknown(&cluster));
             }
             if let Some(association) = wanted.get_mut(&held.vpc) {
-                if self.was_made_for_an_unknown(&held.tags) {
-                    let marks = std::mem::replace(&mut association.tags, held.tags.clone());
-                    association.tags.extend(marks.into_iter().filter(|(key, _)| naming::is_mark(key)));
-                }
-                association.tags.extend(given_up.into_iter().map(|mark| (mark, String::new())));
+                self.keep_tags_of_an_unknown(&held.tags, &mut association.tags);
+                association.tags.extend(marks.given_up.into_iter().map(|mark| (mark, String::new())));
             }
         }
         wanted
+    }
+
+    /// What has become of the clusters that want an association or an endpoint by its tags; `of` takes from a wish what they want
+    /// of that now.
+    pub(super) fn marks(&self, tags: &Tags, of: impl Fn(&Access) -> VpcWish) -> Marks {
+        let mut marks = Marks { given_up: vec![], staying: vec![] };
+        for (mark, cluster) in naming::wanting(tags) {
+            let wish = match self.wishes.get(&cluster) {
+                Some(Wish::Wanted { vpc, .. }) => of(vpc),
+                Some(Wish::Nothing) => VpcWish::Apart,
+                Some(Wish::Unknown) | None => VpcWish::AsItIs,
+            };
+            match wish {
+                VpcWish::Associated => {}
+                VpcWish::Apart => marks.given_up.push(mark),
+                VpcWish::AsItIs => marks.staying.push((mark, cluster)),
+            }
+        }
+        marks
+    }
+
+    /// Of what was made for a cluster of which nothing is known all tags stay, but for the marks of others.
+    pub(super) fn keep_tags_of_an_unknown(&self, held: &Tags, wanted: &mut Tags) {
+        if self.was_made_for_an_unknown(held) {
+            let marks = std::mem::replace(wanted, held.clone());
+            wanted.extend(marks.into_iter().filter(|(key, _)| naming::is_mark(key)));
+        }
     }
 
     /// The network as it is, if it is ours.
@@ -258,11 +290,13 @@ impl Gateways<'_> {
         &mut self,
         view: &View,
         associations: &BTreeMap<String, DesiredVpcAssociation>,
+        endpoints: &BTreeMap<String, DesiredVpcEndpoint>,
     ) -> Option<DesiredNetwork> {
         let held = self.held(view);
         self.unknown.extend(service_network::unknown_askers(view, held, &self.asked));
         let kept = held.filter(|held| {
             !associations.is_empty()
+                || !endpoints.is_empty()
                 || self.was_made_for_an_unknown(&held.tags)
                 || self.wishes.values().any(|wish| matches!(wish, Wish::Unknown))
                 || service_network::may_be_asked_for(held, &self.asked)
@@ -275,7 +309,9 @@ impl Gateways<'_> {
         let mut tags =
             as_it_is.or_else(|| self.wanted_tags(view)).or_else(|| kept.map(|held| held.tags.clone()))?;
         service_network::mark(&mut tags, held, &self.asked);
-        Some(DesiredNetwork { name: self.name.to_owned(), tags })
+        let mut network = DesiredNetwork { name: self.name.to_owned(), tags };
+        vpc_access::mark(&mut network, held.map(|held| &held.tags), view, !endpoints.is_empty());
+        Some(network)
     }
 
     /// The tags of the network, if any cluster wants it: it is made for the first that has a Gateway, else for the first that asks
@@ -343,13 +379,24 @@ fn report(
                 addresses,
                 vpc_problem: None,
                 vpc_notes,
+                by_endpoint: false,
+                waits_for_names: false,
                 waits_for_secrets: false,
             };
         }
     };
-    let (routes, addresses) = attached_routes(view, cluster, &judged, settings, unknown);
+    let meta = crate::api::meta(object);
+    let by_endpoint = vpc_access::is_by_endpoint(&meta);
+    let (routes, mut names) = attached_routes(view, cluster, &judged, settings, unknown);
+    let mut waits_for_names = false;
+    for names in names.iter_mut().filter(|_| by_endpoint) {
+        let (told, is_missing) = vpc_access::names(view, name, &vpc, &names.told);
+        names.told = told;
+        waits_for_names |= is_missing;
+    }
+    let addresses = addresses(names.into_iter());
     let told = || {
-        let mut problems = annotations::problems(Kind::Gateway, &crate::api::meta(object));
+        let mut problems = annotations::problems(Kind::Gateway, &meta);
         problems.extend(slot::listener_problem(&judged));
         let notes = problem::message(&problems);
         let own = judged.accepted.clone();
@@ -382,20 +429,22 @@ fn report(
         listeners,
         vpc,
         addresses,
-        vpc_problem: None,
+        vpc_problem: vpc_access::condition(&meta),
         vpc_notes: String::new(),
+        by_endpoint,
+        waits_for_names,
         waits_for_secrets,
     }
 }
 
-/// How many routes each listener takes, and the Gateway's addresses.
+/// How many routes each listener takes, and their domain names, the oldest route's first.
 fn attached_routes(
     view: &View,
     cluster: &ClusterId,
     gateway: &JudgedGateway,
     settings: &Settings,
     unknown: &mut Vec<String>,
-) -> (BTreeMap<String, usize>, Vec<String>) {
+) -> (BTreeMap<String, usize>, Vec<Names>) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut names: Vec<(String, String, Names)> = vec![];
     for (route, object) in routes(view, cluster, settings, unknown) {
@@ -430,7 +479,7 @@ fn attached_routes(
         names.push((created, key, Names { told, is_for_hostname }));
     }
     names.sort();
-    (counts, addresses(names.into_iter().map(|(.., names)| names)))
+    (counts, names.into_iter().map(|(.., names)| names).collect())
 }
 
 /// Whether a route's own status, or its rules before there is a status, refuse a parent whose listeners would take it.
@@ -439,32 +488,4 @@ fn is_refused(route: &Route, parent: &ParentRef, object: &Value) -> bool {
         Some(accepts) => !accepts,
         None => !route.rules.is_empty() && route.rules.iter().all(|rule| !rule.problems.is_empty()),
     }
-}
-
-/// The domain names under which a route answers by a Gateway.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Names {
-    told: Vec<String>,
-    is_for_hostname: bool,
-}
-
-/// The addresses of a Gateway, the oldest route's first.
-///
-/// Who makes DNS records from a Gateway (ExternalDNS) points every hostname of every route at all of its addresses, and a
-/// record that is an alias has one of them. So as soon as there is a hostname, the Gateway has one address: the domain name
-/// of the oldest route's service. It is right for all of them, since a domain name only leads to VPC Lattice: which service
-/// answers there is chosen by the request's host, or by the name in its TLS greeting (VPC Lattice User Guide, HTTP, HTTPS
-/// and TLS listeners).
-fn addresses(routes: impl Iterator<Item = Names>) -> Vec<String> {
-    let (mut generated, mut of_hostnames): (Vec<String>, Vec<String>) = (vec![], vec![]);
-    for names in routes {
-        let into = if names.is_for_hostname { &mut of_hostnames } else { &mut generated };
-        for name in names.told {
-            if !into.contains(&name) {
-                into.push(name);
-            }
-        }
-    }
-    of_hostnames.truncate(1);
-    if of_hostnames.is_empty() { generated.into_iter().take(ADDRESSES_MAX).collect() } else { of_hostnames }
 }

@@ -1,5 +1,6 @@
 //! One translation for each kind of unit.
 
+mod addresses;
 mod builder;
 mod claim;
 mod cluster_routes;
@@ -22,6 +23,7 @@ pub(crate) mod service_network;
 mod services;
 pub(crate) mod slot;
 pub(crate) mod standalone;
+pub(crate) mod vpc_access;
 
 pub(crate) use builder::used_groups;
 pub(crate) use contest::scope_beside;

@@ -3,7 +3,8 @@
 use super::adopted::as_the_controller_names;
 use super::brief;
 use super::foreign::{foreign, foreign_network, foreign_vpc_association};
-use super::world::World;
+use super::vpcs::{associated, endpoints};
+use super::world::{World, subnet_zones};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, Grace, Limits, Mode,
     Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
-    ServiceOutcome, Status, Tags, TargetHealth, VpcAssociationOutcome, plan, settle, simulate,
+    RefusedVpcEndpoint, ServiceOutcome, Tags, TargetHealth, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -110,6 +111,12 @@ pub(crate) struct Case {
     /// Service networks in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_networks: Vec<String>,
+    /// The domain names of the VPC endpoints that VPC Lattice's services have, by the services' ids.
+    #[serde(default)]
+    pub(crate) endpoint_names: BTreeMap<String, String>,
+    /// Clusters of which EKS tells no subnet.
+    #[serde(default)]
+    pub(crate) without_subnets: Vec<String>,
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
@@ -152,6 +159,7 @@ pub(crate) struct Apply {
     pub(crate) refused_logs: Vec<RefusedAccessLog>,
     pub(crate) refused_vpcs: Vec<RefusedVpcAssociation>,
     pub(crate) refused_certificates: Vec<RefusedCertificate>,
+    pub(crate) refused_endpoints: Vec<RefusedVpcEndpoint>,
 }
 
 impl Case {
@@ -233,6 +241,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         let in_the_way = policies_blocked(&translation, &actual, &settings.limits);
         outcome.blocked.extend(in_the_way.into_iter().filter(|one| !case.apply.blocked.contains(one)));
         outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
+        outcome.vpc_endpoints = endpoints(&case.apply, &translation, &actual, &settings.limits);
         for read in wants_objects(unit, &snapshot) {
             let answer = world.answer(&read);
             snapshot.insert(&read, answer);
@@ -351,6 +360,7 @@ fn applied(apply: &Apply, translation: &Translation) -> Outcome {
         refused_logs: apply.refused_logs.clone(),
         refused_vpcs: apply.refused_vpcs.clone(),
         refused_certificates: apply.refused_certificates.clone(),
+        refused_endpoints: apply.refused_endpoints.clone(),
         ..Outcome::default()
     };
     let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };
@@ -383,26 +393,6 @@ fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits)
     plan.into_iter().flat_map(|plan| plan.blocked).filter(counts).collect()
 }
 
-/// The associations of VPCs after the plan; a new one that AWS refuses is none.
-fn associated(
-    apply: &Apply,
-    translation: &Translation,
-    actual: &Actual,
-    limits: &Limits,
-) -> BTreeSet<VpcAssociationOutcome> {
-    let then = match &translation.desired {
-        Some(desired) if !apply.nothing => {
-            simulate(actual, &plan(desired, &with_networks(desired, actual.clone()), limits))
-        }
-        _ => actual.clone(),
-    };
-    let is_new = |vpc: &str| !actual.vpc_associations.iter().any(|one| one.vpc == vpc);
-    let is_refused = |vpc: &str| is_new(vpc) && apply.refused_vpcs.iter().any(|one| one.vpc == vpc);
-    let lasting = then.vpc_associations.iter().filter(|one| one.status != Status::DeleteInProgress);
-    let there = lasting.filter(|one| !is_refused(&one.vpc));
-    there.map(|one| VpcAssociationOutcome { network: one.network.clone(), vpc: one.vpc.clone() }).collect()
-}
-
 /// The plan from nothing but the networks, one step a line.
 fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
     let plan = plan(desired, &with_networks(desired, actual), limits);
@@ -410,7 +400,7 @@ fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
 }
 
 /// What VPC Lattice has, and the networks that a route's services are to join.
-fn with_networks(desired: &Desired, actual: Actual) -> Actual {
+pub(crate) fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
         id: "sn-01234567890abcdef".into(),
         arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-01234567890abcdef".into(),
@@ -445,6 +435,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
             .iter()
             .map(|vpc| foreign_vpc_association(vpc))
             .collect(),
+        subnet_zones: subnet_zones(),
         ..Actual::default()
     };
     let Some(clusters) = &case.before else { return nothing };
@@ -455,6 +446,9 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let mut actual = settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)));
     for target in actual.target_groups.iter_mut().flat_map(|group| &mut group.targets) {
         target.health = case.health.get(&target.target.ip).copied().unwrap_or(target.health);
+    }
+    for endpoint in &mut actual.vpc_endpoints {
+        endpoint.names.clone_from(&case.endpoint_names);
     }
     if case.adopted { as_the_controller_names(&actual, unit) } else { actual }
 }

@@ -4,4 +4,5 @@ pub(crate) mod adopted;
 pub(crate) mod brief;
 pub(crate) mod case;
 pub(crate) mod foreign;
+pub(crate) mod vpcs;
 pub(crate) mod world;

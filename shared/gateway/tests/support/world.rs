@@ -67,7 +67,10 @@ impl World {
             let state =
                 if case.leaving.contains(name) { ClusterState::Leaving } else { ClusterState::Registered };
             let mode = case.modes.get(name).copied().unwrap_or_default();
-            ClusterFacts { state, mode, ..facts(name, case.vpcs.get(name), case.cluster_sets.get(name)) }
+            let facts = facts(name, case.vpcs.get(name), case.cluster_sets.get(name));
+            let tells = !case.without_subnets.contains(name);
+            let subnets = facts.subnets.iter().filter(|_| tells).cloned().collect();
+            ClusterFacts { state, mode, subnets, ..facts }
         });
         let facts = facts.collect();
         let is_served = |kind: &Kind| case.serves.iter().any(|served| served == kind.as_str());
@@ -257,9 +260,22 @@ pub(crate) fn cluster(name: &str) -> ClusterId {
     format!("arn:aws:eks:us-west-2:123456789012:cluster/{name}").parse().unwrap()
 }
 
+/// What the ids of each cluster's subnets end with, and the Availability Zones that they are in: two in one.
+const SUBNETS: [(char, &str); 3] = [('a', "usw2-az1"), ('b', "usw2-az2"), ('c', "usw2-az1")];
+
+fn subnet(digit: u8, last: char) -> String {
+    format!("subnet-0a1b2c3d4e5f600{digit}{last}")
+}
+
+/// The zones of the subnets of all clusters.
+pub(crate) fn subnet_zones() -> BTreeMap<String, String> {
+    let of = |digit| SUBNETS.iter().map(move |(last, zone)| (subnet(digit, *last), (*zone).to_owned()));
+    [1, 2, 3, 9].into_iter().flat_map(of).collect()
+}
+
 /// Cluster `one` is in the VPC that ends in 1, and so on.
 fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> ClusterFacts {
-    let digit = match name {
+    let digit: u8 = match name {
         "one" => 1,
         "two" => 2,
         "three" => 3,
@@ -270,6 +286,8 @@ fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> Clus
         state: ClusterState::Registered,
         mode: Mode::Sync,
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
+        subnets: SUBNETS.iter().map(|(last, _)| subnet(digit, *last)).collect(),
+        security_group: Some(format!("sg-0a1b2c3d4e5f6000{digit}")),
         cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }
 }

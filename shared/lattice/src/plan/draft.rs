@@ -6,7 +6,7 @@ use crate::user_tags::obsolete;
 use crate::{
     Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked,
     Desired, DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT,
-    Tag, Tags, Untag, apply_step, log_type,
+    Tag, Tags, Untag, apply_step, counting_endpoint, log_type,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,6 +161,10 @@ impl<'a> Draft<'a> {
             let ours = held.filter(|a| a.ownership == Ownership::Ours && a.status.lasts());
             ours.map(|a| (&a.arn, (&wanted.tags, &a.tags)))
         });
+        let endpoints = self.desired.vpc_endpoints.iter().filter_map(|wanted| {
+            let held = counting_endpoint(&self.model.vpc_endpoints, &wanted.network, &wanted.vpc)?;
+            held.status.lasts().then_some((&held.arn, (&wanted.tags, &held.tags)))
+        });
         let logs = self.desired.access_logs.iter().filter_map(|wanted| {
             let same = |held: &&ActualAccessLog| {
                 held.holder == wanted.holder && log_type(&held.destination) == log_type(&wanted.destination)
@@ -173,7 +177,8 @@ impl<'a> Draft<'a> {
             let held = counting(&self.model.certificates, &wanted.secret)?;
             Some((&held.arn, (&wanted.tags, &held.tags)))
         });
-        let all = network.chain(certificates).chain(associations).chain(services).chain(groups).chain(logs);
+        let all = network.chain(certificates).chain(associations).chain(endpoints);
+        let all = all.chain(services).chain(groups).chain(logs);
         let steps: Vec<Step> = all.flat_map(|(arn, (wished, held))| tag_steps(arn, wished, held)).collect();
         for step in steps {
             self.push(step);
@@ -203,6 +208,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         owner: _,
         network: _,
         vpc_associations,
+        vpc_endpoints,
         services,
         target_groups,
         access_logs,
@@ -229,6 +235,8 @@ fn sorted_desired(desired: &Desired) -> Desired {
     }
     sort(vpc_associations, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
     vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
+    sort(vpc_endpoints, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
+    vpc_endpoints.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
     sort(services, |a, b| a.name.cmp(&b.name));
     services.dedup_by(|a, b| a.name == b.name);
     sort(target_groups, |a, b| a.name.cmp(&b.name));
@@ -256,6 +264,8 @@ fn sorted_actual(actual: &Actual) -> Actual {
     let Actual {
         networks,
         vpc_associations,
+        vpc_endpoints,
+        subnet_zones: _,
         services,
         target_groups,
         access_logs,
@@ -270,6 +280,7 @@ fn sorted_actual(actual: &Actual) -> Actual {
     refused.sort();
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
+    vpc_endpoints.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
     // Of two of one name, ours first: the other one can only be the remainder of an earlier life or a shared one.
     services.sort_by_key(|s| (s.name.clone(), s.ownership != Ownership::Ours, s.id.clone()));
     target_groups.sort_by_key(|g| (g.name.clone(), g.ownership != Ownership::Ours, g.id.clone()));

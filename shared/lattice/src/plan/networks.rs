@@ -2,7 +2,7 @@
 
 use super::auths::{is_secured, marked};
 use super::draft::{Draft, in_progress, is_broken};
-use super::unwanted;
+use super::{endpoints, unwanted};
 use crate::names::is_network_id;
 use crate::{
     Actual, ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, Blocked, CreateNetwork,
@@ -104,6 +104,7 @@ pub(super) fn delete(draft: &mut Draft) {
         for association in going {
             await_gone(draft, association);
         }
+        endpoints::await_gone_from(draft, &network.name);
         draft.push(DeleteNetwork { network: network.name, id: network.id });
     }
 }
@@ -112,6 +113,7 @@ pub(super) fn delete(draft: &mut Draft) {
 pub(super) fn wanted(draft: &Draft) -> BTreeSet<String> {
     let named = draft.desired.network.iter().map(|n| &n.name);
     let used = draft.desired.vpc_associations.iter().map(|a| &a.network);
+    let used = used.chain(draft.desired.vpc_endpoints.iter().map(|one| &one.network));
     let used = used.chain(draft.desired.services.iter().flat_map(|s| &s.networks));
     named.chain(used).cloned().collect()
 }

@@ -1,11 +1,12 @@
 //! What nobody wants any more and what stays for a while all the same ([`crate::Grace`]).
 
 use super::draft::Draft;
-use super::{imports, networks};
+use super::{endpoints, imports, networks};
 use crate::grace::{is_marked, network_mark, port_mark, rules_mark};
 use crate::{
     ActualAssociation, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
-    ActualVpcAssociation, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
+    ActualVpcAssociation, ActualVpcEndpoint, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
+    counting_endpoint,
 };
 use std::collections::BTreeMap;
 
@@ -84,11 +85,25 @@ pub(super) fn vpc_association_stays(draft: &Draft, held: &ActualVpcAssociation) 
     held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
 }
 
+/// Whether a VPC's endpoint stays for now that nobody wants. One beside the one that counts goes at once.
+pub(super) fn vpc_endpoint_stays(draft: &Draft, held: &ActualVpcEndpoint) -> bool {
+    is_markable(draft, held) && stays(draft, TAG_UNWANTED, &held.tags)
+}
+
+/// Whether an endpoint is a VPC's way into a network: the mark of any other would count down to nothing.
+fn is_markable(draft: &Draft, held: &ActualVpcEndpoint) -> bool {
+    let counting = counting_endpoint(&draft.model.vpc_endpoints, &held.network, &held.vpc);
+    held.status.lasts() && counting.is_some_and(|counting| counting.id == held.id)
+}
+
 /// Whether a network that nobody wants stays for now: for itself, or for a VPC that does.
 pub(super) fn network_stays(draft: &Draft, network: &ActualNetwork) -> bool {
     let of_network = draft.model.vpc_associations.iter().filter(|held| held.network == network.name);
     let mut ours = of_network.filter(|held| held.ownership == Ownership::Ours);
-    stays(draft, TAG_UNWANTED, &network.tags) || ours.any(|held| vpc_association_stays(draft, held))
+    let mut endpoints = draft.model.vpc_endpoints.iter().filter(|held| held.network == network.name);
+    stays(draft, TAG_UNWANTED, &network.tags)
+        || ours.any(|held| vpc_association_stays(draft, held))
+        || endpoints.any(|held| vpc_endpoint_stays(draft, held))
 }
 
 /// Whether an imported certificate that nobody wants stays for now.
@@ -133,6 +148,9 @@ fn markables(draft: &Draft) -> Vec<Markable> {
     }
     for held in model.vpc_associations.iter().filter(|a| ours(&a.ownership) && a.status.lasts()) {
         add(&held.arn, whole(), &held.tags, networks::is_wanted(draft, held));
+    }
+    for held in model.vpc_endpoints.iter().filter(|held| ours(&held.ownership) && is_markable(draft, held)) {
+        add(&held.arn, whole(), &held.tags, endpoints::is_wanted(draft, held));
     }
     let wanted_networks = networks::wanted(draft);
     for held in model.networks.iter().filter(|held| ours(&held.ownership)) {

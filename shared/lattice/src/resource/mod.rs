@@ -20,6 +20,7 @@ mod tag;
 mod target;
 mod target_group;
 mod vpc_association;
+mod vpc_endpoint;
 
 pub use access_log::{
     ActualAccessLog, CreateAccessLog, DeleteAccessLog, DesiredAccessLog, LogType, UpdateAccessLog, log_type,
@@ -60,6 +61,10 @@ pub use target_group::{
 pub use vpc_association::{
     ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,
     DeleteVpcAssociation, DesiredVpcAssociation, DnsPreference, PrivateDns, UpdateVpcAssociation,
+};
+pub use vpc_endpoint::{
+    ActualVpcEndpoint, AwaitVpcEndpoint, AwaitVpcEndpointGone, CreateVpcEndpoint, DeleteVpcEndpoint,
+    DesiredVpcEndpoint, UpdateVpcEndpoint, counting_endpoint,
 };
 
 use crate::{Ownership, Tags};

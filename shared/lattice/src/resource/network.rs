@@ -137,6 +137,11 @@ impl StepKind for DeleteNetwork {
         ours(&held.ownership, &subject(network))?;
         let wanted = view.desired.network.as_ref().is_some_and(|w| w.name == *network);
         require(!wanted, || ViolationKind::Wanted { what: subject(network) })?;
+        let mut endpoints = view.state.vpc_endpoints.iter().filter(|one| one.network == *network);
+        if let Some(mine) = endpoints.find(|one| one.ownership == Ownership::Ours) {
+            let held = format!("the VPC endpoint {}", mine.id);
+            return Err(ViolationKind::StillHas { what: subject(network), held });
+        }
         let mut associations = view.state.vpc_associations.iter().filter(|a| a.network == *network);
         let mine = associations.find(|a| a.ownership == Ownership::Ours);
         mine.map_or(Ok(()), |a| {

@@ -14,5 +14,6 @@ mod rules;
 mod services;
 mod support;
 mod target_groups;
+mod vpc_endpoints;
 mod vpc_settings;
 mod worlds;

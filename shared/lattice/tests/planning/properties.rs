@@ -48,7 +48,10 @@ fn others(actual: &Actual) -> Vec<String> {
     let logs = actual.access_logs.iter().filter(|l| l.ownership != ours).filter(kept);
     let logs = logs.map(serde_json::to_string);
     let certificates = actual.certificates.iter().filter(|c| c.ownership != ours).map(serde_json::to_string);
-    let all = networks.chain(vpcs).chain(groups).chain(services).chain(logs).chain(certificates);
+    let endpoints = actual.vpc_endpoints.iter().filter(|one| one.ownership != ours);
+    let endpoints = endpoints.map(serde_json::to_string);
+    let all =
+        networks.chain(vpcs).chain(endpoints).chain(groups).chain(services).chain(logs).chain(certificates);
     all.map(Result::unwrap).collect()
 }
 

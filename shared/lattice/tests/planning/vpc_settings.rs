@@ -3,6 +3,7 @@
 use crate::support::{VPC, gateway, made, made_but, owner, planned, violations};
 use crate::worlds::worlds;
 use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::BTreeMap;
 use trellis_lattice::{
     Blocked, CreateVpcAssociation, Desired, DnsPreference, Limits, Ownership, PrivateDns,
@@ -29,6 +30,16 @@ fn specified(domain: &str) -> PrivateDns {
         preference: Some(DnsPreference::SpecifiedDomainsOnly),
         domains: [domain.to_owned()].into(),
     }
+}
+
+/// Private DNS of a made-up world.
+pub(crate) fn private_dns() -> impl Strategy<Value = PrivateDns> {
+    let preference =
+        select(vec![None, Some(DnsPreference::AllDomains), Some(DnsPreference::SpecifiedDomainsOnly)]);
+    (select(vec![None, Some(true), Some(false)]), preference).prop_map(|(enabled, preference)| {
+        let domains = preference.filter(|one| one.specifies()).map(|_| "example.com".to_owned());
+        PrivateDns { enabled, preference, domains: domains.into_iter().collect() }
+    })
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! meet often, and every status and ownership.
 
 use crate::support::{config, listener, owner, prefix, rule, service, targets};
-use crate::{access_logs, auth, imports};
+use crate::vpc_settings::private_dns;
+use crate::{access_logs, auth, imports, vpc_endpoints};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -10,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
-    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, DnsPreference, Grace,
-    HealthCheck, Limits, ListenerProtocol, Mode, Ownership, PrivateDns, Status, TAG_IDLE_TIMEOUT,
-    TAG_UNWANTED, TARGET_GROUP_ID, Tags, TargetGroupConfig, TargetHealth, WeightedTargetGroup,
+    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, Limits,
+    ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
+    TargetGroupConfig, TargetHealth, WeightedTargetGroup,
 };
 
 pub(crate) const NETWORKS: [&str; 2] = ["net-1", "net-2"];
-const VPCS: [&str; 2] = ["vpc-1", "vpc-2"];
+pub(crate) const VPCS: [&str; 2] = ["vpc-1", "vpc-2"];
 pub(crate) const SERVICES: [&str; 3] = ["s1", "s2", "s3"];
 const PORTS: [u16; 3] = [80, 443, 8080];
 const PATHS: [&str; 6] = ["/a", "/b", "/c", "/d", "/e", "/f"];
@@ -85,7 +86,7 @@ fn tags() -> impl Strategy<Value = Tags> {
 }
 
 /// Tags of something that is there: it may have been unwanted for a while, or its parts.
-fn tags_there() -> impl Strategy<Value = Tags> {
+pub(crate) fn tags_there() -> impl Strategy<Value = Tags> {
     let marks = ["", "/port.80", "/port.443", "/network.net-1"];
     let mark = (select(marks.to_vec()), select(vec!["", "odd", "100", "990", "995", "2000"]));
     let marks = proptest::collection::vec(mark, 0..3);
@@ -175,15 +176,6 @@ fn desired_groups() -> impl Strategy<Value = Vec<DesiredTargetGroup>> {
     })
 }
 
-fn private_dns() -> impl Strategy<Value = PrivateDns> {
-    let preference =
-        select(vec![None, Some(DnsPreference::AllDomains), Some(DnsPreference::SpecifiedDomainsOnly)]);
-    (select(vec![None, Some(true), Some(false)]), preference).prop_map(|(enabled, preference)| {
-        let domains = preference.filter(|one| one.specifies()).map(|_| "example.com".to_owned());
-        PrivateDns { enabled, preference, domains: domains.into_iter().collect() }
-    })
-}
-
 fn wishes() -> impl Strategy<Value = Desired> {
     let network = proptest::option::of(select(NETWORKS.to_vec()));
     let security_groups = btree_set("sg-[12]", 0..2);
@@ -200,7 +192,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let allowed = (subsequence(NETWORKS.to_vec(), 0..=2), externals, giving_way);
     let all = (
         network,
-        vpcs,
+        (vpcs, vpc_endpoints::wishes()),
         route,
         allowed,
         tags(),
@@ -212,7 +204,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     all.prop_map(
         |(
             network,
-            vpcs,
+            (vpcs, endpoints),
             (services, target_groups),
             (allowed, externals, giving_way),
             tags,
@@ -244,6 +236,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
                         tags: Tags::new(),
                     })
                     .collect(),
+                vpc_endpoints: unique(endpoints, |one| (one.network.clone(), one.vpc.clone())),
                 services: unique(services, |s| s.name.clone()),
                 target_groups,
                 access_logs,
@@ -278,7 +271,7 @@ fn part_ownerships() -> impl Strategy<Value = Ownership> {
     })
 }
 
-fn statuses() -> impl Strategy<Value = Status> {
+pub(crate) fn statuses() -> impl Strategy<Value = Status> {
     prop_oneof![
         8 => Just(Status::Active),
         1 => Just(Status::Unknown),
@@ -445,13 +438,21 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
-    let vpc_associations = vec(actual_vpc_association(), 0..3);
+    let vpc_associations = (vec(actual_vpc_association(), 0..3), vpc_endpoints::actuals());
     let logs = (access_logs::actuals(), auth::actuals(), imports::actuals());
     (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
-        |(networks, vpc_associations, services, target_groups, (access_logs, auth, certificates))| {
+        |(
+            networks,
+            (vpc_associations, endpoints),
+            services,
+            target_groups,
+            (access_logs, auth, certificates),
+        )| {
             let mut actual = Actual {
                 networks: unique(networks, |n| n.name.clone()),
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
+                vpc_endpoints: endpoints,
+                subnet_zones: vpc_endpoints::zones(),
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
                 access_logs,

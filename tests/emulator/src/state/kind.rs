@@ -20,6 +20,8 @@ pub enum Kind {
     ServiceAssociation,
     /// Association of a service network with a VPC.
     VpcAssociation,
+    /// Endpoint of a VPC for a service network, in EC2.
+    VpcEndpoint,
     /// Association of a service network with a resource configuration.
     ResourceAssociation,
     /// Access log subscription.
@@ -43,6 +45,7 @@ impl Kind {
             Self::TargetGroup => "tg",
             Self::ServiceAssociation => "snsa",
             Self::VpcAssociation => "snva",
+            Self::VpcEndpoint => "vpce",
             Self::ResourceAssociation => "snra",
             Self::AccessLogSubscription => "als",
             Self::ResourceConfiguration => "rcfg",
@@ -61,6 +64,7 @@ impl Kind {
             Self::TargetGroup => "targetgroup",
             Self::ServiceAssociation => "servicenetworkserviceassociation",
             Self::VpcAssociation => "servicenetworkvpcassociation",
+            Self::VpcEndpoint => "vpc-endpoint",
             Self::ResourceAssociation => "servicenetworkresourceassociation",
             Self::AccessLogSubscription => "accesslogsubscription",
             Self::ResourceConfiguration => "resourceconfiguration",
@@ -80,6 +84,7 @@ impl Kind {
             Self::TargetGroup => "TARGET_GROUP",
             Self::ServiceAssociation => "SERVICE_NETWORK_SERVICE_ASSOCIATION",
             Self::VpcAssociation => "SERVICE_NETWORK_VPC_ASSOCIATION",
+            Self::VpcEndpoint => "VPC_ENDPOINT",
             Self::ResourceAssociation => "SERVICE_NETWORK_RESOURCE_ASSOCIATION",
             Self::AccessLogSubscription => "ACCESS_LOG_SUBSCRIPTION",
             Self::ResourceConfiguration => "RESOURCE_CONFIGURATION",
@@ -98,6 +103,7 @@ impl Kind {
             Self::TargetGroup => "target-group",
             Self::ServiceAssociation => "service-association",
             Self::VpcAssociation => "vpc-association",
+            Self::VpcEndpoint => "vpc-endpoint",
             Self::ResourceAssociation => "resource-association",
             Self::AccessLogSubscription => "access-log-subscription",
             Self::ResourceConfiguration => "resource-configuration",

@@ -54,6 +54,7 @@ impl State {
             Kind::TargetGroup => store.groups.get(id).map(|it| &it.meta),
             Kind::ServiceAssociation => store.service_associations.get(id).map(|it| &it.meta),
             Kind::VpcAssociation => store.vpc_associations.get(id).map(|it| &it.meta),
+            Kind::VpcEndpoint => store.endpoints.get(id).map(|it| &it.meta),
             _ => store.others.get(id).map(|it| &it.meta),
         }
     }
@@ -66,6 +67,7 @@ impl State {
             Kind::TargetGroup => store.groups.get_mut(id).map(|it| &mut it.life),
             Kind::ServiceAssociation => store.service_associations.get_mut(id).map(|it| &mut it.life),
             Kind::VpcAssociation => store.vpc_associations.get_mut(id).map(|it| &mut it.life),
+            Kind::VpcEndpoint => store.endpoints.get_mut(id).map(|it| &mut it.life),
             _ => store.others.get_mut(id).and_then(|it| it.life.as_mut()),
         }
     }
@@ -198,6 +200,9 @@ impl State {
             }
             Kind::VpcAssociation => {
                 self.store.vpc_associations.remove(id);
+            }
+            Kind::VpcEndpoint => {
+                self.store.endpoints.remove(id);
             }
             _ => {
                 self.store.others.remove(id);

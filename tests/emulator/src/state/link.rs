@@ -228,11 +228,6 @@ impl State {
         self.begin_delete(now, Kind::VpcAssociation, &id, self.settings.delays.vpc_association_delete);
         self.view_vpc_link(&id).ok_or_else(|| Refusal::not_found(VPC_LINK, &id))
     }
-
-    /// Service-network endpoints are made by another service, so there are none here.
-    pub(super) fn list_endpoint_links(&self, input: Input<'_>) -> Result<Document, Refusal> {
-        self.page("endpoint associations", input, Vec::new(), |_, _| None)
-    }
 }
 
 /// A list that needs one of two filters has neither.

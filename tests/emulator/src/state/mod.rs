@@ -11,6 +11,7 @@ mod batch;
 mod calls;
 mod certificate;
 pub mod document;
+mod endpoint;
 mod error;
 mod fault;
 mod group;
@@ -50,6 +51,7 @@ pub use address::{Instance, Location};
 pub use calls::{Call, CallLog};
 pub use certificate::{Imported, NotDone};
 pub use document::{Document, Input};
+pub use endpoint::{NewEndpoint, VpcEndpoint};
 pub use error::Refusal;
 pub use fault::Effect;
 pub use kind::{Kind, Life, Meta, Status};
@@ -88,6 +90,7 @@ pub struct Store {
     groups: BTreeMap<String, TargetGroup>,
     service_associations: BTreeMap<String, ServiceAssociation>,
     vpc_associations: BTreeMap<String, VpcAssociation>,
+    endpoints: BTreeMap<String, VpcEndpoint>,
     /// The kinds that are echoed more than interpreted; the id's prefix tells the kind.
     others: BTreeMap<String, Generic>,
     /// Tags by ARN. Every resource has an entry, so the keys are also the index of ARNs.

@@ -78,6 +78,8 @@ impl State {
             Some("VPC(s)")
         } else if self.store.service_associations.values().any(|link| link.network == id) {
             Some("service(s)")
+        } else if self.store.endpoints.values().any(|one| one.network == id) {
+            Some("VPC endpoint(s)")
         } else if self.resource_links_of(&id).next().is_some() {
             Some("resource configuration(s)")
         } else {

@@ -182,8 +182,9 @@ impl State {
 
     /// The service that a host name means for clients of a VPC, and the service network between them.
     pub fn reach(&self, vpc: &str, host: &str) -> Option<(String, String)> {
-        let (service, network) = lattice_routing::reach(self, vpc, host)?;
-        Some((service.to_owned(), network.to_owned()))
+        let by_association = lattice_routing::reach(self, vpc, host)
+            .map(|(service, network)| (service.to_owned(), network.to_owned()));
+        by_association.or_else(|| self.reach_by_endpoint(vpc, host))
     }
 
     /// Decides what becomes of a request.
@@ -250,7 +251,13 @@ impl State {
     pub fn certificate_name(&self, vpc: &str, server: &str) -> String {
         let found = self.reach(vpc, server).and_then(|(service, _)| self.store.services.get(&service));
         match found {
-            Some(service) if service.domain == server || service.certificate.is_some() => server.to_owned(),
+            Some(service)
+                if service.domain == server
+                    || Self::is_endpoint_name(server)
+                    || service.certificate.is_some() =>
+            {
+                server.to_owned()
+            }
             Some(service) => service.domain.clone(),
             None => format!("vpc-lattice-svcs.{}.on.aws", self.home.region),
         }
@@ -260,6 +267,9 @@ impl State {
     pub fn imported_certificate(&self, vpc: &str, server: &str) -> Option<Imported> {
         let (service, _) = self.reach(vpc, server)?;
         let service = self.store.services.get(&service).filter(|service| service.domain != server)?;
+        if Self::is_endpoint_name(server) {
+            return None;
+        }
         self.imported().get(service.certificate.as_ref()?).cloned()
     }
 

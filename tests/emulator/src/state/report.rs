@@ -50,6 +50,8 @@ impl State {
                 .filter_map(|id| tagged(self.view_service_link(id))).collect::<Vec<_>>(),
             "serviceNetworkVpcAssociations": store.vpc_associations.keys()
                 .filter_map(|id| tagged(self.view_vpc_link(id))).collect::<Vec<_>>(),
+            "vpcEndpoints": store.endpoints.keys()
+                .filter_map(|id| tagged(self.view_endpoint(id))).collect::<Vec<_>>(),
             "serviceNetworkResourceAssociations": others(Kind::ResourceAssociation),
             "accessLogSubscriptions": others(Kind::AccessLogSubscription),
             "resourceGateways": others(Kind::ResourceGateway),

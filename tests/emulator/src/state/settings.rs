@@ -40,6 +40,8 @@ pub struct Settings {
     pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
     /// CIDR blocks by VPC: an address outside of them is refused as a target. A VPC that is not named has all addresses.
     pub vpc_cidrs: BTreeMap<String, Vec<Cidr>>,
+    /// Subnets by id, which VPC endpoints can have addresses in.
+    pub subnets: BTreeMap<String, Subnet>,
     /// Endpoint of a local EKS, whose clusters' tags the tagging API then shows.
     pub eks_endpoint: Option<String>,
     /// Certificates that ACM lists.
@@ -107,6 +109,10 @@ pub struct Delays {
     pub vpc_association_update: Delay,
     /// Service-network VPC association: deletion.
     pub vpc_association_delete: Delay,
+    /// VPC endpoint of a service network: pending to available.
+    pub vpc_endpoint: Delay,
+    /// VPC endpoint of a service network: deleting to gone.
+    pub vpc_endpoint_delete: Delay,
     /// Resource gateway and resource configuration: creation and change.
     pub resource: Delay,
     /// Resource gateway and resource configuration: deletion.
@@ -137,6 +143,8 @@ impl Default for Delays {
             vpc_association: Delay::seconds(10),
             vpc_association_update: Delay::seconds(3),
             vpc_association_delete: Delay::seconds(75),
+            vpc_endpoint: Delay::seconds(60),
+            vpc_endpoint_delete: Delay::seconds(60),
             resource: Delay::seconds(2),
             resource_delete: Delay::seconds(2),
             drain: Delay::seconds(60),
@@ -345,6 +353,16 @@ impl Fault {
             None => operation == pattern,
         })
     }
+}
+
+/// A subnet, as EC2 knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Subnet {
+    /// Id of its VPC.
+    pub vpc: String,
+    /// Id of its Availability Zone.
+    pub zone: String,
 }
 
 /// A certificate that ACM lists.

@@ -38,9 +38,7 @@ impl LatticeClient {
         arns.extend(self.inner.memory.arns(unit));
         arns.retain(|arn| ResourceKind::of(arn) == ResourceKind::Certificate);
         let read = try_join_all(arns.into_iter().map(|arn| self.imported(&desired.owner, arn))).await?;
-        let read: Vec<ActualCertificate> = read.into_iter().flatten().collect();
-        self.inner.memory.set(unit, read.iter().map(|one| one.arn.clone()).collect());
-        Ok(read)
+        Ok(read.into_iter().flatten().collect())
     }
 
     async fn imported(&self, owner: &Owner, arn: String) -> Result<Option<ActualCertificate>, AwsError> {

@@ -17,3 +17,4 @@ pub(super) mod service_association;
 pub(super) mod target;
 pub(super) mod target_group;
 pub(super) mod vpc_association;
+pub(super) mod vpc_endpoint;

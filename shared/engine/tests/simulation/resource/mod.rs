@@ -14,6 +14,7 @@ mod service_association;
 mod tag;
 mod target_group;
 mod vpc_association;
+mod vpc_endpoint;
 
 use crate::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,8 @@ impl Known {
         let Actual {
             networks,
             vpc_associations: _,
+            vpc_endpoints: _,
+            subnet_zones: _,
             services,
             target_groups,
             access_logs: _,

@@ -31,6 +31,7 @@ impl InAccount for DeleteNetwork {
         let named = scene.state.networks.iter().any(|one| one.id == *id);
         let mut services = scene.state.services.iter().flat_map(|service| &service.associations);
         let used = scene.state.vpc_associations.iter().any(|one| one.network == *network)
+            || scene.state.vpc_endpoints.iter().any(|one| one.network == *network)
             || services.any(|one| one.network == *network);
         free(!(named && used), network)?;
         Ok(Standing::Done)

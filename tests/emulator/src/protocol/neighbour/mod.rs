@@ -1,7 +1,8 @@
-//! The neighbours that users of VPC Lattice call and that speak AWS's JSON 1.1: the Resource Groups Tagging API over
-//! these resources and EKS clusters, Service Quotas, and ACM's certificates.
+//! The neighbours that users of VPC Lattice call. The Resource Groups Tagging API over these resources and EKS clusters, Service
+//! Quotas, and ACM's certificates speak AWS's JSON 1.1; EC2's VPC endpoints have a protocol of their own.
 
 mod acm;
+mod ec2;
 mod eks;
 mod quotas;
 mod tagging;
@@ -46,17 +47,31 @@ struct Service {
     name: &'static str,
     throttled: &'static str,
     internal: &'static str,
+    denied: &'static str,
 }
 
-const TAGGING: Service =
-    Service { name: "tagging", throttled: "ThrottledException", internal: "InternalServiceException" };
-const QUOTAS: Service =
-    Service { name: "servicequotas", throttled: "TooManyRequestsException", internal: "ServiceException" };
-const ACM: Service = Service { name: "acm", throttled: "ThrottlingException", internal: "InternalFailure" };
+/// What most services call it.
+const DENIED: &str = "AccessDeniedException";
+
+const TAGGING: Service = Service {
+    name: "tagging",
+    throttled: "ThrottledException",
+    internal: "InternalServiceException",
+    denied: DENIED,
+};
+const QUOTAS: Service = Service {
+    name: "servicequotas",
+    throttled: "TooManyRequestsException",
+    internal: "ServiceException",
+    denied: DENIED,
+};
+const ACM: Service =
+    Service { name: "acm", throttled: "ThrottlingException", internal: "InternalFailure", denied: DENIED };
 
 /// Answers a request of a neighbour; `None` when it is none.
 pub(super) async fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Option<Reply> {
-    let target = parts.headers.get(TARGET)?.to_str().ok()?;
+    let Some(target) = parts.headers.get(TARGET) else { return ec2::handle(emulator, parts, body).await };
+    let target = target.to_str().ok()?;
     let (api, operation) = target.split_once('.')?;
     let service = match api {
         "CertificateManager" => ACM,
@@ -77,12 +92,12 @@ pub(super) async fn handle(emulator: &Emulator, parts: &Parts, body: &[u8]) -> O
 }
 
 /// Carries a call out as the faults of the settings want it.
-async fn suffer(
+async fn suffer<T>(
     emulator: &Emulator,
     service: &Service,
     name: &str,
-    call: impl Future<Output = Result<Value, Fault>>,
-) -> Result<Result<Value, Fault>, Lost> {
+    call: impl Future<Output = Result<T, Fault>>,
+) -> Result<Result<T, Fault>, Lost> {
     let internal = || {
         Fault(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -93,7 +108,7 @@ async fn suffer(
     let effect = emulator.state().effect_on(name, true);
     Ok(match effect {
         Effect::Throttle => Err(Fault::bad(service.throttled, "Rate exceeded")),
-        Effect::Deny => Err(Fault::bad("AccessDeniedException", format!("not authorized to perform {name}"))),
+        Effect::Deny => Err(Fault::bad(service.denied, format!("not authorized to perform {name}"))),
         Effect::ErrorBefore => Err(internal()),
         Effect::ErrorAfter => call.await.and(Err(internal())),
         Effect::TimeoutAfter => {
