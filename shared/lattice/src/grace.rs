@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// The tag that says since when nobody wants a resource, in seconds since 1970. No value: it is wanted again. A service's
 /// parts have tags of the same beginning: `/port.443` for a listener, `/network.my-hotel` for an association, `/rules` for what a
-/// route has left there that is gone.
+/// route has left there that is gone, `/imports` for rules whose ServiceImport of a target group of others is gone.
 pub const TAG_UNWANTED: &str = "trellis:unwanted-since";
 
 /// A moment, and how long after that what is unwanted stays.
@@ -71,6 +71,11 @@ pub(crate) fn network_mark(network: &str) -> String {
 /// The mark of a service that has rules of a route that is gone.
 pub fn rules_mark() -> String {
     format!("{TAG_UNWANTED}/rules")
+}
+
+/// The mark of a service with rules that lead to a target group of others whose import is gone.
+pub fn imports_mark() -> String {
+    format!("{TAG_UNWANTED}/imports")
 }
 
 /// Whether the tags say that something is unwanted.

@@ -32,7 +32,7 @@ pub use certificate::{Certificate, CertificateOrigin, Certificates};
 pub use check::{Deed, Violation, ViolationKind, check};
 pub use desired::Desired;
 pub use external::{ExternalGroup, ExternalTargetGroup, TARGET_GROUP_ID};
-pub use grace::{Grace, TAG_UNWANTED, Unwanted, rules_mark};
+pub use grace::{Grace, TAG_UNWANTED, Unwanted, imports_mark, rules_mark};
 pub use limits::{LimitOverrides, Limits};
 pub use marks::marks_that_matter;
 pub use mode::{Mode, ParseModeError};

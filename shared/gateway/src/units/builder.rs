@@ -1,6 +1,7 @@
 //! From the members of a service and their resolved rules to the Lattice service and its target groups.
 
 use super::contest::{Member, Port, ServiceDraft};
+use super::gone_imports::GoneImports;
 use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept, KeptPort};
 use super::merged;
@@ -111,9 +112,10 @@ impl<'a> Builder<'a> {
         };
         // By its name: it may be another of the hostname's services than it was.
         let place = Place { service: name, scope: if draft.scope.is_some() { name } else { "" } };
+        let gone = self.gone_imports(name);
         let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
-            of_members.insert(at, self.candidates(at, &members[at], &place, &mut groups));
+            of_members.insert(at, self.candidates(at, &members[at], (&place, &gone), &mut groups));
             let of_member = (&members[at].claim.route.id, &place);
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
                 let unheeded = built.unheeded.entry(at).or_default();
@@ -155,6 +157,7 @@ impl<'a> Builder<'a> {
             groups.entry(name).or_insert(group);
         }
         built.service.tags.extend(staying.tags);
+        built.service.tags.extend(gone.tags(members));
         self.keep_limits(&mut built, &mut groups);
         built.groups = groups.into_values().collect();
         built
@@ -187,6 +190,14 @@ impl<'a> Builder<'a> {
         rules_of_gone::staying(self.view, draft, wanted, members, self.settings)
     }
 
+    /// What rules lead to whose imports are gone; of a route that is merged nothing stays.
+    fn gone_imports(&self, service: &str) -> GoneImports<'a> {
+        if self.merging.is_some() {
+            return GoneImports::default();
+        }
+        GoneImports::of(self.view, service, self.settings)
+    }
+
     fn keep_limits(&self, built: &mut BuiltService, groups: &mut BTreeMap<String, DesiredTargetGroup>) {
         let limits = &self.settings.limits;
         let listeners = &built.service.listeners;
@@ -213,7 +224,7 @@ impl<'a> Builder<'a> {
         &self,
         age: usize,
         member: &Member,
-        place: &Place,
+        (place, gone): (&Place, &GoneImports),
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Vec<Candidate> {
         let route = &member.claim.route;
@@ -226,7 +237,16 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let action = self.action(route, rule, place, groups);
-            candidates.extend(rules::candidates(age, &priorities, &rule.rule, &action));
+            let mut of_rule: Vec<Candidate> =
+                rules::candidates(age, &priorities, &rule.rule, &action).collect();
+            for one in &mut of_rule {
+                let Some(held) = gone.action(member, rule, &one.matches) else { continue };
+                for group in held.target_groups().filter_map(|name| self.kept_group(name)) {
+                    groups.entry(group.name.clone()).or_insert(group);
+                }
+                one.action = held.clone();
+            }
+            candidates.extend(of_rule);
         }
         candidates
     }

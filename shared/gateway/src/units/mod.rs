@@ -9,6 +9,7 @@ pub(crate) mod dependents;
 pub(crate) mod export_unit;
 pub(crate) mod from_secrets;
 pub(crate) mod gateway_unit;
+mod gone_imports;
 mod heirs;
 pub(crate) mod idle_timeout;
 mod kept;

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{endpoints, imports, networks};
-use crate::grace::{is_marked, network_mark, port_mark, rules_mark};
+use crate::grace::{imports_mark, is_marked, network_mark, port_mark, rules_mark};
 use crate::{
     ActualAssociation, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
     ActualVpcAssociation, ActualVpcEndpoint, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
@@ -53,10 +53,12 @@ pub(super) fn left(draft: &Draft) -> Option<u64> {
     // A target group whose Service is gone is wanted with its mark.
     let groups = draft.desired.target_groups.iter().filter(|group| is_marked(TAG_UNWANTED, &group.tags));
     let groups = groups.filter_map(|group| stays(TAG_UNWANTED, &group.tags));
-    // And so is a service with rules of a route that is gone.
-    let mark = rules_mark();
-    let services = draft.desired.services.iter().filter(|service| is_marked(&mark, &service.tags));
-    unwanted.chain(groups).chain(services.filter_map(|service| stays(&mark, &service.tags))).min()
+    // And so is a service with rules of a route, or to a target group of others, that is gone.
+    let services = [rules_mark(), imports_mark()].map(|mark| {
+        let services = draft.desired.services.iter().filter(|service| is_marked(&mark, &service.tags));
+        services.filter_map(|service| stays(&mark, &service.tags)).min()
+    });
+    unwanted.chain(groups).chain(services.into_iter().flatten()).min()
 }
 
 /// Whether something that nobody wants stays for now.
