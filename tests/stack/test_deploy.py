@@ -79,11 +79,16 @@ def optional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def matches(stack: Deployed, sample: dict[str, Any]) -> bool:
-    """Whether the deployed rule takes an event."""
+    """Whether one of the deployed rules takes an event."""
     events = stack.client("events")
-    (rule,) = events.list_rules()["Rules"]
     text = json.dumps(sample).replace(OWN, stack.outputs.reconciler_role)
-    return bool(events.test_event_pattern(EventPattern=rule["EventPattern"], Event=text)["Result"])
+    rules = events.list_rules()["Rules"]
+    return any(events.test_event_pattern(EventPattern=rule["EventPattern"], Event=text)["Result"] for rule in rules)
+
+
+def of_ec2(sample: dict[str, Any], call: str) -> dict[str, Any]:
+    """The event as one of EC2."""
+    return {**sample, "source": "aws.ec2", "detail": {**sample["detail"], "eventSource": "ec2.amazonaws.com", "eventName": call}}
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -102,6 +107,14 @@ def test_the_rule_takes_no_reads_and_nothing_of_other_services(local: Deployed) 
     assert matches(local, event)
     assert not matches(local, {**event, "source": "aws.ec2"})
     assert not matches(local, {**event, "detail": {**event["detail"], "readOnly": True}})
+
+
+def test_of_ec2_the_rules_take_what_others_do_to_endpoints_and_nothing_else(local: Deployed) -> None:
+    others, own = sample("lattice-delete-rule.json"), sample("lattice-delete-rule-own.json")
+    for call in ("DeleteVpcEndpoints", "ModifyVpcEndpoint"):
+        assert matches(local, of_ec2(others, call))
+        assert not matches(local, of_ec2(own, call))
+    assert not matches(local, of_ec2(others, "TerminateInstances"))
 
 
 def test_the_queues_feed_the_reconcile_function_and_hints_have_the_larger_part(local: Deployed) -> None:
