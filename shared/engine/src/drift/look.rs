@@ -48,6 +48,10 @@ pub(crate) const LOOKS_AT_ONCE: usize = 2;
 /// No further part is begun with less time left: a part takes seconds.
 const PART_RESERVE: Duration = Duration::from_secs(12);
 
+/// A look that others keep waiting until less time is left comes by its next message: it would read the whole cluster's index, a call
+/// for each hundred resources, for a part or two.
+const TURN_RESERVE: Duration = Duration::from_secs(25);
+
 /// Kept at the end for sending on what is left.
 const END_RESERVE: Duration = Duration::from_secs(3);
 
@@ -131,7 +135,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let started = Instant::now();
         let mut report = LookReport { cluster: cluster.to_string(), ..LookReport::default() };
         let budget = budget.leaving(END_RESERVE);
-        let turn = budget.leaving(PART_RESERVE).spend(self.looks.acquire()).await;
+        let turn = budget.leaving(TURN_RESERVE).spend(self.looks.acquire()).await;
         let rest = match turn {
             Ok(_turn) => self.look_at_units(members, cluster, &look, budget, &mut report).await?,
             Err(_) => Some(look),
