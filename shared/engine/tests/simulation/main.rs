@@ -118,6 +118,7 @@ fn tell(mut ended: Vec<(u64, Result<run::Figures, String>)>, began: Instant) {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn once_edits_and_faults_stop_everything_comes_to_rest_as_the_objects_ask() {
     if let Some(seed) = number("TRELLIS_SEED") {
         return all(std::iter::once(seed));
@@ -128,6 +129,7 @@ fn once_edits_and_faults_stop_everything_comes_to_rest_as_the_objects_ask() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn seeds_that_nobody_has_run_before_hold() {
     let open = listed(OPEN).count();
     let asked = number("TRELLIS_FRESH");
@@ -145,11 +147,13 @@ fn seeds_that_nobody_has_run_before_hold() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn seeds_that_once_failed_hold() {
     all(listed(KNOWN));
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn a_seed_has_one_history() {
     for seed in [3, 7] {
         assert_eq!(run(seed), run(seed), "seed {seed}");
