@@ -6,16 +6,11 @@
 //! Nothing here knows a clock, a network or an API client.
 //!
 //! ```
-//! use trellis_gateway::{ClusterFacts, ClusterState, Read, ReadResult, Settings, Snapshot, translate, wants};
-//! use trellis_lattice::{Actual, Mode};
+//! use trellis_gateway::{ClusterFacts, Read, ReadResult, Settings, Snapshot, translate, wants};
+//! use trellis_lattice::Actual;
 //!
-//! let mut snapshot = Snapshot::of([ClusterFacts {
-//!     id: "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?,
-//!     vpc: "vpc-0a1b2c3d4e5f60001".into(),
-//!     state: ClusterState::Registered,
-//!     mode: Mode::Sync,
-//!     cluster_set: None,
-//! }]);
+//! let cluster = "arn:aws:eks:us-west-2:123456789012:cluster/one".parse()?;
+//! let mut snapshot = Snapshot::of([ClusterFacts::registered(cluster, "vpc-0a1b2c3d4e5f60001")]);
 //! let unit = "route/123456789012/us-west-2/HTTPRoute/one/default/inventory".parse()?;
 //! // The reader asks the clusters until nothing more is wanted; here they hold nothing at all.
 //! loop {
