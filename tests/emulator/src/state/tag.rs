@@ -1,6 +1,7 @@
 //! Tags: of each resource, and as the Resource Groups Tagging API shows them with its lag.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ const RESERVED: &str = "aws:";
 pub(super) struct Index {
     waiting: Vec<(Moment, String, Option<Tags>)>,
     shown: BTreeMap<String, Tags>,
+    /// The ARNs of what is shown, by each of its tags. Whoever asks for one tag of ten thousand resources goes through a few.
+    by_tag: BTreeMap<(String, String), BTreeSet<String>>,
     /// Tags of EKS clusters as they were last seen.
     clusters: BTreeMap<String, Tags>,
 }
@@ -29,11 +32,35 @@ impl Index {
         self.waiting = waiting;
         let due: Vec<(Moment, String, Option<Tags>)> = due;
         for (_, arn, tags) in due {
-            match tags {
-                Some(tags) => self.shown.insert(arn, tags),
-                None => self.shown.remove(&arn),
-            };
+            self.show(arn, tags);
         }
+    }
+
+    fn show(&mut self, arn: String, tags: Option<Tags>) {
+        for tag in self.shown.remove(&arn).into_iter().flatten() {
+            if let Entry::Occupied(mut bearers) = self.by_tag.entry(tag) {
+                bearers.get_mut().remove(&arn);
+                if bearers.get().is_empty() {
+                    bearers.remove();
+                }
+            }
+        }
+        let Some(tags) = tags else { return };
+        for (key, value) in &tags {
+            self.by_tag.entry((key.clone(), value.clone())).or_default().insert(arn.clone());
+        }
+        self.shown.insert(arn, tags);
+    }
+
+    /// What bears all these tags, by ARN; everything if none is named.
+    fn bearing(&self, tags: &[(String, String)]) -> Vec<(&str, &Tags)> {
+        let sets: Option<Vec<&BTreeSet<String>>> = tags.iter().map(|tag| self.by_tag.get(tag)).collect();
+        let Some(sets) = sets else { return Vec::new() };
+        let Some(smallest) = sets.iter().min_by_key(|set| set.len()) else {
+            return self.shown.iter().map(|(arn, tags)| (arn.as_str(), tags)).collect();
+        };
+        let in_all = smallest.iter().filter(|arn| sets.iter().all(|set| set.contains(*arn)));
+        in_all.filter_map(|arn| Some((arn.as_str(), self.shown.get(arn)?))).collect()
     }
 }
 
@@ -99,11 +126,16 @@ impl State {
         index.clusters = clusters;
     }
 
-    /// All resources with their tags as the tagging API shows them.
-    pub fn indexed_tags(&mut self, now: Moment) -> &BTreeMap<String, Tags> {
+    /// The resources that bear all of `tags` (key and value), by ARN and with all their tags, as the tagging API shows them; every
+    /// resource if no tag is named.
+    pub fn indexed_tags(
+        &mut self,
+        now: Moment,
+        tags: &[(String, String)],
+    ) -> Vec<(&str, &BTreeMap<String, String>)> {
         self.advance(now);
         self.tag_index.settle(now);
-        &self.tag_index.shown
+        self.tag_index.bearing(tags)
     }
 
     fn tags_of(&mut self, input: Input<'_>) -> Result<&mut Tags, Refusal> {

@@ -49,6 +49,15 @@ impl GetResources {
             })
     }
 
+    /// The tags that whatever is found bears. A filter of several values, or of none, says no such tag.
+    fn certain_tags(&self) -> Vec<(String, String)> {
+        let one = |filter: &TagFilter| match filter.values.as_slice() {
+            [value] => Some((filter.key.clone(), value.clone())),
+            _ => None,
+        };
+        self.tag_filters.iter().filter_map(one).collect()
+    }
+
     fn takes_type(&self, service: &str, kind: &str) -> bool {
         self.resource_type_filters.is_empty()
             || self.resource_type_filters.iter().any(|wanted| match wanted.split_once(':') {
@@ -87,11 +96,11 @@ pub(super) async fn get_resources(emulator: &Emulator, input: &GetResources) -> 
     let now = emulator.clock.now();
     let mut state = emulator.state();
     // Pages go by ARN, so that a page's token, the last ARN of it, holds while resources come and go.
-    let found: Vec<(&String, &BTreeMap<String, String>)> = state
-        .indexed_tags(now)
-        .iter()
+    let found: Vec<(&str, &BTreeMap<String, String>)> = state
+        .indexed_tags(now, &input.certain_tags())
+        .into_iter()
         .filter(|(arn, tags)| !tags.is_empty() && input.takes(arn, tags))
-        .filter(|(arn, _)| arn.as_str() > input.pagination_token.as_str())
+        .filter(|(arn, _)| *arn > input.pagination_token.as_str())
         .collect();
     let page = found.get(..size.min(found.len())).unwrap_or_default();
     let list: Vec<Value> = page
@@ -103,7 +112,7 @@ pub(super) async fn get_resources(emulator: &Emulator, input: &GetResources) -> 
         })
         .collect();
     let more = found.len() > page.len();
-    let token = page.last().filter(|_| more).map_or("", |(arn, _)| arn.as_str());
+    let token = page.last().filter(|_| more).map_or("", |(arn, _)| *arn);
     Ok(json!({"ResourceTagMappingList": list, "PaginationToken": token}))
 }
 

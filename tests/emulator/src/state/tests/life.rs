@@ -118,18 +118,33 @@ fn tags_are_set_merged_removed_and_bounded() {
 #[test]
 fn the_tagging_index_follows_with_its_lag() {
     let mut world = World::with(&json!({"delays": {"tag-index": "5s"}}));
-    let made = world.ok("CreateService", json!({"name": "svc", "tags": {"a": "1"}}));
+    let made = world.ok("CreateService", json!({"name": "svc", "tags": {"a": "1", "b": "1"}}));
     let arn = text(&made, "arn");
-    let now = world.now;
-    assert!(!world.state.indexed_tags(now).contains_key(&arn));
+    assert!(bearers(&mut world, &[]).is_empty());
     world.pass(5);
-    let now = world.now;
-    assert_eq!(world.state.indexed_tags(now)[&arn]["a"], "1");
+    for tags in [&[][..], &[("a", "1")], &[("a", "1"), ("b", "1")]] {
+        assert_eq!(bearers(&mut world, tags), [arn.as_str()], "{tags:?}");
+    }
+    assert!(bearers(&mut world, &[("a", "2")]).is_empty());
+    assert!(bearers(&mut world, &[("a", "1"), ("b", "2")]).is_empty());
+    world.ok("TagResource", json!({"resourceArn": arn, "tags": {"a": "2"}}));
+    assert_eq!(bearers(&mut world, &[("a", "1")]), [arn.as_str()]);
+    world.pass(5);
+    assert!(bearers(&mut world, &[("a", "1")]).is_empty());
+    assert_eq!(bearers(&mut world, &[("a", "2"), ("b", "1")]), [arn.as_str()]);
     world.ok("DeleteService", json!({"serviceIdentifier": arn}));
-    assert!(world.state.indexed_tags(now).contains_key(&arn));
+    assert_eq!(bearers(&mut world, &[("b", "1")]), [arn.as_str()]);
     world.pass(5);
+    assert!(bearers(&mut world, &[("b", "1")]).is_empty());
+    assert!(bearers(&mut world, &[]).is_empty());
+}
+
+/// The ARNs of what the tagging API shows with these tags.
+fn bearers(world: &mut World, tags: &[(&str, &str)]) -> Vec<String> {
     let now = world.now;
-    assert!(!world.state.indexed_tags(now).contains_key(&arn));
+    let tags: Vec<(String, String)> =
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    world.state.indexed_tags(now, &tags).into_iter().map(|(arn, _)| arn.to_owned()).collect()
 }
 
 #[test]
