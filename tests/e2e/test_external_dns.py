@@ -12,10 +12,8 @@ from stack.externaldns import ZONE, ExternalDns, external_dns, install
 from stack.objects import conditions, dns_name
 from stack.stack import Stack
 from stack.waiting import wait_for
-from stack.world import PROGRAMMED_SECONDS, World, now_ms
+from stack.world import PROGRAMMED_SECONDS, World
 
-#: That a cluster had no DNSEndpoints, before they were installed, is remembered for a minute.
-NOTICED_SECONDS = 60.0 + PROGRAMMED_SECONDS
 CERTIFICATE = {"arn": "arn:aws:acm:us-west-2:000000000000:certificate/00000000-0000-0000-0000-000000000004", "domain": f"*.{ZONE}"}
 GATEWAY_SOURCES = ("gateway-httproute", "gateway-grpcroute", "gateway-tlsroute")
 
@@ -68,20 +66,14 @@ def follows(world: World, both: tuple[ExternalDns, ExternalDns], name: str, host
     crd, gateway = both
 
     def look() -> bool:
-        looked_at_again(world, plural, name)
         own, common = target(crd, hostname), target(gateway, hostname)
         return bool(own and common) and (own, common) == (told(world, name, plural), address(world))
 
-    wait_for(f"a record of {hostname}", look, within=NOTICED_SECONDS, every=2.0)
-
-
-def looked_at_again(world: World, plural: str, name: str) -> None:
-    """Has the route looked at again."""
-    world.kubectl("annotate", plural, name, f"looked-at={now_ms()}", "--overwrite")
+    wait_for(f"a record of {hostname}", look, within=PROGRAMMED_SECONDS, every=0.5)
 
 
 def is_gone(dns: ExternalDns, hostname: str) -> None:
-    wait_for(f"no record of {hostname}", lambda: hostname in dns.records(), within=PROGRAMMED_SECONDS, until=lambda there: not there)
+    wait_for(f"no record of {hostname} in {dns.name}", lambda: hostname in dns.records(), within=PROGRAMMED_SECONDS, until=lambda there: not there)
 
 
 def endpoint(world: World, name: str) -> dict[str, Any]:
@@ -141,12 +133,11 @@ def test_a_dns_endpoint_of_somebody_else_is_left_alone(world: World, both: tuple
     put_route(world, "rates", [hostname])
 
     def said() -> str:
-        looked_at_again(world, "httproutes", "rates")
         found = [one["message"] for one in conditions(world.get("httproutes", "rates"))
                  if one["type"] == "application-networking.k8s.aws/DNSEndpoint"]
         return found[0] if found else ""
 
-    wait_for("word of it", said, within=NOTICED_SECONDS, every=2.0, until=lambda text: "somebody else's" in text)
+    wait_for("word of it", said, within=PROGRAMMED_SECONDS, until=lambda text: "somebody else's" in text)
     assert endpoint(world, "rates-dns")["spec"]["endpoints"] == [theirs]
     assert target(crd, hostname) == "elsewhere.example.org"
 

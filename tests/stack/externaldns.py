@@ -38,6 +38,7 @@ class ExternalDns:
 
     def __init__(self, cluster: Cluster, name: str, sources: Sequence[str], logs: Path) -> None:
         argv: list[str | Path] = [PROGRAM, "--kubeconfig", cluster.kubeconfig, "--zone", ZONE, "--sources", ",".join(sources)]
+        self.name = name
         self.process = Process(name, argv, env=inherited(), logs=logs)
         self._out = logs / f"{name}.out"
 

@@ -3,6 +3,7 @@
 use aws_sdk_vpclattice::config::http::HttpResponse;
 use aws_sdk_vpclattice::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 use trellis_ports::{CallError, ErrorClass};
 
@@ -20,7 +21,7 @@ const MESSAGE_CHARS_MAX: usize = 1024;
 
 /// A call to AWS that failed. The text names operation, AWS error code and message, and no request id: it is stable,
 /// so a condition can carry it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct AwsError {
     operation: &'static str,
@@ -29,7 +30,7 @@ pub struct AwsError {
     class: ErrorClass,
     retry_after: Option<Duration>,
     #[source]
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl AwsError {
@@ -78,7 +79,7 @@ impl AwsError {
                 class
             },
             retry_after,
-            source: Some(error.into()),
+            source: Some(Arc::new(error)),
         }
     }
 
@@ -109,7 +110,7 @@ impl AwsError {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         let error = Self::own(operation, class, "an answer that cannot be read".to_owned());
-        Self { source: Some(source.into()), ..error }
+        Self { source: Some(Arc::from(source.into())), ..error }
     }
 
     /// An error that stands in a successful answer, for one of its entries.
@@ -129,7 +130,7 @@ impl AwsError {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         let error = Self::own(operation, ErrorClass::Terminal, "the request could not be built".to_owned());
-        Self { source: Some(source.into()), ..error }
+        Self { source: Some(Arc::from(source.into())), ..error }
     }
 
     fn own(operation: &'static str, class: ErrorClass, text: String) -> Self {

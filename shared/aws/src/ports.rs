@@ -15,7 +15,8 @@ use trellis_lattice::{
     TAG_UNIT,
 };
 use trellis_ports::{
-    Applied, Budget, CallError, Calls, Described, Lattice, OutgoingHint, Owned, Queue, Registered, Registry,
+    Applied, Budget, CallError, Calls, Described, Lane, Lattice, OutgoingHint, Owned, Queue, Registered,
+    Registry,
 };
 
 /// The real VPC Lattice.
@@ -114,8 +115,8 @@ impl Queue for HintQueue {
         Ok(Self::send_later(self, hint, after).await?)
     }
 
-    async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
-        Ok(Self::put_off(self, receipt_handle, after).await?)
+    async fn put_off(&self, lane: Lane, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
+        Ok(Self::put_off(self, lane, receipt_handle, after).await?)
     }
 }
 

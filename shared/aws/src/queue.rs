@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use trellis_hint::Hint;
-use trellis_ports::{LATER_MAX, OutgoingHint};
+use trellis_ports::{LATER_MAX, Lane, OutgoingHint};
 
 /// Entries of one SendMessageBatch (SQS API reference).
 const BATCH_ENTRIES_MAX: usize = 10;
@@ -36,8 +36,7 @@ impl HintQueue {
     /// Sends a hint that can be received only after this time, at most [`LATER_MAX`], from the queue for later.
     pub async fn send_later(&self, hint: &Hint, after: Duration) -> Result<(), AwsError> {
         const OPERATION: &str = "SendMessage";
-        let none = || AwsError::refused(OPERATION, "no queue for hints of later is configured".to_owned());
-        let url = self.later_url.as_ref().ok_or_else(none)?;
+        let url = self.url_of(Lane::Later, OPERATION)?;
         let seconds = i32::try_from(after.min(LATER_MAX).as_secs()).unwrap_or(i32::MAX);
         let request = self.sqs.send_message().queue_url(url).message_body(hint.body()).delay_seconds(seconds);
         request.send().await.map_err(|error| AwsError::from_sdk(OPERATION, error))?;
@@ -94,18 +93,27 @@ impl HintQueue {
         })
     }
 
-    /// Makes a received message visible again `after` this time from now (at most twelve hours): for work that waits
-    /// for something slow. The message must then be reported as failed, so that it is not deleted.
-    pub async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), AwsError> {
+    fn url_of(&self, lane: Lane, operation: &'static str) -> Result<&str, AwsError> {
+        let none = || AwsError::refused(operation, "no queue for hints of later is configured".to_owned());
+        match lane {
+            Lane::Units => Ok(&self.url),
+            Lane::Later => self.later_url.as_deref().ok_or_else(none),
+        }
+    }
+
+    /// Makes a message that was received from that queue visible again `after` this time from now (at most twelve hours): for
+    /// work that waits for something slow. The message must then be reported as failed, so that it is not deleted.
+    pub async fn put_off(&self, lane: Lane, receipt_handle: &str, after: Duration) -> Result<(), AwsError> {
+        const OPERATION: &str = "ChangeMessageVisibility";
         let seconds = after.min(VISIBILITY_MAX).as_secs();
         self.sqs
             .change_message_visibility()
-            .queue_url(&self.url)
+            .queue_url(self.url_of(lane, OPERATION)?)
             .receipt_handle(receipt_handle)
             .visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| AwsError::from_sdk("ChangeMessageVisibility", error))?;
+            .map_err(|error| AwsError::from_sdk(OPERATION, error))?;
         Ok(())
     }
 }

@@ -40,8 +40,8 @@ const READ_LATER: [Kind; 2] = [Kind::Pod, Kind::ServiceNetwork];
 /// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
 const EVENTS_MAX: Duration = Duration::from_secs(1);
 
-/// How long what a cluster does not serve, or refuses, is not asked of it again: each route would, and what a person has just
-/// installed or granted may wait so long.
+/// How long what a cluster does not serve, or refuses, is not asked of it again: in a look at all of it each route would, and what a
+/// person has just installed or granted may wait so long there.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Which clusters do not answer, and which do not serve what they need not serve.
@@ -202,6 +202,12 @@ impl<C: Cluster> Member<C> {
                 ))
             }
         }
+    }
+
+    /// Reads, also what the cluster did not serve a moment ago: a person may have installed it since, and who asks looks at it once.
+    pub(crate) async fn read_anew(&self, read: &Read) -> ReadResult {
+        let answer = self.ask(self.cluster.read(read)).await;
+        self.result(read, answer)
     }
 
     /// Reads an object, waiting briefly until it shows what a hint told of.

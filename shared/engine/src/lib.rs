@@ -21,19 +21,20 @@ mod worker;
 pub use drift::{ClusterReport, DriftReport, Drifted, Holdings, Life, LookReport, Rotation};
 pub use error::UnitError;
 pub use observe::ObserveError;
-pub use verdict::Verdict;
+pub use verdict::{Verdict, Wait};
 pub use worker::{Worked, Worker};
 
 use figures::Figures;
 use fleet::Breakers;
 use outbox::Outbox;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 use trellis_gateway::{Settings, Snapshot, asks_for_certificates, external_groups};
-use trellis_hint::{Hint, Look, UnitKey};
+use trellis_hint::{ClusterId, Hint, Look, UnitKey};
 use trellis_lattice::{Certificates, Grace};
 use trellis_ports::{
     Budget, CallError, Calls, Clusters, ErrorClass, LATER_MAX, Lattice, OutgoingHint, Queue,
@@ -65,6 +66,8 @@ pub struct Engine<L, C, Q> {
     passes: Mutex<Passes>,
     /// Who looks at a cluster.
     looks: Semaphore,
+    /// The clusters that were registered since this process began.
+    registered: Mutex<BTreeSet<ClusterId>>,
 }
 
 /// What is kept of drift passes while a function is warm.
@@ -72,6 +75,8 @@ pub struct Engine<L, C, Q> {
 struct Passes {
     /// When the last one began, in milliseconds since 1970.
     last: Option<u64>,
+    /// The clusters that were registered then.
+    clusters: BTreeSet<ClusterId>,
     /// Reports on looks that nobody has taken yet.
     looks: Vec<LookReport>,
 }
@@ -115,16 +120,24 @@ impl Task {
     /// How often in a row the unit has waited: of several hints the least, since a count may be forged and must end nobody's
     /// waiting. A count that no unit comes to is none.
     pub(crate) fn waits(&self) -> u32 {
-        self.counts(worker::WAITS_MAX).min().unwrap_or_default()
+        let counts = self.hints.iter().map(|hint| hint.waits);
+        counts.filter(|count| *count <= worker::WAITS_MAX).min().unwrap_or_default()
     }
 
-    /// How many messages a look at a cluster has taken: the most, since a look that another one joins is as old as before.
-    pub(crate) fn messages(&self) -> u32 {
-        self.counts(drift::MESSAGES_MAX).max().unwrap_or_default()
+    /// How often in a row it was hindered, likewise.
+    pub(crate) fn hindered(&self) -> u32 {
+        let counts = self.hints.iter().map(|hint| hint.hindered);
+        counts.filter(|count| *count <= worker::HELD_TRIES_MAX).min().unwrap_or_default()
     }
 
-    fn counts(&self, most: u32) -> impl Iterator<Item = u32> {
-        self.hints.iter().map(|hint| hint.waits).filter(move |waits| *waits <= most)
+    /// Whether no other look follows that the unit orders by itself when it is held.
+    pub(crate) fn is_last_try(&self) -> bool {
+        self.hindered() >= worker::HELD_TRIES_MAX || self.waits() >= worker::WAITS_MAX
+    }
+
+    /// When the first change was sent that the unit is not done with yet, in milliseconds since 1970, as far as its hints tell.
+    pub(crate) fn changed(&self) -> Option<u64> {
+        self.hints.iter().filter_map(|hint| hint.changed).min()
     }
 }
 
@@ -145,6 +158,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             rotation: Rotation::ALWAYS,
             passes: Mutex::default(),
             looks: Semaphore::new(drift::LOOKS_AT_ONCE),
+            registered: Mutex::default(),
         }
     }
 
@@ -200,12 +214,29 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         self.passes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn last_pass(&self) -> Option<u64> {
-        self.passes().last
+    /// When the last pass began, and which clusters were registered then; none where nobody knows of one.
+    fn last_pass(&self) -> Option<(u64, BTreeSet<ClusterId>)> {
+        let passes = self.passes();
+        Some((passes.last?, passes.clusters.clone()))
     }
 
-    fn set_last_pass(&self, began: u64) {
-        self.passes().last = Some(began);
+    fn set_last_pass(&self, began: u64, clusters: BTreeSet<ClusterId>) {
+        let mut passes = self.passes();
+        (passes.last, passes.clusters) = (Some(began), clusters);
+    }
+
+    /// Whether this process has seen the cluster registered.
+    fn was_registered(&self, cluster: &ClusterId) -> bool {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(cluster)
+    }
+
+    fn set_registered<'a>(&self, clusters: impl Iterator<Item = &'a ClusterId>) {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        for cluster in clusters {
+            if !registered.contains(cluster) {
+                registered.insert(cluster.clone());
+            }
+        }
     }
 
     fn keep_look(&self, report: LookReport) {

@@ -44,7 +44,7 @@ impl<C: Cluster> Objects<'_, C> {
         let mut refused: Vec<ObjectChange> = vec![];
         for _ in 0..ROUNDS_MAX {
             let reads = wants_objects(unit, snapshot).into_iter().collect();
-            if let Err(why) = read(self.members, reads, snapshot, budget).await {
+            if let Err(why) = read(self.members, reads, snapshot, budget, Memory::Unused).await {
                 undone.insert(format!("objects of {unit}"), CallError::new(ErrorClass::Retry, why));
             }
             let due = self.due(snapshot, translation, outcome, &refused);
@@ -99,7 +99,7 @@ impl<C: Cluster> Objects<'_, C> {
     /// So that what follows is made from what is stored.
     async fn read_again(&self, change: &ObjectChange, snapshot: &mut Snapshot, budget: Budget) {
         let read = change.read();
-        match asked(self.members, &read, budget).await {
+        match asked(self.members, &read, budget, Memory::Unused).await {
             answer @ ReadResult::Objects(_) => {
                 snapshot.forget_object(&read);
                 snapshot.insert(&read, answer);
@@ -116,6 +116,15 @@ impl<C: Cluster> Objects<'_, C> {
     }
 }
 
+/// Whether what a process remembers of a cluster is believed: that it does not serve a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// For a look at all of a cluster, which asks for each of its routes and comes again.
+    Used,
+    /// For the look at one unit: it is done afterwards, and nobody comes back for what it has left out.
+    Unused,
+}
+
 /// Reads what objects are compared with ([`wants_objects`]). What cannot be read is left out of the snapshot: no other part of a unit
 /// is unknown for it.
 pub(crate) async fn read<C: Cluster>(
@@ -123,9 +132,10 @@ pub(crate) async fn read<C: Cluster>(
     reads: BTreeSet<Read>,
     snapshot: &mut Snapshot,
     budget: Budget,
+    memory: Memory,
 ) -> Result<(), String> {
     let answers = reads.into_iter().map(|read| async move {
-        let answer = asked(members, &read, budget).await;
+        let answer = asked(members, &read, budget, memory).await;
         (read, answer)
     });
     let answers: Vec<(Read, ReadResult)> = stream::iter(answers).buffered(READS_AT_ONCE_MAX).collect().await;
@@ -139,10 +149,13 @@ pub(crate) async fn read<C: Cluster>(
     unread
 }
 
-async fn asked<C: Cluster>(members: &Members<C>, read: &Read, budget: Budget) -> ReadResult {
+async fn asked<C: Cluster>(members: &Members<C>, read: &Read, budget: Budget, memory: Memory) -> ReadResult {
     let over = |_| ReadResult::Unreadable("the unit's time was over".to_owned());
     match members.reach(read.cluster()) {
-        Ok(member) => budget.spend(member.read(read)).await.unwrap_or_else(over),
+        Ok(member) => match memory {
+            Memory::Used => budget.spend(member.read(read)).await.unwrap_or_else(over),
+            Memory::Unused => budget.spend(member.read_anew(read)).await.unwrap_or_else(over),
+        },
         Err(error) => ReadResult::Unreadable(error.to_string()),
     }
 }

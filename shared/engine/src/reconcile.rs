@@ -6,7 +6,7 @@ use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
 use crate::verdict::verdict;
-use crate::worker::HELD_TRIES_MAX;
+use crate::worker::{HELD_TRIES_MAX, WAITS_MAX};
 use crate::{Engine, Task, UnitError, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,6 +62,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
             self.figures.add(Metric::HintsUnregistered, task.hints.len());
+            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. A name that somebody
+            // made up never was.
+            if self.was_registered(cluster) && task.waits() < WAITS_MAX {
+                let is_look = matches!(task.unit, UnitKey::Cluster { .. });
+                let before = if is_look { task.waits() + 1 } else { 0 };
+                self.look_when_it_answers(cluster, before).await?;
+            }
             return Ok(Verdict::Done);
         }
         if let UnitKey::Cluster { cluster } = &task.unit {
@@ -96,7 +103,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             objects.write(&task.unit, &mut snapshot, &mut assessment.translation, &applied.outcome).await;
         let mut untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
         untold.extend(undone);
+        let unread = if task.is_last_try() { unread(&snapshot) } else { vec![] };
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
+        for cluster in unread {
+            self.look_when_it_answers(&cluster, 0).await?;
+        }
         Ok(verdict(task, &assessment, applied, &untold))
     }
 
@@ -123,6 +134,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             }
             let time = budget.leaving(TELL_RESERVE).at_most(APPLY_MAX);
             let applied = self.apply(&assessment, &actual, snapshot, statuses, time).await;
+            tell_heirs(task, &assessment, applied.done, statuses.outbox);
             if round == PLANS_MAX || !is_stale(&applied) {
                 return Ok(Worked { assessment, applied, settled });
             }
@@ -133,6 +145,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     pub(crate) async fn members(&self) -> Result<Members<C::Cluster>, UnitError> {
         let members = Members::new(self.clusters.fleet().await?, &self.breakers, &self.figures);
+        self.set_registered(members.clusters.keys());
         let members = members.with_secrets(self.settings.certificate_secrets);
         Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
@@ -230,13 +243,6 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<(), UnitError> {
         let unit = &task.unit;
-        if let Some(hint) = task.hints.last() {
-            let left = assessment.left_networks(unit.scope());
-            outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
-            // They wait for it, and nothing else tells them.
-            let heirs = assessment.heirs(applied.done).into_iter();
-            outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
-        }
         outbox.put(assessment.translation.told.iter().cloned());
         let retried = task.retried.is_some();
         if retried {
@@ -269,11 +275,25 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     }
 }
 
+/// Tells those who wait for what the plan's first steps have done, so many; nothing else tells them.
+fn tell_heirs(task: &Task, assessment: &Assessment, done: usize, outbox: &Outbox) {
+    let Some(hint) = task.hints.last() else { return };
+    let left = assessment.left_networks(task.unit.scope());
+    outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
+    let heirs = assessment.heirs(done).into_iter();
+    outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
+}
+
+/// The registered clusters that the unit needs and that could not be read.
+fn unread(snapshot: &Snapshot) -> Vec<ClusterId> {
+    snapshot.facts.keys().filter(|cluster| snapshot.unknown(cluster).is_some()).cloned().collect()
+}
+
 /// The cluster of a unit whose Pods must not wait for other clusters: a route, as long as it comes again by itself if one
 /// of these does not answer in time. What is searched for others (dependents) must be found, and waits.
 fn own_cluster_of_a_hurried(task: &Task) -> Option<&ClusterId> {
     let is_route = matches!(task.unit, UnitKey::Route { .. });
-    task.unit.cluster().filter(|_| is_route && task.waits() < HELD_TRIES_MAX)
+    task.unit.cluster().filter(|_| is_route && task.hindered() < HELD_TRIES_MAX)
 }
 
 /// Logs the plan, if it says anything.

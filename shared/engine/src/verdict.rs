@@ -2,6 +2,7 @@
 
 use crate::Task;
 use crate::status::Untold;
+use crate::worker::HELD_TRIES_MAX;
 use std::time::Duration;
 use trellis_gateway::{Assessment, pods_waiting, waits_for_endpoint_names, waits_for_secrets};
 use trellis_lattice::names::is_network_id;
@@ -29,6 +30,17 @@ const MOVING_AGAIN: Duration = Duration::from_secs(5);
 /// What is waited for while something stays that nobody wants any more.
 const GRACE: &str = "what nobody wants any more stays for a while";
 
+/// What kind of a wait it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// One of those after which a unit is left to the drift pass.
+    Counts,
+    /// The grace has to pass: all is as desired until then, and it passes by itself.
+    Grace,
+    /// Counts, and stands in the row of tries that were hindered.
+    Hindered,
+}
+
 /// What became of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -40,8 +52,8 @@ pub enum Verdict {
         after: Duration,
         /// What for.
         reason: String,
-        /// Whether it is one of the waits after which a unit is given up. That the grace has to pass is none.
-        counts: bool,
+        /// What kind of a wait it is.
+        wait: Wait,
     },
     /// Something is in the way that only a person can change. The status says what, or the log where no object is left to
     /// say it; the drift pass looks again.
@@ -73,15 +85,17 @@ pub(crate) fn verdict(task: &Task, assessment: &Assessment, applied: Applied, un
         pods => Some(format!("{pods} Pods wait for their targets")),
     };
     match (of_unit(task, assessment, applied, untold), waits_for) {
-        (Verdict::Done | Verdict::Blocked(_), Some(reason)) => {
-            Verdict::Waiting { after: again(task.waits()), reason, counts: true }
+        (verdict @ Verdict::Held(_), _) if task.hindered() < HELD_TRIES_MAX => verdict,
+        (Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_), Some(reason)) => {
+            Verdict::Waiting { after: again(task.waits()), reason, wait: Wait::Counts }
         }
-        (Verdict::Waiting { after, reason, .. }, Some(_)) => {
-            Verdict::Waiting { after: after.min(again(task.waits())), reason, counts: true }
+        (Verdict::Waiting { after, reason, wait }, Some(_)) => {
+            let wait = if wait == Wait::Grace { Wait::Counts } else { wait };
+            Verdict::Waiting { after: after.min(again(task.waits())), reason, wait }
         }
-        (Verdict::Done | Verdict::Blocked(_), None) if assessment.is_moving() => {
+        (Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_), None) if assessment.is_moving() => {
             let reason = "the service that requests are to come to does not answer yet".to_owned();
-            Verdict::Waiting { after: MOVING_AGAIN, reason, counts: true }
+            Verdict::Waiting { after: MOVING_AGAIN, reason, wait: Wait::Counts }
         }
         (verdict, _) => verdict,
     }
@@ -95,46 +109,67 @@ fn again(waits: u32) -> Duration {
 fn of_unit(task: &Task, assessment: &Assessment, applied: Applied, untold: &Untold) -> Verdict {
     match applied.end {
         End::Waiting(waiting) => {
-            Verdict::Waiting { after: waiting.retry_after, reason: waiting.text, counts: true }
+            Verdict::Waiting { after: waiting.retry_after, reason: waiting.text, wait: Wait::Counts }
         }
         End::Failed(error) => {
             let reason = trellis_telemetry::chain(&error).to_string();
             match error.source.class() {
                 // Trying again cannot help; the drift pass comes by in any case.
-                ErrorClass::Terminal => Verdict::Blocked(reason),
-                ErrorClass::Stale if error.clears => refused(task.waits(), reason),
+                ErrorClass::Terminal => complete(task, assessment, untold, (Some(reason), Wait::Counts)),
+                ErrorClass::Stale if error.clears => match refused_again(task.hindered()) {
+                    Some(after) => Verdict::Waiting { after, reason, wait: Wait::Hindered },
+                    None => complete(task, assessment, untold, (Some(reason), Wait::Counts)),
+                },
                 ErrorClass::Retry | ErrorClass::NoAnswer | ErrorClass::Stale => {
                     Verdict::Failed { reason, after: error.source.retry_after(), owes: false }
                 }
             }
         }
-        End::Complete => match (complete(assessment, untold, &applied.outcome), assessment.grace_left()) {
-            (verdict @ Verdict::Held(_), _) | (verdict, None) => verdict,
-            // What stays for a while goes then, whatever a person has to do about the rest.
-            (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned(), counts: false },
-        },
+        End::Complete => {
+            let blocked = for_people(assessment, &applied.outcome);
+            complete(task, assessment, untold, (blocked, Wait::Grace))
+        }
     }
 }
 
-/// A delete that is refused although what stands in its way was looked up anew.
-fn refused(waits: u32, reason: String) -> Verdict {
-    if waits >= REFUSED_WAITS_MAX {
-        return Verdict::Blocked(reason);
-    }
-    Verdict::Waiting { after: REFUSED_AGAIN * 2_u32.pow(waits), reason, counts: true }
+/// When a delete is tried again that is refused although what stands in its way was looked up anew; none after the last try.
+fn refused_again(hindered: u32) -> Option<Duration> {
+    (hindered < REFUSED_WAITS_MAX).then(|| REFUSED_AGAIN * 2_u32.pow(hindered))
 }
 
-fn complete(assessment: &Assessment, untold: &Untold, outcome: &Outcome) -> Verdict {
-    let translation = &assessment.translation;
-    if !translation.held.is_empty() {
-        return Verdict::Held(translation.held.join("; "));
+/// The verdict when nothing more can be done now. `blocked`: what a person has to do, if anything. `wait`: what kind of a wait the grace
+/// is. Behind a step that failed it may not even have begun, and must end some time.
+fn complete(
+    task: &Task,
+    assessment: &Assessment,
+    untold: &Untold,
+    (blocked, wait): (Option<String>, Wait),
+) -> Verdict {
+    let held = held(assessment, untold);
+    match (held, assessment.grace_left()) {
+        (Some(why), grace) if task.hindered() < HELD_TRIES_MAX || grace.is_none() => {
+            Verdict::Held(blocked.into_iter().chain([why]).collect::<Vec<_>>().join("; "))
+        }
+        // What stays for a while goes then, whatever a person has to do about the rest.
+        (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned(), wait },
+        (_, None) => blocked.map_or(Verdict::Done, Verdict::Blocked),
     }
-    if !untold.is_empty() {
-        let texts = untold.iter().map(|(object, error)| format!("{object} not written: {error}"));
-        return Verdict::Held(texts.collect::<Vec<_>>().join("; "));
+}
+
+/// What is not known, or could not be told.
+fn held(assessment: &Assessment, untold: &Untold) -> Option<String> {
+    let held = &assessment.translation.held;
+    if !held.is_empty() {
+        return Some(held.join("; "));
     }
-    if translation.refused {
-        return Verdict::Blocked("VPC Lattice cannot do what the object asks for; see its status".to_owned());
+    let texts = untold.iter().map(|(object, error)| format!("{object} not written: {error}"));
+    (!untold.is_empty()).then(|| texts.collect::<Vec<_>>().join("; "))
+}
+
+/// What only a person can change.
+fn for_people(assessment: &Assessment, outcome: &Outcome) -> Option<String> {
+    if assessment.translation.refused {
+        return Some("VPC Lattice cannot do what the object asks for; see its status".to_owned());
     }
     let blocked = assessment.plan.iter().flat_map(|plan| &plan.blocked);
     // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
@@ -143,5 +178,5 @@ fn complete(assessment: &Assessment, untold: &Untold, outcome: &Outcome) -> Verd
     let for_people = blocked.filter(|one| !is_passing(one));
     let denied = outcome.refused_vpcs.iter().filter(|one| one.is_denied).map(|one| one.message.clone());
     let texts: Vec<String> = for_people.map(|one| format!("{one:?}")).chain(denied).collect();
-    if texts.is_empty() { Verdict::Done } else { Verdict::Blocked(texts.join("; ")) }
+    (!texts.is_empty()).then(|| texts.join("; "))
 }

@@ -63,6 +63,14 @@ pub struct Hint {
     /// How often in a row the unit has waited before this hint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waits: u32,
+    /// How often in a row the unit was hindered by what passes by itself: a cluster that cannot be read, or a delete that is
+    /// refused. A look that meets nothing of the kind begins anew.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hindered: u32,
+    /// When the first change was sent that the unit is not done with yet, in milliseconds since 1970. For figures only: it is never
+    /// decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
     /// For how many seconds the hint is put off; none for one that comes at once.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub put_off: u32,
@@ -108,6 +116,8 @@ impl Hint {
             operation,
             service_names: vec![],
             waits: 0,
+            hindered: 0,
+            changed: None,
             put_off: 0,
             old_resource_version: None,
             look: None,
@@ -206,7 +216,9 @@ mod tests {
     #[test]
     fn what_is_absent_is_not_written() {
         let body = hint().body();
-        for absent in ["serviceNames", "later", "waits", "oldResourceVersion", "look", "trace"] {
+        for absent in
+            ["serviceNames", "later", "waits", "hindered", "changed", "oldResourceVersion", "look", "trace"]
+        {
             assert!(!body.contains(absent), "{body}");
         }
     }
@@ -230,6 +242,8 @@ mod tests {
         let again = hint().again().again();
         assert_eq!(Hint::parse(&again.body()).unwrap(), again);
         assert_eq!((again.waits, again.operation), (2, Operation::Resync));
+        let hindered = Hint { hindered: 3, changed: Some(1_800_000_000_000), ..hint() };
+        assert_eq!(Hint::parse(&hindered.body()).unwrap(), hindered);
         assert_eq!(Hint { waits: u32::MAX, ..hint() }.again().waits, u32::MAX);
     }
 

@@ -23,6 +23,11 @@ impl Look {
         Self { began, since: None, after: None }
     }
 
+    /// A look at everything in depth: as that of a pass before which there was none.
+    pub fn in_depth(began: u64) -> Self {
+        Self::of_pass(began, 0)
+    }
+
     /// The look of a drift pass.
     pub fn of_pass(began: u64, since: u64) -> Self {
         Self { began, since: Some(since), after: None }

@@ -16,5 +16,5 @@ pub use budget::{Budget, TimeOver};
 pub use cluster::{Answer, Cluster, Clusters, Fleet, PatchOutcome};
 pub use error::{CallError, ErrorClass};
 pub use lattice::{Applied, ApplyError, Calls, End, Lattice, Owned, Waiting};
-pub use queue::{LATER_MAX, Message, OutgoingHint, Queue};
+pub use queue::{LATER_MAX, Lane, Message, OutgoingHint, Queue};
 pub use registry::{Described, Registered, Registry};

@@ -14,12 +14,22 @@ pub trait Queue: Send + Sync + 'static {
     /// group, which is then to be sent on to its unit.
     fn send_later(&self, hint: &Hint, after: Duration) -> impl Future<Output = Result<(), CallError>> + Send;
 
-    /// Gives a message back, to be received again after this time.
+    /// Gives a message back to the queue that it came from, to be received again after this time.
     fn put_off(
         &self,
+        lane: Lane,
         receipt_handle: &str,
         after: Duration,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// The queue that a message came from. A receipt handle means something to that one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// The queue of hints for units, each unit a message group.
+    Units,
+    /// The queue of hints for later.
+    Later,
 }
 
 /// A hint to be sent.
@@ -37,7 +47,7 @@ pub struct OutgoingHint {
 pub struct Message {
     /// What it is called in the answer that gives it back.
     pub id: String,
-    /// What it is called when it is put off.
+    /// What it is called when it is put off, in its [`Lane`].
     pub receipt_handle: String,
     /// Its message group; none if it comes from the queue of hints for later.
     pub group: Option<String>,

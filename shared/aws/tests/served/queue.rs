@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use trellis_aws::{ErrorClass, OutgoingHint};
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_ports::Lane;
 
 const QUEUE: &str = "https://sqs.us-west-2.amazonaws.com/000000000000/trellis.fifo";
+const LATER: &str = "https://sqs.us-west-2.amazonaws.com/000000000000/later";
 
 fn hint(number: usize) -> OutgoingHint {
     let route = ObjectRef {
@@ -60,16 +62,26 @@ async fn a_hint_that_the_queue_refuses_is_an_error_whose_class_says_whose_fault_
 async fn a_message_is_put_off_by_seconds_and_never_longer_than_the_queue_takes() {
     let server = Server::in_order(vec![(200, json!({})), (200, json!({}))]);
     let queue = server.aws().await.hints(QUEUE);
-    queue.put_off("handle", Duration::from_secs(15)).await.unwrap();
-    queue.put_off("handle", Duration::from_hours(100)).await.unwrap();
+    queue.put_off(Lane::Units, "handle", Duration::from_secs(15)).await.unwrap();
+    queue.put_off(Lane::Units, "handle", Duration::from_hours(100)).await.unwrap();
     let seconds: Vec<Value> =
         server.asked().into_iter().map(|asked| asked.body["VisibilityTimeout"].clone()).collect();
     assert_eq!(seconds, [json!(15), json!(43_200)]);
 }
 
 #[tokio::test]
+async fn a_message_is_put_off_in_the_queue_that_it_came_from() {
+    let server = Server::in_order(vec![(200, json!({})), (200, json!({}))]);
+    let queue = server.aws().await.hints(QUEUE).with_later(LATER);
+    for lane in [Lane::Units, Lane::Later] {
+        queue.put_off(lane, "handle", Duration::from_secs(15)).await.unwrap();
+    }
+    let urls: Vec<Value> = server.asked().into_iter().map(|asked| asked.body["QueueUrl"].clone()).collect();
+    assert_eq!(urls, [json!(QUEUE), json!(LATER)]);
+}
+
+#[tokio::test]
 async fn a_hint_for_later_goes_into_the_other_queue_with_a_delay_that_is_never_longer_than_that_takes() {
-    const LATER: &str = "https://sqs.us-west-2.amazonaws.com/000000000000/later";
     let sent = json!({"MessageId": "m"});
     let server = Server::in_order(vec![(200, sent.clone()), (200, sent)]);
     let queue = server.aws().await.hints(QUEUE);

@@ -13,9 +13,9 @@
 
 use super::index::Index;
 use super::rotation::place;
-use super::{LookReport, UNITS_TOLD_MAX, object_of, read_all_units};
+use super::{LookReport, UNITS_TOLD_MAX, look_hint, object_of, read_all_units};
 use crate::fleet::{Member, Members};
-use crate::objects;
+use crate::objects::{self, Memory};
 use crate::observe::{Reader, observe};
 use crate::outbox::{Outbox, outgoing};
 use crate::{Engine, Task, UnitError, Verdict, now_ms};
@@ -69,8 +69,11 @@ const FAILED_HINTS_MAX: usize = 20;
 /// waits have told that they wait.
 const UNTOLD_AFTER: Duration = Duration::from_mins(2);
 
+/// When a cluster that could not be read is looked at again: soon enough that nobody asks why, and one message a minute is nothing.
+const UNREAD_AGAIN: Duration = Duration::from_mins(1);
+
 /// Messages that a look may take: at 45 seconds each, an hour. Others have begun since, and what it does not get to is theirs.
-pub(crate) const MESSAGES_MAX: u32 = 80;
+const MESSAGES_MAX: u32 = 80;
 
 /// A unit that is to be gone through.
 struct Candidate {
@@ -98,10 +101,21 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
         let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
-        for look in looks {
-            self.look_in_parts(members, cluster, look, task.messages(), budget).await?;
+        for (look, before) in looks {
+            self.look_in_parts(members, cluster, look, before, budget).await?;
         }
         Ok(Verdict::Done)
+    }
+
+    /// Has a cluster that cannot be read looked at in a while, all of it in depth: what was told of it until then may have gone
+    /// unheard. While it still cannot be read, that look has the next one follow. `before`: how many have followed for nothing.
+    pub(crate) async fn look_when_it_answers(
+        &self,
+        cluster: &ClusterId,
+        before: u32,
+    ) -> Result<(), UnitError> {
+        let hint = Hint { waits: before, ..look_hint(cluster, Look::in_depth(now_ms())) };
+        Ok(self.send_later(hint, UNREAD_AGAIN).await?)
     }
 
     /// Tells all units of a cluster to look, those too that own something and whose object is gone: changes of it may have
@@ -114,6 +128,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Verdict, UnitError> {
         let snapshot = read_all_units(members, cluster).await?;
         if let Some(why) = snapshot.unknown(cluster) {
+            self.look_when_it_answers(cluster, 0).await?;
             return Ok(Verdict::Held(why));
         }
         let index = self.index(snapshot.facts.get(cluster)).await?;
@@ -160,9 +175,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         before: u32,
         pauses: bool,
     ) -> Result<(), UnitError> {
-        let unit = UnitKey::Cluster { cluster: cluster.clone() };
-        let hint = Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(rest);
-        let hint = Hint { waits: before, ..hint };
+        let hint = Hint { waits: before, ..look_hint(cluster, rest) };
         if pauses {
             return Ok(self.send_later(hint, PAUSE).await?);
         }
@@ -184,7 +197,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
         report.unknown = snapshot.unknown(cluster);
         if report.unknown.is_some() {
-            // The next pass tries again; what is unknown stays as it is.
+            // What is unknown stays as it is.
+            self.look_when_it_answers(cluster, 0).await?;
             return Ok(None);
         }
         let index = self.index(snapshot.facts.get(cluster)).await?;
@@ -245,8 +259,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
             let reads = deep.iter().flat_map(|one| wants_objects(&one.unit, &snapshot)).collect();
             // What others read is compared where it can be read.
-            let _: Result<(), String> =
-                objects::read(scene.members, reads, &mut snapshot, Budget::lasting(UNIT_LOOK_MAX)).await;
+            let _: Result<(), String> = objects::read(
+                scene.members,
+                reads,
+                &mut snapshot,
+                Budget::lasting(UNIT_LOOK_MAX),
+                Memory::Used,
+            )
+            .await;
             self.look_in_depth(scene, &deep, &snapshot, report).await?;
             snapshot.forget(Kind::DNSEndpoint);
             snapshot.forget(Kind::EndpointSlice);
@@ -375,16 +395,17 @@ fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool 
             .any(|subject| (&subject.cluster, &subject.object) == (cluster, &key))
 }
 
-/// The looks of drift passes that a task asks for; none if any hint asks for more. Several that have not begun yet are one.
-fn looks_of(task: &Task) -> Option<Vec<Look>> {
-    let looks: Option<Vec<Look>> =
-        task.hints.iter().map(|hint| hint.look.filter(|look| look.since.is_some())).collect();
+/// The looks of drift passes that a task asks for, each with the messages that it has taken before; none if any hint asks for more.
+///
+/// Several that have not begun yet are one, with the least count: a count may be forged, and ends no other look.
+fn looks_of(task: &Task) -> Option<Vec<(Look, u32)>> {
+    let of_pass = |hint: &Hint| Some((hint.look.filter(|look| look.since.is_some())?, hint.waits));
+    let looks: Option<Vec<(Look, u32)>> = task.hints.iter().map(of_pass).collect();
     let looks = looks.filter(|looks| !looks.is_empty())?;
-    let (rests, whole): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(|look| look.after.is_some());
-    let whole = whole.into_iter().reduce(|one, other| Look {
-        began: one.began.max(other.began),
-        since: one.since.min(other.since),
-        after: None,
+    let (rests, whole): (Vec<_>, Vec<_>) = looks.into_iter().partition(|(look, _)| look.after.is_some());
+    let whole = whole.into_iter().reduce(|(one, before), (other, also)| {
+        let (began, since) = (one.began.max(other.began), one.since.min(other.since));
+        (Look { began, since, after: None }, before.min(also))
     });
     Some(rests.into_iter().chain(whole).collect())
 }

@@ -16,21 +16,22 @@ pub use report::{ClusterReport, DriftReport, Drifted, Holdings, Life, LookReport
 pub use rotation::Rotation;
 
 pub(crate) use index::unit_of;
-pub(crate) use look::{LOOKS_AT_ONCE, MESSAGES_MAX};
+pub(crate) use look::LOOKS_AT_ONCE;
 pub(crate) use unit::object_of;
 
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::outgoing;
 use crate::{Engine, UnitError};
+use futures::{StreamExt, stream};
 use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, OPTIONAL_KINDS, Snapshot, made_for, units_of_cluster, wants, wants_cluster,
+    ClusterFacts, OPTIONAL_KINDS, Settings, Snapshot, made_for, units_of_cluster, wants, wants_cluster,
 };
-use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_ports::{Budget, Cluster, Clusters, Lattice, OutgoingHint, Queue};
 
 /// Units that a report tells of; more are counted. A log line of CloudWatch holds 256 KiB.
@@ -42,6 +43,13 @@ const NEEDED_KINDS: [Kind; 3] = [Kind::GatewayClass, Kind::Gateway, Kind::HTTPRo
 /// Units without an object, in one pass, that it looks at itself: the look at a cluster finds those that bear the cluster's tag, and
 /// these are mostly the same.
 const ORPHANS_LOOKED_AT_MAX: usize = 50;
+
+/// How long the look at one of these units may take. A Gateway's reads every cluster that has one, and its Secrets; what does not
+/// answer by then costs itself only.
+const UNIT_LOOK_MAX: Duration = Duration::from_secs(30);
+
+/// Of these units, how many are looked at at once: each reads several clusters.
+const OWN_UNITS_AT_ONCE: usize = 4;
 
 /// The units that a pass looks at itself, each with an object to be named by a hint: those of the Gateways, and those that have
 /// something although their object is gone.
@@ -70,15 +78,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     /// Sends the hint for each cluster.
     async fn begin_looks(&self, members: &Members<C::Cluster>, now: u64) -> Result<usize, UnitError> {
-        let look = self.rotation.look(now, self.last_pass());
+        let last = self.last_pass();
+        let look = self.rotation.look(now, last.as_ref().map(|(began, _)| *began));
         let hint = |cluster: &ClusterId| {
-            let unit = UnitKey::Cluster { cluster: cluster.clone() };
-            let hint = Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(look);
-            outgoing(hint, "pass", &now.to_string())
+            // What was told of a cluster while nobody had registered it was not believed.
+            let is_new = last.as_ref().is_some_and(|(_, clusters)| !clusters.contains(cluster));
+            let look = if is_new { Look::in_depth(now) } else { look };
+            outgoing(look_hint(cluster, look), "pass", &now.to_string())
         };
         let hints: Vec<OutgoingHint> = members.clusters.keys().map(hint).collect();
         self.queue.send(&hints).await?;
-        self.set_last_pass(now);
+        self.set_last_pass(now, members.clusters.keys().cloned().collect());
         Ok(hints.len())
     }
 
@@ -158,39 +168,67 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             own.entry(unit.clone()).or_insert_with(|| object_of(unit));
         }
         let settings = self.settings().await;
-        for (unit, object) in own {
-            if budget.is_over() {
-                report.left_out.push(unit.to_string());
-                continue;
+        let looks = own.into_iter().map(|(unit, object)| {
+            let (hint, settings) = (Hint::new(unit, object, Operation::Resync), &settings);
+            async move {
+                if budget.is_over() {
+                    return (hint, None);
+                }
+                let time = budget.at_most(UNIT_LOOK_MAX);
+                let look = Box::pin(self.look_at_own_unit(members, &hint, now, settings));
+                let found = time.spend(look).await.unwrap_or_else(|over| Err(over.into()));
+                (hint, Some(found))
             }
-            report.units += 1;
-            let start = members.snapshot();
-            let snapshot =
-                observe(&members.clusters, start, |snapshot| wants(&unit, snapshot)).await?.snapshot;
-            let snapshot = if matches!(unit, UnitKey::Gateway { .. }) {
-                Box::pin(members.read_secrets(snapshot)).await
-            } else {
-                snapshot
+        });
+        let looks: Vec<_> = stream::iter(looks).buffered(OWN_UNITS_AT_ONCE).collect().await;
+        for (hint, found) in looks {
+            let unit = hint.unit.to_string();
+            let Some(found) = found else {
+                report.left_out.push(unit);
+                continue;
             };
-            let snapshot = self.with_what_aws_tells(snapshot).await;
-            let hint = Hint::new(unit.clone(), object, Operation::Resync);
-            match self.look_at_unit(&hint, &snapshot, &settings).await {
-                Ok(None) => {}
-                Ok(Some(drifted)) => {
-                    if drifted.can_be_repaired() {
-                        // As the look at its cluster would send it, so that there is one.
-                        self.send_in_time(&[outgoing(hint, "drift", &millis(now).to_string())]).await?;
-                        report.hints += 1;
-                    }
-                    report.drifted.push(drifted);
+            report.units += 1;
+            match found {
+                Ok(drifted) => {
+                    report.hints += drifted.iter().filter(|one| one.can_be_repaired()).count();
+                    report.drifted.extend(drifted);
                 }
                 Err(error) => {
-                    report.failed.insert(unit.to_string(), trellis_telemetry::chain(&error).to_string());
+                    report.failed.insert(unit, trellis_telemetry::chain(&error).to_string());
                 }
             }
         }
         Ok(())
     }
+
+    /// Looks in depth at one unit, and tells it if it differs.
+    async fn look_at_own_unit(
+        &self,
+        members: &Members<C::Cluster>,
+        hint: &Hint,
+        now: SystemTime,
+        settings: &Settings,
+    ) -> Result<Option<Drifted>, UnitError> {
+        let start = members.snapshot();
+        let mut snapshot =
+            observe(&members.clusters, start, |snapshot| wants(&hint.unit, snapshot)).await?.snapshot;
+        if matches!(hint.unit, UnitKey::Gateway { .. }) {
+            snapshot = members.read_secrets(snapshot).await;
+        }
+        let snapshot = self.with_what_aws_tells(snapshot).await;
+        let drifted = self.look_at_unit(hint, &snapshot, settings).await?;
+        if drifted.as_ref().is_some_and(Drifted::can_be_repaired) {
+            // As the look at its cluster would send it, so that there is one.
+            self.send_in_time(&[outgoing(hint.clone(), "drift", &millis(now).to_string())]).await?;
+        }
+        Ok(drifted)
+    }
+}
+
+/// The hint that brings a look at a cluster.
+fn look_hint(cluster: &ClusterId, look: Look) -> Hint {
+    let unit = UnitKey::Cluster { cluster: cluster.clone() };
+    Hint::new(unit.clone(), object_of(&unit), Operation::Resync).with_look(look)
 }
 
 /// Reads which objects a cluster has that units are named after.

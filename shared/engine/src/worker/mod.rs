@@ -6,7 +6,7 @@ mod batch;
 mod changes;
 mod tries;
 
-use crate::{Engine, LookReport, Task, Verdict};
+use crate::{Engine, LookReport, Task, Verdict, Wait};
 use batch::{Batch, Change, Group, Record, retry_after, sort};
 use futures::future::join_all;
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use trellis_hint::{Hint, Operation, Touched};
-use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lattice, Message, Queue, TimeOver};
+use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lane, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
 use tries::Tries;
 
 /// How often in a row a unit is looked at again that is held because a cluster cannot be read or takes no status: about a
-/// minute in all, longer than an API server takes to restart. Then the drift pass finds what differs as soon as the cluster
-/// can be read. In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
+/// minute in all, longer than an API server takes to restart. Then a look at all of the cluster follows as soon as it can be read.
+/// In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
 /// cluster that is away, nor may that fill the dead-letter queue.
 pub(crate) const HELD_TRIES_MAX: u32 = 5;
 
@@ -30,6 +30,9 @@ pub(crate) const WAITS_MAX: u32 = 40;
 
 /// How long a call to the queue may take that puts a message off or sends one for later.
 const QUEUE_CALL_MAX: Duration = Duration::from_secs(2);
+
+/// No unit waits for longer with a change before it is left to the drift pass.
+const CHANGE_AGE_MAX: Duration = Duration::from_hours(2);
 
 /// Kept of the batch's time, after the units', for their hints and for giving messages back.
 const RETURN_RESERVE: Duration = Duration::from_secs(8);
@@ -63,7 +66,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         self.engine.begin();
         let mut metrics = Metrics::new();
         metrics.add(Metric::HintsReceived, messages.len());
-        for delay in messages.iter().filter_map(|message| age(message.sent)) {
+        // What is for later lies in its queue as long as it is to, and what was given back has waited for something else.
+        let fresh = messages.iter().filter(|message| message.group.is_some() && message.receives <= 1);
+        for delay in fresh.filter_map(|message| age(message.sent)) {
             metrics.record(Metric::QueueDelay, millis(delay));
         }
         let Batch { groups, due, changes, unreadable } = sort(messages, &self.engine.settings.installation);
@@ -77,10 +82,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         let ended = join_all(groups.into_iter().map(|group| self.reconcile(group, time)));
         let (passed_on, ended, told) = futures::join!(passed_on, ended, told);
         let mut returned: Vec<String> = passed_on.into_iter().flatten().chain(told).collect();
-        for (verdict, sent, of_unit) in ended {
+        for (verdict, changed, of_unit) in ended {
             metrics.add(metric_of(&verdict), 1);
-            let changed = sent.filter(|_| verdict == Verdict::Done && of_unit.is_empty());
-            if let Some(time) = changed.and_then(|sent| age(Some(sent))) {
+            let changed = changed.filter(|_| is_as_desired(&verdict) && of_unit.is_empty());
+            if let Some(time) = age(changed) {
                 metrics.record(Metric::TimeToProgrammed, millis(time));
             }
             returned.extend(of_unit);
@@ -108,12 +113,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         }
     }
 
-    /// Works on one unit: its verdict, when the first hint of a change was sent, and the messages that come again, which are
-    /// all of the unit's or none.
+    /// Works on one unit: its verdict, when the first change was sent that it was not done with, and the messages that come
+    /// again, which are all of the unit's or none.
     async fn reconcile(&self, group: Group, budget: Budget) -> (Verdict, Option<SystemTime>, Vec<String>) {
         let (task, engine) = (group.task(self.tries.begin(&group.records)), Arc::clone(&self.engine));
-        let changes = group.records.iter().filter(|record| record.hint.operation != Operation::Resync);
-        let sent = changes.filter_map(|record| record.sent).min();
+        let changed = first_change(&task, &group.records);
         // A task of its own: should a unit panic, its messages come back and the other units of the batch go on.
         let mut work = JoinSet::new();
         let of_unit = task.clone();
@@ -125,52 +129,24 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         if let Verdict::Failed { owes: false, .. } = verdict {
             self.tries.told(&group.records);
         }
-        let later = match &verdict {
-            Verdict::Waiting { after, counts, .. } => Some((*after, Operation::Resync, *counts)),
-            // What its first look could not do is still to be done, such as telling others of a deletion.
-            Verdict::Held(_) if task.waits() < HELD_TRIES_MAX => {
-                let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
-                let operation = if deletes { Operation::Delete } else { Operation::Resync };
-                Some((retry_after(task.waits() + 1), operation, true))
-            }
-            Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => None,
-        };
+        let later = later(&task, &verdict, changed);
         let mut after = match &verdict {
             Verdict::Failed { after, .. } => {
                 Some(retry_after(group.receives()).max(after.unwrap_or_default()))
             }
             Verdict::Done | Verdict::Waiting { .. } | Verdict::Blocked(_) | Verdict::Held(_) => None,
         };
-        if let Some((time, operation, counts)) = later
-            && let Err(error) = self.later(&task, time, operation, counts).await
+        // Its messages can then be acknowledged, so that other hints for the unit are not held up.
+        if let Some((hint, time)) = later
+            && let Err(error) = in_time(self.engine.send_later(hint, time)).await
         {
             tracing::warn!(unit = %group.unit, error = %trellis_telemetry::chain(&error), "not sent for later: the messages come again");
             after = Some(time);
         }
         match after {
-            Some(after) => (verdict, sent, self.give_back(group.records, after).await),
-            None => (verdict, sent, vec![]),
+            Some(after) => (verdict, changed, self.give_back(Lane::Units, group.records, after).await),
+            None => (verdict, changed, vec![]),
         }
-    }
-
-    /// Sends a hint that brings the unit back after this time, unless it has waited so often that the next drift pass is
-    /// soon enough. Its messages can then be acknowledged, so that other hints for the unit are not held up.
-    async fn later(
-        &self,
-        task: &Task,
-        after: Duration,
-        operation: Operation,
-        counts: bool,
-    ) -> Result<(), CallError> {
-        let Some(last) = task.hints.last().filter(|_| task.waits() < WAITS_MAX) else {
-            tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
-            return Ok(());
-        };
-        let names: BTreeSet<String> =
-            task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
-        let hint = last.clone().with_service_names(names).again();
-        let hint = Hint { waits: task.waits() + u32::from(counts), operation, ..hint };
-        in_time(self.engine.send_later(hint, after)).await
     }
 
     /// Sends a hint whose time has come on to its unit; the id of its message if that has to come again.
@@ -182,16 +158,17 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             Err(error) => {
                 tracing::warn!(unit = %record.hint.unit, error = %trellis_telemetry::chain(&error), "not sent on: comes again");
                 let after = retry_after(record.receives);
-                self.give_back(vec![record], after).await
+                self.give_back(Lane::Later, vec![record], after).await
             }
         }
     }
 
     /// Gives messages back to the queue for a time.
-    async fn give_back(&self, records: Vec<Record>, after: Duration) -> Vec<String> {
+    async fn give_back(&self, lane: Lane, records: Vec<Record>, after: Duration) -> Vec<String> {
         let put_off = records.iter().map(|record| async {
             // Without this the message would come back only after the queue's visibility timeout of minutes.
-            if let Err(error) = in_time(self.engine.queue.put_off(&record.receipt_handle, after)).await {
+            if let Err(error) = in_time(self.engine.queue.put_off(lane, &record.receipt_handle, after)).await
+            {
                 let unit = &record.hint.unit;
                 tracing::warn!(%unit, error = %trellis_telemetry::chain(&error), "visibility not changed");
             }
@@ -201,13 +178,60 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
     }
 }
 
+/// The hint that brings a unit back, and after what time; none where nothing is waited for, or where it has waited so often that the
+/// next drift pass is soon enough.
+fn later(task: &Task, verdict: &Verdict, changed: Option<SystemTime>) -> Option<(Hint, Duration)> {
+    let (after, operation, waits, hindered) = match verdict {
+        Verdict::Waiting { after, wait, .. } => match wait {
+            Wait::Counts => (*after, Operation::Resync, 1, 0),
+            Wait::Grace => (*after, Operation::Resync, 0, 0),
+            Wait::Hindered => (*after, Operation::Resync, 1, task.hindered() + 1),
+        },
+        // What its first look could not do is still to be done, such as telling others of a deletion.
+        Verdict::Held(_) if task.hindered() < HELD_TRIES_MAX => {
+            let deletes = task.hints.iter().any(|hint| hint.operation == Operation::Delete);
+            let operation = if deletes { Operation::Delete } else { Operation::Resync };
+            let hindered = task.hindered() + 1;
+            (retry_after(hindered), operation, 1, hindered)
+        }
+        Verdict::Done | Verdict::Blocked(_) | Verdict::Held(_) | Verdict::Failed { .. } => return None,
+    };
+    if task.waits() >= WAITS_MAX {
+        tracing::warn!(unit = %task.unit, "has waited too often: left to the drift pass");
+        return None;
+    }
+    let names: BTreeSet<String> =
+        task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
+    let hint = task.hints.last()?.clone().with_service_names(names).again();
+    let changed = changed.filter(|_| !is_as_desired(verdict)).and_then(millis_since_1970);
+    Some((Hint { waits: task.waits() + waits, hindered, changed, operation, ..hint }, after))
+}
+
+/// Whether all is as the objects ask for. What stays for the grace is in nobody's way.
+fn is_as_desired(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Done | Verdict::Waiting { wait: Wait::Grace, .. })
+}
+
+/// When the first change was sent that the unit is not done with. What a hint claims to be older than [`CHANGE_AGE_MAX`] is no such time.
+fn first_change(task: &Task, records: &[Record]) -> Option<SystemTime> {
+    let changes = records.iter().filter(|record| record.hint.operation != Operation::Resync);
+    let time = |millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+    let before = task.changed().and_then(time);
+    let before = before.filter(|time| age(Some(*time)).is_some_and(|age| age <= CHANGE_AGE_MAX));
+    changes.filter_map(|record| record.sent).chain(before).min()
+}
+
+fn millis_since_1970(time: SystemTime) -> Option<u64> {
+    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// Hints for later of one unit with the same period are one: the first that comes looks at all of the unit, and goes on
 /// waiting by itself if it has to. They are those that were put off for the same time within one such time: none of them was
 /// sent because of a look that another one brought, since that one came only after this time.
 fn period(record: &Record) -> Option<String> {
-    let Hint { waits, operation, put_off, .. } = &record.hint;
+    let Hint { waits, hindered, operation, put_off, .. } = &record.hint;
     let sent = record.sent?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    Some(format!("{waits} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))
+    Some(format!("{waits} {hindered} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))
 }
 
 async fn in_time(call: impl Future<Output = Result<(), CallError>>) -> Result<(), CallError> {

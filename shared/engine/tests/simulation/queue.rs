@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trellis_hint::{Hint, UnitKey};
-use trellis_ports::{CallError, ErrorClass, LATER_MAX, Message, OutgoingHint, Queue};
+use trellis_ports::{CallError, ErrorClass, LATER_MAX, Lane, Message, OutgoingHint, Queue};
 
 /// Within this many seconds a second message of the same id is dropped (SQS API reference, SendMessage).
 const DEDUPLICATION_S: u64 = 300;
@@ -137,15 +137,23 @@ impl Queues {
         self.groups.retain(|_, messages| !messages.is_empty());
     }
 
-    fn put_off(&mut self, receipt_handle: &str, now: u64, seconds: u64) {
-        let all = self.groups.values_mut().flatten().chain(&mut self.later);
-        for one in all.filter(|one| one.id.to_string() == receipt_handle) {
+    fn put_off(&mut self, lane: Lane, receipt_handle: &str, now: u64, seconds: u64) {
+        let all: Vec<&mut Stored> = match lane {
+            Lane::Units => self.groups.values_mut().flatten().collect(),
+            Lane::Later => self.later.iter_mut().collect(),
+        };
+        for one in all.into_iter().filter(|one| one.id.to_string() == receipt_handle) {
             one.visible_at = now + seconds;
         }
     }
 
-    /// When the next message can be received; none when there is none at all.
+    /// When the next message can be received; none when there is none at all, or none but looks at clusters that could not be read: as
+    /// long as they cannot, there is one more a minute.
     pub(crate) fn next_at(&self) -> Option<u64> {
+        let is_look = |one: &Stored| matches!(one.unit, Some(UnitKey::Cluster { .. }));
+        if self.groups.is_empty() && self.to_come.is_empty() && self.later.iter().all(is_look) {
+            return None;
+        }
         let fronts = self.groups.values().filter_map(|messages| Some(messages.front()?.visible_at));
         let later = self.later.iter().map(|message| message.visible_at);
         fronts.chain(later).chain(self.to_come.iter().map(|(at, ..)| *at)).min()
@@ -202,11 +210,11 @@ impl Queue for Hints {
         Ok(())
     }
 
-    async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
+    async fn put_off(&self, lane: Lane, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
         self.call().await?;
         let mut state = self.0.state();
         let now = state.now;
-        state.queue.put_off(receipt_handle, now, after.as_secs());
+        state.queue.put_off(lane, receipt_handle, now, after.as_secs());
         Ok(())
     }
 }

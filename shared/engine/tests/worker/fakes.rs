@@ -17,7 +17,7 @@ use trellis_lattice::{
 };
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
-    Fleet, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
+    Fleet, Lane, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
 };
 
 /// How a namespace takes no Events.
@@ -93,7 +93,7 @@ pub(crate) struct State {
     pub(crate) owned: Vec<Owned>,
     pub(crate) sent: Vec<OutgoingHint>,
     pub(crate) later: Vec<(Hint, Duration)>,
-    pub(crate) put_off: BTreeMap<String, Duration>,
+    pub(crate) put_off: BTreeMap<(Lane, String), Duration>,
     version: u64,
 }
 
@@ -443,8 +443,8 @@ impl Queue for World {
         Ok(())
     }
 
-    async fn put_off(&self, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
-        self.state().put_off.insert(receipt_handle.to_owned(), after);
+    async fn put_off(&self, lane: Lane, receipt_handle: &str, after: Duration) -> Result<(), CallError> {
+        self.state().put_off.insert((lane, receipt_handle.to_owned()), after);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use trellis_engine::{Engine, Life, LookReport, Worker};
+use trellis_engine::{Engine, Life, LookReport, Rotation, Worker};
 use trellis_gateway::{ObjectKey, Settings};
 use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Mode, ResourceKind};
@@ -210,7 +210,34 @@ async fn a_cluster_that_cannot_be_read_ends_its_look_and_keeps_what_it_has() {
     world.state().moods.insert("two".into(), Mood::Hangs);
     let ended = work(&worker(&world), vec![message("p", &pass("two"), 1)]).await;
     assert!(ended.returned.is_empty() && ended.looks[0].unknown.is_some(), "{:?}", ended.looks);
-    assert!(world.state().later.is_empty() && world.state().sent.is_empty());
+    assert!(world.state().sent.is_empty());
+    let later: Vec<(UnitKey, Duration)> =
+        world.state().later.iter().map(|(hint, after)| (hint.unit.clone(), *after)).collect();
+    assert_eq!(later, [(cluster("two"), Duration::from_mins(1))], "it is looked at as soon as it answers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_looks_in_depth_at_a_cluster_that_was_not_registered_in_the_pass_before() {
+    let world = world();
+    let lost = world.state().moods.remove("two").unwrap();
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+    let rotation = Rotation { within: Duration::from_hours(1), every: Some(Duration::from_mins(5)) };
+    let engine = Engine::new(world.clone(), world.clone(), world.clone(), settings).with_rotation(rotation);
+    let mut since = vec![];
+    for is_back in [false, true, true] {
+        if is_back {
+            world.state().moods.insert("two".into(), lost);
+        }
+        engine.drift(SystemTime::now(), Budget::lasting(Duration::from_mins(15))).await.unwrap();
+        let sent: Vec<_> = world.state().sent.drain(..).collect();
+        let look = |cluster: &str| {
+            let unit = UnitKey::Cluster { cluster: id(cluster) };
+            let hint = sent.iter().find(|sent| sent.hint.unit == unit)?;
+            Some(hint.hint.look?.since? > 0)
+        };
+        since.push((look("one"), look("two")));
+    }
+    assert_eq!(since, [(Some(true), None), (Some(true), Some(false)), (Some(true), Some(true))]);
 }
 
 fn owned(unit: &UnitKey, kind: ResourceKind, arn: &str) -> Owned {
@@ -259,6 +286,25 @@ async fn a_pass_begins_a_look_at_each_cluster_and_tells_what_a_cluster_that_is_n
         text.contains("cluster/lost: not registered; has: 1 services, 1 target groups, 18.25 USD a month"),
         "{text}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hangs_or_cannot_be_told_in_a_pass_costs_its_own_unit_only() {
+    let world = world();
+    world.put(
+        "one",
+        Kind::Gateway,
+        "other",
+        json!({"spec": {"gatewayClassName": "amazon-vpc-lattice", "listeners": []}}),
+    );
+    world.state().troubles.insert(gateway().to_string(), Trouble::InspectHangs);
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+    let engine = Engine::new(world.clone(), world.clone(), world.clone(), settings);
+    let began = tokio::time::Instant::now();
+    let report = engine.drift(SystemTime::now(), Budget::lasting(Duration::from_mins(1))).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+    assert_eq!(report.failed.keys().collect::<Vec<_>>(), [&gateway().to_string()]);
+    assert_eq!((report.units, report.drifted.len(), report.hints), (2, 1, 1), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

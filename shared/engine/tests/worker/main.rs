@@ -5,6 +5,7 @@
 
 mod external;
 mod fakes;
+mod held;
 mod looks;
 mod networks;
 mod objects;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use trellis_engine::{Engine, UNIT_MAX, Worked, Worker};
 use trellis_gateway::Settings;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
-use trellis_ports::{Budget, ErrorClass, Message};
+use trellis_ports::{Budget, ErrorClass, Lane, Message};
 use trellis_telemetry::Metric;
 
 /// What Lambda gives a batch.
@@ -143,7 +144,7 @@ async fn a_route_goes_on_after_two_seconds_without_an_exporter_that_hangs_and_wa
     let began = Instant::now();
     work(&worker, vec![message("1", &route_hint("two", "r"), 1)]).await;
     assert_eq!(began.elapsed(), Duration::from_secs(8));
-    let last = (0..5).fold(route_hint("one", "r"), |hint, _| hint.again());
+    let last = Hint { hindered: 5, ..route_hint("one", "r").again() };
     tokio::time::advance(Duration::from_secs(10)).await;
     let began = Instant::now();
     work(&worker, vec![message("2", &last, 1)]).await;
@@ -162,7 +163,7 @@ async fn a_unit_that_hangs_is_given_back_in_time_and_the_others_are_acknowledged
     assert_eq!(ended.returned, ["a"]);
     assert!(began.elapsed() <= UNIT_MAX, "{:?}", began.elapsed());
     assert_eq!(count(&ended, Metric::UnitsFailed), 1);
-    assert!(world.state().put_off.contains_key("r-a"));
+    assert!(world.state().put_off.contains_key(&(Lane::Units, "r-a".into())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,6 +323,11 @@ async fn a_hint_for_later_that_cannot_be_sent_gives_the_messages_back() {
     assert_eq!(work(&worker, messages).await.returned, ["a"]);
     let due = Message { group: None, ..message("l", &route_hint("one", "a"), 1) };
     assert_eq!(work(&worker, vec![due]).await.returned, ["l"], "nor is one that could not be sent on lost");
+    assert_eq!(
+        world.state().put_off[&(Lane::Later, "r-l".into())],
+        Duration::from_secs(2),
+        "in its own queue"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,7 +371,7 @@ async fn a_failure_that_names_its_time_is_tried_again_then() {
     let trouble = Trouble::Throttled(Duration::from_mins(2));
     world.state().troubles.insert(route("one", "a").to_string(), trouble);
     work(&worker(&world), vec![message("a", &route_hint("one", "a"), 1)]).await;
-    assert_eq!(world.state().put_off["r-a"], Duration::from_mins(2));
+    assert_eq!(world.state().put_off[&(Lane::Units, "r-a".into())], Duration::from_mins(2));
 }
 
 #[tokio::test(start_paused = true)]

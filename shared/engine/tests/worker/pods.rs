@@ -1,6 +1,6 @@
 //! Pods with a readiness gate: looked at again until their targets are healthy, and read nowhere else.
 
-use crate::fakes::{Trouble, World};
+use crate::fakes::{Mood, Trouble, World};
 use crate::{count, message, route, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -99,6 +99,24 @@ async fn a_target_that_never_becomes_healthy_is_given_up_after_twenty_minutes_an
     let shut = gate(&world).unwrap();
     assert_eq!((&shut["status"], &shut["reason"]), (&json!("False"), &json!("Unhealthy")));
     assert!(shut["message"].as_str().unwrap().contains("10.0.0.2:8090"), "{shut}");
+}
+
+/// Nobody else tells that a target is healthy.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_takes_no_status_for_long_ends_no_pods_waiting() {
+    let world = rollout(true);
+    work(&worker(&world), vec![message("0", &route_hint("one", "r"), 1)]).await;
+    set_health(&world, TargetHealth::Initial);
+    world.state().moods.insert("one".into(), Mood::TakesNoStatus);
+    let mut after = vec![];
+    for _ in 0..7 {
+        after.push(look_again(&world).await.1.map(|after| after.as_secs()));
+    }
+    assert_eq!(after, [2, 4, 8, 16, 32, 5, 2].map(Some));
+    world.state().moods.insert("one".into(), Mood::Fine);
+    set_health(&world, TargetHealth::Healthy);
+    look_again(&world).await;
+    assert_eq!(gate(&world).unwrap()["status"], "True");
 }
 
 #[tokio::test(start_paused = true)]

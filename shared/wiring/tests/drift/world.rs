@@ -15,7 +15,7 @@ use trellis_gateway::{
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Operation, UnitKey};
 use trellis_lattice::LimitOverrides;
 use trellis_ports::{
-    Answer, Awaited, Budget, CallError, Cluster, Clusters, ErrorClass, Fleet, Message, OutgoingHint,
+    Answer, Awaited, Budget, CallError, Cluster, Clusters, ErrorClass, Fleet, Lane, Message, OutgoingHint,
     PatchOutcome, Queue,
 };
 
@@ -218,7 +218,7 @@ impl Queue for Memory {
         Ok(())
     }
 
-    async fn put_off(&self, _: &str, _: Duration) -> Result<(), CallError> {
+    async fn put_off(&self, _: Lane, _: &str, _: Duration) -> Result<(), CallError> {
         Ok(())
     }
 }

@@ -1,0 +1,175 @@
+//! What is held for a while: nothing that was told meanwhile is lost, and a hindrance ends no other waiting.
+
+use crate::fakes::{Mood, Trouble, World, id};
+use crate::{count, gateway, message, object, route, route_hint, work, worker, world};
+use serde_json::json;
+use std::time::{Duration, SystemTime};
+use trellis_engine::Worker;
+use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
+use trellis_ports::{ErrorClass, Message};
+use trellis_telemetry::Metric;
+
+fn cluster(name: &str) -> UnitKey {
+    UnitKey::Cluster { cluster: id(name) }
+}
+
+/// Works on the hints for later as their times come, until none is left or `enough`; when each came, and for whom.
+async fn by_and_by(
+    world: &World,
+    worker: &Worker<World, World, World>,
+    enough: usize,
+) -> Vec<(u64, UnitKey)> {
+    let mut came = vec![];
+    while came.len() < enough {
+        let Some((hint, after)) = ({ world.state().later.pop() }) else { break };
+        tokio::time::advance(after).await;
+        came.push((after.as_secs(), hint.unit.clone()));
+        let ended = work(worker, vec![message("later", &hint, 1)]).await;
+        assert!(ended.returned.is_empty());
+    }
+    came
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_was_away_for_long_is_looked_at_in_depth_as_soon_as_it_answers() {
+    let world = world();
+    world.route("two", "a");
+    let worker = worker(&world);
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    let came = by_and_by(&world, &worker, 105).await;
+    let of_route = [2, 4, 8, 16, 32].map(|after| (after, route("two", "a")));
+    assert_eq!(came[..5], of_route);
+    assert_eq!(came[5..], vec![(60, cluster("two")); 100], "once a minute, however long it is away");
+    // A Pod was replaced meanwhile. Neither a generation nor a number of resources shows that.
+    let slice = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": "parking"}},
+        "addressType": "IPv4", "ports": [{"port": 8090, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.0.0.9"], "conditions": {"ready": true}}],
+    });
+    world.put("two", Kind::EndpointSlice, "parking-a", slice);
+    world.state().moods.insert("two".into(), Mood::Fine);
+    assert_eq!(by_and_by(&world, &worker, 2).await, [(60, cluster("two"))], "and then no more");
+    assert!(world.sent_to().contains(&route("two", "a").to_string()), "{:?}", world.sent_to());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_takes_no_status_is_not_looked_at_for_that() {
+    let world = world();
+    world.state().moods.insert("two".into(), Mood::TakesNoStatus);
+    let worker = worker(&world);
+    let hint = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Create);
+    work(&worker, vec![message("g", &hint, 1)]).await;
+    assert_eq!(by_and_by(&world, &worker, 9).await.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cluster_tells_while_its_tag_is_lost_is_found_when_it_is_back_and_a_made_up_name_has_no_looks()
+{
+    let world = world();
+    let worker = worker(&world);
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    world.state().later.clear();
+    let lost = world.state().moods.remove("two").unwrap();
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1), message("b", &route_hint("ghost", "a"), 1)])
+        .await;
+    let came = by_and_by(&world, &worker, 3).await;
+    assert_eq!(came, vec![(60, cluster("two")); 3]);
+    world.state().moods.insert("two".into(), lost);
+    let (hint, _) = world.state().later.pop().unwrap();
+    assert_eq!(hint.look.and_then(|look| look.since), Some(0));
+    let looks = work(&worker, vec![message("l", &hint, 1)]).await.looks;
+    assert!(looks[0].unknown.is_none() && world.state().later.is_empty());
+    // One that does not come back is forgotten in the end.
+    world.state().moods.remove("two");
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    assert_eq!(by_and_by(&world, &worker, 100).await.len(), 41);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_long_a_unit_has_waited_before_a_hindrance_has_all_its_tries() {
+    let world = world();
+    world.state().moods.insert("two".into(), Mood::TakesNoStatus);
+    let hint = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Update);
+    let waited = Hint { waits: 8, ..hint.again() };
+    let ended = work(&worker(&world), vec![message("g", &waited, 1)]).await;
+    assert_eq!(count(&ended, Metric::UnitsHeld), 1);
+    let (next, after) = world.state().later.pop().unwrap();
+    assert_eq!((next.waits, next.hindered, after.as_secs()), (9, 1, 2));
+    // Nor does a delete that is refused begin with its last try.
+    world.state().moods.insert("two".into(), Mood::Fine);
+    world.state().troubles.insert(gateway().to_string(), Trouble::Fails(ErrorClass::Stale, true));
+    work(&worker(&world), vec![message("g", &waited, 1)]).await;
+    let (next, after) = world.state().later.pop().unwrap();
+    assert_eq!((next.waits, next.hindered, after.as_secs()), (9, 1, 15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hindrance_that_is_over_is_forgotten() {
+    let world = world();
+    world.route("one", "a");
+    world.state().troubles.insert(route("one", "a").to_string(), Trouble::Waits);
+    let hint = Hint { waits: 3, hindered: 4, ..route_hint("one", "a") };
+    work(&worker(&world), vec![message("a", &hint, 1)]).await;
+    let (next, _) = world.state().later.pop().unwrap();
+    assert_eq!((next.waits, next.hindered), (4, 0));
+    // A forged count takes no try away.
+    let forged = Hint { hindered: u32::MAX, waits: u32::MAX, ..hint };
+    work(&worker(&world), vec![message("a", &forged, 1)]).await;
+    assert_eq!(world.state().later.pop().unwrap().0.waits, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_fails_for_good_takes_no_status_its_next_try() {
+    let world = world();
+    world.state().moods.insert("two".into(), Mood::TakesNoStatus);
+    world.state().troubles.insert(gateway().to_string(), Trouble::Fails(ErrorClass::Terminal, false));
+    let hint = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Update);
+    let ended = work(&worker(&world), vec![message("g", &hint, 1)]).await;
+    assert_eq!((count(&ended, Metric::UnitsHeld), count(&ended, Metric::UnitsBlocked)), (1, 0));
+    assert_eq!(by_and_by(&world, &worker(&world), 9).await.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_until_a_change_is_programmed_goes_from_the_change_and_not_from_the_last_look() {
+    let world = world();
+    world.route("one", "a");
+    let worker = worker(&world);
+    let gateway = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Create);
+    work(&worker, vec![message("g", &gateway, 1)]).await;
+    world.state().later.clear();
+    world.state().troubles.insert(route("one", "a").to_string(), Trouble::Waits);
+    let sent = Some(SystemTime::now() - Duration::from_secs(30));
+    let ended = work(&worker, vec![Message { sent, ..message("a", &route_hint("one", "a"), 1) }]).await;
+    assert_eq!((count(&ended, Metric::TimeToProgrammed), count(&ended, Metric::QueueDelay) / 10_000), (0, 3));
+    let (hint, _) = world.state().later.pop().unwrap();
+    // It lies in the queue for later as long as it is to: nobody waits for a place there.
+    let ended = work(&worker, vec![Message { sent, group: None, ..message("l", &hint, 1) }]).await;
+    assert_eq!(count(&ended, Metric::QueueDelay), 0);
+    world.state().troubles.clear();
+    let ended = work(&worker, vec![message("a", &hint, 1)]).await;
+    assert_eq!(count(&ended, Metric::TimeToProgrammed) / 10_000, 3, "{hint:?}");
+    // Nobody waits for years: such a time is made up.
+    for changed in [0, u64::MAX] {
+        let forged = Hint { changed: Some(changed), ..hint.clone() };
+        let ended = work(&worker, vec![message("a", &forged, 1)]).await;
+        assert_eq!(count(&ended, Metric::TimeToProgrammed), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_somebody_made_up_ends_no_look_at_a_cluster() {
+    let world = world();
+    for n in 0..64 {
+        world.route("one", &format!("r{n}"));
+        world.state().troubles.insert(route("one", &format!("r{n}")).to_string(), Trouble::InspectHangs);
+    }
+    let unit = cluster("one");
+    let hint = Hint::new(unit, object("one", Kind::Namespace, "default"), Operation::Resync);
+    let look = hint.with_look(Look::in_depth(1_800_000_000_000));
+    let forged = Hint { waits: 80, ..look.clone() };
+    let ended = work(&worker(&world), vec![message("p", &look, 1), message("f", &forged, 1)]).await;
+    assert_eq!(ended.looks.iter().map(|look| look.left_out).sum::<usize>(), 0, "{:?}", ended.looks);
+    assert!(world.sent_to().contains(&cluster("one").to_string()), "its rest is gone through");
+}
