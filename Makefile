@@ -83,7 +83,7 @@ seeds: ## The simulation: its fixed seeds, those that once failed, and some that
 sim: SEEDS = 10000
 sim: ## Many seeds of the simulation (SEEDS=n), in an optimised build
 	@cargo test --profile sim --locked --quiet -p trellis-engine --test simulation --no-run
-	TRELLIS_SEEDS=$(SEEDS) cargo test --profile sim --locked --quiet -p trellis-engine --test simulation once -- --nocapture
+	TRELLIS_SEEDS=$(SEEDS) cargo test --profile sim --locked --quiet -p trellis-engine --test simulation rest_as_the_objects_ask -- --nocapture
 
 .PHONY: breaks
 breaks: ## Break the product on purpose in many ways, and see which law of the simulation catches it

@@ -21,10 +21,20 @@ pub(crate) struct Asked {
     pub(crate) vpc: String,
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) tls: bool,
+    pub(crate) scheme: Scheme,
     pub(crate) path: String,
     pub(crate) method: String,
     pub(crate) headers: BTreeMap<String, String>,
+}
+
+/// How a client speaks to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    /// VPC Lattice ends the client's TLS.
+    Https,
+    /// The client's TLS goes through to the backend, chosen by the name that it is for.
+    Tls,
 }
 
 /// What becomes of it.
@@ -102,7 +112,12 @@ impl Answers {
                 .map(|one| (one.port, planned(one)))
                 .collect(),
         };
-        let Some(listener) = plan.listener(asked.port, asked.tls) else { return Answer::NoListener };
+        let listener = match asked.scheme {
+            Scheme::Http => plan.listener(asked.port, false),
+            Scheme::Https => plan.listener(asked.port, true),
+            Scheme::Tls => plan.listeners.get(&asked.port).filter(|one| one.protocol == PASSTHROUGH),
+        };
+        let Some(listener) = listener else { return Answer::NoListener };
         let mut headers = HeaderMap::new();
         for (name, value) in &asked.headers {
             let name: HeaderName = name.parse().unwrap();
@@ -130,12 +145,14 @@ impl Answers {
     }
 }
 
+const PASSTHROUGH: &str = "TLS_PASSTHROUGH";
+
 /// As VPC Lattice has the listener: rules by priority, the default action last.
 fn planned(listener: &ActualListener) -> ListenerPlan {
     let protocol = match listener.protocol {
         ListenerProtocol::Http => "HTTP",
         ListenerProtocol::Https => "HTTPS",
-        ListenerProtocol::TlsPassthrough => "TLS_PASSTHROUGH",
+        ListenerProtocol::TlsPassthrough => PASSTHROUGH,
     };
     let mut rules: Vec<_> = listener.rules.iter().collect();
     rules.sort_by_key(|rule| rule.priority);

@@ -1,15 +1,15 @@
 //! A route that says it is programmed is believed only if its requests are answered as it asks: by the listeners of its
 //! parents, in their networks, under its hostnames, for its paths, methods and headers.
 
-use crate::answers::{Answer, Answers, Asked};
+use crate::answers::{Answer, Answers, Asked, Scheme};
 use crate::objects::owner;
 use crate::run::INSTALLATION;
 use crate::sim::State;
-use crate::specification::{Attached, answer, attached, matches, winner};
+use crate::specification::{Attached, Match, answer, attached, matches, winner};
 use lattice_routing::PrefixMode;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_gateway::ObjectKey;
-use trellis_hint::UnitKey;
+use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::Ownership;
 
 /// Weights are whole numbers up to 999, so that shares may differ by so much, in percent.
@@ -52,18 +52,15 @@ fn hold_of(state: &State, counts: impl Fn(&Attached) -> bool, left: &BTreeSet<u1
 fn is_true(state: &State, all: &[Attached], one: &Attached, answers: &Answers) -> Result<usize, String> {
     let mut asked = 0;
     for (_, wanted) in matches(one.route) {
-        let mut paths = vec![wanted.path.clone()];
-        if !wanted.exact {
-            paths.push(format!("{}/deeper", wanted.path.trim_end_matches('/')));
-        }
-        for path in paths {
-            let method = wanted.method.clone().unwrap_or_else(|| "GET".to_owned());
+        for path in paths(one.key.kind, &wanted) {
+            let usual = if one.key.kind == Kind::GRPCRoute { "POST" } else { "GET" };
+            let method = wanted.method.clone().unwrap_or_else(|| usual.to_owned());
             for vpc in answers.vpcs_in(&one.network) {
                 let request = |host: &str| Asked {
                     vpc: vpc.clone(),
                     host: host.to_owned(),
                     port: one.port,
-                    tls: false,
+                    scheme: one.scheme,
                     path: path.clone(),
                     method: method.clone(),
                     headers: wanted.headers.clone(),
@@ -93,6 +90,18 @@ fn is_true(state: &State, all: &[Attached], one: &Attached, answers: &Answers) -
     Ok(asked)
 }
 
+/// Paths that a match takes.
+fn paths(kind: Kind, wanted: &Match) -> Vec<String> {
+    let path = wanted.path.trim_end_matches('/');
+    match (kind, wanted.exact) {
+        (_, true) => vec![wanted.path.clone()],
+        // A call has a service and a method.
+        (Kind::GRPCRoute, false) if path.is_empty() => vec!["/any.Service/Call".to_owned()],
+        (Kind::GRPCRoute, false) => vec![format!("{path}/AnyMethod")],
+        (_, false) => vec![wanted.path.clone(), format!("{path}/deeper")],
+    }
+}
+
 /// Whether the other is in the service of that name too, for whatever hostname.
 fn is_together(one: &Attached, other: &Attached, name: &String) -> bool {
     other.network == one.network
@@ -115,7 +124,11 @@ fn is_answered(state: &State, rivals: &[&Attached], asked: &Asked, answers: &Ans
     if !winner.is_programmed {
         return Ok(());
     }
-    let expected = answer(state, winner.cluster, winner.key, winner.route, rule);
+    let mut expected = answer(state, winner.cluster, winner.key, winner.route, rule);
+    if winner.scheme == Scheme::Tls && expected == Answer::Fixed(500) {
+        // What passes TLS through can answer nothing itself: nobody listens where no backend is.
+        expected = Answer::NoListener;
+    }
     for reading in [PrefixMode::String, PrefixMode::Element] {
         let seen = answers.of_request(asked, reading);
         if !is_same(&seen, &expected) {

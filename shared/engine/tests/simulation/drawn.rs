@@ -2,6 +2,7 @@
 
 use crate::sim::Dice;
 use serde_json::{Value, json};
+use trellis_hint::Kind;
 
 /// Different routes of one name.
 pub(crate) const DRAWN: u32 = 96;
@@ -23,8 +24,65 @@ pub(crate) fn route(name: &str, variant: u32) -> Value {
     json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
 }
 
+/// One of the routes of a name where there are listeners of all protocols.
+pub(crate) fn route_of(kind: Kind, name: &str, variant: u32) -> Value {
+    let salt: u32 = name.bytes().map(u32::from).sum();
+    let mut dice = Dice::new(u64::from(variant) + u64::from(DRAWN) * u64::from(salt));
+    let hostnames =
+        [&["desk.example.com"][..], &["desk.example.com", "bell.example.com"], &["shop.example.com"], &[]];
+    let plain = [
+        json!([{"name": "my-hotel"}]),
+        json!([{"name": "my-hotel", "sectionName": "http"}]),
+        json!([{"name": "my-hotel", "sectionName": "https"}]),
+        json!([{"name": "my-hotel", "port": 443}, {"name": "lobby"}]),
+        json!([{"name": "my-hotel", "sectionName": "http"}, {"name": "my-hotel", "sectionName": "https"}]),
+        json!([{"name": "lobby", "sectionName": "https"}]),
+    ];
+    let encrypted = [
+        json!([{"name": "my-hotel"}]),
+        json!([{"name": "my-hotel", "sectionName": "tls"}, {"name": "lobby"}]),
+    ];
+    let hostnames = pick(&mut dice, if kind == Kind::TLSRoute { &hostnames[..3] } else { &hostnames });
+    let parents = match kind {
+        Kind::TLSRoute => pick(&mut dice, &encrypted),
+        _ => pick(&mut dice, &plain),
+    };
+    let rules: Vec<Value> = match kind {
+        Kind::TLSRoute => vec![json!({"backendRefs": backends(&mut dice)})],
+        Kind::GRPCRoute => (0..=dice.up_to(1)).map(|_| calls(&mut dice)).collect(),
+        _ => (0..=dice.up_to(1)).map(|_| rule(&mut dice)).collect(),
+    };
+    json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
+}
+
+/// A rule of a GRPCRoute.
+fn calls(dice: &mut Dice) -> Value {
+    let methods = [
+        json!({"service": "hotel.Rooms", "method": "Book"}),
+        json!({"service": "hotel.Rooms", "method": "Leave"}),
+        json!({"service": "hotel.Rooms"}),
+        json!({"service": "hotel.Bar", "method": "Order"}),
+    ];
+    let mut matches = vec![];
+    for _ in 0..=dice.up_to(1) {
+        let mut one = json!({});
+        if dice.percent(85) {
+            one["method"] = pick(dice, &methods);
+        }
+        if dice.percent(30) {
+            one["headers"] = json!([{"name": "x-kind", "value": pick(dice, &["1", "2"])}]);
+        }
+        matches.push(one);
+    }
+    json!({"matches": matches, "backendRefs": backends(dice)})
+}
+
 fn rule(dice: &mut Dice) -> Value {
     let matches: Vec<Value> = (0..=dice.up_to(1)).map(|_| matched(dice)).collect();
+    json!({"matches": matches, "backendRefs": backends(dice)})
+}
+
+fn backends(dice: &mut Dice) -> Value {
     let weight = dice.up_to(3);
     let service =
         |name: &str, weight: u32| json!({"name": name, "kind": "Service", "port": 80, "weight": weight});
@@ -37,7 +95,7 @@ fn rule(dice: &mut Dice) -> Value {
         json!([service("inventory-ver1", 10), import]),
         json!([service("never-was", 1), service("review", weight)]),
     ];
-    json!({"matches": matches, "backendRefs": pick(dice, &backends)})
+    pick(dice, &backends)
 }
 
 fn matched(dice: &mut Dice) -> Value {

@@ -2,7 +2,8 @@
 //! objects ask for, and then rests. Shown in a world that one seed determines: three clusters with the guide's objects,
 //! two of them in one VPC, VPC Lattice as the model of `trellis_lattice`, a queue that is first in first out per unit.
 //!
-//! A seed's lowest bits say which kinds of faults it has (`faults`).
+//! A seed's lowest bits say which kinds of faults it has (`faults`). What the objects are is its cast (`objects::Cast`): the guide's, or
+//! routes of all kinds on listeners of all protocols beside them.
 //!
 //! `make sim SEEDS=10000` runs many seeds in an optimised build; `TRELLIS_SEED=17 cargo test -p trellis-engine --test
 //! simulation` one alone. A failure shows the seed, what did not hold, and the last lines of what happened;
@@ -35,6 +36,7 @@ mod stuck;
 mod trouble;
 mod truth;
 
+use objects::Cast;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -50,6 +52,9 @@ const SEEDS: u64 = 128;
 /// Seeds of one run that nobody has ever run before, as long as none is known to fail.
 const FRESH: u64 = 16;
 
+/// Of the seeds that are asked for by number, every fifth has routes of all kinds.
+const KINDS_EVERY: u64 = 5;
+
 /// Seeds after which a long run says how far it is.
 const TOLD_EVERY: usize = 1000;
 
@@ -60,8 +65,9 @@ const KNOWN: &str = include_str!("seeds.txt");
 const OPEN: &str = include_str!("open.txt");
 
 /// A seed, with a panic as one more way to fail.
-fn run(seed: u64) -> Result<run::Figures, String> {
-    catch_unwind(AssertUnwindSafe(|| run::run(seed))).unwrap_or_else(|_| Err(format!("seed {seed} panicked")))
+fn run(cast: Cast, seed: u64) -> Result<run::Figures, String> {
+    let run = AssertUnwindSafe(|| run::run(cast, seed));
+    catch_unwind(run).unwrap_or_else(|_| Err(format!("seed {seed} of {cast:?} panicked")))
 }
 
 fn listed(seeds: &'static str) -> impl Iterator<Item = u64> {
@@ -73,7 +79,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs all, on as many threads as there are cores, and tells of each failure.
-fn all(seeds: impl Iterator<Item = u64>) {
+fn all(cast: Cast, seeds: impl Iterator<Item = u64>) {
     let seeds: Vec<u64> = seeds.collect();
     let (next, ended, began) = (AtomicUsize::new(0), Mutex::new(vec![]), Instant::now());
     let failures_max = number("TRELLIS_FAILURES").unwrap_or(u64::MAX);
@@ -83,7 +89,7 @@ fn all(seeds: impl Iterator<Item = u64>) {
             if failures.load(Ordering::Relaxed) >= failures_max {
                 break;
             }
-            let outcome = run(*seed);
+            let outcome = run(cast, *seed);
             failures.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
             let mut ended = ended.lock().unwrap();
             ended.push((*seed, outcome));
@@ -120,12 +126,25 @@ fn tell(mut ended: Vec<(u64, Result<run::Figures, String>)>, began: Instant) {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn once_edits_and_faults_stop_everything_comes_to_rest_as_the_objects_ask() {
+    of_cast(Cast::Guide, SEEDS);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
+fn routes_of_all_kinds_come_to_rest_as_the_objects_ask() {
+    of_cast(Cast::Kinds, SEEDS / 2);
+}
+
+/// The seed that is asked for, or so many. Of a number that is asked for each seed has one cast.
+fn of_cast(cast: Cast, seeds: u64) {
     if let Some(seed) = number("TRELLIS_SEED") {
-        return all(std::iter::once(seed));
+        return all(cast, std::iter::once(seed));
     }
-    let open: Vec<u64> = listed(OPEN).collect();
+    let open: Vec<u64> = listed(OPEN).filter(|_| cast == Cast::Guide).collect();
     println!("left out, since they are open: {open:?}");
-    all((0..number("TRELLIS_SEEDS").unwrap_or(SEEDS)).filter(|seed| !open.contains(seed)));
+    let asked = number("TRELLIS_SEEDS");
+    let is_meant = |seed: &u64| asked.is_none() || seed.is_multiple_of(KINDS_EVERY) == (cast == Cast::Kinds);
+    all(cast, (0..asked.unwrap_or(seeds)).filter(is_meant).filter(|seed| !open.contains(seed)));
 }
 
 #[test]
@@ -143,19 +162,20 @@ fn seeds_that_nobody_has_run_before_hold() {
     let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let first = u64::try_from(moment.as_millis()).unwrap();
     println!("fresh seeds {first} to {}", first.saturating_add(fresh));
-    all(first..first.saturating_add(fresh));
+    all(Cast::Guide, first..first.saturating_add(fresh / 2));
+    all(Cast::Kinds, first..first.saturating_add(fresh / 2));
 }
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn seeds_that_once_failed_hold() {
-    all(listed(KNOWN));
+    all(Cast::Guide, listed(KNOWN));
 }
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "`make seeds` runs it, in an optimised build")]
 fn a_seed_has_one_history() {
     for seed in [3, 7] {
-        assert_eq!(run(seed), run(seed), "seed {seed}");
+        assert_eq!(run(Cast::Kinds, seed), run(Cast::Kinds, seed), "seed {seed}");
     }
 }

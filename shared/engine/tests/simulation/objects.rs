@@ -2,6 +2,7 @@
 
 use crate::drawn::{self, DRAWN};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use trellis_gateway::{CONTROLLER, ClusterFacts, ObjectKey};
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::Owner;
@@ -27,6 +28,33 @@ pub(crate) fn owner(installation: &str, unit: &str) -> Owner {
     Owner { installation: installation.into(), unit: hash, key: unit.into() }
 }
 
+/// What the objects of a seed are. Seeds that once failed keep their meaning when more is added: that is another world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cast {
+    /// The guide's, with HTTP alone.
+    Guide,
+    /// These, and beside them routes of all kinds on listeners of all protocols.
+    Kinds,
+}
+
+thread_local! {
+    /// Of the seed that this thread runs.
+    static CAST: Cell<Cast> = const { Cell::new(Cast::Guide) };
+}
+
+/// Chooses the objects of the seed that this thread runs from now on.
+pub(crate) fn choose_cast(cast: Cast) {
+    CAST.set(cast);
+}
+
+/// Routes of other kinds than HTTPRoute, which only [`Cast::Kinds`] has.
+const OTHER_ROUTES: [(Kind, &str); 4] = [
+    (Kind::GRPCRoute, "calls"),
+    (Kind::GRPCRoute, "rings"),
+    (Kind::TLSRoute, "vault"),
+    (Kind::TLSRoute, "safe"),
+];
+
 /// Variants of an object that is not drawn.
 pub(crate) const VARIANTS: u32 = 4;
 
@@ -36,7 +64,9 @@ pub(crate) fn variants(key: &ObjectKey) -> u32 {
 }
 
 fn is_drawn(key: &ObjectKey) -> bool {
-    key.kind == Kind::HTTPRoute && ["desk", "bell"].contains(&key.name.as_str())
+    let name = key.name.as_str();
+    key.kind == Kind::HTTPRoute && ["desk", "bell"].contains(&name)
+        || OTHER_ROUTES.contains(&(key.kind, name))
 }
 
 /// The clusters.
@@ -106,7 +136,10 @@ pub(crate) fn catalogue() -> Vec<(&'static str, ObjectKey)> {
         namespace: namespace.into(),
         name: name.into(),
     };
-    all.into_iter().map(|(cluster, kind, namespace, name)| (cluster, key(kind, namespace, name))).collect()
+    let others = OTHER_ROUTES.map(|(kind, name)| (ONE, kind, "default", name));
+    let others = others.into_iter().filter(|_| CAST.get() == Cast::Kinds);
+    let all = all.into_iter().chain(others);
+    all.map(|(cluster, kind, namespace, name)| (cluster, key(kind, namespace, name))).collect()
 }
 
 /// One variant of an object; the first is the guide's.
@@ -126,7 +159,10 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
     match key.kind {
         Kind::GatewayClass => object["spec"] = json!({"controllerName": CONTROLLER}),
         Kind::Gateway => {
-            object["spec"] = gateway(variant);
+            object["spec"] = match CAST.get() {
+                Cast::Guide => gateway(variant),
+                Cast::Kinds => gateway_of_all_protocols(variant),
+            };
             if let Some(per) = service_per(variant) {
                 object["metadata"]["annotations"] =
                     json!({"application-networking.k8s.aws/service-per": per});
@@ -140,7 +176,12 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
                 "to": [{"group": "", "kind": "Service"}],
             });
         }
-        Kind::HTTPRoute if is_drawn(key) => object["spec"] = drawn::route(&key.name, variant),
+        Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute if is_drawn(key) => {
+            object["spec"] = match CAST.get() {
+                Cast::Guide => drawn::route(&key.name, variant),
+                Cast::Kinds => drawn::route_of(key.kind, &key.name, variant),
+            };
+        }
         Kind::HTTPRoute => object["spec"] = route(cluster, &key.name, variant),
         Kind::ServiceExport => {
             let federation = if variant == 3 { "other" } else { "amazon-vpc-lattice" };
@@ -241,6 +282,20 @@ fn gateway(variant: u32) -> Value {
         _ => {}
     }
     json!({"gatewayClassName": class, "listeners": listeners})
+}
+
+fn gateway_of_all_protocols(variant: u32) -> Value {
+    let mut spec = gateway(variant);
+    let https = json!({"name": "https", "protocol": "HTTPS", "port": 443, "tls": {"mode": "Terminate", "options": {
+        "application-networking.k8s.aws/certificate-arn":
+            "arn:aws:acm:us-west-2:000000000000:certificate/00000000-0000-0000-0000-000000000001"}}});
+    let tls = json!({"name": "tls", "protocol": "TLS", "port": 8443, "tls": {"mode": "Passthrough"}});
+    let listeners = spec["listeners"].as_array_mut().unwrap();
+    listeners.push(https);
+    if variant != 1 {
+        listeners.push(tls);
+    }
+    spec
 }
 
 fn service(variant: u32) -> Value {

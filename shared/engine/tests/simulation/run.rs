@@ -3,6 +3,7 @@
 use crate::api::{ApiServer, Clients, Outage};
 use crate::faults::Faults;
 use crate::lattice::LatticeModel;
+use crate::objects::Cast;
 use crate::queue::Hints;
 use crate::sim::{Sandbox, Sim};
 use crate::{edits, laws, objects, trouble, truth};
@@ -75,6 +76,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Plays a scene in a world without faults. It panics with the story where something did not hold.
 pub(crate) fn play(scene: impl AsyncFnOnce(&World) -> Result<(), String>) {
+    objects::choose_cast(Cast::Guide);
     let sim = Sim::new(0, Faults::default());
     let world = World::new(Arc::clone(&sim));
     let result = runtime().block_on(async {
@@ -87,7 +89,8 @@ pub(crate) fn play(scene: impl AsyncFnOnce(&World) -> Result<(), String>) {
 }
 
 /// Runs a seed. An error tells what did not hold, and the story.
-pub(crate) fn run(seed: u64) -> Result<Figures, String> {
+pub(crate) fn run(cast: Cast, seed: u64) -> Result<Figures, String> {
+    objects::choose_cast(cast);
     let runtime = runtime();
     let sim = Sim::new(seed, Faults::of(seed));
     let world = World::new(Arc::clone(&sim));
@@ -97,7 +100,7 @@ pub(crate) fn run(seed: u64) -> Result<Figures, String> {
     });
     let state = sim.state();
     let faults = Faults::of(seed);
-    let failed = |why: String| format!("seed {seed}, {faults:?}: {why}\n{}", state.story());
+    let failed = |why: String| format!("seed {seed} of {cast:?}, {faults:?}: {why}\n{}", state.story());
     // What was done wrong comes before what follows from it.
     if let Some(violation) = state.violations.first() {
         return Err(failed(violation.clone()));

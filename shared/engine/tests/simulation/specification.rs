@@ -1,6 +1,6 @@
 //! What routes ask for, read from the objects as the Gateway API words it and not as the product reads them.
 
-use crate::answers::Answer;
+use crate::answers::{Answer, Scheme};
 use crate::sim::State;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -17,6 +17,7 @@ pub(crate) struct Attached<'a> {
     /// The Gateway's name, which is its service network's.
     pub(crate) network: String,
     pub(crate) port: u16,
+    pub(crate) scheme: Scheme,
     /// Hostnames that both have; none: whatever names the service has.
     pub(crate) hostnames: Vec<String>,
     /// The domain names that the status tells.
@@ -40,7 +41,7 @@ pub(crate) type Candidate<'a, 'b> = (&'b Attached<'a>, usize, Match);
 pub(crate) fn attached(state: &State) -> Vec<Attached<'_>> {
     let mut all = vec![];
     for (cluster, server) in state.clusters.iter().filter(|(_, server)| !server.leaving) {
-        for (key, route) in server.objects.iter().filter(|(key, _)| key.kind == Kind::HTTPRoute) {
+        for (key, route) in server.objects.iter().filter(|(key, _)| key.kind.is_route()) {
             for parent in route.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten() {
                 if parent["controllerName"] == CONTROLLER && condition(parent, "Accepted")["status"] == "True"
                 {
@@ -91,6 +92,13 @@ fn of_parent<'a>(
             None => wanted.clone(),
         };
         let port = listener["port"].as_u64().and_then(|port| u16::try_from(port).ok())?;
+        let scheme = match (key.kind, listener["protocol"].as_str()?) {
+            (Kind::TLSRoute, "TLS") => Scheme::Tls,
+            (Kind::HTTPRoute, "HTTP") => Scheme::Http,
+            (Kind::HTTPRoute | Kind::GRPCRoute, "HTTPS") => Scheme::Https,
+            // VPC Lattice knows gRPC by HTTPS only.
+            _ => return None,
+        };
         // A listener of another hostname takes nothing of the route.
         (wanted.is_empty() || !hostnames.is_empty()).then(|| Attached {
             cluster,
@@ -98,6 +106,7 @@ fn of_parent<'a>(
             route,
             network: network.clone(),
             port,
+            scheme,
             hostnames,
             names: names.clone(),
             is_programmed,
@@ -119,13 +128,22 @@ pub(crate) fn matches(route: &Value) -> Vec<(usize, Match)> {
 
 fn matched(one: &Value) -> Match {
     let text = |value: &Value| value.as_str().map(str::to_owned);
+    let is_call = one.get("method").is_some_and(Value::is_object);
     let headers = one["headers"].as_array().into_iter().flatten();
     let header = |header: &Value| Some((text(&header["name"])?, text(&header["value"])?));
+    let headers = headers.filter_map(header).collect();
+    if is_call {
+        // A call is a POST of /service/method.
+        let (service, method) = (text(&one["method"]["service"]), text(&one["method"]["method"]));
+        let service = service.map(|service| format!("/{service}")).unwrap_or_default();
+        let path = method.as_ref().map_or(service.clone(), |method| format!("{service}/{method}"));
+        return Match { exact: method.is_some(), path, method: Some("POST".to_owned()), headers };
+    }
     Match {
         exact: one["path"]["type"] == "Exact",
         path: text(&one["path"]["value"]).unwrap_or_else(|| "/".to_owned()),
         method: text(&one["method"]),
-        headers: headers.filter_map(header).collect(),
+        headers,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::memo::Counting;
 use crate::objects::{SCOPE, owner};
 use crate::run::{INSTALLATION, settings, settings_now};
 use crate::sim::State;
+use crate::specification::{Match, matches};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,8 +90,7 @@ pub(crate) fn holds(state: &State) -> Result<(), String> {
                 let programmed = |one: &Value| one["type"] == "Programmed" && one["status"] == "True";
                 if parent["conditions"].as_array().into_iter().flatten().any(programmed) {
                     let network = parent["parentRef"]["name"].as_str().unwrap_or_default();
-                    is_served(state, name, &key.name, network, object)
-                        .map_err(|why| format!("{what}: {why}"))?;
+                    is_served(state, name, key, network, object).map_err(|why| format!("{what}: {why}"))?;
                 }
             }
         }
@@ -244,8 +244,14 @@ fn groups_follow(state: &State, cluster: &str, policy: &Value) -> Result<(), Str
     Ok(())
 }
 
-fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &Value) -> Result<(), String> {
-    let unit = format!("route/{SCOPE}/{}/{cluster}/default/{route}", Kind::HTTPRoute);
+fn is_served(
+    state: &State,
+    cluster: &str,
+    route: &ObjectKey,
+    network: &str,
+    object: &Value,
+) -> Result<(), String> {
+    let unit = format!("route/{SCOPE}/{}/{cluster}/default/{}", route.kind, route.name);
     let view = state.account.view(&owner(INSTALLATION, &unit));
     let ours = view.services.iter().filter(|one| one.ownership == Ownership::Ours);
     // A route whose hostname an older one has is served by that one's service.
@@ -271,8 +277,9 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
     if let Some(gone) = held.iter().find(|ip| !ready.contains(*ip)) {
         return Err(format!("{gone} is a target and no ready endpoint"));
     }
-    let backends = object["spec"]["rules"].as_array().into_iter().flatten();
-    for backend in backends.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten()) {
+    let rules = object["spec"]["rules"].as_array().into_iter().flatten().enumerate();
+    let rules = rules.filter(|(at, _)| is_reached(object, *at));
+    for backend in rules.flat_map(|(_, rule)| rule["backendRefs"].as_array().into_iter().flatten()) {
         // Weight 0 needs no targets, and of other namespaces and clusters a grant or an export decides.
         if backend["kind"] != "Service" || backend.get("namespace").is_some() || backend["weight"] == 0 {
             continue;
@@ -289,10 +296,20 @@ fn is_served(state: &State, cluster: &str, route: &str, network: &str, object: &
             return Err(format!("{ip} is refused, and the status does not say so"));
         }
         if !missing.is_empty() {
-            return Err(format!("{} has no targets {missing:?}", backend["name"]));
+            return Err(format!(
+                "{} has no targets {missing:?}: {}",
+                backend["name"], object["spec"]["rules"]
+            ));
         }
     }
     Ok(())
+}
+
+/// Whether a rule of the route has a match that no earlier rule of it has.
+fn is_reached(route: &Value, rule: usize) -> bool {
+    let all = matches(route);
+    let earlier = |one: &Match| all.iter().any(|(at, other)| *at < rule && other == one);
+    all.iter().any(|(at, one)| *at == rule && !earlier(one))
 }
 
 fn addresses(state: &State, cluster: &str, service: &Value) -> Vec<String> {

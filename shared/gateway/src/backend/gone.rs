@@ -7,10 +7,10 @@ use crate::naming;
 use crate::reasons;
 use crate::view::View;
 use std::collections::BTreeSet;
-use trellis_hint::ClusterId;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualService, ActualTargetGroup, Grace, Ownership, Status, TAG_EXPORT, TAG_SOURCE, TAG_UNWANTED,
-    Unwanted,
+    ActualService, ActualTargetGroup, Grace, Ownership, ProtocolVersion, Status, TAG_EXPORT, TAG_SOURCE,
+    TAG_UNWANTED, Unwanted,
 };
 
 /// Where a target group's targets came from, as its tags tell.
@@ -54,12 +54,37 @@ pub(super) fn for_a_while(
 pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
     let named = named(view);
     let groups = view.actual.target_groups.iter().filter(|group| named.contains(group.name.as_str()));
-    let meant = groups.filter(|group| is_of(group, origin, asked.port));
-    let pools =
-        meant.filter_map(|group| Some(Pool { gone_since: Some(mark(asked.grace, group)?), ..pool(group)? }));
-    let mut pools: Vec<Pool> = pools.collect();
+    let meant = own(fitting(groups.filter(|group| is_of(group, origin, asked.port)), asked).collect());
+    let left = |group| Some(Pool { gone_since: Some(mark(asked.grace, group)?), ..pool(group)? });
+    let mut pools: Vec<Pool> = meant.into_iter().filter_map(left).collect();
     pools.dedup();
     pools
+}
+
+/// Of target groups of one origin those that such a route can lead to. Routes of several kinds, and such that have a plain listener and
+/// such that have none, may have a service together, with a target group each of one backend.
+pub(super) fn fitting<'a>(
+    groups: impl Iterator<Item = &'a ActualTargetGroup>,
+    asked: &Asked,
+) -> impl Iterator<Item = &'a ActualTargetGroup> {
+    groups.filter(|group| match (asked.route_kind, version(group)) {
+        (Kind::TLSRoute, version) => version.is_none(),
+        (Kind::GRPCRoute, version) => version == Some(ProtocolVersion::Grpc),
+        (_, Some(ProtocolVersion::Http1)) => true,
+        (_, Some(ProtocolVersion::Http2)) => asked.listeners_take_http2,
+        (_, Some(ProtocolVersion::Grpc) | None) => false,
+    })
+}
+
+/// Of fitting groups that requests go to, those of such a route: whoever can have HTTP/2 has it where anybody does, and what speaks
+/// HTTP/1.1 beside it is another route's.
+pub(super) fn own(in_use: Vec<&ActualTargetGroup>) -> Vec<&ActualTargetGroup> {
+    let is_http2 = |group: &&ActualTargetGroup| version(group) == Some(ProtocolVersion::Http2);
+    if in_use.iter().any(is_http2) { in_use.into_iter().filter(is_http2).collect() } else { in_use }
+}
+
+fn version(group: &ActualTargetGroup) -> Option<ProtocolVersion> {
+    group.config.as_ref().and_then(|config| config.protocol_version)
 }
 
 /// Names of the target groups that rules of the unit's services lead to.
@@ -88,12 +113,20 @@ pub(super) fn is_of(group: &ActualTargetGroup, origin: &Origin, port: Option<i64
         && port.is_none_or(is_port)
 }
 
-/// The target group of that origin that requests go to, of several the first by name.
-pub(super) fn in_use<'a>(view: &View<'a>, origins: &[Origin], port: i64) -> Option<&'a ActualTargetGroup> {
+/// The target group of that origin that requests of such a route go to, of several the first by name.
+pub(super) fn in_use<'a>(
+    view: &View<'a>,
+    origins: &[Origin],
+    port: i64,
+    asked: &Asked,
+) -> Option<&'a ActualTargetGroup> {
     let named = named(view);
     let is_meant = |group: &&ActualTargetGroup| origins.iter().any(|origin| is_of(group, origin, Some(port)));
-    let groups = view.actual.target_groups.iter().filter(is_meant);
-    groups.min_by_key(|group| (!named.contains(group.name.as_str()), group.targets.is_empty(), &group.name))
+    let groups = fitting(view.actual.target_groups.iter().filter(is_meant), asked);
+    groups.min_by_key(|group| {
+        let is_plain = version(group) == Some(ProtocolVersion::Http1);
+        (!named.contains(group.name.as_str()), is_plain, group.targets.is_empty(), &group.name)
+    })
 }
 
 /// The pool that a target group was made for; it stays as it is.

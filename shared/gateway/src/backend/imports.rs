@@ -119,23 +119,23 @@ impl Kept {
     fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
         let named = gone::named(view);
         let origin = Origin { cluster: Some(exporter), namespace, service: None, export: Some(export_name) };
-        let groups: Vec<&ActualTargetGroup> = view
-            .actual
-            .target_groups
-            .iter()
-            .filter(|group| gone::is_of(group, &origin, asked.port))
-            .collect();
         let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
-        let of_any = Origin { cluster: None, ..origin };
-        let mut of_export =
-            view.actual.target_groups.iter().filter(|group| gone::is_of(group, &of_any, asked.port));
-        let only_named = of_export.any(is_named) || gone::some_rule_has_no_backend(view);
-        let (busy, idle): (Vec<_>, Vec<_>) = groups
-            .into_iter()
-            .partition(|group| if only_named { is_named(group) } else { takes_requests(group) });
-        let mut pools: Vec<Pool> = busy.into_iter().filter_map(gone::pool).collect();
+        let of = |origin: Origin<'_>| -> Vec<&ActualTargetGroup> {
+            let all = view.actual.target_groups.iter();
+            all.filter(|group| gone::is_of(group, &origin, asked.port)).collect()
+        };
+        let of_any = of(Origin { cluster: None, ..origin });
+        let only_named =
+            gone::fitting(of_any.into_iter(), asked).any(is_named) || gone::some_rule_has_no_backend(view);
+        let groups = of(origin);
+        let takes =
+            |group: &&ActualTargetGroup| if only_named { is_named(group) } else { takes_requests(group) };
+        let busy = gone::own(gone::fitting(groups.iter().copied(), asked).filter(takes).collect());
+        let is_busy = |group: &ActualTargetGroup| busy.iter().any(|one| one.name == group.name);
+        let idle = groups.into_iter().filter(|group| !is_busy(group)).map(|group| group.name.clone());
+        let mut pools: Vec<Pool> = busy.iter().copied().filter_map(gone::pool).collect();
         pools.dedup();
-        Self { pools, idle: idle.into_iter().map(|group| group.name.clone()).collect() }
+        Self { pools, idle: idle.collect() }
     }
 }
 

@@ -98,18 +98,11 @@ fn held(view: &View, place: &Place, port: &ServicePort, asked: &Asked) -> Option
     let of_export =
         asked.export.map(|export| Origin { cluster: None, service: Some(export), export: None, ..of_route });
     let origins: Vec<Origin> = [Some(of_route), of_export].into_iter().flatten().collect();
-    let ActualTargetGroup { config, health_check, tags, .. } = gone::in_use(view, &origins, port.port)?;
+    let ActualTargetGroup { config, health_check, tags, .. } =
+        gone::in_use(view, &origins, port.port, asked)?;
     let TargetGroupConfig { protocol, protocol_version, .. } = config.clone()?;
-    let can_be_had = match asked.route_kind {
-        Kind::TLSRoute => protocol == TargetProtocol::Tcp,
-        Kind::GRPCRoute => protocol_version == Some(ProtocolVersion::Grpc),
-        _ => protocol_version
-            .is_some_and(|version| version == ProtocolVersion::Http1 || asked.listeners_take_http2),
-    };
     let policy = tags.get(TAG_POLICY).filter(|policy| !policy.is_empty()).cloned();
-    can_be_had.then(|| {
-        Some(Spoken { protocol, protocol_version, check: Check::Held(health_check.clone()?), policy })
-    })?
+    Some(Spoken { protocol, protocol_version, check: Check::Held(health_check.clone()?), policy })
 }
 
 /// What a Service's port says of the protocol above TCP, whoever's way of spelling it is.
