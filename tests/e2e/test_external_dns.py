@@ -73,7 +73,8 @@ def follows(world: World, both: tuple[ExternalDns, ExternalDns], name: str, host
 
 
 def is_gone(dns: ExternalDns, hostname: str) -> None:
-    wait_for(f"no record of {hostname} in {dns.name}", lambda: hostname in dns.records(), within=PROGRAMMED_SECONDS, until=lambda there: not there)
+    wait_for(f"no record of {hostname} in {dns.name}", lambda: hostname in dns.records(), within=PROGRAMMED_SECONDS,
+             until=lambda there: not there)
 
 
 def endpoint(world: World, name: str) -> dict[str, Any]:

@@ -113,9 +113,7 @@ impl<'a> Builder<'a> {
         // By its name: it may be another of the hostname's services than it was.
         let place = Place { service: name, scope: if draft.scope.is_some() { name } else { "" } };
         let gone = self.gone_imports(name);
-        let mut of_members: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for at in draft.members().difference(&draft.kept).copied() {
-            of_members.insert(at, self.candidates(at, &members[at], (&place, &gone), &mut groups));
             let of_member = (&members[at].claim.route.id, &place);
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
                 let unheeded = built.unheeded.entry(at).or_default();
@@ -125,8 +123,11 @@ impl<'a> Builder<'a> {
         }
         let mut of_ports: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
         for (number, port) in &draft.ports {
-            let mut candidates: Vec<Candidate> =
-                port.members.iter().filter_map(|at| of_members.get(at)).flatten().cloned().collect();
+            let mut candidates = vec![];
+            for at in port.members.iter().copied().filter(|at| !draft.kept.contains(at)) {
+                let listener = (&place, *number, &gone);
+                candidates.extend(self.candidates(at, &members[at], listener, &mut groups));
+            }
             let kept = kept::of_port(self.view, draft, *number, &candidates, members);
             candidates.extend(kept.candidates);
             built.kept.extend(kept.groups);
@@ -219,12 +220,12 @@ impl<'a> Builder<'a> {
         built.problems.dedup();
     }
 
-    /// What a member's own rules come to. `age` is its place among the members.
+    /// What a member's own rules come to in the listener at a port. `age` is its place among the members.
     fn candidates(
         &self,
         age: usize,
         member: &Member,
-        (place, gone): (&Place, &GoneImports),
+        (place, port, gone): (&Place, u16, &GoneImports),
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Vec<Candidate> {
         let route = &member.claim.route;
@@ -233,14 +234,17 @@ impl<'a> Builder<'a> {
         for rule in member.rules.iter().filter(|rule| is_valid(rule, self.settings)) {
             // Of another route's rule that leads to something unknown, what is there stays; its own unit is held.
             if rule.is_unknown() {
-                candidates.extend(kept::of_rule(self.view, age, rule, groups, |name| self.kept_group(name)));
+                let held = kept::Held::of(self.view, place.service);
+                candidates.extend(kept::of_rule(self.view, age, (rule, port, &held), groups, |name| {
+                    self.kept_group(name)
+                }));
                 continue;
             }
             let action = self.action(route, rule, place, groups);
             let mut of_rule: Vec<Candidate> =
                 rules::candidates(age, &priorities, &rule.rule, &action).collect();
             for one in &mut of_rule {
-                let Some(held) = gone.action(member, rule, &one.matches) else { continue };
+                let Some(held) = gone.action(member, rule, (port, &one.matches)) else { continue };
                 for group in held.target_groups().filter_map(|name| self.kept_group(name)) {
                     groups.entry(group.name.clone()).or_insert(group);
                 }

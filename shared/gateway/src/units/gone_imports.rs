@@ -11,20 +11,19 @@
 //! | it bears a mark for longer than the grace | goes, and the mark with it |
 
 use super::contest::Member;
+use super::kept::Held;
 use super::rules::ResolvedRule;
 use crate::backend::BackendError;
 use crate::view::View;
 use crate::{Settings, reasons, status};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use trellis_hint::Kind;
-use trellis_lattice::{
-    Action, ActualService, Ownership, RuleMatch, TARGET_GROUP_ID, Tags, Unwanted, imports_mark,
-};
+use trellis_lattice::{Action, Ownership, RuleMatch, TARGET_GROUP_ID, Tags, Unwanted, imports_mark};
 
 /// What a service has of such rules.
 #[derive(Debug, Default)]
 pub(crate) struct GoneImports<'a> {
-    held: BTreeMap<RuleMatch, &'a Action>,
+    held: Held<'a>,
     /// The value of the mark, as long as what is there stays.
     since: Option<String>,
     is_news: bool,
@@ -41,7 +40,7 @@ impl<'a> GoneImports<'a> {
         let since = held.tags.get(&mark).filter(|since| !since.is_empty());
         let judged = grace.judge(&mark, &held.tags);
         Self {
-            held: actions(held),
+            held: Held::of_service(held),
             since: match judged {
                 Unwanted::Goes => None,
                 Unwanted::Stays(_) => since.cloned(),
@@ -52,12 +51,12 @@ impl<'a> GoneImports<'a> {
         }
     }
 
-    /// What is there of a match of a rule, if that stays.
+    /// What is there at a port of a match of a rule, if that stays.
     pub(crate) fn action(
         &self,
         member: &Member,
         rule: &ResolvedRule,
-        matches: &RuleMatch,
+        (port, matches): (u16, &RuleMatch),
     ) -> Option<&'a Action> {
         self.since.as_ref()?;
         let is_old = || status::is_told(member.object) || status::tells_nothing(member.object);
@@ -65,30 +64,25 @@ impl<'a> GoneImports<'a> {
             return None;
         }
         let known: BTreeSet<&str> = rule.externals().map(String::as_str).collect();
-        let leads_further = |action: &&&Action| {
+        let leads_further = |action: &&Action| {
             let mut others = action.target_groups().filter(|group| group.starts_with(TARGET_GROUP_ID));
             others.any(|group| !known.contains(group))
         };
-        self.held.get(&matches.normalised()).filter(leads_further).copied()
+        self.held.action(port, matches).filter(leads_further)
     }
 
     /// Tags of the service. A mark that stands for nothing any more is emptied.
     pub(crate) fn tags(&self, members: &[Member]) -> Tags {
+        let ports = self.held.ports();
         let stays = |member: &Member, rule: &ResolvedRule| {
             let mut all = rule.rule.matches.iter().flat_map(|one| &one.alternatives);
-            all.any(|matches| self.action(member, rule, matches).is_some())
+            all.any(|matches| ports.iter().any(|port| self.action(member, rule, (*port, matches)).is_some()))
         };
         let stays = members.iter().any(|member| member.rules.iter().any(|rule| stays(member, rule)));
         let emptied = || self.is_marked.then(String::new);
         let value = self.since.clone().filter(|_| stays).or_else(emptied);
         value.map(|value| (imports_mark(), value)).into_iter().collect()
     }
-}
-
-fn actions(service: &ActualService) -> BTreeMap<RuleMatch, &Action> {
-    let rules = service.listeners.iter().flat_map(|listener| &listener.rules);
-    let ours = rules.filter(|rule| rule.ownership == Ownership::Ours);
-    ours.map(|rule| (rule.matches.normalised(), &rule.action)).collect()
 }
 
 /// Whether a backend of the rule that gets requests is an import that is not there, or that nothing permits any more.

@@ -15,9 +15,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::Kind;
 use trellis_lattice::{
-    Action, Actual, ActualService, ActualTargetGroup, DesiredListener, DesiredRule, DesiredService,
-    DesiredTargetGroup, ListenerProtocol, Mode, Ownership, PathMatch, ProtocolVersion, RuleMatch, TAG_EXPORT,
-    TAG_UNWANTED, TARGET_GROUP_ID, TargetHealth, TargetProtocol,
+    Action, Actual, ActualListener, ActualService, ActualTargetGroup, DesiredListener, DesiredRule,
+    DesiredService, DesiredTargetGroup, ListenerProtocol, Mode, Ownership, PathMatch, ProtocolVersion,
+    RuleMatch, TAG_EXPORT, TAG_UNWANTED, TARGET_GROUP_ID, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -123,24 +123,53 @@ pub(super) fn held_rules(
     all
 }
 
-/// What is there of a rule whose backends are not known, as candidates.
+/// What the listeners of a service do with requests. Equal matches of two routes at two ports are two things.
+#[derive(Debug, Default)]
+pub(crate) struct Held<'a>(BTreeMap<(u16, RuleMatch), &'a Action>);
+
+impl<'a> Held<'a> {
+    /// Of the unit's service of that name; nothing if there is none.
+    pub(crate) fn of(view: &View<'a>, service: &str) -> Self {
+        let mut services = view.actual.services.iter();
+        let held = services.find(|one| one.name == service && one.ownership == Ownership::Ours);
+        held.map(Self::of_service).unwrap_or_default()
+    }
+
+    pub(crate) fn of_service(service: &'a ActualService) -> Self {
+        let of_listener = |listener: &'a ActualListener| {
+            let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
+            let rules = rules.map(|rule| (rule.matches.normalised(), &rule.action));
+            // What passes TLS on has no rules.
+            let is_tls = listener.protocol == ListenerProtocol::TlsPassthrough;
+            let default = is_tls.then(|| (RuleMatch::default(), &listener.default_action));
+            rules.chain(default).map(|(matches, action)| ((listener.port, matches), action))
+        };
+        Self(service.listeners.iter().flat_map(of_listener).collect())
+    }
+
+    /// What is done with requests that match.
+    pub(crate) fn action(&self, port: u16, matches: &RuleMatch) -> Option<&'a Action> {
+        self.0.get(&(port, matches.normalised())).copied()
+    }
+
+    /// The ports of the listeners.
+    pub(crate) fn ports(&self) -> BTreeSet<u16> {
+        self.0.keys().map(|(port, _)| *port).collect()
+    }
+}
+
+/// What is there at a port of a rule whose backends are not known, as candidates.
 pub(crate) fn of_rule(
     view: &View,
     age: usize,
-    rule: &ResolvedRule,
+    (rule, port, held): (&ResolvedRule, u16, &Held),
     groups: &mut BTreeMap<String, DesiredTargetGroup>,
     as_it_is: impl Fn(&str) -> Option<DesiredTargetGroup>,
 ) -> Vec<Candidate> {
-    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
-    let held: BTreeMap<RuleMatch, &Action> = services
-        .flat_map(|service| &service.listeners)
-        .flat_map(|listener| &listener.rules)
-        .map(|rule| (rule.matches.normalised(), &rule.action))
-        .collect();
     let mut candidates = vec![];
     for (matched, one) in rule.rule.matches.iter().enumerate() {
         for (alternative, matches) in one.alternatives.iter().enumerate() {
-            let Some(action) = held.get(&matches.normalised()) else { continue };
+            let Some(action) = held.action(port, matches) else { continue };
             let named = groups_of(view.actual, action).filter_map(|group| as_it_is(&group.name));
             groups.extend(named.map(|group| (group.name.clone(), group)));
             candidates.push(Candidate {
@@ -149,7 +178,7 @@ pub(crate) fn of_rule(
                 origin: Origin { rule: rule.rule.index, matched, alternative },
                 priority: None,
                 matches: matches.clone(),
-                action: (*action).clone(),
+                action: action.clone(),
             });
         }
     }
