@@ -76,8 +76,9 @@ BREAKS = (
     Break(
         "trust a stale list",
         "shared/engine/src/verdict.rs",
-        "ErrorClass::Stale if error.clears => refused(task.waits(), reason),",
-        "ErrorClass::Stale => Verdict::Done,",
+        "ErrorClass::Stale if error.clears => match refused_again(task.hindered()) {",
+        "ErrorClass::Stale if !error.clears || error.clears => Verdict::Done,\n"
+        "                ErrorClass::Stale if error.clears => match refused_again(task.hindered()) {",
         "has steps left and nobody looks again",
     ),
     Break(
@@ -137,8 +138,8 @@ BREAKS = (
     Break(
         "take a hint for later for its predecessor",
         "shared/engine/src/worker/mod.rs",
-        'Some(format!("{waits} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
-        'let _ = put_off;\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
+        'Some(format!("{waits} {hindered} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
+        'let _ = (put_off, hindered);\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
         "nothing was hidden, and a drift pass finds|and is not followed",
     ),
     Break(
