@@ -181,7 +181,7 @@ def run(tree: Path, seeds: int) -> str:
 
 def caught_by(words: str, law: str) -> str | None:
     """The first seed that was caught by that law."""
-    seeds = re.findall(rf"^seed (\d+), .*(?:{law})", words, re.MULTILINE)
+    seeds = re.findall(rf"^seed (\d+) of \w+, .*(?:{law})", words, re.MULTILINE)
     return str(min(map(int, seeds))) if seeds else None
 
 
