@@ -115,10 +115,10 @@ fn of_unit(task: &Task, assessment: &Assessment, applied: Applied, untold: &Unto
             let reason = trellis_telemetry::chain(&error).to_string();
             match error.source.class() {
                 // Trying again cannot help; the drift pass comes by in any case.
-                ErrorClass::Terminal => complete(task, assessment, untold, (Some(reason), Wait::Counts)),
+                ErrorClass::Terminal => complete(task, assessment, untold, (Some(reason), Wait::Hindered)),
                 ErrorClass::Stale if error.clears => match refused_again(task.hindered()) {
                     Some(after) => Verdict::Waiting { after, reason, wait: Wait::Hindered },
-                    None => complete(task, assessment, untold, (Some(reason), Wait::Counts)),
+                    None => complete(task, assessment, untold, (Some(reason), Wait::Hindered)),
                 },
                 ErrorClass::Retry | ErrorClass::NoAnswer | ErrorClass::Stale => {
                     Verdict::Failed { reason, after: error.source.retry_after(), owes: false }
@@ -138,7 +138,7 @@ fn refused_again(hindered: u32) -> Option<Duration> {
 }
 
 /// The verdict when nothing more can be done now. `blocked`: what a person has to do, if anything. `wait`: what kind of a wait the grace
-/// is. Behind a step that failed it may not even have begun, and must end some time.
+/// is. Behind a step that failed it may not even have begun: then a few looks are enough.
 fn complete(
     task: &Task,
     assessment: &Assessment,
@@ -151,8 +151,10 @@ fn complete(
             Verdict::Held(blocked.into_iter().chain([why]).collect::<Vec<_>>().join("; "))
         }
         // What stays for a while goes then, whatever a person has to do about the rest.
-        (_, Some(after)) => Verdict::Waiting { after, reason: GRACE.to_owned(), wait },
-        (_, None) => blocked.map_or(Verdict::Done, Verdict::Blocked),
+        (_, Some(after)) if wait == Wait::Grace || task.hindered() < HELD_TRIES_MAX => {
+            Verdict::Waiting { after, reason: GRACE.to_owned(), wait }
+        }
+        (_, Some(_) | None) => blocked.map_or(Verdict::Done, Verdict::Blocked),
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::fakes::{Mood, Trouble, World, id};
 use crate::{count, gateway, message, object, route, route_hint, work, worker, world};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use trellis_engine::Worker;
+use trellis_engine::{Engine, Worker};
+use trellis_gateway::{ObjectKey, Settings};
 use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_ports::{ErrorClass, Message};
 use trellis_telemetry::Metric;
@@ -129,6 +131,31 @@ async fn a_step_that_fails_for_good_takes_no_status_its_next_try() {
     let ended = work(&worker(&world), vec![message("g", &hint, 1)]).await;
     assert_eq!((count(&ended, Metric::UnitsHeld), count(&ended, Metric::UnitsBlocked)), (1, 0));
     assert_eq!(by_and_by(&world, &worker(&world), 9).await.len(), 5);
+}
+
+/// The grace may not even have begun behind the step.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_fails_for_good_is_tried_a_few_times_for_what_stays_for_the_grace() {
+    let world = world();
+    world.route("one", "a");
+    let settings = Settings { installation: "trellis".into(), ..Settings::default() };
+    let engine = Engine::new(world.clone(), world.clone(), world.clone(), settings);
+    let worker = Worker::new(Arc::new(engine.with_grace(Duration::from_secs(20), SystemTime::now)));
+    let gateway = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Create);
+    work(&worker, vec![message("g", &gateway, 1)]).await;
+    work(&worker, vec![message("a", &route_hint("one", "a"), 1)]).await;
+    world.state().later.clear();
+    let key = ObjectKey { kind: Kind::HTTPRoute, namespace: "default".into(), name: "a".into() };
+    world.state().objects.remove(&("one".to_owned(), key));
+    world.state().troubles.insert(route("one", "a").to_string(), Trouble::Fails(ErrorClass::Terminal, false));
+    let ended = work(&worker, vec![message("a", &route_hint("one", "a"), 1)]).await;
+    assert_eq!(count(&ended, Metric::UnitsWaiting), 1);
+    let came = by_and_by(&world, &worker, 50).await;
+    assert_eq!(came.len(), 5, "{came:?}");
+    assert!(
+        came.iter().all(|(after, unit)| (18..=20).contains(after) && *unit == route("one", "a")),
+        "{came:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
