@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -16,14 +17,24 @@ CALLS_MAX = 18
 DNS_NAME_SECONDS_MAX = 7.0
 #: A webhook tells the queue twice of what it may have missed, the second time in the next minute but a clock's skew.
 LOOK_OWED_SECONDS = 130.0
+#: Pods of the test before have half a minute to end, and each that goes is told to its route, which is looked at.
+NAMESPACE_GONE_SECONDS = 90.0
+
+
+def leaving(stack: Stack) -> list[str]:
+    """The namespaces that are being deleted."""
+    all_of = [json.loads(cluster.kubectl("get", "namespaces", "--output=json"))["items"] for cluster in stack.clusters]
+    return [one["metadata"]["name"] for items in all_of for one in items if one["status"].get("phase") == "Terminating"]
 
 
 @pytest.fixture
 def real_delays(stack: Stack) -> Iterator[None]:
-    """50 ms a call and an association that takes 5 s; no look at a whole cluster, whose calls would be counted with the route's:
-    no scheduled pass, and none that a webhook asks for after its start."""
+    """50 ms a call and an association that takes 5 s; nothing whose calls would be counted with the route's: no scheduled pass, no look
+    that a webhook asks for after its start, and no end of what another test has made."""
     for webhook in stack.webhooks:
         wait_for("a webhook to owe no look", webhook.owes_a_look, within=LOOK_OWED_SECONDS, until=lambda owed: not owed)
+    wait_for("the namespaces of other tests to be gone", lambda: leaving(stack), within=NAMESPACE_GONE_SECONDS, every=1.0,
+             until=lambda left: not left)
     with stack.delays(latency="50ms", association="5s"), stack.no_schedule():
         yield
 
