@@ -130,6 +130,11 @@ impl Task {
         counts.filter(|count| *count <= worker::HELD_TRIES_MAX).min().unwrap_or_default()
     }
 
+    /// Whether all that is told comes from looks at clusters that could not be read before.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.hints.iter().all(|hint| hint.caught_up)
+    }
+
     /// Whether no other look follows that the unit orders by itself when it is held.
     pub(crate) fn is_last_try(&self) -> bool {
         self.hindered() >= worker::HELD_TRIES_MAX || self.waits() >= worker::WAITS_MAX

@@ -103,7 +103,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             objects.write(&task.unit, &mut snapshot, &mut assessment.translation, &applied.outcome).await;
         let mut untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
         untold.extend(undone);
-        let unread = if task.is_last_try() { unread(&snapshot) } else { vec![] };
+        let unread = if task.is_last_try() && !task.is_caught_up() { unread(&snapshot) } else { vec![] };
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
         for cluster in unread {
             self.look_when_it_answers(&cluster, 0).await?;

@@ -204,7 +204,8 @@ fn later(task: &Task, verdict: &Verdict, changed: Option<SystemTime>) -> Option<
         task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
     let hint = task.hints.last()?.clone().with_service_names(names).again();
     let changed = changed.filter(|_| !is_as_desired(verdict)).and_then(millis_since_1970);
-    Some((Hint { waits: task.waits() + waits, hindered, changed, operation, ..hint }, after))
+    let caught_up = task.is_caught_up();
+    Some((Hint { waits: task.waits() + waits, hindered, caught_up, changed, operation, ..hint }, after))
 }
 
 /// Whether all is as the objects ask for. What stays for the grace is in nobody's way.

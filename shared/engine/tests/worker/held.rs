@@ -56,6 +56,25 @@ async fn a_cluster_that_was_away_for_long_is_looked_at_in_depth_as_soon_as_it_an
     assert!(world.sent_to().contains(&route("two", "a").to_string()), "{:?}", world.sent_to());
 }
 
+/// Its routes can be listed, and what they lead to cannot be read: each of them would order the look that finds them.
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_is_held_again_after_its_cluster_was_looked_at_orders_no_further_look() {
+    let world = world();
+    world.route("two", "a");
+    let worker = worker(&world);
+    world.state().forbidden = Some(Kind::EndpointSlice);
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    let came = by_and_by(&world, &worker, 20).await;
+    assert_eq!(came.last(), Some(&(60, cluster("two"))), "once: {came:?}");
+    let told = Hint { caught_up: true, ..route_hint("two", "a") };
+    work(&worker, vec![message("a", &told, 1)]).await;
+    let came = by_and_by(&world, &worker, 20).await;
+    assert_eq!(came.len(), 5, "{came:?}");
+    // What is news is told as ever.
+    work(&worker, vec![message("a", &told, 1), message("b", &route_hint("two", "a"), 1)]).await;
+    assert_eq!(by_and_by(&world, &worker, 20).await.len(), 6);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_takes_no_status_is_not_looked_at_for_that() {
     let world = world();
