@@ -312,7 +312,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let hint = |one: &&Candidate| {
             let names = scene.index.of(&one.unit).map(|holding| holding.names.clone()).unwrap_or_default();
             let hint = Hint::new(one.unit.clone(), one.object.clone(), Operation::Resync);
-            Hint { caught_up: scene.look.since == Some(0), ..hint.with_service_names(names) }
+            Hint { caught_up: scene.look.is_in_depth(), ..hint.with_service_names(names) }
         };
         let looks = deep.iter().map(hint).map(|hint| async move {
             let found = self.look_at_unit(&hint, snapshot, scene.settings);

@@ -22,7 +22,7 @@ pub(crate) use unit::object_of;
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::outgoing;
-use crate::{Engine, UnitError};
+use crate::{Engine, UnitError, millis_since_1970};
 use futures::{StreamExt, stream};
 use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ const ORPHANS_LOOKED_AT_MAX: usize = 50;
 
 /// How long the look at one of these units may take. A Gateway's reads every cluster that has one, and its Secrets; what does not
 /// answer by then costs itself only.
-const UNIT_LOOK_MAX: Duration = Duration::from_secs(30);
+const OWN_UNIT_LOOK_MAX: Duration = Duration::from_secs(30);
 
 /// Of these units, how many are looked at at once: each reads several clusters.
 const OWN_UNITS_AT_ONCE: usize = 4;
@@ -65,8 +65,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         self.begin();
         self.take_calls();
         let members = self.members().await?;
-        let mut report =
-            DriftReport { looks: self.begin_looks(&members, millis(now)).await?, ..DriftReport::default() };
+        let mut report = DriftReport {
+            looks: self.begin_looks(&members, millis_since_1970(now)).await?,
+            ..DriftReport::default()
+        };
         let index = self.index(None).await?;
         let own = self.tell_of_clusters(&members, &index, budget, &mut report).await?;
         self.look_at_own(&members, &index, own, now, budget, &mut report).await?;
@@ -174,7 +176,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 if budget.is_over() {
                     return (hint, None);
                 }
-                let time = budget.at_most(UNIT_LOOK_MAX);
+                let time = budget.at_most(OWN_UNIT_LOOK_MAX);
                 let look = Box::pin(self.look_at_own_unit(members, &hint, now, settings));
                 let found = time.spend(look).await.unwrap_or_else(|over| Err(over.into()));
                 (hint, Some(found))
@@ -219,7 +221,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let drifted = self.look_at_unit(hint, &snapshot, settings).await?;
         if drifted.as_ref().is_some_and(Drifted::can_be_repaired) {
             // As the look at its cluster would send it, so that there is one.
-            self.send_in_time(&[outgoing(hint.clone(), "drift", &millis(now).to_string())]).await?;
+            self.send_in_time(&[outgoing(hint.clone(), "drift", &millis_since_1970(now).to_string())])
+                .await?;
         }
         Ok(drifted)
     }
@@ -238,12 +241,6 @@ pub(crate) async fn read_all_units<C: Cluster>(
 ) -> Result<Snapshot, UnitError> {
     let wanted = |snapshot: &Snapshot| wants_cluster(cluster, snapshot);
     Ok(observe(&members.clusters, members.snapshot(), wanted).await?.snapshot)
-}
-
-/// Milliseconds since 1970.
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether a unit belongs to no cluster.

@@ -6,7 +6,7 @@ mod batch;
 mod changes;
 mod tries;
 
-use crate::{Engine, LookReport, Task, Verdict, Wait};
+use crate::{Engine, LookReport, Task, Verdict, Wait, millis_since_1970};
 use batch::{Batch, Change, Group, Record, retry_after, sort};
 use futures::future::join_all;
 use std::collections::BTreeSet;
@@ -203,7 +203,7 @@ fn later(task: &Task, verdict: &Verdict, changed: Option<SystemTime>) -> Option<
     let names: BTreeSet<String> =
         task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
     let hint = task.hints.last()?.clone().with_service_names(names).again();
-    let changed = changed.filter(|_| !is_as_desired(verdict)).and_then(millis_since_1970);
+    let changed = changed.filter(|_| !is_as_desired(verdict)).map(millis_since_1970);
     let caught_up = task.is_caught_up();
     Some((Hint { waits: task.waits() + waits, hindered, caught_up, changed, operation, ..hint }, after))
 }
@@ -220,10 +220,6 @@ fn first_change(task: &Task, records: &[Record]) -> Option<SystemTime> {
     let before = task.changed().and_then(time);
     let before = before.filter(|time| age(Some(*time)).is_some_and(|age| age <= CHANGE_AGE_MAX));
     changes.filter_map(|record| record.sent).chain(before).min()
-}
-
-fn millis_since_1970(time: SystemTime) -> Option<u64> {
-    u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 /// Hints for later of one unit with the same period are one: the first that comes looks at all of the unit, and goes on

@@ -7,11 +7,13 @@ use trellis_hint::Kind;
 /// Different routes of one name.
 pub(crate) const DRAWN: u32 = 96;
 
+/// Hostnames of one route, the last of one without any.
+const HOSTNAMES: [&[&str]; 4] =
+    [&["desk.example.com"], &["desk.example.com", "bell.example.com"], &["shop.example.com"], &[]];
+
 /// One of the routes of a name.
 pub(crate) fn route(name: &str, variant: u32) -> Value {
     let mut dice = Dice::new(u64::from(variant) + if name == "desk" { 0 } else { u64::from(DRAWN) });
-    let hostnames =
-        [&["desk.example.com"][..], &["desk.example.com", "bell.example.com"], &["shop.example.com"], &[]];
     let parents = [
         json!([{"name": "my-hotel"}]),
         json!([{"name": "my-hotel", "sectionName": "http"}]),
@@ -19,7 +21,7 @@ pub(crate) fn route(name: &str, variant: u32) -> Value {
         json!([{"name": "my-hotel", "port": 80}, {"name": "lobby"}]),
         json!([{"name": "lobby", "sectionName": "http"}]),
     ];
-    let (hostnames, parents) = (pick(&mut dice, &hostnames), pick(&mut dice, &parents));
+    let (hostnames, parents) = (pick(&mut dice, &HOSTNAMES), pick(&mut dice, &parents));
     let rules: Vec<Value> = (0..=dice.up_to(1)).map(|_| rule(&mut dice)).collect();
     json!({"parentRefs": parents, "hostnames": hostnames, "rules": rules})
 }
@@ -28,8 +30,6 @@ pub(crate) fn route(name: &str, variant: u32) -> Value {
 pub(crate) fn route_of(kind: Kind, name: &str, variant: u32) -> Value {
     let salt: u32 = name.bytes().map(u32::from).sum();
     let mut dice = Dice::new(u64::from(variant) + u64::from(DRAWN) * u64::from(salt));
-    let hostnames =
-        [&["desk.example.com"][..], &["desk.example.com", "bell.example.com"], &["shop.example.com"], &[]];
     let plain = [
         json!([{"name": "my-hotel"}]),
         json!([{"name": "my-hotel", "sectionName": "http"}]),
@@ -42,7 +42,7 @@ pub(crate) fn route_of(kind: Kind, name: &str, variant: u32) -> Value {
         json!([{"name": "my-hotel"}]),
         json!([{"name": "my-hotel", "sectionName": "tls"}, {"name": "lobby"}]),
     ];
-    let hostnames = pick(&mut dice, if kind == Kind::TLSRoute { &hostnames[..3] } else { &hostnames });
+    let hostnames = pick(&mut dice, if kind == Kind::TLSRoute { &HOSTNAMES[..3] } else { &HOSTNAMES });
     let parents = match kind {
         Kind::TLSRoute => pick(&mut dice, &encrypted),
         _ => pick(&mut dice, &plain),

@@ -118,15 +118,15 @@ pub(crate) fn ends_steps(state: &mut State, unit: &str, end: &End) {
 
 /// A unit's steps never end silently: who is not done comes again, unless a person has to help or it has waited too often.
 pub(crate) fn end(state: &mut State, messages: &[Message]) {
-    let mut waits: BTreeMap<String, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     for hint in work(messages) {
         // A greater one may be forged.
-        let least = waits.entry(hint.unit.to_string()).or_insert(u32::MAX);
-        *least = hint.waits.min(*least);
+        let (waits, hindered) = counts.entry(hint.unit.to_string()).or_insert((u32::MAX, u32::MAX));
+        (*waits, *hindered) = (hint.waits.min(*waits), hint.hindered.min(*hindered));
     }
-    for (unit, waits) in waits {
+    for (unit, (waits, hindered)) in counts {
         let Some(Ended::Left { why, clears, for_people }) = state.ended.remove(&unit) else { continue };
-        let left_to_others = for_people || waits >= WAITS_MAX || (clears && waits >= REFUSED_WAITS_MAX);
+        let left_to_others = for_people || waits >= WAITS_MAX || (clears && hindered >= REFUSED_WAITS_MAX);
         if !left_to_others && !state.queue.holds(&unit) {
             state.violate(format!("{unit} has steps left and nobody looks again: {why}"));
         }
