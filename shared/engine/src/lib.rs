@@ -99,12 +99,13 @@ impl Task {
         Self { unit, hints, retried: None }
     }
 
-    /// The look at a whole cluster that all that is told here is part of.
-    pub(crate) fn look(&self) -> Option<Look> {
+    /// The look at a whole cluster that all that is told here is part of. `now`: in milliseconds since 1970, for one that nobody
+    /// told when it was asked for.
+    pub(crate) fn look(&self, now: u64) -> Option<Look> {
         match &self.unit {
             UnitKey::Cluster { .. } => {
                 let asked = self.hints.iter().filter_map(|hint| hint.look).map(|look| look.began).max();
-                Some(Look::of_all(asked.unwrap_or_else(now_ms)))
+                Some(Look::of_all(asked.unwrap_or(now)))
             }
             UnitKey::Dependents { .. } => {
                 let looks: Option<Vec<Look>> = self.hints.iter().map(|hint| hint.look).collect();
@@ -259,6 +260,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(Budget::lasting(SEND_MAX).spend(self.queue.send(hints)).await.unwrap_or_else(late)?)
     }
 
+    /// Now, in milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        millis_since_1970((self.clock)())
+    }
+
     fn began(&self) -> SystemTime {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -300,7 +306,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 
     /// Sends what is in the outbox. What is not sent in time counts as not sent.
     async fn send_all(&self, outbox: &Outbox, task: &Task) -> Result<(), CallError> {
-        let (later, hints) = (outbox.take_later(), outbox.take(task, &moment()));
+        let (later, hints) = (outbox.take_later(), outbox.take(task, self.now_ms(), &moment()));
         let late = |_| Err(CallError::new(ErrorClass::Retry, "the queue did not take the hints in time"));
         let send = async {
             if !hints.is_empty() {
@@ -338,11 +344,6 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 /// What tells this moment's hints from those of any other.
 fn moment() -> String {
     jiff::Timestamp::now().as_nanosecond().to_string()
-}
-
-/// Now, in milliseconds since 1970.
-fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// Milliseconds since 1970.

@@ -56,16 +56,16 @@ impl Outbox {
         later.into_iter().map(|(unit, object)| Hint::new(unit, object, Operation::Resync)).collect()
     }
 
-    /// All others, from the task's unit, which tells itself nothing.
+    /// All others, from the task's unit, which tells itself nothing. `now`: in milliseconds since 1970.
     ///
     /// What is fresh is told apart by the `moment`: two changes of a Service within the queue's five minutes are two
     /// changes. What is told again is told apart by the message that came again. What is part of a look at a whole cluster
     /// is told apart by the look, so that whoever is reached by it on several ways gets one hint.
-    pub(crate) fn take(&self, task: &Task, moment: &str) -> Vec<OutgoingHint> {
+    pub(crate) fn take(&self, task: &Task, now: u64, moment: &str) -> Vec<OutgoingHint> {
         let Content { mut fresh, mut again, .. } = std::mem::take(&mut *self.content());
         fresh.remove(&task.unit);
         again.retain(|unit, _| *unit != task.unit && !fresh.contains_key(unit));
-        if let Some(look) = task.look() {
+        if let Some(look) = task.look(now) {
             let began = look.began.to_string();
             let hint = |(unit, object)| {
                 Hint::new(unit, object, Operation::Resync).with_look(Look::of_all(look.began))

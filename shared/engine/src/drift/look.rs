@@ -18,7 +18,7 @@ use crate::fleet::{Member, Members};
 use crate::objects::{self, Memory};
 use crate::observe::{Reader, observe};
 use crate::outbox::{Outbox, outgoing};
-use crate::{Engine, Task, UnitError, Verdict, now_ms};
+use crate::{Engine, Task, UnitError, Verdict, moment};
 use futures::{StreamExt, stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -114,7 +114,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         cluster: &ClusterId,
         before: u32,
     ) -> Result<(), UnitError> {
-        let hint = Hint { waits: before, ..look_hint(cluster, Look::in_depth(now_ms())) };
+        let hint = Hint { waits: before, ..look_hint(cluster, Look::in_depth(self.now_ms())) };
         Ok(self.send_later(hint, UNREAD_AGAIN).await?)
     }
 
@@ -179,7 +179,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if pauses {
             return Ok(self.send_later(hint, PAUSE).await?);
         }
-        self.send_in_time(&[outgoing(hint, "rest of the look", &now_ms().to_string())]).await
+        self.send_in_time(&[outgoing(hint, "rest of the look", &moment())]).await
     }
 
     /// The rest of the look, if there is one.

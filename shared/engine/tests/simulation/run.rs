@@ -106,6 +106,9 @@ pub(crate) fn run(cast: Cast, seed: u64) -> Result<Figures, String> {
         return Err(failed(violation.clone()));
     }
     result.map_err(failed)?;
+    if std::env::var_os("TRELLIS_STORY").is_some() {
+        println!("{}", state.story());
+    }
     Ok(Figures {
         batches: world.batches.load(std::sync::atomic::Ordering::Relaxed),
         lattice_writes: state.lattice_writes,
