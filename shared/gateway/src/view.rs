@@ -75,6 +75,11 @@ impl<'a> View<'a> {
         self.unanswered.borrow().iter().cloned().collect()
     }
 
+    /// Of what was asked for until now, only this cluster is to answer.
+    pub(crate) fn ask_only(&self, cluster: &ClusterId) {
+        self.unanswered.borrow_mut().retain(|read| read.cluster() == cluster);
+    }
+
     /// Whether the cluster does not serve the kind.
     pub(crate) fn is_kind_missing(&self, cluster: &ClusterId, kind: Kind) -> bool {
         self.snapshot.kinds_missing.iter().any(|(of, missing)| *missing == kind && of == cluster)

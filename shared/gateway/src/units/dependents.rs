@@ -48,9 +48,26 @@ pub(crate) fn translate(view: &View, changed: &Changed, settings: &Settings) -> 
         kind if kind.is_policy() => policy::of_itself(view, changed).into_iter().collect(),
         _ => vec![],
     };
-    // Whoever refers to the object cannot be found then, and is still to be told.
-    let unknown = view.snapshot.unknown(changed.cluster);
-    Translation::held(unknown.into_iter().collect(), reports)
+    Translation::held(unread(view, changed), reports)
+}
+
+/// Why clusters cannot be read in which somebody may refer to the object, or on which the status of an import depends: whoever
+/// that is cannot be found, and is still to be told.
+fn unread(view: &View, changed: &Changed) -> Vec<String> {
+    let is_shared = match changed.kind {
+        Kind::ServiceExport | Kind::ServiceImport => true,
+        Kind::Service => {
+            let exports = export_unit::exports_of(view, changed.cluster, changed.namespace, changed.name);
+            exports.is_ok_and(|exports| !exports.is_empty())
+        }
+        _ => false,
+    };
+    let clusters =
+        view.snapshot.facts.keys().filter(|cluster| {
+            *cluster == changed.cluster || is_shared && cluster.scope == changed.cluster.scope
+        });
+    let unknown: BTreeSet<String> = clusters.filter_map(|cluster| view.snapshot.unknown(cluster)).collect();
+    unknown.into_iter().collect()
 }
 
 fn class_report(view: &View, changed: &Changed) -> Option<Report> {

@@ -71,15 +71,16 @@ pub(crate) fn keep(
         built.services.push(wanted);
     }
     if !is_there {
-        old.extend(followed_before(own));
+        old.extend(followed_before(own, others));
     }
     // A route that is refused comes into no other service: it stays where it is, and a person has to help.
     built.is_moving = !(old.is_empty() || built.serving.is_empty());
     built.serving.splice(0..0, old);
 }
 
-/// The services of Gateways that the route followed in and is in no more, as its status tells.
-fn followed_before(own: &Contender) -> Vec<Serving> {
+/// The services of Gateways that the route followed in and is in no more, as its status tells, and as that of the leader does:
+/// what that one does not tell of, requests come to no more.
+fn followed_before(own: &Contender, others: &[Contender]) -> Vec<Serving> {
     let id = &own.claim.route.id;
     let mut gateways: Vec<_> = own.claim.asks.iter().map(|ask| ask.gateway.clone()).collect();
     gateways.sort();
@@ -89,12 +90,14 @@ fn followed_before(own: &Contender) -> Vec<Serving> {
         let text = slot.text().filter(|_| !own.claim.wants(&slot))?;
         let leader = status::leader_of(&id.cluster, own.object, &text)?;
         let UnitKey::Route { kind, namespace, name, .. } = leader else { return None };
+        let leader = ObjectKey { kind, namespace, name };
         let service = status::told_service(own.object, &text, &BTreeSet::from([gateway.name.as_str()]))?;
-        Some(Serving {
+        let of_leader = others.iter().find(|one| key(&one.claim.route.id) == leader)?;
+        status::told_services(of_leader.object).contains(&service).then(|| Serving {
             service,
             hostname: Some(text),
             networks: BTreeSet::from([gateway.name]),
-            leader: Some(ObjectKey { kind, namespace, name }),
+            leader: Some(leader),
             followers: vec![],
         })
     });

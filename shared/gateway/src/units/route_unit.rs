@@ -55,8 +55,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mut unknown = vec![];
     kept::ask_for_followed(view, id, object);
     let claim = Claim::of(view, route, object, &mut unknown);
-    // Resolved even while the Gateways are not known yet, so that one round of reads asks for everything; but not for a
-    // route that only another controller has taken.
+    // Resolved even while the Gateways are not known yet, so that one round of reads asks its cluster for everything; but not
+    // for a route that only another controller has taken.
     let is_worth_reading =
         !claim.parents.is_empty() || !unknown.is_empty() && !status::is_foreign_only(object);
     let mentioned = status::mentioned(&id.cluster, object);
@@ -67,6 +67,10 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         rivals = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let mut own = Contender { claim, rules, object };
+    if own.claim.parents.is_empty() {
+        // Other clusters may be slow, and the route may turn out to be no concern of theirs.
+        view.ask_only(&id.cluster);
+    }
     let (merged, mut rivals) = merged::split_merged(view, rivals);
     for one in rivals.iter_mut().chain([&mut own]) {
         merged::bar_what_is_merged(&mut one.claim, &merged);
