@@ -131,9 +131,11 @@ impl Task {
         counts.filter(|count| *count <= worker::HELD_TRIES_MAX).min().unwrap_or_default()
     }
 
-    /// Whether all that is told comes from looks at clusters that could not be read before.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        self.hints.iter().all(|hint| hint.caught_up)
+    /// How many looks at clusters that could not be read before have led to all that is told: of several hints the least, as
+    /// of waits.
+    pub(crate) fn catch_ups(&self) -> u32 {
+        let counts = self.hints.iter().map(|hint| hint.catch_ups);
+        counts.filter(|count| *count <= worker::CATCH_UPS_MAX).min().unwrap_or_default()
     }
 
     /// Whether no other look follows that the unit orders by itself when it is held.

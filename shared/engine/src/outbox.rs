@@ -74,8 +74,12 @@ impl Outbox {
             return all.map(|one| outgoing(hint(one), LOOK, &began)).collect();
         }
         let why = task.unit.to_string();
-        let hint =
-            |(unit, object), moment: &str| outgoing(Hint::new(unit, object, Operation::Resync), &why, moment);
+        // What is told of others' objects is no news of its own.
+        let catch_ups = if matches!(task.unit, UnitKey::Dependents { .. }) { task.catch_ups() } else { 0 };
+        let hint = |(unit, object), moment: &str| {
+            let hint = Hint::new(unit, object, Operation::Resync);
+            outgoing(Hint { catch_ups, ..hint }, &why, moment)
+        };
         let message = task.retried.as_deref().unwrap_or(moment);
         let again = again.into_iter().map(|one| hint(one, message));
         fresh.into_iter().map(|one| hint(one, moment)).chain(again).collect()

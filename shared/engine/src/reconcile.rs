@@ -6,7 +6,7 @@ use crate::observe::observe;
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
 use crate::verdict::verdict;
-use crate::worker::{HELD_TRIES_MAX, WAITS_MAX};
+use crate::worker::{CATCH_UPS_MAX, HELD_TRIES_MAX, WAITS_MAX};
 use crate::{Engine, Task, UnitError, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +33,13 @@ const TELL_RESERVE: Duration = Duration::from_secs(10);
 
 /// Kept of a unit's time at its end, so that a status that is being written ends by itself.
 const END_RESERVE: Duration = Duration::from_secs(1);
+
+/// How often a cluster is looked for that tells something and that this process has never seen registered: twice the time until a
+/// drift pass finds that it is back, and little work for whoever makes names up.
+const LOOKS_OF_UNSEEN: u32 = 10;
+
+/// The look at a cluster that catches up with what went unheard is the first of its row.
+const FIRST_CATCH_UP: u32 = 1;
 
 /// Objects of hints that are waited for. A batch has ten messages at most.
 const HINTED_MAX: usize = 10;
@@ -62,12 +69,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
             self.figures.add(Metric::HintsUnregistered, task.hints.len());
-            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. A name that somebody
-            // made up never was.
-            if self.was_registered(cluster) && task.waits() < WAITS_MAX {
-                let is_look = matches!(task.unit, UnitKey::Cluster { .. });
-                let before = if is_look { task.waits() + 1 } else { 0 };
-                self.look_when_it_answers(cluster, before).await?;
+            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. One that this process
+            // has never seen may have lost its tag before the process began, or be a name that somebody made up.
+            let is_look = matches!(task.unit, UnitKey::Cluster { .. });
+            let first = if self.was_registered(cluster) { 0 } else { WAITS_MAX - LOOKS_OF_UNSEEN };
+            let before = if is_look { task.waits() + 1 } else { first };
+            if before <= WAITS_MAX {
+                self.look_when_it_answers(cluster, before, FIRST_CATCH_UP).await?;
             }
             return Ok(Verdict::Done);
         }
@@ -103,10 +111,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             objects.write(&task.unit, &mut snapshot, &mut assessment.translation, &applied.outcome).await;
         let mut untold = statuses.write(&mut snapshot, &assessment.translation, &applied.outcome).await;
         untold.extend(undone);
-        let unread = if task.is_last_try() && !task.is_caught_up() { unread(&snapshot) } else { vec![] };
+        let has_more = task.is_last_try() && task.catch_ups() < CATCH_UPS_MAX;
+        let unread = if has_more { unread(&snapshot) } else { vec![] };
         self.follow_up(task, &members, snapshot, &assessment, (&applied, settled), outbox).await?;
         for cluster in unread {
-            self.look_when_it_answers(&cluster, 0).await?;
+            self.look_when_it_answers(&cluster, 0, task.catch_ups() + 1).await?;
         }
         Ok(verdict(task, &assessment, applied, &untold))
     }

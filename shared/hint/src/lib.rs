@@ -67,10 +67,10 @@ pub struct Hint {
     /// refused. A look that meets nothing of the kind begins anew.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hindered: u32,
-    /// Whether the hint comes from a look at a whole cluster that could not be read before. A unit that is held again has no further such
-    /// look follow: one that is held for good would have all others looked at for ever.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub caught_up: bool,
+    /// How many looks at a whole cluster that could not be read before have led to this hint, one after the other. A unit that is
+    /// held again has a few such looks follow: one that is held for good would have all others looked at for ever.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub catch_ups: u32,
     /// When the first change was sent that the unit is not done with yet, in milliseconds since 1970. For figures only: it is never
     /// decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,11 +94,6 @@ pub struct Hint {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 /// Why a message body is not a hint. Each case is the sender's fault: a retry cannot help.
@@ -126,7 +121,7 @@ impl Hint {
             service_names: vec![],
             waits: 0,
             hindered: 0,
-            caught_up: false,
+            catch_ups: 0,
             changed: None,
             put_off: 0,
             old_resource_version: None,
@@ -260,7 +255,7 @@ mod tests {
         let again = hint().again().again();
         assert_eq!(Hint::parse(&again.body()).unwrap(), again);
         assert_eq!((again.waits, again.operation), (2, Operation::Resync));
-        let hindered = Hint { hindered: 3, caught_up: true, changed: Some(1_800_000_000_000), ..hint() };
+        let hindered = Hint { hindered: 3, catch_ups: 1, changed: Some(1_800_000_000_000), ..hint() };
         assert_eq!(Hint::parse(&hindered.body()).unwrap(), hindered);
         assert_eq!(Hint { waits: u32::MAX, ..hint() }.again().waits, u32::MAX);
     }

@@ -11,8 +11,9 @@
 //! again: nobody lists slices. What a part finds is sent at once. A look that has no time left, or has sent many hints, ends,
 //! and a message brings its rest.
 
+use super::asked::{Asked, MESSAGES_MAX, looks_of};
+use super::candidates::{Candidate, beside, candidates};
 use super::index::Index;
-use super::rotation::place;
 use super::{LookReport, UNITS_TOLD_MAX, look_hint, object_of, read_all_units};
 use crate::fleet::{Member, Members};
 use crate::objects::{self, Memory};
@@ -27,7 +28,7 @@ use trellis_gateway::{
     ObjectKey, Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
     untold_since, wants, wants_objects,
 };
-use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
+use trellis_hint::{ClusterId, Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Actual, Outcome};
 use trellis_ports::{Budget, Cluster, Clusters, ErrorClass, Lattice, OutgoingHint, Queue};
 use trellis_telemetry::Metric;
@@ -72,21 +73,11 @@ const UNTOLD_AFTER: Duration = Duration::from_mins(2);
 /// When a cluster that could not be read is looked at again: soon enough that nobody asks why, and one message a minute is nothing.
 const UNREAD_AGAIN: Duration = Duration::from_mins(1);
 
-/// Messages that a look may take: at 45 seconds each, an hour. Others have begun since, and what it does not get to is theirs.
-const MESSAGES_MAX: u32 = 80;
-
-/// A unit that is to be gone through.
-struct Candidate {
-    place: u64,
-    unit: UnitKey,
-    object: ObjectRef,
-}
-
 /// What a part is done with.
 struct Scene<'a, C> {
     members: &'a Members<C>,
     index: &'a Index,
-    look: &'a Look,
+    asked: &'a Asked,
     settings: &'a Settings,
 }
 
@@ -101,21 +92,39 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         outbox: &Outbox,
     ) -> Result<Verdict, UnitError> {
         let Some(looks) = looks_of(task) else { return self.tell_all_units(members, cluster, outbox).await };
-        for (look, before) in looks {
-            self.look_in_parts(members, cluster, look, before, budget).await?;
+        let (is_alone, mut waiting, mut begun) = (looks.len() == 1, vec![], vec![]);
+        for asked in looks {
+            if budget.leaving(END_RESERVE).leaving(TURN_RESERVE).is_over() {
+                waiting.push((asked, false));
+                continue;
+            }
+            match self.look_in_parts(members, cluster, asked, budget).await {
+                Ok(rest) => begun.extend(rest),
+                Err(error) if is_alone => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%cluster, error = %trellis_telemetry::chain(&error), "one of several looks failed: it comes alone");
+                    waiting.push((asked, false));
+                }
+            }
+        }
+        // Who had no turn comes before who had, so that each gets one.
+        for (rest, pauses) in waiting.into_iter().chain(begun) {
+            self.go_on(cluster, rest, pauses).await?;
         }
         Ok(Verdict::Done)
     }
 
     /// Has a cluster that cannot be read looked at in a while, all of it in depth: what was told of it until then may have gone
     /// unheard. While it still cannot be read, that look has the next one follow. `before`: how many have followed for nothing.
+    /// `catch_ups`: how many have found it readable, and then this one.
     pub(crate) async fn look_when_it_answers(
         &self,
         cluster: &ClusterId,
         before: u32,
+        catch_ups: u32,
     ) -> Result<(), UnitError> {
-        let hint = Hint { waits: before, ..look_hint(cluster, Look::in_depth(self.now_ms())) };
-        Ok(self.send_later(hint, UNREAD_AGAIN).await?)
+        let look = look_hint(cluster, Look::in_depth(self.now_ms()));
+        Ok(self.send_later(Hint { waits: before, catch_ups, ..look }, UNREAD_AGAIN).await?)
     }
 
     /// Tells all units of a cluster to look, those too that own something and whose object is gone: changes of it may have
@@ -128,7 +137,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     ) -> Result<Verdict, UnitError> {
         let snapshot = read_all_units(members, cluster).await?;
         if let Some(why) = snapshot.unknown(cluster) {
-            self.look_when_it_answers(cluster, 0).await?;
+            self.look_when_it_answers(cluster, 0, 1).await?;
             return Ok(Verdict::Held(why));
         }
         let index = self.index(snapshot.facts.get(cluster)).await?;
@@ -137,45 +146,36 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(Verdict::Done)
     }
 
-    /// Goes through the cluster's units from where the look has come to, and sees to it that the rest is gone through.
-    /// `before`: messages that the look has taken before this one.
+    /// Goes through the cluster's units from where the look has come to. Gives back its rest, which is to be gone through, and
+    /// whether that pauses first.
     async fn look_in_parts(
         &self,
         members: &Members<C::Cluster>,
         cluster: &ClusterId,
-        look: Look,
-        before: u32,
+        asked: Asked,
         budget: Budget,
-    ) -> Result<(), UnitError> {
+    ) -> Result<Option<(Asked, bool)>, UnitError> {
         let started = Instant::now();
         let mut report = LookReport { cluster: cluster.to_string(), ..LookReport::default() };
         let budget = budget.leaving(END_RESERVE);
-        let turn = budget.leaving(TURN_RESERVE).spend(self.looks.acquire()).await;
-        let rest = match turn {
-            Ok(_turn) => self.look_at_units(members, cluster, &look, budget, &mut report).await?,
-            Err(_) => Some(look),
+        let Ok(_turn) = budget.leaving(TURN_RESERVE).spend(self.looks.acquire()).await else {
+            return Ok(Some((asked, false)));
         };
-        if let Some(rest) = rest {
-            if before < MESSAGES_MAX {
-                self.go_on(cluster, rest, before + 1, report.hints >= HINTS_MAX).await?;
-            } else {
-                report.left_out = std::mem::take(&mut report.goes_on_with);
-            }
+        let mut rest = self.look_at_units(members, cluster, &asked, budget, &mut report).await?;
+        if rest.is_some() && asked.before >= MESSAGES_MAX {
+            report.left_out = std::mem::take(&mut report.goes_on_with);
+            rest = None;
         }
+        let pauses = report.hints >= HINTS_MAX;
         report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.note(report);
-        Ok(())
+        Ok(rest.map(|look| (Asked { look, before: asked.before + 1, ..asked }, pauses)))
     }
 
-    /// Sends the message that brings the rest of a look.
-    async fn go_on(
-        &self,
-        cluster: &ClusterId,
-        rest: Look,
-        before: u32,
-        pauses: bool,
-    ) -> Result<(), UnitError> {
-        let hint = Hint { waits: before, ..look_hint(cluster, rest) };
+    /// Sends the message that brings a look, or the rest of one.
+    async fn go_on(&self, cluster: &ClusterId, asked: Asked, pauses: bool) -> Result<(), UnitError> {
+        let Asked { look, before, catch_ups, .. } = asked;
+        let hint = Hint { waits: before, catch_ups, ..look_hint(cluster, look) };
         if pauses {
             return Ok(self.send_later(hint, PAUSE).await?);
         }
@@ -187,10 +187,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         &self,
         members: &Members<C::Cluster>,
         cluster: &ClusterId,
-        look: &Look,
+        asked: &Asked,
         budget: Budget,
         report: &mut LookReport,
     ) -> Result<Option<Look>, UnitError> {
+        let look = &asked.look;
         let mut snapshot = members.snapshot();
         if !snapshot.is_leaving(cluster) {
             snapshot = read_all_units(members, cluster).await?;
@@ -198,13 +199,20 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         report.unknown = snapshot.unknown(cluster);
         if report.unknown.is_some() {
             // What is unknown stays as it is.
-            self.look_when_it_answers(cluster, 0).await?;
+            self.look_when_it_answers(cluster, 0, asked.catch_ups.max(1)).await?;
             return Ok(None);
         }
         let index = self.index(snapshot.facts.get(cluster)).await?;
+        if asked.catches_up && look.after.is_none() {
+            let others = beside(cluster, &snapshot, &index).into_iter().map(|(unit, object)| {
+                let hint = Hint::new(unit, object, Operation::Resync);
+                outgoing(Hint { catch_ups: asked.catch_ups, ..hint }, "catch up", &look.began.to_string())
+            });
+            self.send_in_time(&others.collect::<Vec<_>>()).await?;
+        }
         let todo = candidates(cluster, &snapshot, &index, look);
         let settings = self.settings().await;
-        let scene = Scene { members, index: &index, look, settings: &settings };
+        let scene = Scene { members, index: &index, asked, settings: &settings };
         let (mut done, mut rest) = (0, *look);
         for part in todo.chunks(PART_UNITS) {
             if budget.leaving(PART_RESERVE).is_over() || report.hints >= HINTS_MAX {
@@ -297,7 +305,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         });
         let is_partly_unknown = !translation.held.is_empty();
         !is_told
-            || self.rotation.is_due(unit, scene.look)
+            || self.rotation.is_due(unit, &scene.asked.look)
             || scene.index.differs(unit, desired, is_partly_unknown)
     }
 
@@ -312,7 +320,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let hint = |one: &&Candidate| {
             let names = scene.index.of(&one.unit).map(|holding| holding.names.clone()).unwrap_or_default();
             let hint = Hint::new(one.unit.clone(), one.object.clone(), Operation::Resync);
-            Hint { caught_up: scene.look.is_in_depth(), ..hint.with_service_names(names) }
+            Hint { catch_ups: scene.asked.catch_ups, ..hint.with_service_names(names) }
         };
         let looks = deep.iter().map(hint).map(|hint| async move {
             let found = self.look_at_unit(&hint, snapshot, scene.settings);
@@ -322,7 +330,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let looks: Vec<_> = stream::iter(looks).buffered(UNITS_AT_ONCE).collect().await;
         report.in_depth += looks.len();
         let mut hints: Vec<OutgoingHint> = vec![];
-        let moment = scene.look.began.to_string();
+        let moment = scene.asked.look.began.to_string();
         for (hint, found) in looks {
             match found {
                 Ok(None) => continue,
@@ -394,45 +402,6 @@ fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool 
             .iter()
             .map(Report::subject)
             .any(|subject| (&subject.cluster, &subject.object) == (cluster, &key))
-}
-
-/// The looks of drift passes that a task asks for, each with the messages that it has taken before; none if any hint asks for more.
-///
-/// Several that have not begun yet are one, with the least count: a count may be forged, and ends no other look.
-fn looks_of(task: &Task) -> Option<Vec<(Look, u32)>> {
-    let of_pass = |hint: &Hint| Some((hint.look.filter(|look| look.since.is_some())?, hint.waits));
-    let looks: Option<Vec<(Look, u32)>> = task.hints.iter().map(of_pass).collect();
-    let looks = looks.filter(|looks| !looks.is_empty())?;
-    let (rests, whole): (Vec<_>, Vec<_>) = looks.into_iter().partition(|(look, _)| look.after.is_some());
-    let whole = whole.into_iter().reduce(|(one, before), (other, also)| {
-        let (began, since) = (one.began.max(other.began), one.since.min(other.since));
-        (Look { began, since, after: None }, before.min(also))
-    });
-    Some(rests.into_iter().chain(whole).collect())
-}
-
-/// The units of the cluster that the look has still to go through, in its order: those of all objects, and those of which the
-/// index shows something. Service networks belong to no cluster.
-fn candidates(cluster: &ClusterId, snapshot: &Snapshot, index: &Index, look: &Look) -> Vec<Candidate> {
-    let is_own = |unit: &UnitKey| match unit {
-        UnitKey::Gateway { .. } | UnitKey::Merged { .. } | UnitKey::Cluster { .. } => false,
-        // What it would tell others of is looked at with those.
-        UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
-        UnitKey::Route { .. } | UnitKey::Export { .. } => true,
-    };
-    let mut units: BTreeMap<UnitKey, ObjectRef> = BTreeMap::new();
-    if !snapshot.is_leaving(cluster) {
-        units.extend(units_of_cluster(cluster, snapshot));
-    }
-    for holding in index.of_cluster(cluster) {
-        units.entry(holding.unit.clone()).or_insert_with(|| object_of(&holding.unit));
-    }
-    let units = units.into_iter().filter(|(unit, _)| is_own(unit));
-    let placed = units.map(|(unit, object)| Candidate { place: place(&unit, look), unit, object });
-    let mut todo: Vec<Candidate> =
-        placed.filter(|one| look.after.is_none_or(|after| one.place > after)).collect();
-    todo.sort_by_key(|one| one.place);
-    todo
 }
 
 /// A cluster that is not asked for EndpointSlices. How many resources a unit wants depends on no endpoint.

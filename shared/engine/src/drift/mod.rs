@@ -6,6 +6,8 @@
 //!
 //! Looking changes nothing. Whoever differs gets a hint, and its own unit repairs it.
 
+mod asked;
+mod candidates;
 mod index;
 mod look;
 mod report;

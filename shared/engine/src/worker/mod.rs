@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
-use trellis_hint::{Hint, Operation, Touched};
+use trellis_hint::{Hint, Look, Operation, Touched};
 use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lane, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
 use tries::Tries;
@@ -23,6 +23,10 @@ use tries::Tries;
 /// In between the unit's messages are acknowledged: what is known of it, a new Pod say, must not stand behind a
 /// cluster that is away, nor may that fill the dead-letter queue.
 pub(crate) const HELD_TRIES_MAX: u32 = 5;
+
+/// How many looks in a row follow at a cluster that cannot be read again and again when a unit's turn comes. Each has taken the unit's
+/// tries before, and its own minute.
+pub(crate) const CATCH_UPS_MAX: u32 = 2;
 
 /// How often in a row a unit waits before it is left to the drift pass: with 10 to 20 seconds each, about ten minutes,
 /// twice as long as a target drains at most.
@@ -204,8 +208,8 @@ fn later(task: &Task, verdict: &Verdict, changed: Option<SystemTime>) -> Option<
         task.hints.iter().flat_map(|hint| hint.service_names.iter().cloned()).collect();
     let hint = task.hints.last()?.clone().with_service_names(names).again();
     let changed = changed.filter(|_| !is_as_desired(verdict)).map(millis_since_1970);
-    let caught_up = task.is_caught_up();
-    Some((Hint { waits: task.waits() + waits, hindered, caught_up, changed, operation, ..hint }, after))
+    let catch_ups = task.catch_ups();
+    Some((Hint { waits: task.waits() + waits, hindered, catch_ups, changed, operation, ..hint }, after))
 }
 
 /// Whether all is as the objects ask for. What stays for the grace is in nobody's way.
@@ -224,11 +228,17 @@ fn first_change(task: &Task, records: &[Record]) -> Option<SystemTime> {
 
 /// Hints for later of one unit with the same period are one: the first that comes looks at all of the unit, and goes on
 /// waiting by itself if it has to. They are those that were put off for the same time within one such time: none of them was
-/// sent because of a look that another one brought, since that one came only after this time.
+/// sent because of a look that another one brought, since that one came only after this time. Looks at all of a cluster are one
+/// whenever they were asked for and however often there was none; the rest of a look is its own.
 fn period(record: &Record) -> Option<String> {
-    let Hint { waits, hindered, operation, put_off, .. } = &record.hint;
+    let Hint { waits, hindered, catch_ups, operation, put_off, look, .. } = &record.hint;
+    let what = match look {
+        Some(Look { since, after: None, .. }) => format!("all since {since:?}"),
+        Some(rest) => format!("{waits} {rest:?}"),
+        None => format!("{waits} {hindered} {catch_ups}"),
+    };
     let sent = record.sent?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    Some(format!("{waits} {hindered} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))
+    Some(format!("{what} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))
 }
 
 async fn in_time(call: impl Future<Output = Result<(), CallError>>) -> Result<(), CallError> {

@@ -91,6 +91,8 @@ pub(crate) struct State {
     pub(crate) queue_fails: bool,
     /// What the index of tags shows.
     pub(crate) owned: Vec<Owned>,
+    /// How long it takes to show it.
+    pub(crate) index_takes: Duration,
     pub(crate) sent: Vec<OutgoingHint>,
     pub(crate) later: Vec<(Hint, Duration)>,
     pub(crate) put_off: BTreeMap<(Lane, String), Duration>,
@@ -371,6 +373,8 @@ impl Lattice for World {
         _: Option<&(String, String)>,
         take: &mut (dyn FnMut(Owned) + Send),
     ) -> Result<(), CallError> {
+        let takes = self.state().index_takes;
+        sleep(takes).await;
         self.state().owned.iter().cloned().for_each(take);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::fakes::{Mood, Trouble, World, id};
 use crate::{count, gateway, message, object, route, route_hint, work, worker, world};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use trellis_engine::{Engine, Worker};
@@ -66,13 +67,29 @@ async fn a_unit_that_is_held_again_after_its_cluster_was_looked_at_orders_no_fur
     work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
     let came = by_and_by(&world, &worker, 20).await;
     assert_eq!(came.last(), Some(&(60, cluster("two"))), "once: {came:?}");
-    let told = Hint { caught_up: true, ..route_hint("two", "a") };
+    let told = Hint { catch_ups: 2, ..route_hint("two", "a") };
     work(&worker, vec![message("a", &told, 1)]).await;
     let came = by_and_by(&world, &worker, 20).await;
     assert_eq!(came.len(), 5, "{came:?}");
     // What is news is told as ever.
     work(&worker, vec![message("a", &told, 1), message("b", &route_hint("two", "a"), 1)]).await;
     assert_eq!(by_and_by(&world, &worker, 20).await.len(), 6);
+}
+
+/// The look finds the route stale, and the cluster is away again before the route's turn has come.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_away_again_after_the_look_that_it_answered_is_looked_at_when_it_is_back() {
+    let world = world();
+    world.route("two", "a");
+    let worker = worker(&world);
+    let look = Hint::new(cluster("two"), object("two", Kind::Namespace, "default"), Operation::Resync);
+    work(&worker, vec![message("l", &look.with_look(Look::in_depth(1_800_000_000_000)), 1)]).await;
+    let sent = world.state().sent.iter().map(|sent| sent.hint.clone()).collect::<Vec<Hint>>();
+    let found = sent.into_iter().find(|hint| hint.unit == route("two", "a")).unwrap();
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    work(&worker, vec![message("a", &found, 1)]).await;
+    let came = by_and_by(&world, &worker, 10).await;
+    assert_eq!(came.last(), Some(&(60, cluster("two"))), "what the look has found is given up: {came:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,15 +103,14 @@ async fn a_cluster_that_takes_no_status_is_not_looked_at_for_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_cluster_tells_while_its_tag_is_lost_is_found_when_it_is_back_and_a_made_up_name_has_no_looks()
-{
+async fn what_a_cluster_tells_while_its_tag_is_lost_is_found_when_it_is_back_and_a_made_up_name_has_few_looks()
+ {
     let world = world();
     let worker = worker(&world);
     work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
     world.state().later.clear();
     let lost = world.state().moods.remove("two").unwrap();
-    work(&worker, vec![message("a", &route_hint("two", "a"), 1), message("b", &route_hint("ghost", "a"), 1)])
-        .await;
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
     let came = by_and_by(&world, &worker, 3).await;
     assert_eq!(came, vec![(60, cluster("two")); 3]);
     world.state().moods.insert("two".into(), lost);
@@ -106,6 +122,26 @@ async fn what_a_cluster_tells_while_its_tag_is_lost_is_found_when_it_is_back_and
     world.state().moods.remove("two");
     work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
     assert_eq!(by_and_by(&world, &worker, 100).await.len(), 41);
+    // So is a name that nobody has ever registered, and much sooner.
+    work(&worker, vec![message("b", &route_hint("ghost", "a"), 1)]).await;
+    assert_eq!(by_and_by(&world, &worker, 100).await, vec![(60, cluster("ghost")); 11]);
+}
+
+/// Another process than the one that has seen it registered: Lambda has many, and none for ever.
+#[tokio::test(start_paused = true)]
+async fn what_a_cluster_tells_a_new_process_while_its_tag_is_lost_is_found_when_it_is_back() {
+    let world = world();
+    world.route("two", "a");
+    work(&worker(&world), vec![message("a", &route_hint("two", "a"), 1)]).await;
+    world.state().later.clear();
+    let lost = world.state().moods.remove("two").unwrap();
+    let new = worker(&world);
+    let ended = work(&new, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    assert_eq!(count(&ended, Metric::HintsUnregistered), 1);
+    by_and_by(&world, &new, 3).await;
+    world.state().moods.insert("two".into(), lost);
+    let later: Vec<UnitKey> = world.state().later.iter().map(|(hint, _)| hint.unit.clone()).collect();
+    assert_eq!(later, [cluster("two")], "nobody looks when it is back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,6 +240,57 @@ async fn the_time_until_a_change_is_programmed_goes_from_the_change_and_not_from
     }
 }
 
+/// A hint a minute, as of any cluster that is in use.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_whose_tag_is_lost_costs_one_look_a_minute_whatever_it_tells() {
+    let world = world();
+    let worker = worker(&world);
+    work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    world.state().later.clear();
+    world.state().moods.remove("two");
+    let mut sent = BTreeSet::new();
+    for minute in 0..30_u64 {
+        // As the queue gives them out: all that were put off a minute ago, one of those that it takes for equal.
+        let later: Vec<_> = std::mem::take(&mut world.state().later);
+        for (hint, after) in later {
+            assert_eq!(after, Duration::from_mins(1));
+            let at = SystemTime::UNIX_EPOCH + Duration::from_mins(minute);
+            let due = Message { group: None, sent: Some(at), ..message("l", &hint, 1) };
+            work(&worker, vec![due]).await;
+        }
+        sent.clear();
+        let looks: Vec<_> = std::mem::take(&mut world.state().sent);
+        for look in looks {
+            if sent.insert(look.deduplication_id.clone()) {
+                work(&worker, vec![message("c", &look.hint, 1)]).await;
+            }
+        }
+        work(&worker, vec![message("a", &route_hint("two", "a"), 1)]).await;
+    }
+    assert!(sent.len() <= 2, "{} looks in the last minute", sent.len());
+}
+
+/// Its Gateway is edited while it is away: service networks and merged routes are no units of one cluster.
+#[tokio::test(start_paused = true)]
+async fn a_gateway_of_a_cluster_that_was_away_is_looked_at_as_soon_as_it_answers() {
+    let world = world();
+    let worker = worker(&world);
+    let edit = Hint::new(gateway(), object("two", Kind::Gateway, "my-hotel"), Operation::Update);
+    work(&worker, vec![message("g", &edit, 1)]).await;
+    world.state().later.clear();
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    work(&worker, vec![message("g", &edit, 1)]).await;
+    let came = by_and_by(&world, &worker, 10).await;
+    assert_eq!(came.last(), Some(&(60, cluster("two"))), "{came:?}");
+    let listeners = json!([{"name": "web", "protocol": "HTTP", "port": 8080}]);
+    let spec = json!({"gatewayClassName": "amazon-vpc-lattice", "listeners": listeners});
+    world.put("two", Kind::Gateway, "my-hotel", json!({"spec": spec}));
+    world.state().moods.insert("two".into(), Mood::Fine);
+    world.state().sent.clear();
+    by_and_by(&world, &worker, 10).await;
+    assert!(world.sent_to().contains(&gateway().to_string()), "{:?}", world.sent_to());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_count_that_somebody_made_up_ends_no_look_at_a_cluster() {
     let world = world();
@@ -218,4 +305,58 @@ async fn a_count_that_somebody_made_up_ends_no_look_at_a_cluster() {
     let ended = work(&worker(&world), vec![message("p", &look, 1), message("f", &forged, 1)]).await;
     assert_eq!(ended.looks.iter().map(|look| look.left_out).sum::<usize>(), 0, "{:?}", ended.looks);
     assert!(world.sent_to().contains(&cluster("one").to_string()), "its rest is gone through");
+}
+
+/// Cluster one's route leads to what cluster two exports: the route is no unit of the cluster that was away.
+#[tokio::test(start_paused = true)]
+async fn who_imports_from_a_cluster_that_was_away_for_long_is_looked_at_as_soon_as_it_answers() {
+    let world = world();
+    let import =
+        json!({"group": "application-networking.k8s.aws", "kind": "ServiceImport", "name": "parking"});
+    let spec = json!({"parentRefs": [{"name": "my-hotel"}], "rules": [{"backendRefs": [import]}]});
+    world.put("one", Kind::HTTPRoute, "b", json!({"spec": spec}));
+    world.put("one", Kind::ServiceImport, "parking", json!({"spec": {"type": "ClusterSetIP", "ports": []}}));
+    world.put("two", Kind::ServiceExport, "parking", json!({}));
+    let worker = worker(&world);
+    // Nothing is new about what is exported.
+    let (namespace, name) = ("default".to_owned(), "parking".to_owned());
+    let export = UnitKey::Export { cluster: id("two"), namespace, name };
+    let export = Hint::new(export, object("two", Kind::ServiceExport, "parking"), Operation::Create);
+    work(&worker, vec![message("e", &export, 1)]).await;
+    let gateway = Hint::new(gateway(), object("one", Kind::Gateway, "my-hotel"), Operation::Create);
+    work(&worker, vec![message("g", &gateway, 1)]).await;
+    work(&worker, vec![message("b", &route_hint("one", "b"), 1)]).await;
+    let targets = |world: &World| format!("{:?}", world.state().account.target_groups);
+    assert!(targets(&world).contains("10.0.0.1"), "{}", targets(&world));
+    world.state().later.clear();
+    world.state().moods.insert("two".into(), Mood::Hangs);
+    // A Pod is replaced; the webhook of cluster two told the Service's dependents, and these the route.
+    work(&worker, vec![message("r", &route_hint("one", "b"), 1)]).await;
+    let slice = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": "parking"}},
+        "addressType": "IPv4", "ports": [{"port": 8090, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.0.0.9"], "conditions": {"ready": true}}],
+    });
+    let came = by_and_by(&world, &worker, 30).await;
+    assert_eq!(came.last(), Some(&(60, cluster("two"))), "{came:?}");
+    world.put("two", Kind::EndpointSlice, "parking-a", slice);
+    world.state().moods.insert("two".into(), Mood::Fine);
+    world.state().sent.clear();
+    by_and_by(&world, &worker, 30).await;
+    assert!(world.state().later.is_empty());
+    let importers = UnitKey::Dependents {
+        kind: Kind::ServiceExport,
+        cluster: id("two"),
+        namespace: "default".into(),
+        name: "parking".into(),
+    };
+    let sent: Vec<Hint> = world.state().sent.drain(..).map(|sent| sent.hint).collect();
+    let told = sent.into_iter().find(|hint| hint.unit == importers).unwrap();
+    work(&worker, vec![message("d", &told, 1)]).await;
+    assert!(
+        world.sent_to().contains(&route("one", "b").to_string()),
+        "nobody looks at it: {:?}, {}",
+        world.sent_to(),
+        targets(&world)
+    );
 }

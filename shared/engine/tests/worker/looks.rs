@@ -203,6 +203,80 @@ async fn a_look_without_end_is_ended_and_says_what_it_has_not_seen() {
     assert!(last.left_out > 0 && seen + last.left_out >= 2_800, "{seen} seen, {} left out", last.left_out);
 }
 
+/// A look that takes longer than from one pass to the next: its rest and the next pass's are in one batch.
+#[tokio::test(start_paused = true)]
+async fn two_looks_at_a_cluster_in_one_batch_end_in_time_and_each_goes_on_once() {
+    let world = world();
+    for n in 0..400 {
+        world.route("one", &format!("r{n}"));
+        // Every part takes eight seconds.
+        if n % 20 == 0 {
+            world.state().troubles.insert(route("one", &format!("r{n}")).to_string(), Trouble::InspectHangs);
+        }
+    }
+    // 150 calls of 100 ms: fifteen thousand resources.
+    world.state().index_takes = Duration::from_secs(15);
+    let rest = |began: u64| Look { after: Some(1), ..Look::of_pass(began, 0) };
+    let hints = [1_800_000_000_000, 1_800_000_300_000].map(|began| pass("one").with_look(rest(began)));
+    let messages = vec![message("1", &hints[0], 1), message("2", &hints[1], 1)];
+    let worker = worker(&world);
+    let ended = work(&worker, messages.clone()).await;
+    let of_cluster = |world: &World| {
+        let state = world.state();
+        let later = state.later.iter().map(|(hint, _)| hint.clone());
+        let all = state.sent.iter().map(|sent| sent.hint.clone()).chain(later);
+        all.filter(|hint| hint.unit == cluster("one")).filter_map(|hint| hint.look).collect::<Vec<Look>>()
+    };
+    let rests = of_cluster(&world);
+    assert!(
+        ended.returned.is_empty(),
+        "both are given back, and come up to twenty times, each time with one more rest: {rests:?}"
+    );
+    assert_eq!(rests.len(), 2, "{rests:?}");
+}
+
+/// Any webhook may write such messages, as many as it likes.
+#[tokio::test(start_paused = true)]
+async fn rests_of_looks_that_somebody_made_up_keep_no_other_look_from_its_turn() {
+    let world = world();
+    for n in 0..300 {
+        world.route("one", &format!("r{n}"));
+        world.state().troubles.insert(route("one", &format!("r{n}")).to_string(), Trouble::InspectHangs);
+    }
+    let genuine = 1_800_000_000_000;
+    let mut queue = VecDeque::from([pass("one").with_look(Look::of_pass(genuine, genuine - 1))]);
+    for n in 1..10 {
+        let forged = Look { after: Some(n), ..Look::of_pass(n, 0) };
+        queue.push_back(pass("one").with_look(forged));
+    }
+    let is_genuine = |hint: &Hint| hint.look.is_some_and(|look| look.began == genuine);
+    let (worker, mut batches, mut begins) = (worker(&world), 0, None);
+    while queue.iter().any(is_genuine) && begins.is_none() {
+        batches += 1;
+        let batch: Vec<Hint> = queue.drain(..queue.len().min(10)).collect();
+        let messages = batch.iter().enumerate().map(|(n, hint)| message(&n.to_string(), hint, 1)).collect();
+        assert!(work(&worker, messages).await.returned.is_empty());
+        let sent: Vec<Hint> = world.state().sent.drain(..).map(|sent| sent.hint).collect();
+        queue.extend(sent.into_iter().filter(|hint| hint.unit == cluster("one")));
+        let has_begun = |hint: &Hint| is_genuine(hint) && hint.look.is_some_and(|look| look.after.is_some());
+        begins = queue.iter().any(has_begun).then_some(batches);
+    }
+    assert!(begins.is_some_and(|begins| begins <= 10), "begins {begins:?} of {batches} batches");
+}
+
+/// A count ends a look, and an alarm tells of what a look has left out.
+#[tokio::test(start_paused = true)]
+async fn a_count_that_somebody_made_up_rings_no_alarm() {
+    let world = world();
+    for n in 0..64 {
+        world.route("one", &format!("r{n}"));
+        world.state().troubles.insert(route("one", &format!("r{n}")).to_string(), Trouble::InspectHangs);
+    }
+    let forged = Hint { waits: 81, ..pass("one") };
+    let ended = work(&worker(&world), vec![message("f", &forged, 1)]).await;
+    assert_eq!(count(&ended, Metric::UnitsLeftOut), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_cannot_be_read_ends_its_look_and_keeps_what_it_has() {
     let world = world();

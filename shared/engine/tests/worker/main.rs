@@ -14,12 +14,13 @@ mod secrets;
 
 use fakes::{Mood, Trouble, World, id};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_engine::{Engine, UNIT_MAX, Worked, Worker};
 use trellis_gateway::Settings;
-use trellis_hint::{Hint, Kind, ObjectRef, Operation, UnitKey};
+use trellis_hint::{Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_ports::{Budget, ErrorClass, Lane, Message};
 use trellis_telemetry::Metric;
 
@@ -311,6 +312,23 @@ async fn a_hint_for_later_is_never_taken_for_the_one_whose_look_it_came_from() {
     }
 }
 
+/// Two looks at one cluster that pause in the same minute, of which each has a rest of its own.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_look_is_never_taken_for_the_rest_of_another() {
+    let world = world();
+    let unit = UnitKey::Cluster { cluster: id("one") };
+    let rest = |look: Look| {
+        let look = Look { after: Some(7), ..look };
+        let hint = Hint::new(unit.clone(), object("one", Kind::Namespace, "default"), Operation::Resync);
+        Hint { waits: 1, put_off: 60, ..hint.with_look(look) }
+    };
+    let of_pass = rest(Look::of_pass(1_800_000_000_000, 1_799_999_700_000));
+    let in_depth = rest(Look::in_depth(1_800_000_010_000));
+    work(&worker(&world), vec![due("l1", &of_pass, 120), due("l2", &in_depth, 130)]).await;
+    let ids: BTreeSet<String> = world.state().sent.iter().map(|sent| sent.deduplication_id.clone()).collect();
+    assert_eq!(ids.len(), 2, "the queue takes one of equal ids, and the other look has no end");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hint_for_later_that_cannot_be_sent_gives_the_messages_back() {
     let world = world();
@@ -328,6 +346,17 @@ async fn a_hint_for_later_that_cannot_be_sent_gives_the_messages_back() {
         Duration::from_secs(2),
         "in its own queue"
     );
+}
+
+/// The one from a look at a whole cluster has no further look follow, the one from a change has.
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_a_change_that_waits_is_never_taken_for_one_of_a_look_at_a_whole_cluster() {
+    let world = world();
+    let news = Hint { hindered: 5, put_off: 32, ..route_hint("one", "a").again() };
+    let looked_at = Hint { catch_ups: 1, ..news.clone() };
+    work(&worker(&world), vec![due("l1", &looked_at, 3_200), due("l2", &news, 3_210)]).await;
+    let ids: BTreeSet<String> = world.state().sent.iter().map(|sent| sent.deduplication_id.clone()).collect();
+    assert_eq!(ids.len(), 2, "the queue takes the first of equal ids, and nobody looks for the change");
 }
 
 #[tokio::test(start_paused = true)]
