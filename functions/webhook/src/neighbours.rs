@@ -163,8 +163,8 @@ impl Neighbours {
         }
         let mut around = Around::new(kind, object_name(object)?);
         for kind in ROUTES.into_iter().filter(|_| !own.is_open()) {
-            let meets = |one: &Meeting| one.shares_hostname(&own) && one.shares_gateway(&own);
-            around.take(kind, self.of(kind).filter(|(_, one)| meets(&one.meeting)))?;
+            // Whatever their Gateways are named: two may stand for one service network.
+            around.take(kind, self.of(kind).filter(|(_, one)| one.meeting.shares_hostname(&own)))?;
         }
         let mut named = own.gateways.clone();
         named.extend(around.taken.iter().flat_map(|(_, one)| one.meeting.gateways.iter().cloned()));

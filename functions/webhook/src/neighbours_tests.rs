@@ -82,6 +82,26 @@ fn a_route_without_hostnames_meets_those_of_its_gateways_listeners() {
 }
 
 #[test]
+fn a_route_meets_those_of_a_gateway_that_names_the_network_by_its_id() {
+    let mut all = neighbours();
+    let message =
+        "aws-gateway-arn: arn:aws:vpc-lattice:us-west-2:210987654321:servicenetwork/sn-0123456789abcdef0";
+    let programmed =
+        json!({"type": "Programmed", "status": "True", "reason": "Programmed", "message": message});
+    let listeners = json!([{"name": "http", "protocol": "HTTP", "port": 80}]);
+    for name in ["edge", "sn-0123456789abcdef0"] {
+        let gateway = json!({"metadata": metadata("default", name, 1),
+            "spec": {"gatewayClassName": "ours", "listeners": listeners}, "status": {"conditions": [programmed]}});
+        put(&mut all, Kind::Gateway, &gateway);
+    }
+    put(&mut all, Kind::HTTPRoute, &route("older", 1, &["a.example.test"], "/"));
+    let mut younger = route("younger", 2, &["a.example.test"], "/b");
+    younger["spec"]["parentRefs"] = json!([{"name": "sn-0123456789abcdef0"}]);
+    let warning = one_warning(&all, &younger);
+    assert!(warning.contains("HTTPRoute default/older is older and has the hostname"), "{warning}");
+}
+
+#[test]
 fn a_parent_that_refuses_is_told_by_the_labels_of_the_namespace_too() {
     let all = neighbours();
     let attached = |namespace: &str, section: &str| {

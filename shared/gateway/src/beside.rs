@@ -7,7 +7,7 @@
 use crate::backend::never_targets;
 use crate::hostname::do_meet;
 use crate::snapshot::{ClusterFacts, Read, ReadResult, Snapshot};
-use crate::{api, status};
+use crate::{api, conditions, status};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, parent_gateways};
@@ -69,14 +69,19 @@ fn metadata_of(kind: Kind, object: &Value) -> Value {
     kept.into()
 }
 
-/// What we have written there: domain names, and that a Gateway is programmed.
+/// What we have written there: domain names, and that a Gateway is programmed, with its network.
 fn status_of(object: &Value) -> Value {
     let entries = object.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten();
     let ours: Vec<Value> = entries.filter(|entry| status::is_ours(entry)).cloned().collect();
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let types: Vec<Value> =
-        conditions.filter_map(|condition| Some(json!({"type": condition.get("type")?}))).collect();
-    json!({"parents": ours, "conditions": types})
+    let network = status::network_told(object).map(status::network_message);
+    let kept = |condition: &Value| {
+        let kind = condition.get("type")?;
+        let message = network.as_ref().filter(|_| kind == conditions::PROGRAMMED);
+        Some(message.map_or_else(|| json!({"type": kind}), |text| json!({"type": kind, "message": text})))
+    };
+    let conditions: Vec<Value> = conditions.filter_map(kept).collect();
+    json!({"parents": ours, "conditions": conditions})
 }
 
 /// What of a route or a Gateway tells which others it has to do with.

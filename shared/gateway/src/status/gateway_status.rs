@@ -5,9 +5,23 @@ use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use trellis_lattice::Blocked;
 
-/// How a Programmed message begins once the service network exists, as the AWS Gateway API Controller writes it. For
-/// people and scripts; nothing here reads it.
+/// How a Programmed message begins once the service network exists and may be used, as the AWS Gateway API Controller writes it.
 const NETWORK_MESSAGE: &str = "aws-gateway-arn: ";
+
+/// What a Programmed message begins with.
+pub(crate) fn network_message(arn: &str) -> String {
+    format!("{NETWORK_MESSAGE}{arn}")
+}
+
+/// The ARN of the service network that a Gateway of ours stands for, as its status tells: two may stand for one, the one by its
+/// name and the other by its id. None: there is none yet, or it may not be used.
+pub(crate) fn network_told(gateway: &Value) -> Option<&str> {
+    let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array)?;
+    let mut programmed = conditions.iter().filter(|one| one["type"] == conditions::PROGRAMMED);
+    let message = programmed.find_map(|one| one.get("message")?.as_str()?.strip_prefix(NETWORK_MESSAGE))?;
+    let arn = message.split_once(". ").map_or(message, |(arn, _)| arn);
+    (!arn.is_empty()).then_some(arn)
+}
 
 /// A Gateway's status.
 pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> Members {
@@ -48,10 +62,10 @@ fn programmed(context: &Context, report: &GatewayReport, old: &Value) -> Conditi
     };
     match (network_of(context, &report.subject.object.name), problem) {
         (Some(arn), None) => {
-            Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, format!("{NETWORK_MESSAGE}{arn}"))
+            Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, network_message(arn))
         }
         (Some(arn), Some(problem)) => {
-            Condition { message: format!("{NETWORK_MESSAGE}{arn}. {}", problem.message), ..problem }
+            Condition { message: format!("{}. {}", network_message(arn), problem.message), ..problem }
         }
         (None, Some(problem)) => problem,
         (None, None) => {

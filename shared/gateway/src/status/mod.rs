@@ -17,6 +17,7 @@ mod shared_service;
 mod told;
 mod vpc_status;
 
+pub(crate) use gateway_status::{network_message, network_told};
 pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};

@@ -20,7 +20,7 @@ use trellis_lattice::ListenerProtocol;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GatewayName {
     pub(crate) namespace: String,
-    /// The service network's name too.
+    /// What the service network is called by too: its name, or its id.
     pub(crate) name: String,
 }
 
@@ -30,6 +30,8 @@ pub(crate) struct Ask {
     /// Which of the claim's parents it is for.
     pub(crate) parent: usize,
     pub(crate) gateway: GatewayName,
+    /// The ARN of the Gateway's service network, where that is known.
+    pub(crate) network: Option<String>,
     /// None stands for any.
     pub(crate) hostname: Option<String>,
     /// The service that it can have.
@@ -43,6 +45,14 @@ pub(crate) struct Ask {
     pub(crate) scope: Scope,
     /// Hashes of the Secrets that the listener takes certificates from.
     pub(crate) secrets: Vec<String>,
+}
+
+impl Ask {
+    /// Whether it is for the same service network: two Gateways stand for one also where the one is named after it and the other
+    /// after its id.
+    pub(crate) fn shares_network(&self, other: &Self) -> bool {
+        self.gateway.name == other.gateway.name || self.network.is_some() && self.network == other.network
+    }
 }
 
 /// A route, its parents and what it asks for.
@@ -106,6 +116,13 @@ impl Claim {
         self.asks.iter().any(|ask| ask.slot == *slot)
     }
 
+    /// Whether the two ask for one service of one service network.
+    pub(crate) fn contests(&self, other: &Self, slot: &Slot) -> bool {
+        let asks_with = |ask: &Ask| other.asks.iter().any(|one| one.slot == *slot && one.shares_network(ask));
+        self.is_standalone == other.is_standalone
+            && self.asks.iter().any(|ask| ask.slot == *slot && asks_with(ask))
+    }
+
     /// The older first; then by namespace and name as one text, as the specification asks.
     pub(crate) fn seniority(&self) -> (&str, String, &str) {
         let created = self.route.meta.creation_timestamp.as_deref().unwrap_or_default();
@@ -155,6 +172,7 @@ fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
                 let ask = Ask {
                     parent: at,
                     gateway: gateway.clone(),
+                    network: parent.network.clone(),
                     hostname,
                     slot,
                     barred,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | routes of one kind on the same Gateways | all of them, the oldest first; each rule by the specification's precedence |
 //! | routes of several kinds, or listeners of several protocols, on one port | the oldest one's kind and protocol; the others are refused there |
-//! | routes on other Gateways than the oldest one's, also on those of the same name in another namespace | the oldest one's Gateways; the others are refused there |
+//! | routes on other Gateways than the oldest one's, also on those of the same name in another namespace, or that name the network by its id where the other names it by its name | the oldest one's Gateways; the others are refused there |
 //! | a route with an IAMAuthPolicy of its own that is not the oldest | the others; it is refused there, since a service has one auth policy |
 //! | a route without a hostname that a deleted IAMAuthPolicy has left closed | the others, also younger ones; it is refused there until it is opened, and its own service stays |
 //! | a route whose rules are refused, or exceed a limit | the others, as if it were not there |
@@ -105,15 +105,18 @@ impl ServiceDraft {
 }
 
 /// Where a slot is contested: a service network, or beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place<'a> {
-    network: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    /// What Gateways call it by: its name, its id, or both.
+    network: BTreeSet<String>,
     is_standalone: bool,
 }
 
 /// What one service network is to have of a slot.
 #[derive(Debug, Default)]
 struct Table {
+    /// What those who have it call the network by.
+    networks: BTreeSet<String>,
     ports: BTreeMap<u16, Port>,
     kept: BTreeSet<usize>,
 }
@@ -130,14 +133,35 @@ pub(crate) fn decide(view: &View, settings: &Settings, slot: &Slot, members: &[M
     let mut contest = Contest { view, settings, slot, members, refused: vec![] };
     let of_slot = members.iter().flat_map(|member| member.claim.asks.iter());
     let of_slot = of_slot.filter(|ask| ask.slot == *slot);
-    let networks: BTreeSet<&str> = of_slot.map(|ask| ask.gateway.name.as_str()).collect();
     // Who is in a network and who is not cannot have one service, and are in nobody's way.
-    let places = networks
-        .into_iter()
-        .flat_map(|network| [false, true].map(|is_standalone| Place { network, is_standalone }));
-    let tables: Vec<(Place, Table)> = places.map(|place| (place, contest.table(place))).collect();
+    let places = networks(of_slot).into_iter().flat_map(|network| {
+        [false, true].map(|is_standalone| Place { network: network.clone(), is_standalone })
+    });
+    let tables: Vec<(Place, Table)> = places
+        .map(|place| {
+            let table = contest.table(&place);
+            (place, table)
+        })
+        .collect();
     let drafts = contest.drafts(tables);
     Outcome { drafts, refused: contest.refused }
+}
+
+/// The service networks that are asked for, each by all that Gateways call it by, in order of these.
+fn networks<'a>(asks: impl Iterator<Item = &'a Ask>) -> BTreeSet<BTreeSet<String>> {
+    let mut arns: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for ask in asks {
+        let arn = arns.entry(&ask.gateway.name).or_default();
+        *arn = arn.or(ask.network.as_deref());
+    }
+    let is_one = |own: (&str, Option<&str>), other: (&str, Option<&str>)| {
+        own.0 == other.0 || own.1.is_some() && own.1 == other.1
+    };
+    let names = |own| {
+        let all = arns.iter().map(|(name, arn)| (*name, *arn));
+        all.filter(|other| is_one(own, *other)).map(|(name, _)| name.to_owned()).collect()
+    };
+    arns.iter().map(|(name, arn)| names((name, *arn))).collect()
 }
 
 struct Contest<'a> {
@@ -149,16 +173,15 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    fn asks(&self, member: usize, place: Place) -> Vec<Ask> {
+    fn asks(&self, member: usize, place: &Place) -> Vec<Ask> {
         let claim = self.members[member].claim;
         let asks = claim.asks.iter().filter(|_| claim.is_standalone == place.is_standalone);
-        let fits = |ask: &&Ask| ask.slot == *self.slot && ask.gateway.name == place.network;
+        let fits = |ask: &&Ask| ask.slot == *self.slot && place.network.contains(&ask.gateway.name);
         asks.filter(fits).cloned().collect()
     }
 
     /// Who has which port in one network.
-    fn table(&mut self, place: Place) -> Table {
-        let network = place.network;
+    fn table(&mut self, place: &Place) -> Table {
         let mut table = Table::default();
         let mut holder: Option<(usize, BTreeSet<GatewayName>)> = None;
         for at in 0..self.members.len() {
@@ -171,7 +194,7 @@ impl Contest<'_> {
             let gateways: BTreeSet<GatewayName> = asks.iter().map(|ask| ask.gateway.clone()).collect();
             let apart = holder.as_ref().and_then(|(oldest, theirs)| {
                 let others = *theirs != gateways;
-                let problem = || self.of_other_gateways(*oldest, theirs, network);
+                let problem = || self.of_other_gateways(*oldest, theirs, &asks[0].gateway.name);
                 others.then(problem).or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest)))
             });
             if let Some(problem) = apart {
@@ -194,15 +217,16 @@ impl Contest<'_> {
             } else if let Some(problem) = asks
                 .iter()
                 .find_map(|ask| ask.barred.clone())
-                .or_else(|| self.exceeded(at, network, &tried, &table.kept).into_iter().next())
+                .or_else(|| self.exceeded(at, &asks, &tried, &table.kept).into_iter().next())
             {
-                self.refused.retain(|(member, ask, _)| !(*member == at && ask.gateway.name == network));
+                self.refused.retain(|(member, ask, _)| !(*member == at && asks.contains(ask)));
                 self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
                 if !member.was_served {
                     continue;
                 }
                 table.kept.insert(at);
             }
+            table.networks.extend(gateways.iter().map(|one| one.name.clone()));
             holder.get_or_insert((at, gateways));
             table.ports = tried;
         }
@@ -292,14 +316,14 @@ impl Contest<'_> {
     fn exceeded(
         &self,
         at: usize,
-        network: &str,
+        asks: &[Ask],
         ports: &BTreeMap<u16, Port>,
         kept: &BTreeSet<usize>,
     ) -> Vec<Problem> {
         let draft = ServiceDraft {
             slot: self.slot.clone(),
             scope: self.slot.text(),
-            networks: BTreeSet::from([network.to_owned()]),
+            networks: asks.iter().map(|ask| ask.gateway.name.clone()).collect(),
             ports: ports.clone(),
             certificate_arn: None,
             kept: kept.clone(),
@@ -344,10 +368,11 @@ impl Contest<'_> {
     /// The services: one for all networks in which the hostname answers alike.
     fn drafts(&self, tables: Vec<(Place, Table)>) -> Vec<ServiceDraft> {
         let mut drafts: Vec<ServiceDraft> = vec![];
-        for (place, Table { ports, kept }) in tables.into_iter().filter(|(_, table)| !table.ports.is_empty())
+        for (place, Table { networks, ports, kept }) in
+            tables.into_iter().filter(|(_, table)| !table.ports.is_empty())
         {
-            let certificate_arn = self.certificate(place, &ports);
-            let Place { network, is_standalone } = place;
+            let certificate_arn = self.certificate(&place, &ports);
+            let is_standalone = place.is_standalone;
             let alike = |draft: &&mut ServiceDraft| {
                 draft.ports == ports
                     && draft.kept == kept
@@ -355,11 +380,11 @@ impl Contest<'_> {
                     && draft.is_standalone == is_standalone
             };
             match drafts.iter_mut().find(alike) {
-                Some(draft) => _ = draft.networks.insert(network.to_owned()),
+                Some(draft) => draft.networks.extend(networks),
                 None => drafts.push(ServiceDraft {
                     slot: self.slot.clone(),
                     scope: None,
-                    networks: BTreeSet::from([network.to_owned()]),
+                    networks,
                     ports,
                     certificate_arn,
                     kept,
@@ -387,7 +412,7 @@ impl Contest<'_> {
 
     /// The certificate that the oldest member's listeners name, else one of the Secrets that they name, else the one that ACM has for
     /// the hostname. Where that is not known, or has none, the one that the service has.
-    fn certificate(&self, place: Place, ports: &BTreeMap<u16, Port>) -> Option<String> {
+    fn certificate(&self, place: &Place, ports: &BTreeMap<u16, Port>) -> Option<String> {
         let members: BTreeSet<usize> = ports.values().flat_map(|port| port.members.clone()).collect();
         let named = members
             .iter()

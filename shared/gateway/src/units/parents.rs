@@ -13,6 +13,8 @@ use serde_json::Value;
 pub(crate) struct Parent {
     pub(crate) reference: ParentRef,
     pub(crate) attached: Result<Taken, Condition>,
+    /// The ARN of the Gateway's service network, where its status tells it.
+    pub(crate) network: Option<String>,
 }
 
 impl Parent {
@@ -26,7 +28,8 @@ impl Parent {
 pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut Vec<String>) -> Vec<Parent> {
     let mut parents = vec![];
     for reference in route.parents.iter().filter(|parent| parent.is_gateway) {
-        let attached = match gateway::find(view, &route.id.cluster, &reference.namespace, &reference.name) {
+        let (whose, gateway) = gateway::find(view, &route.id.cluster, &reference.namespace, &reference.name);
+        let attached = match (whose, gateway) {
             (Whose::Unknown(why), _) => {
                 unknown.push(why);
                 continue;
@@ -48,7 +51,8 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
                 }
             },
         };
-        parents.push(Parent { reference: reference.clone(), attached });
+        let network = gateway.and_then(status::network_told).map(str::to_owned);
+        parents.push(Parent { reference: reference.clone(), attached, network });
     }
     parents
 }

@@ -124,6 +124,7 @@ fn others<'a>(
     if is_alone && own.route.hostnames.is_empty() {
         return vec![];
     }
+    let cluster = &own.route.id.cluster;
     // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
     // Gateways are not known, so that one round of reads asks for everything.
     let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
@@ -136,12 +137,13 @@ fn others<'a>(
         let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
         let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
         let meets = |one: &str| hostnames.iter().any(|hostname| do_meet(&one.to_ascii_lowercase(), hostname));
-        let is_open = named.clone().next().is_none();
-        (is_open || named.into_iter().any(meets))
-            && (parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()))
-                || is_mentioned(kind, object))
+        let names_it = named.clone().any(meets);
+        let shares = || parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()));
+        (names_it || named.clone().next().is_none()) && (shares() || is_mentioned(kind, object))
+            || names_it
+                && read(cluster, kind, object, settings)
+                    .is_some_and(|other| is_in_network_of(view, own, &other))
     };
-    let cluster = &own.route.id.cluster;
     let fitting =
         objects(view, cluster, unknown).into_iter().filter(|(kind, object)| may_share(*kind, object));
     let fitting: Vec<(Route, &Value)> =
@@ -158,6 +160,20 @@ fn others<'a>(
         others.push(Contender { claim, rules, object });
     }
     others
+}
+
+/// Whether a Gateway of another route stands for a service network of the route's, under whatever name.
+fn is_in_network_of(view: &View, own: &Claim, other: &Route) -> bool {
+    let networks: BTreeSet<&str> =
+        own.parents.iter().filter_map(|parent| parent.network.as_deref()).collect();
+    // Each is asked for, so that one round of reads has all of them.
+    let gateways = other
+        .parents
+        .iter()
+        .filter(|parent| parent.is_gateway)
+        .filter_map(|parent| gateway::find(view, &other.id.cluster, &parent.namespace, &parent.name).1);
+    let told: Vec<&str> = gateways.filter_map(status::network_told).collect();
+    told.iter().any(|arn| networks.contains(arn))
 }
 
 /// What the parents and the built services come to.

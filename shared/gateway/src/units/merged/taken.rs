@@ -25,19 +25,20 @@ pub(super) fn taken(
     let hostname = slot.domain()?;
     let mut ages: BTreeMap<RouteId, (Option<String>, Option<String>)> = BTreeMap::new();
     for one in merging.iter().filter(|one| one.contender.claim.wants(slot)) {
-        let mine = &one.contender.claim.route;
+        let claim = &one.contender.claim;
+        let mine = &claim.route;
         let own = &mine.meta.creation_timestamp;
         for (route, object) in routes(view, &mine.id.cluster, settings, &mut vec![]) {
+            // One that names no hostnames may have it of a Gateway's listener.
             let shares =
-                route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
-            let may_want =
-                route.hostnames.is_empty() || route.hostnames.iter().any(|one| do_meet(one, hostname));
-            if route.id == mine.id || !shares || !may_want {
+                || route.parents.iter().any(|theirs| mine.parents.iter().any(|own| own.name == theirs.name));
+            let may_want = route.hostnames.iter().any(|one| do_meet(one, hostname));
+            if route.id == mine.id || !(may_want || route.hostnames.is_empty() && shares()) {
                 continue;
             }
             let other = RouteId { cluster: id.cluster.clone(), ..route.id.clone() };
             let created = route.meta.creation_timestamp.clone();
-            if Claim::of(view, route, object, &mut vec![]).wants(slot) {
+            if Claim::of(view, route, object, &mut vec![]).contests(claim, slot) {
                 let (theirs, ours) = ages.entry(other).or_insert_with(|| (created.clone(), own.clone()));
                 *theirs = theirs.take().min(created);
                 *ours = ours.take().min(own.clone());
@@ -68,7 +69,7 @@ pub(crate) fn bar_what_is_merged(claim: &mut Claim, merged: &[Contender]) {
         let Some(hostname) = ask.hostname.as_deref() else { continue };
         let has_it = |other: &&&Claim| {
             let mut theirs = other.asks.iter();
-            theirs.any(|one| one.gateway.name == ask.gateway.name && one.hostname == ask.hostname)
+            theirs.any(|one| one.shares_network(ask) && one.hostname == ask.hostname)
         };
         if let Some(winner) = older.iter().find(has_it) {
             let problem = problem(&winner.route.id, hostname);
