@@ -112,7 +112,7 @@ impl<'a> Builder<'a> {
         };
         // By its name: it may be another of the hostname's services than it was.
         let place = Place { service: name, scope: if draft.scope.is_some() { name } else { "" } };
-        let gone = self.gone_imports(name);
+        let gone = self.gone_imports(name, members);
         for at in draft.members().difference(&draft.kept).copied() {
             let of_member = (&members[at].claim.route.id, &place);
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
@@ -191,12 +191,12 @@ impl<'a> Builder<'a> {
         rules_of_gone::staying(self.view, draft, wanted, members, self.settings)
     }
 
-    /// What rules lead to whose imports are gone; of a route that is merged nothing stays.
-    fn gone_imports(&self, service: &str) -> GoneImports<'a> {
-        if self.merging.is_some() {
-            return GoneImports::default();
+    /// What rules lead to whose imports are gone.
+    fn gone_imports(&self, service: &str, members: &[Member]) -> GoneImports<'a> {
+        match self.merging {
+            Some(_) => GoneImports::merging(self.view, service, members, self.settings),
+            None => GoneImports::of(self.view, service, self.settings),
         }
-        GoneImports::of(self.view, service, self.settings)
     }
 
     fn keep_limits(&self, built: &mut BuiltService, groups: &mut BTreeMap<String, DesiredTargetGroup>) {
@@ -248,7 +248,7 @@ impl<'a> Builder<'a> {
                 for group in held.target_groups().filter_map(|name| self.kept_group(name)) {
                     groups.entry(group.name.clone()).or_insert(group);
                 }
-                one.action = held.clone();
+                one.action = held;
             }
             candidates.extend(of_rule);
         }

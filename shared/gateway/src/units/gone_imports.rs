@@ -2,7 +2,8 @@
 //! --force` first takes it away ([`trellis_lattice::Grace`]).
 //!
 //! Such a target group bears no tag of ours, and nothing tells which import led to it. So the rule stays as it is, and the service
-//! that has it is marked.
+//! that has it is marked. Where the routes are one of several clusters, of the rule the share of the cluster stays whose import is gone:
+//! what leads to its own target groups, and to those of others that no cluster's backends name.
 //!
 //! | of the service | a rule of it with such a backend that leads to a target group of others which no backend names |
 //! |---|---|
@@ -12,18 +13,27 @@
 
 use super::contest::Member;
 use super::kept::Held;
+use super::merged;
 use super::rules::ResolvedRule;
 use crate::backend::BackendError;
 use crate::view::View;
 use crate::{Settings, reasons, status};
 use std::collections::BTreeSet;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Action, Ownership, RuleMatch, TARGET_GROUP_ID, Tags, Unwanted, imports_mark};
 
+/// Where the members are one route of several clusters: what tells their shares apart.
+struct Shares<'a> {
+    view: &'a View<'a>,
+    /// Ids of the target groups of others that backends of any of them name.
+    named: BTreeSet<String>,
+}
+
 /// What a service has of such rules.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct GoneImports<'a> {
     held: Held<'a>,
+    shares: Option<Shares<'a>>,
     /// The value of the mark, as long as what is there stays.
     since: Option<String>,
     is_news: bool,
@@ -31,6 +41,18 @@ pub(crate) struct GoneImports<'a> {
 }
 
 impl<'a> GoneImports<'a> {
+    /// Of the unit's service of that name, whose members are one route of several clusters.
+    pub(crate) fn merging(
+        view: &'a View<'a>,
+        service: &str,
+        members: &[Member],
+        settings: &Settings,
+    ) -> Self {
+        let named = members.iter().flat_map(|member| member.rules).flat_map(ResolvedRule::externals);
+        let shares = Shares { view, named: named.cloned().collect() };
+        Self { shares: Some(shares), ..Self::of(view, service, settings) }
+    }
+
     /// Of the unit's service of that name.
     pub(crate) fn of(view: &'a View<'a>, service: &str, settings: &Settings) -> Self {
         let mut services = view.actual.services.iter();
@@ -41,6 +63,7 @@ impl<'a> GoneImports<'a> {
         let judged = grace.judge(&mark, &held.tags);
         Self {
             held: Held::of_service(held),
+            shares: None,
             since: match judged {
                 Unwanted::Goes => None,
                 Unwanted::Stays(_) => since.cloned(),
@@ -57,18 +80,28 @@ impl<'a> GoneImports<'a> {
         member: &Member,
         rule: &ResolvedRule,
         (port, matches): (u16, &RuleMatch),
-    ) -> Option<&'a Action> {
+    ) -> Option<Action> {
         self.since.as_ref()?;
         let is_old = || status::is_told(member.object) || status::tells_nothing(member.object);
         if !has_gone_import(rule) || self.is_news && !is_old() {
             return None;
         }
         let known: BTreeSet<&str> = rule.externals().map(String::as_str).collect();
-        let leads_further = |action: &&Action| {
+        let leads_further = |action: &Action| {
             let mut others = action.target_groups().filter(|group| group.starts_with(TARGET_GROUP_ID));
             others.any(|group| !known.contains(group))
         };
-        self.held.action(port, matches).filter(leads_further)
+        let cluster = &member.claim.route.id.cluster;
+        let is_theirs = |group: &str| {
+            known.contains(group) || self.shares.as_ref().is_none_or(|shares| shares.is_of(cluster, group))
+        };
+        let share = match self.held.action(port, matches)? {
+            Action::Forward(all) => {
+                Action::Forward(all.iter().filter(|one| is_theirs(&one.target_group)).cloned().collect())
+            }
+            fixed @ Action::FixedResponse(_) => fixed.clone(),
+        };
+        leads_further(&share).then_some(share)
     }
 
     /// Tags of the service. A mark that stands for nothing any more is emptied.
@@ -82,6 +115,17 @@ impl<'a> GoneImports<'a> {
         let emptied = || self.is_marked.then(String::new);
         let value = self.since.clone().filter(|_| stays).or_else(emptied);
         value.map(|value| (imports_mark(), value)).into_iter().collect()
+    }
+}
+
+impl Shares<'_> {
+    /// Whether a target group may be of a cluster's share.
+    fn is_of(&self, cluster: &ClusterId, group: &str) -> bool {
+        if group.starts_with(TARGET_GROUP_ID) {
+            return !self.named.contains(group);
+        }
+        let mut groups = self.view.actual.target_groups.iter().filter(|one| one.name == group);
+        groups.any(|one| merged::cluster_of(&cluster.scope, one).as_ref() == Some(cluster))
     }
 }
 

@@ -251,7 +251,7 @@ fn makers(view: &View, scope: &Scope) -> BTreeSet<ClusterId> {
 }
 
 /// The cluster whose route a target group of the unit was made for.
-fn cluster_of(scope: &Scope, group: &ActualTargetGroup) -> Option<ClusterId> {
+pub(super) fn cluster_of(scope: &Scope, group: &ActualTargetGroup) -> Option<ClusterId> {
     ClusterId::new(scope.clone(), group.tags.get(&naming::tag_key("ClusterName"))?)
 }
 
