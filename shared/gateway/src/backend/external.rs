@@ -159,7 +159,7 @@ pub(super) fn pools(
         Err((reason, problem)) => return Some(Err(BackendError::Broken(reason, of_import(problem)))),
     };
     let id = id_of(arn);
-    let not_found = || Obstacle::Broken(reasons::EXTERNAL_GROUP_NOT_FOUND, missing(arn, &cluster.scope));
+    let not_found = || Obstacle::Awaited(reasons::EXTERNAL_GROUP_NOT_FOUND, missing(arn, &cluster.scope));
     let found = match view.snapshot.external_groups.get(arn) {
         None => Err(Obstacle::Unknown(NOT_ASKED.to_owned())),
         Some(ExternalGroup::Unknown(why)) => Err(Obstacle::Unknown(why.clone())),
@@ -175,6 +175,9 @@ pub(super) fn pools(
         Err(Obstacle::Broken(reason, text)) => {
             Err(BackendError::Broken(reason, of_import(Problem::new(path(), text))))
         }
+        Err(Obstacle::Awaited(reason, text)) => {
+            Err(BackendError::Awaited(reason, of_import(Problem::new(path(), text))))
+        }
         Err(Obstacle::Unknown(why)) => {
             let why = format!("Of the target group {id} of ServiceImport {}: {why}", quoted(&import.name));
             if !view.is_inspected || used_by(view).contains_key(id) {
@@ -189,6 +192,8 @@ pub(super) fn pools(
 /// Why rules cannot lead to a target group.
 enum Obstacle {
     Broken(&'static str, String),
+    /// The same, until the group comes, or another service leaves it.
+    Awaited(&'static str, String),
     Unknown(String),
 }
 
@@ -200,10 +205,8 @@ fn missing(arn: &str, scope: &Scope) -> String {
 }
 
 fn obstacle(view: &View, arn: &str, group: &ExternalTargetGroup, asked: &super::Asked) -> Option<Obstacle> {
-    let invalid = |why: String| {
-        let text = format!("invalid external target group ARN \"{arn}\": {why}");
-        Some(Obstacle::Broken(reasons::INVALID_EXTERNAL_GROUP, text))
-    };
+    let text = |why: String| format!("invalid external target group ARN \"{arn}\": {why}");
+    let invalid = |why: String| Some(Obstacle::Broken(reasons::INVALID_EXTERNAL_GROUP, text(why)));
     match group.status {
         Status::CreateInProgress => return Some(Obstacle::Unknown("it is being made".to_owned())),
         Status::CreateFailed => return invalid("it could not be made; make it anew".to_owned()),
@@ -227,7 +230,8 @@ fn obstacle(view: &View, arn: &str, group: &ExternalTargetGroup, asked: &super::
     // Another route's that serves this one is none of others.
     let is_of_route = |user: &&String| asked.told.is_some_and(|told| told.contains_key(id_of(user)));
     let user = users(view, group).find(|user| !is_of_route(user))?;
-    invalid(format!("it is used by the service {user}, and {SERVES_ONE}; make another one"))
+    let why = format!("it is used by the service {user}, and {SERVES_ONE}; make another one");
+    Some(Obstacle::Awaited(reasons::INVALID_EXTERNAL_GROUP, text(why)))
 }
 
 /// The services that use a target group and are not the unit's, by ARN. Which ones are its is not known before they are read.
@@ -236,15 +240,6 @@ fn users<'a>(view: &View, group: &'a ExternalTargetGroup) -> impl Iterator<Item 
     let ours: BTreeSet<&str> = ours.map(|one| one.arn.as_str()).collect();
     let is_known = view.is_inspected;
     group.service_arns.iter().filter(move |user| is_known && !ours.contains(user.as_str()))
-}
-
-/// Whether it may be otherwise in a while, and nothing but another look tells: the group comes, or another service leaves it.
-pub(crate) fn is_awaited(error: &BackendError) -> bool {
-    match error {
-        BackendError::Broken(reasons::EXTERNAL_GROUP_NOT_FOUND, _) => true,
-        BackendError::Broken(_, problem) => problem.text.contains(SERVES_ONE),
-        BackendError::Unknown(_) => false,
-    }
 }
 
 /// What of a target group does not fit the route: the rules of VPC Lattice for listeners and protocols of targets (User Guide,

@@ -32,6 +32,8 @@ pub(crate) const NO_BACKEND: Action = Action::FixedResponse(500);
 pub(crate) enum BackendError {
     /// By the rules: a reason of the ResolvedRefs condition, and the problem.
     Broken(&'static str, Problem),
+    /// The same, and it may be otherwise in a while without anybody's word: another look tells.
+    Awaited(&'static str, Problem),
     /// What it leads to is not known.
     Unknown(String),
 }

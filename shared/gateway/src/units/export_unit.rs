@@ -72,7 +72,7 @@ pub(crate) fn translate(
         };
         match pool(view, cluster, namespace, service, &asked) {
             Err(BackendError::Unknown(why)) => unknown.push(why),
-            Err(BackendError::Broken(why, problem)) => {
+            Err(BackendError::Broken(why, problem) | BackendError::Awaited(why, problem)) => {
                 reason.get_or_insert(why);
                 problems.push(problem);
             }

@@ -135,7 +135,7 @@ fn has_gone_import(rule: &ResolvedRule) -> bool {
     all.any(|(wanted, (weight, pools))| {
         let reason = match pools {
             Err(BackendError::Broken(reason, _)) => *reason,
-            Ok(_) | Err(BackendError::Unknown(_)) => return false,
+            Ok(_) | Err(BackendError::Awaited(..) | BackendError::Unknown(_)) => return false,
         };
         *weight > 0
             && wanted.kind == Kind::ServiceImport.as_str()

@@ -394,7 +394,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
     }
     match pool(view, &cluster, &namespace, &service, &asked) {
         Ok(pool) => Endpoints::Known(Box::new(pool)),
-        Err(BackendError::Broken(..)) => Endpoints::Gone,
+        Err(BackendError::Broken(..) | BackendError::Awaited(..)) => Endpoints::Gone,
         Err(BackendError::Unknown(_)) => Endpoints::Unknown,
     }
 }

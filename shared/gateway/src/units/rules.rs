@@ -1,7 +1,7 @@
 //! A route's rules and what their backends lead to.
 
 use crate::Settings;
-use crate::backend::{self, BackendError, Pool, Pools, external};
+use crate::backend::{self, BackendError, Pool, Pools};
 use crate::priority::{Candidate, Origin};
 use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
@@ -58,7 +58,7 @@ impl ResolvedRule {
     /// Whether the unit is to look again for a target group that is not there or not free.
     pub(crate) fn awaits_external(&self) -> bool {
         let errors = self.backends.iter().filter_map(|(_, pools)| pools.as_ref().err());
-        errors.into_iter().any(external::is_awaited)
+        errors.into_iter().any(|error| matches!(error, BackendError::Awaited(..)))
     }
 
     /// Whether nothing is known of what it leads to.
@@ -118,9 +118,8 @@ pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
         .iter()
         .flat_map(|rule| &rule.backends)
         .filter_map(|(_, resolved)| match resolved {
-            Err(BackendError::Broken(reason, problem)) | Ok(Pools { gone: Some((reason, problem)), .. }) => {
-                Some((*reason, problem))
-            }
+            Err(BackendError::Broken(reason, problem) | BackendError::Awaited(reason, problem))
+            | Ok(Pools { gone: Some((reason, problem)), .. }) => Some((*reason, problem)),
             Ok(_) | Err(BackendError::Unknown(_)) => None,
         })
         .collect();
