@@ -289,6 +289,7 @@ fn tell_heirs(task: &Task, assessment: &Assessment, done: usize, outbox: &Outbox
     let Some(hint) = task.hints.last() else { return };
     let left = assessment.left_networks(task.unit.scope());
     outbox.put_later(left.map(|gateway| (gateway, hint.object.clone())));
+    outbox.put_later(assessment.let_in(done));
     let heirs = assessment.heirs(done).into_iter();
     outbox.put(heirs.map(|heir| (heir, hint.object.clone())));
 }

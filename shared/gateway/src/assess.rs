@@ -53,6 +53,17 @@ impl Assessment {
         left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
     }
 
+    /// The units that wait for places that the plan's first steps have left, so many, each with the object that says so.
+    pub fn let_in(&self, done: usize) -> impl Iterator<Item = (UnitKey, ObjectRef)> {
+        let left = self.steps().iter().take(done).filter_map(|step| match step {
+            Step::DeleteAssociation(delete) => {
+                self.translation.waiting.get(&(delete.service.clone(), delete.network.clone()))
+            }
+            _ => None,
+        });
+        left.flatten().map(|(unit, object)| (unit.clone(), object.clone()))
+    }
+
     /// The units that got something of this one's by its first steps, so many.
     pub fn heirs(&self, done: usize) -> BTreeSet<UnitKey> {
         let given = self.steps().iter().take(done).filter_map(|step| match step {

@@ -89,7 +89,7 @@ use crate::route::ROUTE_KINDS;
 use crate::units::dependents::Changed;
 use crate::view::View;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey};
 use trellis_lattice::{
     Actual, ActualService, Desired, Grace, Limits, Mode, Outcome, Owner, Ownership, TAG_UNWANTED, Unwanted,
@@ -146,6 +146,9 @@ pub struct Translation {
     pub reports: Vec<Report>,
     /// The units that do what the object asks for in its place, each with the object: whatever the unit is hinted at, they are.
     pub told: Vec<(UnitKey, ObjectRef)>,
+    /// Who waits for the place of a service in a network that it leaves at once, by the two: whoever has given up meanwhile is to look
+    /// again when it has left.
+    pub waiting: BTreeMap<(String, String), BTreeMap<UnitKey, ObjectRef>>,
     /// Hostnames of services that are not wanted any more and stay for now: for the grace, or since nothing may be deleted.
     pub staying: BTreeSet<String>,
 }

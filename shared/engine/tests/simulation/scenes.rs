@@ -144,3 +144,52 @@ fn a_swap_that_is_taken_back_under_way_leaves_each_its_own() {
         rests(world, &["bell", "desk"]).await
     });
 }
+
+/// Has the routes of a Gateway merged with those of its name in other clusters, as long as no other Gateway of theirs says no.
+async fn merge_routes_of(world: &World, name: &str) {
+    let gateway = ObjectKey { kind: Kind::Gateway, namespace: "default".into(), name: name.into() };
+    let mut whole = object(CLUSTER, &gateway, 0);
+    whole["metadata"]["annotations"] = json!({"application-networking.k8s.aws/merge-routes": "true"});
+    edits::edit(&world.sim, CLUSTER, &gateway, Some(whole)).await;
+}
+
+/// A merged route and another one of a Gateway swap their hostnames, and swap them back. Between the two edits all may come to an end:
+/// then whoever waits for the other's place has given up.
+async fn swap(world: &World, is_merged_first: bool, is_at_once: bool) -> Result<(), String> {
+    begin(world).await;
+    merge_routes_of(world, "my-hotel").await;
+    let (blue, green) = ("blue.example.test", "green.example.test");
+    for (merged, other) in [(blue, green), (green, blue), (blue, green)] {
+        if is_merged_first {
+            put(world, "bell", merged, "my-hotel").await;
+        } else {
+            put_all(world, "desk", &[other], &["my-hotel", "lobby"]).await;
+        }
+        if !is_at_once {
+            world.work_off_the_queue().await?;
+        }
+        if is_merged_first {
+            put_all(world, "desk", &[other], &["my-hotel", "lobby"]).await;
+        } else {
+            put(world, "bell", merged, "my-hotel").await;
+        }
+        rests(world, &["bell", "desk"]).await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_merged_route_and_another_one_swap_their_hostnames_at_once() {
+    play(async |world| swap(world, true, true).await);
+    play(async |world| swap(world, false, true).await);
+}
+
+#[test]
+fn a_merged_route_that_has_given_up_is_told_when_the_other_one_makes_room() {
+    play(async |world| swap(world, true, false).await);
+}
+
+#[test]
+fn a_route_that_has_given_up_is_told_when_the_merged_one_makes_room() {
+    play(async |world| swap(world, false, false).await);
+}

@@ -251,7 +251,9 @@ fn is_served(
     network: &str,
     object: &Value,
 ) -> Result<(), String> {
-    let unit = format!("route/{SCOPE}/{}/{cluster}/default/{}", route.kind, route.name);
+    let own = format!("route/{SCOPE}/{}/{cluster}/default/{}", route.kind, route.name);
+    let merged = format!("merged/{SCOPE}/{}/default/{}", route.kind, route.name);
+    let unit = if object["status"].to_string().contains("/MergedRoutes") { merged } else { own };
     let view = state.account.view(&owner(INSTALLATION, &unit));
     let ours = view.services.iter().filter(|one| one.ownership == Ownership::Ours);
     // A route whose hostname an older one has is served by that one's service.

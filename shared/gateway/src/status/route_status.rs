@@ -1,6 +1,6 @@
 use super::merge::Merge;
 use super::shared_service::{self, Leader, mentioned, named};
-use super::told::{DNS_MESSAGE, KEPT_MESSAGE, is_ours};
+use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
 use super::{Context, Members, fails_in_passing, outcome_problem, programmed, programmed_before, refused};
 use crate::gateway::CONTROLLER;
 use crate::implied::unit_of;
@@ -12,6 +12,7 @@ use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::{Kind, UnitKey};
+use trellis_lattice::PLACE_TAKEN;
 
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
@@ -75,6 +76,12 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
         }
     }
     units.extend(report.rivals.iter().cloned());
+    // Of routes that change places each waits for another one's; who came first has given up, perhaps.
+    if context.outcome.failure.as_ref().is_some_and(|failure| failure.message.contains(PLACE_TAKEN)) {
+        let all = ROUTE_KINDS.into_iter().flat_map(|kind| context.snapshot.all(cluster, kind));
+        let waiting = all.filter(|(_, other)| has_words(other, PLACE_TAKEN));
+        units.extend(waiting.map(|(key, _)| unit_of(cluster, key)));
+    }
     units.remove(&own);
     for serving in &report.services {
         if let Some(leader) = Leader::of(context.snapshot, cluster, serving) {

@@ -301,7 +301,7 @@ fn keeping_routes(view: &View, cluster: &ClusterId, fits: impl Fn(&str, &str) ->
     hints
 }
 
-fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey {
+pub(super) fn unit_of_route(cluster: &ClusterId, kind: Kind, route: &ObjectRef) -> UnitKey {
     let (namespace, name) = (route.namespace.clone(), route.name.clone());
     UnitKey::Route { kind, cluster: cluster.clone(), namespace, name }
 }

@@ -9,6 +9,7 @@ pub(crate) mod dependents;
 pub(crate) mod export_unit;
 pub(crate) mod from_secrets;
 pub(crate) mod gateway_unit;
+mod giving_way;
 mod gone_imports;
 mod heirs;
 pub(crate) mod idle_timeout;
@@ -33,14 +34,22 @@ use crate::report::Subject;
 use crate::snapshot::ObjectKey;
 use crate::{Report, Translation};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Desired, Owner};
 
 impl Translation {
     /// Change nothing, since something is not known.
     pub(crate) fn held(why: Vec<String>, reports: Vec<Report>) -> Self {
-        Self { desired: None, held: why, refused: false, reports, told: vec![], staying: BTreeSet::new() }
+        Self {
+            desired: None,
+            held: why,
+            refused: false,
+            reports,
+            told: vec![],
+            waiting: BTreeMap::new(),
+            staying: BTreeSet::new(),
+        }
     }
 
     /// Change nothing, since what the object asks for cannot be done: its reports say so, and only its user can help.
@@ -55,14 +64,7 @@ impl Translation {
 
     /// This is wanted, and nothing else.
     pub(crate) fn wanting(desired: Desired, reports: Vec<Report>) -> Self {
-        Self {
-            desired: Some(desired),
-            held: vec![],
-            refused: false,
-            reports,
-            told: vec![],
-            staying: BTreeSet::new(),
-        }
+        Self { desired: Some(desired), ..Self::held(vec![], reports) }
     }
 
     /// This is wanted, and what of it is not known stays as it is.

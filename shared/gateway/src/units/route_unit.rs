@@ -2,6 +2,7 @@
 
 use super::claim::Claim;
 use super::cluster_routes::{objects, read};
+use super::giving_way::giving_way;
 use super::heirs::Heirs;
 use super::kept;
 use super::merged;
@@ -22,9 +23,9 @@ use crate::{Settings, Translation, naming, status};
 use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Kind, UnitKey, parent_gateways};
-use trellis_lattice::{ActualService, Desired, Owner, Ownership, place_taken};
+use std::collections::BTreeSet;
+use trellis_hint::{Kind, UnitKey, parent_gateways};
+use trellis_lattice::{Desired, Owner};
 
 /// Translates one route.
 ///
@@ -101,7 +102,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mut translation = judge(&own, &rivals, built, owner);
     if let Some(mut desired) = translation.desired.take() {
         desired.handovers = handovers;
-        desired.giving_way = giving_way(view, [&id.cluster], &desired);
+        translation.waiting = giving_way(view, [&id.cluster], &desired);
+        desired.giving_way = translation.waiting.keys().cloned().collect();
         translation.desired = Some(settings.allowing_networks(desired));
         translation.held = partly;
     }
@@ -187,42 +189,6 @@ fn judge(own: &Contender, rivals: &[Contender], built: Built, owner: Owner) -> T
     let desired =
         Desired { services: built.services, target_groups: built.target_groups, ..Desired::nothing(owner) };
     Translation::wanting(desired, vec![report])
-}
-
-/// The services of the unit in networks in which they are not wanted, and in which another route's waits for their place, as its
-/// status tells. The routes are those of these clusters.
-pub(super) fn giving_way<'a>(
-    view: &View,
-    clusters: impl IntoIterator<Item = &'a ClusterId>,
-    desired: &Desired,
-) -> BTreeSet<(String, String)> {
-    let wanted = desired.services.iter().map(|one| (one.name.as_str(), &one.networks));
-    let wanted: BTreeMap<&str, &BTreeSet<String>> = wanted.collect();
-    // One that is given to another unit stays where it is.
-    let ours = view
-        .actual
-        .services
-        .iter()
-        .filter(|one| one.ownership == Ownership::Ours && !desired.handovers.contains_key(&one.name));
-    let places = ours.flat_map(|service| service.associations.iter().map(move |one| (service, &one.network)));
-    let mut left = places
-        .filter(|(service, network)| {
-            wanted.get(service.name.as_str()).is_none_or(|networks| !networks.contains(*network))
-        })
-        .peekable();
-    if left.peek().is_none() {
-        return BTreeSet::new();
-    }
-    // By the bare objects: a route that is in the one network may have no Gateway in common with this one now.
-    let routes: Vec<_> =
-        clusters.into_iter().flat_map(|cluster| objects(view, cluster, &mut vec![])).collect();
-    let waits = |service: &ActualService, network: &str| {
-        let words = service.custom_domain.as_deref().map(|domain| place_taken(domain, network));
-        words.is_some_and(|words| routes.iter().any(|(_, object)| status::has_words(object, &words)))
-    };
-    left.filter(|(service, network)| waits(service, network))
-        .map(|(service, network)| (service.name.clone(), network.clone()))
-        .collect()
 }
 
 /// The units of the routes that ask for a service of a route's too.

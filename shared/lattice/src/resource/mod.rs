@@ -48,7 +48,7 @@ pub use service::{
 };
 pub use service_association::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
-    place_taken,
+    PLACE_TAKEN, place_taken,
 };
 pub use tag::{Tag, Untag};
 pub use target::{

@@ -152,10 +152,13 @@ impl Display for AwaitAssociation {
     }
 }
 
+/// How the words of [`place_taken`] begin.
+pub const PLACE_TAKEN: &str = "the service that had the hostname ";
+
 /// Why a service cannot come into a network yet, where the one of another route of the cluster has its custom domain there. It
 /// stands in that route's status, where the other one's unit reads it: rewording it is a change of protocol.
 pub fn place_taken(domain: &str, network: &str) -> String {
-    format!("the service that had the hostname {domain} before is still in the service network {network}")
+    format!("{PLACE_TAKEN}{domain} before is still in the service network {network}")
 }
 
 /// DeleteServiceNetworkServiceAssociation.

@@ -26,8 +26,9 @@ use super::builder::{Builder, Unheeded};
 use super::claim::Claim;
 use super::contest::{Member, ServiceDraft, decide};
 use super::dependents::object_ref;
+use super::giving_way::giving_way;
 use super::kept::{self, Kept};
-use super::route_unit::{Reports, giving_way};
+use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
@@ -186,8 +187,10 @@ pub(crate) fn translate(
     // Of those that ask for a hostname all routes of the cluster are read.
     let claims = merging.iter().map(|one| &one.contender.claim);
     let asking = claims.filter(|claim| claim.slots().into_iter().any(|slot| slot.domain().is_some()));
-    desired.giving_way = giving_way(view, asking.map(|claim| &claim.route.id.cluster), &desired);
-    (Translation::wanting_but(settings.allowing_networks(desired), partly, reports), stays)
+    let waiting = giving_way(view, asking.map(|claim| &claim.route.id.cluster), &desired);
+    desired.giving_way = waiting.keys().cloned().collect();
+    let wanted = Translation::wanting_but(settings.allowing_networks(desired), partly, reports);
+    (Translation { waiting, ..wanted }, stays)
 }
 
 impl<'a> Clusters<'a> {
