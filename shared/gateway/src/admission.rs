@@ -73,6 +73,9 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
             }
         }
     }
+    let domains = route.hostnames.iter().filter(|hostname| !crate::hostname::is_wildcard(hostname));
+    let domains = domains.filter_map(|hostname| crate::hostname::no_domain(hostname));
+    problems.extend(domains.map(|why| Problem::new("spec.hostnames", why)));
     for hostname in route.hostnames.iter().filter(|hostname| crate::hostname::is_wildcard(hostname)) {
         let text = format!(
             "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",

@@ -1,5 +1,7 @@
 //! Hostnames of listeners and routes, and where they meet.
 
+use crate::problem::quoted;
+
 /// The hostnames under which a listener serves a route; `None` stands for any. Nothing in the list: they do not meet.
 pub(crate) fn intersection(listener: Option<&str>, route: &[String]) -> Vec<Option<String>> {
     let listener = listener.filter(|hostname| !hostname.is_empty());
@@ -16,6 +18,30 @@ pub(crate) fn intersection(listener: Option<&str>, route: &[String]) -> Vec<Opti
 /// Whether a hostname stands for many.
 pub(crate) fn is_wildcard(hostname: &str) -> bool {
     hostname.starts_with("*.")
+}
+
+/// Characters of a custom domain (API model, ServiceCustomDomainName).
+const DOMAIN_CHARS: std::ops::RangeInclusive<usize> = 3..=255;
+/// Characters of one of its labels (RFC 1035).
+const LABEL_CHARS: usize = 63;
+
+/// Why a hostname that is no wildcard can be no custom domain, in words: some of it the CRDs' pattern lets through.
+pub(crate) fn no_domain(hostname: &str) -> Option<String> {
+    let is_label = |label: &str| {
+        (1..=LABEL_CHARS).contains(&label.len())
+            && label.bytes().all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == b'-')
+            && !(label.starts_with('-') || label.ends_with('-'))
+    };
+    let why = if hostname.parse::<std::net::Ipv4Addr>().is_ok() {
+        "it is an address".to_owned()
+    } else if !DOMAIN_CHARS.contains(&hostname.len()) {
+        format!("it is not of {} to {} characters", DOMAIN_CHARS.start(), DOMAIN_CHARS.end())
+    } else if !hostname.split('.').all(is_label) {
+        format!("its parts are not all of 1 to {LABEL_CHARS} lower-case letters, digits and inner hyphens")
+    } else {
+        return None;
+    };
+    Some(format!("{} can be no custom domain: {why}; correct it or take it out", quoted(hostname)))
 }
 
 /// How narrow a listener's hostname is, the greater the narrower, if requests for a hostname can come to it: an exact one,
@@ -68,6 +94,27 @@ mod tests {
         assert!(of(Some("*.c")) > of(None) && of(None) == of(Some("")) && of(None).is_some());
         assert_eq!(of(Some("b.c")), None);
         assert_eq!(narrowness(Some("*.b.c"), "*.b.c"), Some(usize::MAX));
+    }
+
+    #[test]
+    fn what_can_be_no_custom_domain_is_told() {
+        let long = "a".repeat(64);
+        for bad in [
+            "",
+            "ab",
+            "10.0.0.1",
+            "a..b",
+            "shop.test.",
+            "-a.test",
+            "a-.test",
+            "a_b.test",
+            &format!("{long}.test"),
+        ] {
+            assert!(no_domain(bad).is_some(), "{bad:?}");
+        }
+        for good in ["a.b", "abc", "10.0.0.1.nip.io", "xn--bcher-kva.test", &format!("{}.test", &long[1..])] {
+            assert_eq!(no_domain(good), None, "{good:?}");
+        }
     }
 
     #[test]

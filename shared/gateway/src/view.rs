@@ -152,7 +152,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The EndpointSlices of a Service.
+    /// The EndpointSlices of a Service. One that is being deleted counts as long as it stands, as its Service does.
     pub(crate) fn slices(
         &self,
         cluster: &ClusterId,
@@ -184,7 +184,7 @@ impl<'a> View<'a> {
                 && service
                     .as_ref()
                     .is_none_or(|service| api::service_of_slice(object) == Some(service.as_str()))
-                && !api::is_terminating(object)
+                && (*kind == Kind::EndpointSlice || !api::is_terminating(object))
         };
         let all = self.snapshot.all(cluster, *kind);
         Ok(Listed(all.filter(|(key, object)| fits(key, object)).collect()))

@@ -288,8 +288,10 @@ fn of_a_refused_parent(context: &Context, report: &RouteReport, parent: &ParentR
         let text = format!("{text} VPC Lattice keeps what it has.");
         return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
     }
+    // What serves another parentRef to the Gateway is not what was kept.
+    let is_served = |one: &ParentReport| one.gateway == parent.gateway && one.accepted.is_true();
     let names = names_of(context, report, parent);
-    if names.is_empty() {
+    if names.is_empty() || report.parents.iter().any(is_served) {
         return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
     }
     let reason = match outcome_problem(context.outcome, |_| true) {

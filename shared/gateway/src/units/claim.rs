@@ -4,7 +4,7 @@ use super::merged;
 use super::parents::{Parent, parents};
 use super::slot::Slot;
 use super::standalone;
-use crate::hostname::is_wildcard;
+use crate::hostname::{is_wildcard, no_domain};
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
@@ -229,6 +229,12 @@ fn servable(route: &Route, hostname: Option<&str>) -> Servable {
                 Servable::Not(problem)
             }
         }
-        Some(hostname) => Servable::Domain(hostname.to_owned()),
+        Some(hostname) => match no_domain(hostname) {
+            Some(why) => {
+                let is_own = route.hostnames.iter().any(|own| own == hostname);
+                Servable::Not(Problem::new(if is_own { "spec.hostnames" } else { "spec.parentRefs" }, why))
+            }
+            None => Servable::Domain(hostname.to_owned()),
+        },
     }
 }

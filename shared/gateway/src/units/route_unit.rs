@@ -267,7 +267,20 @@ impl Reports<'_> {
     /// What a parent does not get although it takes the route.
     fn unserved(&self, at: usize) -> String {
         let parent = &self.own.claim.parents[at];
-        let isolated = parent.attached.iter().flat_map(|taken| &taken.isolated).map(|(hostname, listener)| {
+        // Another parentRef may name that listener.
+        let is_attached = |(hostname, listener): &&(String, String)| {
+            let of_gateway = self.own.claim.parents.iter().filter(|other| {
+                let (one, other) = (&parent.reference, &other.reference);
+                (&one.namespace, &one.name) == (&other.namespace, &other.name)
+            });
+            let mut listeners = of_gateway.flat_map(Parent::listeners);
+            listeners.any(|one| {
+                one.listener.wire.name == *listener && one.hostnames.contains(&Some(hostname.clone()))
+            })
+        };
+        let isolated =
+            parent.attached.iter().flat_map(|taken| &taken.isolated).filter(|one| !is_attached(one));
+        let isolated = isolated.map(|(hostname, listener)| {
             let text = format!(
                 "Requests for {} come to the listener {} of Gateway {}/{}, whose hostname is the narrower one; attach the \
                  route to that listener too, or take the hostname out",

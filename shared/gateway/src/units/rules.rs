@@ -10,7 +10,7 @@ use crate::view::View;
 use crate::{conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::ClusterId;
-use trellis_lattice::Action;
+use trellis_lattice::{Action, TAG_PREFIX};
 
 /// A rule and what its backends lead to: weight and pools of each, in order.
 pub(crate) struct ResolvedRule {
@@ -161,6 +161,15 @@ impl Priorities {
                 )),
             }
         }
+        let of_no_rule = |key: &String| {
+            let name = key.strip_prefix(TAG_PREFIX)?;
+            let index: usize = name.strip_prefix("rule-")?.strip_suffix("-priority")?.parse().ok()?;
+            let has_it = route.rules.iter().any(|rule| rule.index == index);
+            let text =
+                || format!("The route has no rule {index}: its first one is rule 0; correct or remove it");
+            (!has_it).then(|| Problem::new(format!("metadata.annotations[{key}]"), text()))
+        };
+        notes.extend(route.meta.annotations.iter().flatten().filter_map(|(key, _)| of_no_rule(key)));
         Self(priorities)
     }
 }

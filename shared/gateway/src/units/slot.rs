@@ -15,7 +15,7 @@
 use super::claim::GatewayName;
 use crate::api::Meta;
 use crate::gateway::JudgedGateway;
-use crate::hostname::is_wildcard;
+use crate::hostname::{is_wildcard, no_domain};
 use crate::problem::{Problem, quoted};
 use serde::{Deserialize, Serialize};
 use trellis_lattice::{ActualService, TAG_GATEWAY, TAG_PREFIX};
@@ -100,7 +100,8 @@ impl Sharing {
 fn domains(gateway: &JudgedGateway) -> impl Iterator<Item = String> {
     let usable = gateway.listeners.iter().filter(|listener| listener.is_usable);
     let named = usable.filter_map(|listener| listener.wire.hostname.as_deref());
-    named.filter(|name| !name.is_empty() && !is_wildcard(name)).map(str::to_ascii_lowercase)
+    let named = named.filter(|name| !is_wildcard(name)).map(str::to_ascii_lowercase);
+    named.filter(|name| no_domain(name).is_none())
 }
 
 /// Why a hostname is not served by the one service of a Gateway.
