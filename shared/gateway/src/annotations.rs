@@ -4,6 +4,7 @@ use crate::api::Meta;
 use crate::backend::external;
 use crate::naming;
 use crate::objects::route_annotations;
+use crate::policy::iam_auth;
 use crate::problem::{Problem, quoted};
 use crate::units::export_unit::asks_for_target_groups;
 use crate::units::idle_timeout::idle_timeout;
@@ -31,10 +32,23 @@ const OF_NETWORKS: [&str; 1] = ["tags"];
 const OF_EXPORTS: [&str; 5] = ["federation", "port", "service-name", "tags", "export-target-group"];
 const OF_IMPORTS: [&str; 4] = ["export-name", "aws-eks-cluster-name", "aws-vpc", external::ANNOTATION];
 
-/// Annotations that ask for nothing: they are written for scripts to read.
-const WRITTEN: [&str; 2] = [route_annotations::DOMAIN_NAME, route_annotations::SERVICE_ARN];
+const OF_LOG_AND_VPC_POLICIES: [&str; 1] = ["tags"];
+const OF_AUTH_POLICIES: [&str; 1] = [iam_auth::REPLACE];
 
-/// The problems with the annotations of a route, a Gateway, a ServiceNetwork, an export or an import.
+/// Annotations that ask for nothing: they are written for scripts to read, those of routes by us too, the others by the AWS Gateway API
+/// Controller alone.
+const WRITTEN: [&str; 8] = [
+    route_annotations::DOMAIN_NAME,
+    route_annotations::SERVICE_ARN,
+    "accessLogSubscription",
+    "accessLogSubscriptionResourceName",
+    "iam-auth-policy-resource-id",
+    "iam-auth-policy-resource-type",
+    "iam-auth-policy-resource-name",
+    "resourceArn",
+];
+
+/// The problems with the annotations of a route, a Gateway, a ServiceNetwork, an export, an import or a policy.
 pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     let known: &[&str] = match kind {
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => &OF_ROUTES,
@@ -42,6 +56,9 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
         Kind::ServiceExport => &OF_EXPORTS,
         Kind::ServiceNetwork => &OF_NETWORKS,
         Kind::ServiceImport => &OF_IMPORTS,
+        Kind::AccessLogPolicy | Kind::VpcAssociationPolicy => &OF_LOG_AND_VPC_POLICIES,
+        Kind::IAMAuthPolicy => &OF_AUTH_POLICIES,
+        Kind::TargetGroupPolicy => &[],
         _ => return vec![],
     };
     let mut problems = vec![];
@@ -84,6 +101,11 @@ fn unread(kind: Kind, name: &str) -> Problem {
         "allow-takeover-from" => {
             "What another controller made stays its own, and no annotation gives it to Trellis; remove it"
                 .to_owned()
+        }
+        "tags" if kind.is_policy() => {
+            format!(
+                "Nothing is made for kind {kind} that could bear tags; ask for them on the route, the Gateway or the export"
+            )
         }
         "lattice-vpc-association" => {
             "The AWS controller read this once and does no more; remove it".to_owned()

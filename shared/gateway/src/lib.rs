@@ -57,6 +57,7 @@ mod route;
 mod secret;
 mod snapshot;
 mod status;
+mod tag_room;
 mod units;
 mod view;
 mod weights;
@@ -271,6 +272,7 @@ pub(crate) fn translate_whole(view: &View, unit: &UnitKey, settings: &Settings) 
         desired.grace = settings.grace;
         backend::external::allow(view, desired);
     }
+    tag_room::fit(&mut translation, view.actual);
     let mut translation = in_mode(mode_of(unit, view.snapshot, settings), translation);
     if let Some(desired) = &translation.desired {
         translation.staying = staying(desired, view.actual);

@@ -5,11 +5,12 @@ use crate::backend::Pool;
 use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
 use crate::snapshot::ClusterFacts;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
     Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark,
+    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark, was_asked_for,
 };
 
 /// Characters of a service's name (API model, ServiceName).
@@ -30,9 +31,12 @@ const GROUP_SERVICE_CHARS: usize = 55;
 /// Characters of a cluster's hash in a tag's key: 48 bits among the clusters of one VPC.
 const MARK_HASH_CHARS: usize = 12;
 /// Tags that one resource bears (User Guide, tagging), our own among them.
-const TAGS_MAX: usize = 50;
-/// Tags of our own that one resource bears at most, with room for more: a user's tags are the same on all of them.
-const OWN_TAGS_MAX: usize = 16;
+pub(crate) const TAGS_MAX: usize = 50;
+/// Tags of our own that one resource bears at most, with room for more: a user's tags are the same on all of them. Not among them are
+/// the marks of clusters that want it.
+pub(crate) const OWN_TAGS_MAX: usize = 16;
+/// Tags that are not the user's beyond which a resource gets no further mark of a cluster: what policies and the grace set needs room.
+pub(crate) const TAGS_WITH_MARKS_MAX: usize = 44;
 /// The annotation that asks for tags, without the common prefix.
 const TAGS_ANNOTATION: &str = "tags";
 /// Characters of a tag's key and value (API model, TagKey and TagValue).
@@ -184,6 +188,42 @@ pub(crate) fn managed_by(facts: &ClusterFacts) -> (String, String) {
 /// The tag by which a VPC association or a network tells that this cluster wants it.
 pub(crate) fn wanted_by(cluster: &ClusterId) -> String {
     format!("{TAG_WANTED_BY}{}", short_hash(&[&cluster.to_string()], MARK_HASH_CHARS))
+}
+
+/// Marks a resource as wanted by a cluster, where it has room for one more mark. A cluster without one is missed only if it is unknown
+/// when all that have one give the resource up. Tags of the user's make room ([`crate::tag_room`]).
+pub(crate) fn mark(tags: &mut Tags, held: Option<&Tags>, cluster: &ClusterId) {
+    let mark = wanted_by(cluster);
+    let held_keys = held.into_iter().flat_map(BTreeMap::keys);
+    let is_users = |key: &String| is_user_tag(key, tags) || held.is_some_and(|held| is_user_tag(key, held));
+    let all: BTreeSet<&String> = tags.keys().chain(held_keys).filter(|key| !is_users(key)).collect();
+    if all.contains(&mark) || all.len() < TAGS_WITH_MARKS_MAX {
+        tags.insert(mark, cluster.to_string());
+    }
+}
+
+/// Whether a user has asked for a tag of a resource, as another of these tells.
+pub(crate) fn is_user_tag(key: &str, tags: &Tags) -> bool {
+    tags.get(TAG_USER).is_some_and(|mark| was_asked_for(key, mark))
+}
+
+/// Sets which tags of the user's there are.
+pub(crate) fn mark_user_tags<'k>(tags: &mut Tags, keys: impl IntoIterator<Item = &'k String>) {
+    match user_tags_mark(keys) {
+        mark if mark.is_empty() => _ = tags.remove(TAG_USER),
+        mark => _ = tags.insert(TAG_USER.to_owned(), mark),
+    }
+}
+
+/// Keeps the tags that users have asked for as far as the same are not asked for now.
+pub(crate) fn keep_user_tags(held: &Tags, wanted: &mut Tags) {
+    let before = held.iter().filter(|(key, _)| is_user_tag(key, held));
+    let now = wanted.keys().filter(|key| is_user_tag(key, wanted)).cloned();
+    let all: BTreeSet<String> = now.chain(before.clone().map(|(key, _)| key.clone())).collect();
+    for (key, value) in before {
+        wanted.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    mark_user_tags(wanted, &all);
 }
 
 /// The clusters that want a VPC association or a network with these tags, each with the tag that says so.

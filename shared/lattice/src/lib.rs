@@ -50,4 +50,4 @@ pub use plan::{Plan, plan};
 pub use resource::*;
 pub use resource_kind::ResourceKind;
 pub use step::Step;
-pub use user_tags::user_tags_mark;
+pub use user_tags::{user_tags_mark, was_asked_for};

@@ -22,7 +22,7 @@ pub(crate) fn obsolete(wished: &Tags, held: &Tags) -> BTreeSet<String> {
 }
 
 /// Whether a mark tells of a tag with this key. Of tags that Trellis or the AWS Gateway API Controller reads none does.
-pub(crate) fn was_asked_for(key: &str, mark: &str) -> bool {
+pub fn was_asked_for(key: &str, mark: &str) -> bool {
     let is_read = key.starts_with("trellis:") || key.starts_with(TAG_PREFIX);
     !is_read && mark.split(' ').any(|one| one == hash(key))
 }

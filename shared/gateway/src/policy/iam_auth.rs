@@ -28,7 +28,7 @@ const POLICY_BYTES_MAX: usize = 10_240;
 const AUTH_TYPE: &str = "auth-type";
 
 /// The annotation of an IAMAuthPolicy that lets it take the place of a policy that a person wrote, without the common prefix.
-const REPLACE: &str = "replace-auth-policy";
+pub(crate) const REPLACE: &str = "replace-auth-policy";
 
 /// What a new service or network has whose policy cannot be had.
 const NOBODY: &str =

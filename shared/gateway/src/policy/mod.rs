@@ -10,12 +10,13 @@
 mod access_log;
 mod attached;
 mod followed;
-mod iam_auth;
+pub(crate) mod iam_auth;
 pub(crate) mod target_group;
 mod vpc_association;
 mod vpc_spec;
 
 use crate::Translation;
+use crate::annotations;
 use crate::api;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, PolicyEntry, PolicyReport, Report, Subject};
@@ -26,7 +27,7 @@ use crate::view::{Found, View};
 use crate::{conditions, reasons};
 pub(crate) use followed::of_service;
 pub(crate) use iam_auth::{OF_ITS_OWN, ONE_FOR_A_SERVICE, has_its_own, left_closed};
-pub(crate) use vpc_association::{VpcWish, vpc_wish};
+pub(crate) use vpc_association::{OfPolicies, VpcWish, vpc_wish};
 
 use attached::{Candidate, OfGateways, of_gateways_named, of_merged_named, of_route_named};
 use serde_json::Value;
@@ -251,5 +252,6 @@ pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
     } else if kind == Kind::TargetGroupPolicy {
         problems.extend(target_group::wish(object).err().unwrap_or_default());
     }
+    problems.extend(annotations::problems(kind, &api::meta(object)));
     problems
 }

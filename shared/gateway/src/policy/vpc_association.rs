@@ -14,6 +14,7 @@
 use super::Attached;
 use super::attached::{Candidate, of_gateway};
 use super::vpc_spec::{VpcSpec, spec};
+use crate::api;
 use crate::gateway::was_programmed_by_us;
 use crate::naming;
 use crate::problem::message;
@@ -23,7 +24,7 @@ use crate::{Translation, conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualVpcAssociation, DesiredVpcAssociation, Ownership, PrivateDns, Status, TAG_VPC_POLICY,
+    ActualVpcAssociation, DesiredVpcAssociation, Ownership, PrivateDns, Status, TAG_VPC_POLICY, Tags,
 };
 
 /// Gateways that a message names; the rest is counted.
@@ -40,21 +41,41 @@ pub(crate) enum VpcWish {
     Associated,
 }
 
-/// What the policies of a Gateway of ours want of its cluster's VPC, and the security groups that they name; an error where they are
-/// not known.
+/// What the policies of one Gateway ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfPolicies {
+    pub(crate) wish: VpcWish,
+    /// The security groups that they name.
+    pub(crate) groups: BTreeSet<String>,
+    /// The tags of the user's for what is made for the VPC.
+    pub(crate) tags: Tags,
+}
+
+impl OfPolicies {
+    /// Nothing but this.
+    pub(crate) fn wishing(wish: VpcWish) -> Self {
+        Self { wish, groups: BTreeSet::new(), tags: Tags::new() }
+    }
+}
+
+/// What the policies of a Gateway of ours want of its cluster's VPC; an error where they are not known.
 pub(crate) fn vpc_wish(
     view: &View,
     cluster: &ClusterId,
     namespace: &str,
     name: &str,
-) -> Result<(VpcWish, BTreeSet<String>), String> {
+) -> Result<OfPolicies, String> {
     let policies = of_gateway(view, Kind::VpcAssociationPolicy, cluster, namespace, name)?;
     let is_broken = !policies.is_empty();
-    Ok(match policies.into_iter().find_map(|policy| spec(policy).ok()) {
-        Some(VpcSpec { associates: false, .. }) => (VpcWish::Apart, BTreeSet::new()),
-        Some(VpcSpec { security_groups, .. }) => (VpcWish::Associated, security_groups),
-        None if is_broken => (VpcWish::AsItIs, BTreeSet::new()),
-        None => (VpcWish::Associated, BTreeSet::new()),
+    let counting = policies.into_iter().find_map(|policy| Some((policy, spec(policy).ok()?)));
+    Ok(match counting {
+        Some((_, VpcSpec { associates: false, .. })) => OfPolicies::wishing(VpcWish::Apart),
+        Some((policy, VpcSpec { security_groups: groups, .. })) => {
+            let tags = naming::user_tags(&api::meta(policy)).0;
+            OfPolicies { wish: VpcWish::Associated, groups, tags }
+        }
+        None if is_broken => OfPolicies::wishing(VpcWish::AsItIs),
+        None => OfPolicies::wishing(VpcWish::Associated),
     })
 }
 

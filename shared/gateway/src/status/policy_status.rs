@@ -10,8 +10,9 @@ use super::{
     Context, Members, blocked, fails_in_passing, is_ours, outcome_problem, programmed_before, sentences,
     vpc_status,
 };
+use crate::annotations;
 use crate::gateway::CONTROLLER;
-use crate::problem::quoted;
+use crate::problem::{message, quoted};
 use crate::report::{Condition, Effect, PolicyEntry, PolicyReport};
 use crate::{api, conditions, reasons};
 use serde_json::{Value, json};
@@ -51,6 +52,7 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     let observed = observed.unwrap_or_else(|| api::meta(object).generation);
     let merge = Merge::new(object.pointer("/status/conditions"), observed, context.now);
     let all = [conditions::ACCEPTED, conditions::PROGRAMMED].map(|kind| over_all(&ours, kind));
+    let all = all.map(|condition| with_notes(condition, report.subject.object.kind, object));
     let others = old.iter().filter(|entry| !is_ours(entry)).cloned();
     let ancestors = ours.into_iter().flatten().chain(routes).chain(others).take(ANCESTORS_MAX).collect();
     vec![("conditions".into(), merge.conditions(all)), ("ancestors".into(), Value::Array(ancestors))]
@@ -338,6 +340,17 @@ fn over_all(entries: &[Option<Value>], kind: &'static str) -> Condition {
     messages.dedup();
     let reason = if kind == conditions::ACCEPTED { reasons::ACCEPTED } else { reasons::PROGRAMMED };
     Condition::yes(kind, reason, messages.join(" "))
+}
+
+/// What a policy is accepted with, and what of its annotations nobody reads: that is not a matter of any one target.
+fn with_notes(condition: Condition, kind: Kind, policy: &Value) -> Condition {
+    if condition.kind != conditions::ACCEPTED || !condition.is_true() {
+        return condition;
+    }
+    let notes = message(&annotations::problems(kind, &api::meta(policy)));
+    let told = [condition.message.as_str(), &notes].into_iter().filter(|text| !text.is_empty());
+    let message = told.collect::<Vec<_>>().join(" ");
+    Condition { message, ..condition }
 }
 
 /// A reason that one of our entries has.

@@ -13,7 +13,7 @@ use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
 use crate::hostname::is_wildcard;
 use crate::naming;
-use crate::policy::{VpcWish, vpc_wish};
+use crate::policy::{OfPolicies, VpcWish, vpc_wish};
 use crate::problem;
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
 use crate::route::{ParentRef, Route};
@@ -26,8 +26,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::{
-    ActualNetwork, Desired, DesiredNetwork, DesiredVpcAssociation, DesiredVpcEndpoint, Mode, Owner,
-    Ownership, PrivateDns, Tags,
+    ActualNetwork, ActualVpcAssociation, Desired, DesiredNetwork, DesiredVpcAssociation, DesiredVpcEndpoint,
+    Mode, Owner, Ownership, PrivateDns, Tags,
 };
 
 /// Translates all Gateways and ServiceNetworks of one name, in all clusters of a scope.
@@ -180,11 +180,11 @@ impl Gateways<'_> {
                     }
                     let meta = crate::api::meta(object);
                     let policies = vpc_wish(view, cluster, &meta.namespace, self.name);
-                    let (policy, groups) = policies.unwrap_or_else(|why| {
+                    let policies = policies.unwrap_or_else(|why| {
                         self.unknown.push(why);
-                        (VpcWish::AsItIs, BTreeSet::new())
+                        OfPolicies::wishing(VpcWish::AsItIs)
                     });
-                    let of_this = Access::of(&meta, policy, groups);
+                    let of_this = Access::of(&meta, policies);
                     let user = naming::user_tags(&meta).0;
                     let tags = self.tags(facts, &user);
                     self.imports.add(view, cluster, object, &tags, &mut self.unknown);
@@ -224,14 +224,16 @@ impl Gateways<'_> {
                 vpc: facts.vpc.clone(),
                 security_groups: BTreeSet::new(),
                 private_dns: PrivateDns::default(),
-                tags: self.tags(facts, user),
+                tags: self.tags(facts, &self.user_tags(view, &facts.vpc, user, |one| one.association)),
             });
-            association.tags.insert(naming::wanted_by(cluster), cluster.to_string());
+            let lasting = |one: &&ActualVpcAssociation| one.vpc == facts.vpc && one.network == self.name;
+            let held = view.actual.vpc_associations.iter().find(lasting);
+            naming::mark(&mut association.tags, held.map(|held| &held.tags), cluster);
         }
         let ours = view.actual.vpc_associations.iter().filter(|held| held.ownership == Ownership::Ours);
         for held in ours.filter(|held| held.network == self.name) {
             let marks = self.marks(&held.tags, |access| access.association);
-            for (mark, cluster) in marks.staying {
+            for (mark, cluster) in &marks.staying {
                 let as_it_is = || DesiredVpcAssociation {
                     network: held.network.clone(),
                     vpc: held.vpc.clone(),
@@ -240,11 +242,11 @@ impl Gateways<'_> {
                     tags: held.tags.clone(),
                 };
                 let association = wanted.entry(held.vpc.clone()).or_insert_with(as_it_is);
-                association.tags.insert(mark, cluster.to_string());
-                self.unknown.extend(view.snapshot.unknown(&cluster));
+                association.tags.insert(mark.clone(), cluster.to_string());
+                self.unknown.extend(view.snapshot.unknown(cluster));
             }
             if let Some(association) = wanted.get_mut(&held.vpc) {
-                self.keep_tags_of_an_unknown(&held.tags, &mut association.tags);
+                self.keep_tags_of_an_unknown(&held.tags, &mut association.tags, &marks);
                 association.tags.extend(marks.given_up.into_iter().map(|mark| (mark, String::new())));
             }
         }
@@ -270,11 +272,14 @@ impl Gateways<'_> {
         marks
     }
 
-    /// Of what was made for a cluster of which nothing is known all tags stay, but for the marks of others.
-    pub(super) fn keep_tags_of_an_unknown(&self, held: &Tags, wanted: &mut Tags) {
+    /// Of what was made for a cluster of which nothing is known all tags stay, but for the marks of others; of what such a cluster
+    /// wants as well, those that users have asked for.
+    pub(super) fn keep_tags_of_an_unknown(&self, held: &Tags, wanted: &mut Tags, marks: &Marks) {
         if self.was_made_for_an_unknown(held) {
             let marks = std::mem::replace(wanted, held.clone());
             wanted.extend(marks.into_iter().filter(|(key, _)| naming::is_mark(key)));
+        } else if !marks.staying.is_empty() {
+            naming::keep_user_tags(held, wanted);
         }
     }
 

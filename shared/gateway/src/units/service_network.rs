@@ -27,10 +27,6 @@ use trellis_lattice::{ActualNetwork, Tags};
 /// What the AWS Gateway API Controller holds its objects with.
 const CONTROLLERS_FINALIZER: &str = "servicenetwork.k8s.aws/resources";
 
-/// Tags of a network beyond which it gets no further mark: it bears 50, and what policies and the grace set needs room. A cluster
-/// without a mark is missed only if it is unknown when all that have one give the network up.
-const TAGS_WITH_MARKS_MAX: usize = 44;
-
 /// Whether a cluster asks for a network by a ServiceNetwork object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -138,11 +134,7 @@ pub(super) fn mark(tags: &mut Tags, held: Option<&ActualNetwork>, asked: &BTreeM
         tags.insert(mark, if is_given_up { String::new() } else { cluster.to_string() });
     }
     for (cluster, _) in asked.iter().filter(|(_, asked)| matches!(asked, Asked::Yes(_))) {
-        let mark = naming::wanted_by(cluster);
-        let all: BTreeSet<&String> = tags.keys().chain(held.keys()).collect();
-        if all.contains(&mark) || all.len() < TAGS_WITH_MARKS_MAX {
-            tags.insert(mark, cluster.to_string());
-        }
+        naming::mark(tags, Some(&held), cluster);
     }
 }
 
@@ -197,7 +189,7 @@ mod tests {
         };
         let mut first = Tags::new();
         mark(&mut first, None, &asking(100));
-        assert_eq!(first.len(), TAGS_WITH_MARKS_MAX);
+        assert_eq!(first.len(), naming::TAGS_WITH_MARKS_MAX);
         let (before, mut then) = (held(&first), Tags::new());
         mark(&mut then, Some(&before), &asking(200));
         assert_eq!(then, first);

@@ -20,7 +20,7 @@ use super::gateway_unit::{Gateways, Wish};
 use crate::Translation;
 use crate::api::Meta;
 use crate::naming;
-use crate::policy::VpcWish;
+use crate::policy::{OfPolicies, VpcWish};
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Report};
 use crate::view::View;
@@ -61,27 +61,30 @@ pub(crate) struct Access {
     subnets: BTreeSet<String>,
     /// The security groups that are named for it.
     groups: BTreeSet<String>,
+    /// The tags of the user's that the Gateway's policy asks for.
+    tags: Tags,
 }
 
 impl Access {
-    /// What a Gateway wants, whose policies say this of its VPC and name these security groups.
-    pub(super) fn of(meta: &Meta, policy: VpcWish, policy_groups: BTreeSet<String>) -> Self {
+    /// What a Gateway wants, whose policies say this of its VPC.
+    pub(super) fn of(meta: &Meta, policies: OfPolicies) -> Self {
+        let OfPolicies { wish: policy, groups: policy_groups, tags } = policies;
         let (subnets, groups) = (BTreeSet::new(), BTreeSet::new());
         match read(meta) {
             Ok(Annotated { is_endpoint: false, .. }) => {
-                Self { association: policy, endpoint: VpcWish::Apart, subnets, groups }
+                Self { association: policy, endpoint: VpcWish::Apart, subnets, groups, tags }
             }
             Ok(Annotated { subnets, groups, .. }) => {
                 let groups = if groups.is_empty() { policy_groups } else { groups };
-                Self { association: VpcWish::Apart, endpoint: policy, subnets, groups }
+                Self { association: VpcWish::Apart, endpoint: policy, subnets, groups, tags }
             }
             Err(_) if is_by_endpoint(meta) => {
                 let endpoint = policy.min(VpcWish::AsItIs);
-                Self { association: VpcWish::Apart, endpoint, subnets, groups }
+                Self { association: VpcWish::Apart, endpoint, subnets, groups, tags }
             }
             Err(_) => {
                 let as_it_is = policy.min(VpcWish::AsItIs);
-                Self { association: as_it_is, endpoint: as_it_is, subnets, groups }
+                Self { association: as_it_is, endpoint: as_it_is, subnets, groups, tags }
             }
         }
     }
@@ -96,6 +99,7 @@ impl Access {
             endpoint: self.endpoint.max(first.endpoint),
             subnets: named(&first.subnets, self.subnets),
             groups: named(&first.groups, self.groups),
+            tags: self.tags.into_iter().chain(first.tags.clone()).collect(),
         }
     }
 
@@ -107,6 +111,30 @@ impl Access {
             endpoint: endpoint.max(VpcWish::AsItIs),
             ..self
         }
+    }
+}
+
+impl Gateways<'_> {
+    /// The tags of the user's for what is made for a VPC: those of its first Gateway, and before them those of the policies of all
+    /// clusters that want it, of which the first by its name counts for each key. `of` takes from a wish what is asked for here.
+    pub(super) fn user_tags(
+        &self,
+        view: &View,
+        vpc: &str,
+        of_gateway: &Tags,
+        of: impl Fn(&Access) -> VpcWish,
+    ) -> Tags {
+        let wanting = self.wishes.iter().filter_map(|(cluster, wish)| match wish {
+            Wish::Wanted { vpc: access, .. } if of(access) == VpcWish::Associated => {
+                (view.snapshot.facts.get(cluster)?.vpc == vpc).then_some(&access.tags)
+            }
+            Wish::Wanted { .. } | Wish::Nothing | Wish::Unknown => None,
+        });
+        let mut tags = of_gateway.clone();
+        for policies in wanting.collect::<Vec<_>>().into_iter().rev() {
+            tags.extend(policies.clone());
+        }
+        tags
     }
 }
 
@@ -183,7 +211,7 @@ pub(super) fn endpoints(gateways: &mut Gateways<'_>, view: &View) -> BTreeMap<St
     let ours = view.actual.vpc_endpoints.iter().filter(|held| held.ownership == Ownership::Ours);
     for held in ours.filter(|held| held.network == gateways.name) {
         let marks = gateways.marks(&held.tags, |access| access.endpoint);
-        for (mark, cluster) in marks.staying {
+        for (mark, cluster) in &marks.staying {
             let as_it_is = || DesiredVpcEndpoint {
                 network: held.network.clone(),
                 vpc: held.vpc.clone(),
@@ -197,11 +225,11 @@ pub(super) fn endpoints(gateways: &mut Gateways<'_>, view: &View) -> BTreeMap<St
             endpoint.subnets.clone_from(&held.subnets);
             endpoint.security_groups.clone_from(&held.security_groups);
             endpoint.one_for_each_zone = false;
-            endpoint.tags.insert(mark, cluster.to_string());
-            gateways.unknown.extend(view.snapshot.unknown(&cluster));
+            endpoint.tags.insert(mark.clone(), cluster.to_string());
+            gateways.unknown.extend(view.snapshot.unknown(cluster));
         }
         if let Some(endpoint) = wanted.get_mut(&held.vpc) {
-            gateways.keep_tags_of_an_unknown(&held.tags, &mut endpoint.tags);
+            gateways.keep_tags_of_an_unknown(&held.tags, &mut endpoint.tags, &marks);
             endpoint.tags.extend(marks.given_up.into_iter().map(|mark| (mark, String::new())));
         }
     }
@@ -223,11 +251,12 @@ fn asked_for(gateways: &Gateways<'_>, view: &View) -> BTreeMap<String, DesiredVp
             subnets: BTreeSet::new(),
             one_for_each_zone: true,
             security_groups: BTreeSet::new(),
-            tags: gateways.tags(facts, user),
+            tags: gateways.tags(facts, &gateways.user_tags(view, &facts.vpc, user, |one| one.endpoint)),
         });
         endpoint.subnets.extend(facts.subnets.iter().cloned());
         endpoint.security_groups.extend(facts.security_group.clone());
-        endpoint.tags.insert(naming::wanted_by(cluster), cluster.to_string());
+        let held = counting_endpoint(&view.actual.vpc_endpoints, gateways.name, &facts.vpc);
+        naming::mark(&mut endpoint.tags, held.map(|held| &held.tags), cluster);
         let (subnets, groups) = named.entry(facts.vpc.clone()).or_default();
         if subnets.is_empty() {
             subnets.clone_from(&access.subnets);
