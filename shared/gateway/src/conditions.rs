@@ -25,6 +25,8 @@ pub(crate) const STANDALONE: &str = "application-networking.k8s.aws/Standalone";
 pub(crate) const TARGET_GROUP: &str = "application-networking.k8s.aws/TargetGroup";
 /// ExternalDNS is not told of a route's hostnames. Stands only while that is so.
 pub(crate) const DNS_ENDPOINT: &str = "application-networking.k8s.aws/DNSEndpoint";
+/// By which domain names of an endpoint a Gateway's VPC reaches services. Stands only while it comes by an endpoint that has some.
+pub(crate) const ENDPOINT_NAMES: &str = "application-networking.k8s.aws/EndpointNames";
 /// Whether the VPC of a Gateway's cluster reaches the Gateway: the specification has no condition for it. It is there once
 /// the service network exists, and nobody else writes a condition of this type: it marks a Gateway as one that we have
 /// programmed.

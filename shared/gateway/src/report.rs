@@ -4,7 +4,7 @@ use crate::gates::PodReport;
 use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, PolicyTarget, UnitKey};
 use trellis_lattice::Holder;
 
@@ -207,6 +207,15 @@ pub struct GatewayReport {
     /// Whether the VPC comes into the network by an endpoint, as the user asks.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_endpoint: bool,
+    /// What of the endpoint is not as the Gateway asks for, since another one's word counts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub endpoint_notes: String,
+    /// The domain names of the endpoint for the attached routes' services, by these services' ids.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoint_names: BTreeMap<String, String>,
+    /// The units of the attached routes, where the VPC comes by an endpoint: they read these names.
+    #[serde(skip)]
+    pub routes: BTreeSet<UnitKey>,
     /// Whether the endpoint's domain name for an attached route is not known yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_names: bool,

@@ -3,7 +3,8 @@
 //! | the route | its DNSEndpoint, `<route>-dns` |
 //! |---|---|
 //! | has hostnames whose services have domain names | has a CNAME record for each |
-//! | the service of a hostname has no domain name yet | keeps what it has of that hostname |
+//! | is reached by a VPC endpoint alone, since all its Gateways ask for that | has the endpoint's domain name for the service in each |
+//! | the service of a hostname has no domain name yet, or the endpoint none for it | keeps what it has of that hostname |
 //! | is held, or waits for a service | stays as it is |
 //! | has a service for the grace that it does not want any more | keeps what it has of that hostname |
 //! | has no hostname any more, or no Gateway of ours that takes it | is deleted |
@@ -15,8 +16,9 @@
 //! installation's name.
 
 use super::{Act, Known, ObjectChange, known};
-use crate::report::{Condition, RouteReport};
+use crate::report::{Condition, RouteReport, Serving};
 use crate::snapshot::ObjectKey;
+use crate::status::endpoint_names::{Way, way};
 use crate::status::{Context, domain_name};
 use crate::{api, conditions, reasons};
 use serde_json::{Value, json};
@@ -124,7 +126,7 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
     for serving in &report.services {
         let Some(hostname) = serving.domain() else { continue };
         let kept = || kept_of(hostname);
-        let endpoint = if let Some(target) = domain_name(context, report, serving) {
+        let endpoint = if let Some(target) = target(context, report, serving) {
             Some(endpoint(hostname, &target))
         } else {
             is_open = true;
@@ -142,6 +144,16 @@ fn wish(context: &Context, report: &RouteReport, old: Option<&Value>) -> Wish {
         }
     }
     Wish { endpoints: all.into_values().collect(), is_open }
+}
+
+/// Where a hostname is to lead to, as the cluster's VPC reaches the service; none while that is not known.
+fn target(context: &Context, report: &RouteReport, serving: &Serving) -> Option<String> {
+    let own = domain_name(context, report, serving)?;
+    match way(context, report, serving, &own) {
+        Way::OwnName => Some(own),
+        Way::Endpoint(name) => Some(name),
+        Way::Unknown => None,
+    }
 }
 
 fn endpoint(hostname: &str, target: &str) -> Value {

@@ -1,5 +1,7 @@
 use super::merge::Merge;
-use super::{Context, Members, fails_in_passing, outcome_problem, programmed_before, vpc_status};
+use super::{
+    Context, Members, endpoint_names, fails_in_passing, outcome_problem, programmed_before, vpc_status,
+};
 use crate::report::{Condition, GatewayReport, ListenerReport};
 use crate::{conditions, reasons};
 use serde_json::{Value, json};
@@ -30,6 +32,7 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
     if network_of(context, &report.subject.object.name).is_some() {
         conditions.push(vpc_associated(context, report));
+        conditions.extend(endpoint_names::condition(report));
     }
     let listeners = report
         .listeners

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 10] = [
     conditions::TARGET_GROUP,
     conditions::MERGED,
     conditions::KEPT_RULES,
@@ -18,6 +18,7 @@ const PASSING: [&str; 9] = [
     conditions::STANDALONE,
     conditions::REFUSED_TARGETS,
     conditions::DNS_ENDPOINT,
+    conditions::ENDPOINT_NAMES,
 ];
 
 /// What new conditions are merged into.

@@ -5,6 +5,7 @@
 //! same already gets no patch.
 
 mod blocked;
+pub(crate) mod endpoint_names;
 mod features;
 mod gateway_status;
 mod merge;
@@ -62,7 +63,13 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
     let old = object.get("status").cloned().unwrap_or(Value::Null);
     let (new, notify) = match report {
         Report::Route(report) => route_status::status(context, report, object),
-        Report::Gateway(report) => (gateway_status::status(context, report, &old), vec![]),
+        Report::Gateway(report) => {
+            let new = gateway_status::status(context, report, &old);
+            let conditions = new.iter().find(|(member, _)| member == "conditions").map(|(_, value)| value);
+            let is_news = endpoint_names::are_news(old.get("conditions"), conditions);
+            let readers = report.routes.iter().filter(|_| is_news).cloned().collect();
+            (new, readers)
+        }
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(context, report, &old)?, vec![]),

@@ -1,7 +1,10 @@
 use super::merge::Merge;
 use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
-use super::{Context, Members, fails_in_passing, outcome_problem, programmed, programmed_before, refused};
+use super::{
+    Context, Members, endpoint_names, fails_in_passing, outcome_problem, programmed, programmed_before,
+    refused,
+};
 use crate::gateway::CONTROLLER;
 use crate::implied::unit_of;
 use crate::objects::dns_endpoint;
@@ -11,7 +14,7 @@ use crate::units::vpc_access::is_by_endpoint;
 use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, UnitKey};
+use trellis_hint::UnitKey;
 use trellis_lattice::PLACE_TAKEN;
 
 /// Entries that `status.parents` can hold (CRD).
@@ -268,17 +271,18 @@ fn programmed_of(
 
 /// What is to be told of a parent whose VPC comes by an endpoint: there the service's own domain name leads nowhere.
 fn by_endpoint(context: &Context, report: &RouteReport, parent: &ParentReport) -> String {
-    let subject = &report.subject;
-    let named = parent.parent_ref.get("namespace").and_then(Value::as_str);
-    let namespace = named.unwrap_or(&subject.object.namespace);
-    let gateway = context.snapshot.get(&subject.cluster, Kind::Gateway, namespace, &parent.gateway);
-    if report.is_standalone || !gateway.is_some_and(|gateway| is_by_endpoint(&crate::api::meta(gateway))) {
-        return String::new();
-    }
-    format!(
-        " The cluster's VPC comes by an endpoint: its Pods reach the route by the addresses of Gateway {namespace}/{}.",
-        parent.gateway
-    )
+    let gateway = endpoint_names::gateway(context, report, &parent.parent_ref, &parent.gateway);
+    let by_endpoint = gateway.filter(|gateway| is_by_endpoint(&crate::api::meta(gateway)));
+    let Some(gateway) = by_endpoint.filter(|_| !report.is_standalone) else { return String::new() };
+    let own = names_of(context, report, parent);
+    let known: Vec<String> = own.iter().filter_map(|own| endpoint_names::name_for(gateway, own)).collect();
+    let by = if known.is_empty() || known.len() < own.len() {
+        let namespace = crate::api::meta(gateway).namespace;
+        format!("the addresses of Gateway {namespace}/{}", parent.gateway)
+    } else {
+        known.join(", ")
+    };
+    format!(" The cluster's VPC comes by an endpoint: its Pods reach the route by {by}.")
 }
 
 /// The Programmed condition where a parent does not take the route: what of it is still served tells the way back.

@@ -36,10 +36,10 @@ pub(super) fn endpoint(outcome: &Outcome, report: &GatewayReport) -> Condition {
     match there {
         Some(endpoint) if outcome.waiting.is_none() && outcome.failure.is_none() => {
             let text = format!(
-                "The VPC {} reaches the service network by its endpoint {}, under the Gateway's addresses.",
-                report.vpc, endpoint.id
+                "The VPC {} reaches the service network by its endpoint {}, under the Gateway's addresses. {}",
+                report.vpc, endpoint.id, report.endpoint_notes
             );
-            Condition::yes(conditions::VPC_ASSOCIATED, reasons::BY_ENDPOINT, text)
+            Condition::yes(conditions::VPC_ASSOCIATED, reasons::BY_ENDPOINT, text.trim_end())
         }
         _ => no(reasons::PENDING, format!("The endpoint of the VPC {} is not available yet.", report.vpc)),
     }

@@ -1,5 +1,7 @@
 //! The addresses in a Gateway's status.
 
+use trellis_hint::UnitKey;
+
 /// Addresses that a Gateway's status can hold (CRD).
 const ADDRESSES_MAX: usize = 16;
 
@@ -8,6 +10,8 @@ const ADDRESSES_MAX: usize = 16;
 pub(super) struct Names {
     pub(super) told: Vec<String>,
     pub(super) is_for_hostname: bool,
+    /// The route's unit.
+    pub(super) unit: UnitKey,
 }
 
 /// The addresses of a Gateway, the oldest route's first.

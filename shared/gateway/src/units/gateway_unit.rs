@@ -7,7 +7,7 @@ use super::network_name;
 use super::service_network::{self, Asked};
 use super::slot;
 use super::subject;
-use super::vpc_access::{self, Access};
+use super::vpc_access::{self, Access, Reached};
 use crate::annotations;
 use crate::attach::{Refusal, attach};
 use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
@@ -57,6 +57,7 @@ pub(crate) fn translate(view: &View, scope: &Scope, name: &str, settings: &Setti
     let vpc_endpoints = vpc_access::endpoints(&mut gateways, view);
     let network = gateways.network(view, &vpc_associations, &vpc_endpoints);
     gateways.tell_of_users(view);
+    vpc_access::tell(&mut gateways.reports, view, &vpc_endpoints);
     let Gateways { reports, mut unknown, wishes, imports, .. } = gateways;
     let certificates =
         imports.all(view, &owner, |cluster| matches!(wishes.get(cluster), None | Some(Wish::Unknown)));
@@ -385,6 +386,9 @@ fn report(
                 vpc_problem: None,
                 vpc_notes,
                 by_endpoint: false,
+                endpoint_notes: String::new(),
+                endpoint_names: BTreeMap::new(),
+                routes: BTreeSet::new(),
                 waits_for_names: false,
                 waits_for_secrets: false,
             };
@@ -393,12 +397,8 @@ fn report(
     let meta = crate::api::meta(object);
     let by_endpoint = vpc_access::is_by_endpoint(&meta);
     let (routes, mut names) = attached_routes(view, cluster, &judged, settings, unknown);
-    let mut waits_for_names = false;
-    for names in names.iter_mut().filter(|_| by_endpoint) {
-        let (told, is_missing) = vpc_access::names(view, name, &vpc, &names.told);
-        names.told = told;
-        waits_for_names |= is_missing;
-    }
+    let reached =
+        if by_endpoint { vpc_access::reach(view, name, &vpc, &mut names) } else { Reached::default() };
     let addresses = addresses(names.into_iter());
     let told = || {
         let mut problems = annotations::problems(Kind::Gateway, &meta);
@@ -437,7 +437,10 @@ fn report(
         vpc_problem: vpc_access::condition(&meta),
         vpc_notes: String::new(),
         by_endpoint,
-        waits_for_names,
+        endpoint_notes: String::new(),
+        endpoint_names: reached.names,
+        routes: reached.routes,
+        waits_for_names: reached.waits_for_names,
         waits_for_secrets,
     }
 }
@@ -481,7 +484,7 @@ fn attached_routes(
             status::dns_names_at(object, &gateway.namespace, &gateway.name)
         };
         let is_for_hostname = hostnames.iter().any(|hostname| !is_wildcard(hostname));
-        names.push((created, key, Names { told, is_for_hostname }));
+        names.push((created, key, Names { told, is_for_hostname, unit: route.id.unit() }));
     }
     names.sort();
     (counts, names.into_iter().map(|(.., names)| names).collect())

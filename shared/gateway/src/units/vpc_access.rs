@@ -16,16 +16,18 @@
 //! and namespace; where none names it, the endpoint has what each of the clusters gives. While nothing is known of one of them both
 //! settings stay as they are. A VpcAssociationPolicy that keeps the VPC out keeps it from having an endpoint too.
 
+use super::addresses::Names;
 use super::gateway_unit::{Gateways, Wish};
 use crate::Translation;
 use crate::api::Meta;
 use crate::naming;
-use crate::policy::{OfPolicies, VpcWish};
+use crate::policy::{OfPolicies, VpcWish, vpc_wish};
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Report};
 use crate::view::View;
 use crate::{conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
+use trellis_hint::UnitKey;
 use trellis_lattice::{
     DesiredNetwork, DesiredVpcEndpoint, Ownership, TAG_PREFIX, TAG_VPC_ENDPOINTS, Tags, counting_endpoint,
 };
@@ -277,6 +279,36 @@ fn asked_for(gateways: &Gateways<'_>, view: &View) -> BTreeMap<String, DesiredVp
     wanted
 }
 
+/// Tells Gateways what of their VPC's endpoint is not as they ask for.
+pub(super) fn tell(reports: &mut [Report], view: &View, endpoints: &BTreeMap<String, DesiredVpcEndpoint>) {
+    for report in reports {
+        let Report::Gateway(report) = report else { continue };
+        let (cluster, key) = (&report.subject.cluster, &report.subject.object);
+        let object = view.snapshot.get(cluster, key.kind, &key.namespace, &key.name);
+        let asked = object.filter(|_| report.by_endpoint).and_then(|object| {
+            let policies = vpc_wish(view, cluster, &key.namespace, &key.name).ok()?;
+            Some(Access::of(&crate::api::meta(object), policies))
+        });
+        let (Some(asked), Some(endpoint)) = (asked, endpoints.get(&report.vpc)) else { continue };
+        let mut notes = vec![];
+        for (what, asked, has) in [
+            ("subnets", &asked.subnets, &endpoint.subnets),
+            ("security groups", &asked.groups, &endpoint.security_groups),
+        ] {
+            if !asked.is_empty() && asked != has {
+                notes.push(format!("the {what} {}", has.iter().cloned().collect::<Vec<_>>().join(", ")));
+            }
+        }
+        if !notes.is_empty() {
+            report.endpoint_notes = format!(
+                "It has {} and not those that are asked for here: of Gateways that share the VPC the first that names any counts, \
+                 by cluster and namespace, and while nothing is known of one of them all stays as it is.",
+                notes.join(" and ")
+            );
+        }
+    }
+}
+
 /// Lets a network tell whether endpoints of it may be there: where it does not, none is looked for.
 pub(super) fn mark(network: &mut DesiredNetwork, held: Option<&Tags>, view: &View, is_wanted: bool) {
     let is_marked =
@@ -289,14 +321,33 @@ pub(super) fn mark(network: &mut DesiredNetwork, held: Option<&Tags>, view: &Vie
     }
 }
 
-/// The domain names under which a VPC's endpoint answers for services, by their generated names; and whether one of them is not known
-/// yet: EC2 gives a name a moment after the service has come into the network.
-pub(super) fn names(view: &View, network: &str, vpc: &str, services: &[String]) -> (Vec<String>, bool) {
+/// How a VPC reaches the services of a Gateway's routes by its endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    /// The endpoint's domain names, by the services' ids.
+    pub(super) names: BTreeMap<String, String>,
+    /// The routes' units.
+    pub(super) routes: BTreeSet<UnitKey>,
+    /// Whether a name is not known yet: EC2 gives one a moment after the service has come into the network.
+    pub(super) waits_for_names: bool,
+}
+
+/// Puts the domain names under which a VPC's endpoint answers for services into the place of the services' own.
+pub(super) fn reach(view: &View, network: &str, vpc: &str, routes: &mut [Names]) -> Reached {
     let endpoint = counting_endpoint(&view.actual.vpc_endpoints, network, vpc);
-    let name = |service: &String| endpoint?.names.get(&service_id(service)?).cloned();
-    let names: Vec<String> = services.iter().filter_map(name).collect();
-    let is_missing = names.len() < services.len();
-    (names, is_missing)
+    let mut reached = Reached::default();
+    for route in routes {
+        let own = std::mem::take(&mut route.told);
+        for service in own.iter().filter_map(|domain| service_id(domain)) {
+            if let Some(name) = endpoint.and_then(|endpoint| endpoint.names.get(&service)) {
+                route.told.push(name.clone());
+                reached.names.insert(service, name.clone());
+            }
+        }
+        reached.waits_for_names |= route.told.len() < own.len();
+        reached.routes.insert(route.unit.clone());
+    }
+    reached
 }
 
 /// Whether Gateways wait for the domain names of their VPC endpoints: nothing tells of those but another look.
@@ -306,7 +357,7 @@ pub fn waits_for_endpoint_names(translation: &Translation) -> bool {
 }
 
 /// The id of the service that has a generated domain name.
-fn service_id(domain: &str) -> Option<String> {
+pub(crate) fn service_id(domain: &str) -> Option<String> {
     let (_, id) = domain.split('.').next()?.rsplit_once('-')?;
     Some(format!("svc-{id}"))
 }
