@@ -251,7 +251,16 @@ func read(file string) ([]*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	defer f.Close()
-	decoder := yaml.NewYAMLOrJSONDecoder(f, 4096)
+	all, err := readAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all, nil
+}
+
+// readAll gives the objects of a text.
+func readAll(text io.Reader) ([]*unstructured.Unstructured, error) {
+	decoder := yaml.NewYAMLOrJSONDecoder(text, 4096)
 	var all []*unstructured.Unstructured
 	for {
 		obj := &unstructured.Unstructured{}
@@ -260,7 +269,7 @@ func read(file string) ([]*unstructured.Unstructured, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 		if len(obj.Object) > 0 {
 			all = append(all, obj)

@@ -16,10 +16,10 @@ const NAMES_MAX: usize = 200;
 
 /// The condition of a Gateway whose VPC comes by an endpoint that has names.
 pub(super) fn condition(report: &GatewayReport) -> Option<Condition> {
-    let named = report.endpoint_names.iter().take(NAMES_MAX);
-    let names: Vec<String> = named.map(|(service, name)| format!("{service} {name}")).collect();
-    (!names.is_empty())
-        .then(|| Condition::yes(conditions::ENDPOINT_NAMES, reasons::BY_ENDPOINT, names.join(", ")))
+    let told = report.endpoint_names.iter().take(NAMES_MAX);
+    let pairs: Vec<String> = told.map(|(service, name)| format!("{service} {name}")).collect();
+    (!pairs.is_empty())
+        .then(|| Condition::yes(conditions::ENDPOINT_NAMES, reasons::BY_ENDPOINT, pairs.join(", ")))
 }
 
 /// Whether a new status tells names that the old one did not, or no longer tells some.
@@ -52,9 +52,8 @@ pub(crate) fn way(context: &Context, report: &RouteReport, serving: &Serving, do
         .filter(|parent| serving.networks.contains(&parent.gateway))
         .map(|parent| gateway(context, report, &parent.parent_ref, &parent.gateway))
         .collect();
-    let comes_by =
-        |gateway: &Option<&Value>| gateway.is_some_and(|one| is_by_endpoint(&crate::api::meta(one)));
-    if gateways.is_empty() || !gateways.iter().all(comes_by) {
+    let comes_by = |gateway: &Value| is_by_endpoint(&crate::api::meta(gateway));
+    if gateways.is_empty() || !gateways.iter().all(|one| one.is_some_and(comes_by)) {
         return Way::OwnName;
     }
     let known = gateways.into_iter().flatten().find_map(|gateway| name_for(gateway, domain));
