@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from stack.externaldns import ZONE, install
 from stack.objects import conditions, dns_name
 from stack.settings import ACCOUNT, REGION
 from stack.waiting import wait_for
@@ -43,11 +44,11 @@ def apply_gateway(world: World, **annotations: str) -> None:
     world.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(item))
 
 
-def apply_route(world: World) -> None:
+def apply_route(world: World, *hostnames: str) -> None:
     """The guide's route of the inventory, under another name and with the second Gateway as its parent."""
     item = yaml.safe_load((EXAMPLES / "inventory-route.yaml").read_text())
     item["metadata"]["name"] = "stock"
-    item["spec"]["parentRefs"] = [{"name": NAME}]
+    item["spec"] |= {"parentRefs": [{"name": NAME}], "hostnames": list(hostnames)}
     world.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(item))
 
 
@@ -134,3 +135,24 @@ def test_an_endpoint_that_somebody_deletes_is_made_anew_by_the_next_pass_and_the
     (after,) = wait_for("another address", lambda: addresses(annex), within=PROGRAMMED_SECONDS,
                         until=lambda told: bool(told) and told != [before])
     annex.answers(f"{after}/inventory", "inventory-ver1 handler pod")
+
+
+def test_the_record_of_a_hostname_leads_to_the_endpoint(annex: World) -> None:
+    install(annex.one)
+    annex.roll_out("inventory-ver1")
+    apply_gateway(annex, **{ACCESS: "endpoint"})
+    gateway_says(annex, "ByEndpoint")
+    hostname = f"stock-{annex.namespace}.{ZONE}"
+    apply_route(annex, hostname)
+    annex.programmed("httproutes", "stock")
+
+    def records() -> list[dict[str, Any]]:
+        found = annex.get("dnsendpoints", "stock-dns")
+        records: list[dict[str, Any]] = found["spec"]["endpoints"] if found else []
+        return records
+
+    (record,) = wait_for("a record of the hostname", records, within=PROGRAMMED_SECONDS)
+    (endpoint,) = ours(annex)
+    assert record["dnsName"] == hostname
+    assert record["targets"] == addresses(annex)
+    assert record["targets"][0].startswith(f"{endpoint['id']}-snsa-"), record

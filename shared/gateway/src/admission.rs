@@ -88,6 +88,9 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
         problems.push(Problem::new("spec.hostnames", text));
     }
     problems.extend(annotations::problems(kind, &meta));
+    // What is wrong with the route as a whole is wrong with each of its rules.
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert(problem.clone()));
     problems
 }
 

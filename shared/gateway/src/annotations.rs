@@ -63,7 +63,6 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     };
     let mut problems = vec![];
     if kind.is_route() {
-        problems.extend(naming::override_problem(meta));
         problems.extend(idle_timeout(meta).err());
     }
     if kind == Kind::Gateway {

@@ -133,7 +133,9 @@ fn tell(report: &mut Report, text: &str) {
             }
         }
         Report::Policy(report) if bears_tags(report.subject.object.kind) => {
-            report.entries.iter_mut().for_each(|entry| add(&mut entry.accepted));
+            for entry in &mut report.entries {
+                add(&mut entry.accepted);
+            }
         }
         Report::Policy(_) | Report::Class(_) | Report::Import(_) | Report::Pod(_) => {}
     }

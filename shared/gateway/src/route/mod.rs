@@ -6,6 +6,7 @@ mod tls;
 mod unsupported;
 
 use crate::api::{BackendRefWire, HeaderWire, MatchWire, Meta, ParentRefWire, RouteObject, RuleWire};
+use crate::naming;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -152,6 +153,12 @@ pub(crate) fn convert(id: RouteId, object: &Value, limits: &Limits) -> Result<Ro
         .collect();
     if id.kind == Kind::TLSRoute {
         tls::only_one_rule(&mut rules);
+    }
+    // Nothing is made under a name that was not asked for: with the right one all of it would be made anew, under another domain name.
+    if let Some(problem) = naming::override_problem(&metadata) {
+        for rule in &mut rules {
+            rule.problems.push(problem.clone());
+        }
     }
     Ok(Route { id, meta: metadata, parents, hostnames, rules, problems })
 }

@@ -117,6 +117,8 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
     }
     if !is_sound(rules, settings) {
         built.refused.append(&mut built.dropped);
+        let mut seen = BTreeSet::new();
+        built.refused.retain(|problem| seen.insert(problem.clone()));
     }
     for pool in rules.iter().flat_map(ResolvedRule::pools) {
         built.notes.extend(pool.notes.iter().cloned());
@@ -385,7 +387,10 @@ fn service_name(view: &View, taken: &Taken, is_leader: bool) -> String {
     }
     let plain = taken.plain(view, scope);
     if draft.slot == Slot::Own && scope.is_none() {
-        return plain;
+        // An edit that cannot be had changes no name either.
+        let is_kept = draft.leader().is_some_and(|at| draft.kept.contains(&at));
+        let held = is_kept.then(|| kept::service_of(view.actual, draft)).flatten();
+        return held.filter(|one| taken.leaves_name(&one.name)).map_or(plain, |one| one.name.clone());
     }
     let mut fitting = view.actual.services.iter().filter(|one| {
         let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
