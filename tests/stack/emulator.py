@@ -25,9 +25,9 @@ _FUNCTIONS_SDK = "aws-sdk-rust/"
 class Emulator:
     """A running `lattice-emulator`."""
 
-    def __init__(self, binary: Path, logs: Path, delays: LatticeDelays, vpcs: Sequence[ClusterSpec], eks_endpoint: str) -> None:
+    def __init__(self, binary: Path, logs: Path, delays: LatticeDelays, vpcs: Sequence[ClusterSpec], aws_endpoint: str) -> None:
         argv: list[str | Path] = [binary, "--listen", "127.0.0.1:0", "--data-port", "0", "--region", REGION, "--account", ACCOUNT,
-                                  "--eks-endpoint", eks_endpoint, "--exit-on-stdin-eof", *delays.flags()]
+                                  "--eks-endpoint", aws_endpoint, "--lambda-endpoint", aws_endpoint, "--exit-on-stdin-eof", *delays.flags()]
         for cluster in vpcs:
             argv += ["--vpc", f"{cluster.vpc}={cluster.loopback_prefix}"]
         subnets = {subnet: {"vpc": cluster.vpc, "zone": zone} for cluster in vpcs for subnet, zone in cluster.subnets.items()}

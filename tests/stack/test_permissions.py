@@ -23,6 +23,7 @@ SDKS = {
     "acm": ("acm", "acm"),
     "sts": ("sts", "sts"),
     "ec2": ("ec2", "ec2"),
+    "lambda": ("lambda", "lambda"),
 }
 
 #: Operations that have no action of their own (Service Authorization Reference).
@@ -38,6 +39,7 @@ IMPLIED = {
     "kms:Decrypt": "SQS, with a key of the account",
     "kms:GenerateDataKey": "SQS, with a key of the account",
     "iam:CreateServiceLinkedRole": "VPC Lattice in the caller's name, once in an account",
+    "lambda:GetFunction": "VPC Lattice in the caller's name, for a function that becomes a target",
     "ec2:DescribeVpcs": "VPC Lattice in the caller's name",
     "ec2:DescribeSecurityGroups": "VPC Lattice in the caller's name",
     "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation": "EC2 in the caller's name, for an endpoint of a service network",
@@ -97,7 +99,14 @@ def calls_of_ec2() -> Iterator[str]:
             yield f"ec2:{name}"
 
 
-CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2())
+def calls_of_lambda() -> Iterator[str]:
+    """The actions of all calls to Lambda, likewise."""
+    text = product_part((ROOT / "shared" / "aws" / "src" / "lambda.rs").read_text())
+    for name in set(re.findall(r'"([A-Z][A-Za-z]+)"', text)) & set(operations("lambda").values()):
+        yield f"lambda:{name}"
+
+
+CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2()) | set(calls_of_lambda())
 
 
 def reads(action: str) -> bool:
@@ -108,6 +117,7 @@ def test_the_sources_are_read() -> None:
     assert {"vpc-lattice:CreateService", "vpc-lattice:UpdateRule", "eks:DescribeCluster", "sqs:SendMessage"} <= CALLED
     assert len(CALLED) > 30
     assert len(set(calls_of_ec2())) == 8
+    assert set(calls_of_lambda()) == {"lambda:ListTags", "lambda:GetPolicy", "lambda:AddPermission"}
 
 
 def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:

@@ -81,6 +81,19 @@ def test_an_endpoint_is_made_with_our_tag_and_no_other_is_changed_deleted_or_mad
                 } - {action for action in actions("VpcPolicy")}
 
 
+def test_a_function_is_opened_only_with_its_owners_tag_and_for_vpc_lattice_and_none_is_shown() -> None:
+    of_lambda = {one["Sid"]: one for one in statements("ReconcilerRole") if one["Sid"] in {"LetLatticeInvoke", "LookAtFunctionForLattice"}}
+    assert {sid: (one["Action"], one["Condition"]) for sid, one in of_lambda.items()} == {
+        "LetLatticeInvoke": ("lambda:AddPermission", {
+            "StringEquals": {"aws:ResourceTag/trellis:invoke": "allow"},
+            "StringEqualsIfExists": {"lambda:Principal": "vpc-lattice.amazonaws.com"}}),
+        # GetFunction shows code and environment: only VPC Lattice may ask for it in our name.
+        "LookAtFunctionForLattice": ("lambda:GetFunction", {"Bool": {"aws:ViaAWSService": "true"}}),
+    }
+    assert {action for action in actions("DriftRole") if action.startswith("lambda:")} == {"lambda:GetPolicy", "lambda:ListTags"}
+    assert all("*" not in action for role in ("ReconcilerRole", "DriftRole") for action in actions(role))
+
+
 def test_every_create_needs_our_tag_and_every_change_a_resource_that_bears_it() -> None:
     for statement in statements("ReconcilerRole"):
         named = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]

@@ -1,6 +1,7 @@
 //! How this program talks to AWS: time limits, retries and names, in one place for all services.
 
 use crate::ec2::Ec2Api;
+use crate::lambda::LambdaApi;
 use crate::partitions::PartitionByOperation;
 use crate::tagging::TagIndex;
 use crate::{CallCounts, CertificateClient, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
@@ -115,7 +116,8 @@ impl Aws {
         let acm = aws_sdk_acm::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
         let acm = aws_sdk_acm::Client::from_conf(acm);
         let ec2 = Ec2Api::new(self.config.clone(), self.counts.clone());
-        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), acm, ec2, self.tags())
+        let lambda = LambdaApi::new(self.config.clone(), self.counts.clone());
+        LatticeClient::new(aws_sdk_vpclattice::Client::from_conf(config), acm, (ec2, lambda), self.tags())
     }
 
     /// The EKS clusters that bear `tag`. Make one for the life of the process: it keeps what it knows of them.
@@ -139,6 +141,11 @@ impl Aws {
         let config =
             aws_sdk_acm::config::Builder::from(&self.aside()).interceptor(self.counts.clone()).build();
         CertificateClient::new(aws_sdk_acm::Client::from_conf(config), of_secrets.then(|| self.tags()))
+    }
+
+    /// Lambda, for what is known of functions. Something can stand in for it: what was known before.
+    pub(crate) fn functions(&self) -> LambdaApi {
+        LambdaApi::new(self.aside(), self.counts.clone())
     }
 
     /// The queue of hints.

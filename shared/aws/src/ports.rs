@@ -1,5 +1,6 @@
 //! The engine's ports on AWS.
 
+use crate::lambda::LambdaApi;
 use crate::{
     Aws, CallCounts, CertificateClient, Clusters, HintQueue, LatticeClient, Membership, OwnedResource,
     QuotaClient, RegisteredCluster, Registration, Unusable,
@@ -11,12 +12,12 @@ use tokio::sync::watch;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
 use trellis_lattice::{
-    Actual, Certificate, Desired, ExternalGroup, LimitOverrides, Limits, Outcome, Owner, Plan, TAG_OWNER,
-    TAG_UNIT,
+    Actual, Certificate, Desired, ExternalGroup, FunctionFacts, LimitOverrides, Limits, Outcome, Owner, Plan,
+    TAG_OWNER, TAG_UNIT,
 };
 use trellis_ports::{
-    Applied, Budget, CallError, Calls, Described, Lane, Lattice, OutgoingHint, Owned, Queue, Registered,
-    Registry,
+    Applied, Budget, CallError, Calls, Described, Facts, Lane, Lattice, OutgoingHint, Owned, Queue,
+    Registered, Registry,
 };
 
 /// The real VPC Lattice.
@@ -26,6 +27,7 @@ pub struct AwsLattice {
     counts: CallCounts,
     quotas: QuotaClient,
     certificates: CertificateClient,
+    functions: LambdaApi,
     set: LimitOverrides,
     certificate_secrets: bool,
 }
@@ -39,9 +41,16 @@ impl AwsLattice {
             counts: aws.counts().clone(),
             quotas: aws.quotas(),
             certificates: aws.certificates(certificate_secrets),
+            functions: aws.functions(),
             set,
             certificate_secrets,
         }
+    }
+}
+
+impl Facts for AwsLattice {
+    async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
+        self.functions.functions(arns).await
     }
 }
 

@@ -27,15 +27,15 @@ pub use worker::{Worked, Worker};
 use figures::Figures;
 use fleet::Breakers;
 use outbox::Outbox;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
-use trellis_gateway::{Settings, Snapshot, asks_for_certificates, external_groups};
+use trellis_gateway::{Settings, Snapshot, asks_for_certificates, external_groups, functions};
 use trellis_hint::{ClusterId, Hint, Look, UnitKey};
-use trellis_lattice::{Certificates, Grace};
+use trellis_lattice::{Certificates, FunctionFacts, Grace};
 use trellis_ports::{
     Budget, CallError, Calls, Clusters, ErrorClass, LATER_MAX, Lattice, OutgoingHint, Queue,
 };
@@ -47,6 +47,10 @@ pub const UNIT_MAX: Duration = Duration::from_secs(45);
 
 /// How long sending a unit's hints may take, beyond the unit's own time: they are owed for what was written.
 const SEND_MAX: Duration = Duration::from_secs(3);
+
+/// How long AWS may take to tell of the functions that a unit's objects name: as much as a cluster's reads. The calls' own limit is the
+/// same.
+const FACTS_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Everything that a reconcile needs, kept while a function is warm.
 #[derive(Debug)]
@@ -209,6 +213,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Of few units, and large: it must not make every unit's future as large.
             snapshot.external_groups.extend(Box::pin(self.lattice.external_groups(&named)).await);
         }
+        let mut named = functions(&snapshot);
+        named.retain(|arn| !snapshot.functions.contains_key(arn));
+        if !named.is_empty() {
+            snapshot.functions.extend(Box::pin(self.functions(&named)).await);
+        }
         if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(&snapshot) {
             snapshot.certificates = match self.lattice.certificates(self.began()).await {
                 Ok(all) => Certificates::Known(all),
@@ -216,6 +225,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             };
         }
         snapshot
+    }
+
+    /// What is known of these functions. Lambda that does not answer in time tells nothing, and holds up nothing else.
+    async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
+        if let Ok(told) = tokio::time::timeout(FACTS_TIME_MAX, self.lattice.functions(arns)).await {
+            return told;
+        }
+        let why = format!("Lambda took longer than {} s", FACTS_TIME_MAX.as_secs());
+        arns.iter().map(|arn| (arn.clone(), FunctionFacts::Unknown(why.clone()))).collect()
     }
 
     fn passes(&self) -> MutexGuard<'_, Passes> {

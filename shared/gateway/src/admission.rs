@@ -2,7 +2,7 @@
 
 use crate::annotations;
 use crate::api;
-use crate::backend::{left_out_note, never_targets};
+use crate::backend::{self, left_out_note, never_targets};
 use crate::beside;
 use crate::gateway::judge;
 use crate::policy;
@@ -42,6 +42,8 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
             problems.extend(annotations::problems(kind, &api::meta(object)));
             problems
         }
+        // Of which account and Region it is, whoever reviews does not know.
+        Kind::Backend => backend::declared::problem(object).into_iter().collect(),
         Kind::ServiceNetwork => network_problems(object),
         kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],

@@ -10,8 +10,14 @@ use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey, units_of};
 use trellis_lattice::{Actual, Desired, Outcome};
 
 /// Kinds beside the routes' that units are named after.
-pub(crate) const WITH_UNITS: [Kind; 5] =
-    [Kind::Gateway, Kind::ServiceNetwork, Kind::ServiceExport, Kind::GatewayClass, Kind::ServiceImport];
+pub(crate) const WITH_UNITS: [Kind; 6] = [
+    Kind::Gateway,
+    Kind::ServiceNetwork,
+    Kind::ServiceExport,
+    Kind::GatewayClass,
+    Kind::ServiceImport,
+    Kind::Backend,
+];
 
 /// The units of all objects of one cluster, and whoever imports what it exports: whom to hint at when changes of the cluster
 /// may have gone unnoticed. Each with the object that the hint is to name.

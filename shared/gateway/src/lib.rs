@@ -65,6 +65,7 @@ mod weights;
 pub use assess::{
     Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
 };
+pub use backend::declared::functions;
 pub use backend::external::external_groups;
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
@@ -75,8 +76,9 @@ pub use implied::{units, units_of_cluster};
 pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
-    ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules, ListenerReport,
-    NetworkReport, ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving, Subject, VpcEffect,
+    BackendReport, ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules,
+    ListenerReport, NetworkReport, ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving,
+    Subject, VpcEffect,
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
@@ -271,6 +273,7 @@ pub(crate) fn translate_whole(view: &View, unit: &UnitKey, settings: &Settings) 
     if let Some(desired) = &mut translation.desired {
         desired.grace = settings.grace;
         backend::external::allow(view, desired);
+        backend::function::allow(view, desired);
     }
     tag_room::fit(&mut translation, view.actual);
     let mut translation = in_mode(mode_of(unit, view.snapshot, settings), translation);

@@ -6,11 +6,12 @@ use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
 use crate::snapshot::ClusterFacts;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, Scope};
+use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::names::{label, short_hash, unit_hash};
 use trellis_lattice::{
-    Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_MANAGED_BY,
-    TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, user_tags_mark, was_asked_for,
+    Actual, ActualService, ListenerProtocol, Ownership, ProtocolVersion, RuleMatch, Status, TAG_BACKEND,
+    TAG_MANAGED_BY, TAG_POLICY, TAG_PREFIX, TAG_SOURCE, TAG_USER, TAG_WANTED_BY, Tags, Target,
+    user_tags_mark, was_asked_for,
 };
 
 /// Characters of a service's name (API model, ServiceName).
@@ -172,7 +173,14 @@ pub(crate) fn rule(matches: &RuleMatch) -> String {
 pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let config = serde_json::to_string(&pool.config).unwrap_or_default();
     let cluster = pool.cluster.to_string();
-    let parts = [scope, &cluster, &pool.namespace, &pool.service, config.as_str()];
+    // One group leads to one function, and to another one another group.
+    let functions = pool.targets.iter().filter_map(Target::function);
+    let config = functions.fold(config, |config, function| format!("{config}{function}"));
+    let named = match pool.kind {
+        Kind::Backend => format!("Backend/{}", pool.service),
+        _ => pool.service.clone(),
+    };
+    let parts = [scope, &cluster, &pool.namespace, &named, config.as_str()];
     let namespace = label(&pool.namespace, GROUP_NAMESPACE_CHARS);
     let service = label(&pool.service, GROUP_SERVICE_CHARS);
     let hash = short_hash(&parts, CONFIG_HASH_CHARS);
@@ -254,10 +262,15 @@ pub(crate) fn tag_key(name: &str) -> String {
     format!("{TAG_PREFIX}{name}")
 }
 
-/// The Service that a target group's targets come from, as its tags tell: cluster, namespace and name.
+/// The Service or Backend that a target group's targets come from, as its tags tell: cluster, namespace and name.
 pub(crate) fn source_of(tags: &Tags) -> Option<(ClusterId, String, String)> {
     let tag = |name: &str| tags.get(&tag_key(name)).cloned();
     Some((tags.get(TAG_SOURCE)?.parse().ok()?, tag(SERVICE_NAMESPACE)?, tag(SERVICE_NAME)?))
+}
+
+/// Whether it is a Service or a Backend.
+pub(crate) fn kind_of_source(tags: &Tags) -> Kind {
+    if tags.contains_key(TAG_BACKEND) { Kind::Backend } else { Kind::Service }
 }
 
 /// A tag with the prefix that this project shares with the AWS Gateway API Controller.

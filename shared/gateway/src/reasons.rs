@@ -68,6 +68,12 @@ pub(crate) const EXTERNAL_GROUP_NOT_FOUND: &str = "ExternalTargetGroupNotFound";
 pub(crate) const CONFLICTING_ANNOTATIONS: &str = "ConflictingServiceImportAnnotations";
 /// An import stands for a target group that its annotation names.
 pub(crate) const EXTERNAL_GROUP: &str = "ExternalTargetGroup";
+/// A Backend is nothing that the route can lead to.
+pub(crate) const INVALID_BACKEND: &str = "InvalidBackend";
+/// The function that a Backend names is not there.
+pub(crate) const FUNCTION_NOT_FOUND: &str = "FunctionNotFound";
+/// VPC Lattice may not invoke the function that a Backend names.
+pub(crate) const INVOKE_NOT_PERMITTED: &str = "InvokeNotPermitted";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 /// What a policy names is not there, or not ours; a target is not registered.

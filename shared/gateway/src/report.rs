@@ -5,7 +5,7 @@ use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::{ClusterId, PolicyTarget, UnitKey};
+use trellis_hint::{ClusterId, Kind, PolicyTarget, UnitKey};
 use trellis_lattice::Holder;
 
 /// A condition without its time.
@@ -64,6 +64,8 @@ pub enum Report {
     Export(ExportReport),
     /// Of a ServiceImport.
     Import(ImportReport),
+    /// Of a Backend.
+    Backend(BackendReport),
     /// Of a policy.
     Policy(PolicyReport),
     /// Of a Pod with a readiness gate.
@@ -81,6 +83,7 @@ impl Report {
             Self::Class(report) => &report.subject,
             Self::Export(report) => &report.subject,
             Self::Import(report) => &report.subject,
+            Self::Backend(report) => &report.subject,
             Self::Policy(report) => &report.subject,
             Self::Pod(report) => &report.subject,
             Self::Network(report) => &report.subject,
@@ -130,8 +133,9 @@ pub struct RouteReport {
 pub struct KeptRules {
     /// The routes that they are of.
     pub routes: BTreeSet<ObjectKey>,
-    /// Namespaces and names of the Services of the route's own cluster that they lead to: their changes still matter.
-    pub services: BTreeSet<(String, String)>,
+    /// Kinds, namespaces and names of the Services and Backends of the route's own cluster that they lead to: their changes still
+    /// matter.
+    pub sources: BTreeSet<(Kind, String, String)>,
 }
 
 /// A Lattice service that serves a route, of its own or of another.
@@ -303,6 +307,18 @@ pub struct ImportReport {
     /// What becomes of the target group that it names, if it names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external: Option<Condition>,
+}
+
+/// A Backend's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendReport {
+    /// The Backend.
+    pub subject: Subject,
+    /// Whether it says what it is.
+    pub accepted: Condition,
+    /// Whether that is there, and may be led to.
+    pub resolved: Condition,
 }
 
 /// A policy's report, as far as the unit can tell: on the targets that are its own.

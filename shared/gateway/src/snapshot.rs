@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Certificates, ExternalGroup, Mode};
+use trellis_lattice::{Certificates, ExternalGroup, FunctionFacts, Mode};
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,8 +163,10 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<ClusterId, String>,
     /// Certificates in ACM, where a listener that was read needs one.
     pub certificates: Certificates,
-    /// The target groups that imports name by their ARNs, as far as VPC Lattice was asked for them.
+    /// The target groups that imports and Backends name by their ARNs, as far as VPC Lattice was asked for them.
     pub external_groups: BTreeMap<String, ExternalGroup>,
+    /// The functions that Backends name, by their ARNs with qualifiers, as far as Lambda was asked for them.
+    pub functions: BTreeMap<String, FunctionFacts>,
     /// Secrets that Gateways name, where the installation imports their certificates.
     pub secrets: Secrets,
     /// How the routes of Gateways that do not say it are shared out among services.

@@ -58,7 +58,8 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy
         | Kind::ServiceNetwork
-        | Kind::DNSEndpoint => is_subdomain(name),
+        | Kind::DNSEndpoint
+        | Kind::Backend => is_subdomain(name),
     }
 }
 

@@ -41,11 +41,16 @@ pub enum Kind {
     ServiceNetwork,
     /// `externaldns.k8s.io` DNSEndpoint, which Trellis makes of routes. A change of one concerns nobody.
     DNSEndpoint,
+    /// `trellis.application-networking.k8s.aws` Backend: what a route leads to that is no Service.
+    Backend,
 }
+
+/// The API group of the kinds that only Trellis has.
+const OWN_GROUP: &str = "trellis.application-networking.k8s.aws";
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -64,6 +69,7 @@ impl Kind {
         Self::VpcAssociationPolicy,
         Self::ServiceNetwork,
         Self::DNSEndpoint,
+        Self::Backend,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
@@ -91,6 +97,7 @@ impl Kind {
             Self::VpcAssociationPolicy => "VpcAssociationPolicy",
             Self::ServiceNetwork => "ServiceNetwork",
             Self::DNSEndpoint => "DNSEndpoint",
+            Self::Backend => "Backend",
         }
     }
 
@@ -117,6 +124,7 @@ impl Kind {
             | Self::ServiceNetwork => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::DNSEndpoint => "externaldns.k8s.io",
+            Self::Backend => OWN_GROUP,
             Self::Service | Self::Namespace | Self::Pod => "",
         }
     }
@@ -133,7 +141,7 @@ impl Kind {
 
     /// Whether a cluster need not serve the kind: one that does not has no object of it, and takes part all the same.
     pub fn is_extra(self) -> bool {
-        self.is_policy() || self == Self::ServiceNetwork
+        self.is_policy() || matches!(self, Self::ServiceNetwork | Self::Backend)
     }
 
     /// Whether this is one of the three route kinds.

@@ -76,7 +76,8 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::Namespace
         | Kind::Pod
         | Kind::ServiceNetwork
-        | Kind::DNSEndpoint => &[],
+        | Kind::DNSEndpoint
+        | Kind::Backend => &[],
     }
 }
 

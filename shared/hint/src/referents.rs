@@ -13,6 +13,7 @@ pub fn backend_kind(group: &str, kind: &str) -> Option<Kind> {
     match (group, kind) {
         ("" | "core", "Service") => Some(Kind::Service),
         ("" | "application-networking.k8s.aws", "ServiceImport") => Some(Kind::ServiceImport),
+        (group, "Backend") if group == Kind::Backend.group() => Some(Kind::Backend),
         _ => None,
     }
 }
@@ -23,7 +24,7 @@ pub fn exported_service<'a>(name: &'a str, annotated: Option<&'a str>) -> &'a st
     annotated.filter(|annotated| !annotated.is_empty()).unwrap_or(name)
 }
 
-/// What an object leads requests to, as kind, namespace and name: a route's Services and ServiceImports, a
+/// What an object leads requests to, as kind, namespace and name: a route's Services, ServiceImports and Backends, a
 /// ServiceExport's Service. Other kinds lead nowhere. What cannot be read names nothing.
 ///
 /// Whoever needs to know which Services matter asks here, so that nobody holds another opinion than the translation.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// | HTTPRoute, GRPCRoute, TLSRoute | the route, and the Gateways it names (they count attached routes), before and after |
 /// | ServiceExport | the export, and the routes anywhere that import it |
 /// | Service, EndpointSlice | whoever refers to the Service |
-/// | GatewayClass, ReferenceGrant, ServiceImport, Namespace | whoever refers to it |
+/// | GatewayClass, ReferenceGrant, ServiceImport, Backend, Namespace | whoever refers to it |
 /// | Pod | nobody: the EndpointSlice of its Service tells |
 /// | DNSEndpoint | nobody: its route's unit is its writer |
 /// | a policy | the units of its targets, before and after, and of a ServiceExport those that import it; itself where it names none or a wrong one |
@@ -53,9 +53,12 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             .map(|service| dependents(Kind::Service, service))
             .collect(),
         Kind::Pod | Kind::DNSEndpoint => vec![],
-        Kind::Service | Kind::GatewayClass | Kind::ReferenceGrant | Kind::ServiceImport | Kind::Namespace => {
-            vec![dependents(*kind, name)]
-        }
+        Kind::Service
+        | Kind::GatewayClass
+        | Kind::ReferenceGrant
+        | Kind::ServiceImport
+        | Kind::Backend
+        | Kind::Namespace => vec![dependents(*kind, name)],
     }
 }
 

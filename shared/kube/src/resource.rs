@@ -20,7 +20,8 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::TargetGroupPolicy
         | Kind::VpcAssociationPolicy
         | Kind::ServiceNetwork
-        | Kind::DNSEndpoint => &["v1alpha1"],
+        | Kind::DNSEndpoint
+        | Kind::Backend => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -53,6 +54,7 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::VpcAssociationPolicy => "vpcassociationpolicies",
         Kind::ServiceNetwork => "servicenetworks",
         Kind::DNSEndpoint => "dnsendpoints",
+        Kind::Backend => "backends",
     }
 }
 

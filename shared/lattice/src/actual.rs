@@ -4,7 +4,7 @@ use crate::resource::{
     ActualVpcAssociation, ActualVpcEndpoint, ResourceMut,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was read from VPC Lattice for one unit: what its owner has, and what else bears the names it wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Actual {
     /// Targets that VPC Lattice refused a while ago, and that are not to be tried again yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<RefusedTarget>,
+    /// Functions, by ARN, that VPC Lattice was given the right to invoke since the wish was made. Never read: the wish tells what
+    /// was there before.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub allowed_functions: BTreeSet<String>,
     /// How many services are associated with a service network, by its name. Of networks that the unit is about to join; of
     /// others it is not read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
@@ -63,6 +67,7 @@ impl Actual {
             auth: _,
             certificates,
             refused: _,
+            allowed_functions: _,
             network_usage: _,
         } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();

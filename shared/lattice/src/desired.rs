@@ -3,7 +3,7 @@ use crate::resource::{
     DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
     DesiredVpcAssociation, DesiredVpcEndpoint,
 };
-use crate::{ActualNetwork, Grace, Mode, Owner, Ownership};
+use crate::{ActualNetwork, Grace, Invocation, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +52,9 @@ pub struct Desired {
     /// nothing of them is ever changed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub external_groups: BTreeSet<String>,
+    /// Functions that rules lead to, by ARN, and whether VPC Lattice may invoke each already.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub functions: BTreeMap<String, Invocation>,
     /// Services, each with a network in which it is not wanted any more and in which another route's waits for its custom domain
     /// ([`place_taken`](crate::place_taken)): it leaves at once, and not only once it, or the one in its place, has come into the
     /// networks in which that is wanted. Two that change places or hostnames would wait for each other for good.
@@ -89,6 +92,7 @@ impl Desired {
             in_full: false,
             allowed_networks: BTreeSet::new(),
             external_groups: BTreeSet::new(),
+            functions: BTreeMap::new(),
             giving_way: BTreeSet::new(),
             grace: None,
         }

@@ -34,6 +34,7 @@ pub fn settle(actual: &Actual) -> Actual {
         auth: _,
         certificates: _,
         refused: _,
+        allowed_functions: _,
         network_usage: _,
     } = &mut state;
     vpc_associations.retain(|a| lasting(a.status));

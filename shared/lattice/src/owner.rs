@@ -12,6 +12,8 @@ pub const TAG_UNIT: &str = "trellis:unit";
 pub const TAG_KEY: &str = "trellis:key";
 /// The cluster that a target group's targets are in, by its ARN: what is not known of that cluster stays as it is.
 pub const TAG_SOURCE: &str = "trellis:source";
+/// Marks a target group that is made for a Backend, and not for a Service; its value says what the Backend is.
+pub const TAG_BACKEND: &str = "trellis:backend";
 /// The ServiceExport that a target group stands for, in the namespace that the tag ServiceNamespace tells.
 pub const TAG_EXPORT: &str = "trellis:export";
 /// Tags that begin so name the clusters whose Gateways want a VPC association, or whose ServiceNetworks a network, each by its ARN; one whose

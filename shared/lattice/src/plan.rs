@@ -9,7 +9,7 @@
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
 //! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, DeleteAssociation where another route's service waits for the place, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without; two services that change places would wait for each other, if each left last |
-//! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet |
+//! | 5 | AllowInvoke, AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet, or a function that VPC Lattice may not invoke |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
@@ -32,6 +32,7 @@ mod access_logs;
 mod auths;
 mod draft;
 mod endpoints;
+mod functions;
 mod groups;
 mod imports;
 mod listeners;
@@ -79,6 +80,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     access_logs::subscribe(&mut draft);
     services::give_way(&mut draft);
     services::associate(&mut draft);
+    functions::allow(&mut draft);
     groups::prepare(&mut draft);
     services::release_target_groups(&mut draft);
     listeners::update(&mut draft);

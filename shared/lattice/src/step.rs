@@ -110,6 +110,7 @@ steps! { $
     Untag,
     Tag,
     AwaitTargetGroup,
+    AllowInvoke,
     RegisterTargets,
     AwaitService,
     PutAuthPolicy,

@@ -1,11 +1,11 @@
-use crate::{Budget, CallError};
+use crate::{Budget, CallError, Facts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_lattice::{Actual, Certificate, Desired, ExternalGroup, Limits, Outcome, Plan, ResourceKind};
 
-/// VPC Lattice.
-pub trait Lattice: Send + Sync + 'static {
+/// VPC Lattice, and what the same account tells of other things.
+pub trait Lattice: Facts {
     /// What is there of what `desired` names and of what its owner has. No listing from before `not_before` is used.
     fn inspect(
         &self,

@@ -16,6 +16,7 @@ import (
 const (
 	gatewayGroup = "gateway.networking.k8s.io"
 	latticeGroup = "application-networking.k8s.aws"
+	ownGroup     = "trellis.application-networking.k8s.aws"
 )
 
 func TestATokenThatTheWebhookKnowsReadsRoutesAndPatchesOnlyTheirStatus(t *testing.T) {
@@ -72,6 +73,9 @@ func TestEachAccountMayDoWhatItNeedsAndNoMore(t *testing.T) {
 		{reconciler, "get list", resource(latticeGroup, "iamauthpolicies"), true},
 		{reconciler, "get list", resource(latticeGroup, "vpcassociationpolicies"), true},
 		{reconciler, "get list", resource(latticeGroup, "servicenetworks"), true},
+		{reconciler, "get list", resource(ownGroup, "backends"), true},
+		{reconciler, "patch", resource(ownGroup, "backends/status"), true},
+		{reconciler, "create update patch delete", resource(ownGroup, "backends"), false},
 		{reconciler, "get list", resource(latticeGroup, "targetgrouppolicies"), true},
 		{reconciler, "get list", resource("", "services"), true},
 		{reconciler, "get list", resource("", "namespaces"), true},

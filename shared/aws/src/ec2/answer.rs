@@ -1,10 +1,8 @@
 //! What EC2 answers: XML, read as a tree by the names of its elements. One that is cut off or not well-formed is an error: a shorter
 //! list would look like fewer resources.
 
-use aws_sdk_vpclattice::error::{ErrorMetadata, ProvideErrorMetadata};
+use aws_sdk_vpclattice::error::ErrorMetadata;
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fmt;
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
 /// How deep an answer is read: what is of use is five deep at most.
@@ -127,39 +125,19 @@ fn unescaped(text: &str) -> Result<String, Unreadable> {
     Ok(plain)
 }
 
-/// An error that EC2 answers: its code and its message.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Ec2Error(ErrorMetadata);
-
-impl Ec2Error {
-    /// Reads the body of an answer that is no success; nothing of one that is not EC2's.
-    pub(super) fn read(body: &[u8]) -> Self {
-        let answer = std::str::from_utf8(body).ok().and_then(|text| Element::read(text).ok());
-        let error = answer.as_ref().and_then(|answer| answer.member("Errors")?.member("Error"));
-        let mut metadata = ErrorMetadata::builder();
-        if let Some(code) = error.and_then(|error| error.text("Code")) {
-            metadata = metadata.code(code);
-        }
-        if let Some(message) = error.and_then(|error| error.text("Message")) {
-            metadata = metadata.message(message);
-        }
-        Self(metadata.build())
+/// The code and the message of an error that EC2 answers; nothing of one that is not EC2's.
+pub(super) fn error(body: &[u8]) -> ErrorMetadata {
+    let answer = std::str::from_utf8(body).ok().and_then(|text| Element::read(text).ok());
+    let error = answer.as_ref().and_then(|answer| answer.member("Errors")?.member("Error"));
+    let mut metadata = ErrorMetadata::builder();
+    if let Some(code) = error.and_then(|error| error.text("Code")) {
+        metadata = metadata.code(code);
     }
-}
-
-impl ProvideErrorMetadata for Ec2Error {
-    fn meta(&self) -> &ErrorMetadata {
-        &self.0
+    if let Some(message) = error.and_then(|error| error.text("Message")) {
+        metadata = metadata.message(message);
     }
+    metadata.build()
 }
-
-impl fmt::Display for Ec2Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Ec2Error {}
 
 #[cfg(test)]
 mod tests {
@@ -206,9 +184,9 @@ mod tests {
     fn an_error_tells_its_code_and_message_and_one_of_a_proxy_tells_none() {
         let body = b"<Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>The subnet ID 'a' does not exist</Message>\
                      </Error></Errors><RequestID>1</RequestID></Response>";
-        let error = Ec2Error::read(body);
+        let error = error(body);
         assert_eq!(error.code(), Some("InvalidSubnetID.NotFound"));
         assert_eq!(error.message(), Some("The subnet ID 'a' does not exist"));
-        assert_eq!(Ec2Error::read(b"<html>Bad Gateway</html>").code(), None);
+        assert_eq!(super::error(b"<html>Bad Gateway</html>").code(), None);
     }
 }

@@ -10,5 +10,5 @@ pub use registry::{
     CLUSTER_SET_TAG, ClusterTag, MODE_TAG, Membership, ParseClusterTagError, RegisteredCluster, Registration,
     Registry, Unusable,
 };
-pub(crate) use token::regional_endpoint;
 pub use token::{TokenError, eks_token};
+pub(crate) use token::{percent_encoded, regional_endpoint};

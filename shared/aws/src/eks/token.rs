@@ -88,7 +88,7 @@ pub(crate) fn regional_endpoint(region: &str, service: &str) -> Option<String> {
 }
 
 /// Everything but RFC 3986's unreserved characters, as SigV4's canonical query wants it.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |encoded, byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             encoded + (byte as char).encode_utf8(&mut [0; 4])

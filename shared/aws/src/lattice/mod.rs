@@ -24,6 +24,7 @@ pub use find::OwnedResource;
 use crate::AwsError;
 use crate::cache::Cached;
 use crate::ec2::Ec2Api;
+use crate::lambda::LambdaApi;
 use crate::tagging::TagIndex;
 use aws_sdk_vpclattice::Client;
 use aws_sdk_vpclattice::config::http::HttpResponse;
@@ -69,6 +70,7 @@ struct Inner {
     api: Client,
     acm: CertificateApi,
     ec2: Ec2Api,
+    lambda: LambdaApi,
     tag_index: TagIndex,
     zones: Zones,
     memory: Memory,
@@ -97,11 +99,17 @@ impl InFlight {
 }
 
 impl LatticeClient {
-    pub(crate) fn new(api: Client, acm: CertificateApi, ec2: Ec2Api, tag_index: TagIndex) -> Self {
+    pub(crate) fn new(
+        api: Client,
+        acm: CertificateApi,
+        (ec2, lambda): (Ec2Api, LambdaApi),
+        tag_index: TagIndex,
+    ) -> Self {
         let inner = Inner {
             api,
             acm,
             ec2,
+            lambda,
             tag_index,
             zones: Zones::default(),
             memory: Memory::default(),
@@ -136,7 +144,7 @@ impl LatticeClient {
         request.await.map_err(|error| AwsError::from_sdk(operation, error))
     }
 
-    /// A call of EC2, among at most [`CALLS_AT_ONCE`] of its operation.
+    /// A call of EC2 or Lambda, among at most [`CALLS_AT_ONCE`] of its operation.
     async fn limited<T>(
         &self,
         operation: &'static str,

@@ -123,6 +123,7 @@ impl Names {
             auth: _,
             certificates: _,
             refused,
+            allowed_functions: _,
             network_usage: _,
         } = actual;
         known.refused = refused.iter().cloned().collect();

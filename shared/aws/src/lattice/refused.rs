@@ -46,7 +46,7 @@ mod tests {
     fn refused(port: u16) -> RefusedTarget {
         RefusedTarget {
             target_group: "k8s-a".into(),
-            target: Target { ip: "192.168.0.1".into(), port },
+            target: Target::at("192.168.0.1", port),
             code: "UnsupportedTarget".into(),
             message: String::new(),
         }

@@ -331,7 +331,7 @@ async fn a_wrong_value_is_final_and_its_message_names_operation_and_code() {
     let emulator = Emulator::instant();
     let lattice = emulator.aws().await.lattice();
     let mut wish = export(1);
-    wish.target_groups[0].health_check.interval_seconds = 301;
+    wish.target_groups[0].health_check.as_mut().unwrap().interval_seconds = 301;
     let refused = pass(&lattice, &wish).await;
     let failure = refused.applied.outcome.failure.unwrap();
     assert!(!failure.retryable);
@@ -390,12 +390,12 @@ async fn settings_that_can_change_are_changed_in_place() {
 
     let mut wish = route(&["/a"], 1);
     converge(&emulator, &lattice, &wish).await;
-    wish.target_groups[0].health_check.path = "/healthz".into();
-    wish.target_groups[0].health_check.port = Some(9000);
+    wish.target_groups[0].health_check.as_mut().unwrap().path = "/healthz".into();
+    wish.target_groups[0].health_check.as_mut().unwrap().port = Some(9000);
     wish.services[0].tags.insert("team".into(), "hotel".into());
     wish.services[0].listeners[0].default_action = trellis_lattice::Action::FixedResponse(500);
     converge(&emulator, &lattice, &wish).await;
-    wish.target_groups[0].health_check.port = None;
+    wish.target_groups[0].health_check.as_mut().unwrap().port = None;
     let back = converge(&emulator, &lattice, &wish).await;
     assert!(matches!(back.plan.steps[..], [Step::UpdateHealthCheck(_)]), "{}", back.plan);
 }

@@ -28,6 +28,7 @@ fn comparable(actual: &Actual) -> Actual {
         auth,
         certificates,
         refused: _,
+        allowed_functions: _,
         network_usage,
     } = &mut state;
     certificates.sort_by(|a, b| a.secret().cmp(b.secret()));

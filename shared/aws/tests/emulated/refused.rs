@@ -9,8 +9,7 @@ use trellis_lattice::{Desired, Target};
 /// The route with these endpoints.
 fn with_targets(ips: &[&str]) -> Desired {
     let mut wish = route(&["/inventory"], 0);
-    wish.target_groups[0].targets =
-        ips.iter().map(|ip| Target { ip: (*ip).to_owned(), port: 8090 }).collect();
+    wish.target_groups[0].targets = ips.iter().map(|ip| Target::at(*ip, 8090)).collect();
     wish
 }
 
@@ -34,7 +33,7 @@ async fn a_target_that_is_refused_stops_nothing_and_is_told_with_its_address() {
     assert!(matches!(made.applied.end, End::Complete), "{:?}", made.applied.end);
     assert!(made.applied.outcome.is_complete());
     let told = &made.applied.outcome.refused;
-    assert_eq!((told.len(), told[0].target.ip.as_str(), told[0].target.port), (1, "192.168.7.9", 8090));
+    assert_eq!((told.len(), told[0].target.id(), told[0].target.port()), (1, "192.168.7.9", Some(8090)));
     assert_eq!(
         (told[0].code.as_str(), &told[0].target_group),
         ("UnsupportedTarget", &wish.target_groups[0].name)

@@ -2,7 +2,7 @@
 
 use trellis_lattice::{
     Action, Desired, DesiredListener, DesiredNetwork, DesiredRule, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation, HealthCheck, IpFamily, ListenerProtocol, Owner, PathMatch, PrivateDns,
+    DesiredVpcAssociation, HealthCheck, IpConfig, IpFamily, ListenerProtocol, Owner, PathMatch, PrivateDns,
     ProtocolVersion, RuleMatch, Tags, Target, TargetGroupConfig, TargetProtocol, WeightedTargetGroup, names,
 };
 
@@ -82,7 +82,7 @@ pub(crate) fn export(targets: usize) -> Desired {
 }
 
 fn target_group(owner: &Owner, port: u16, targets: usize) -> DesiredTargetGroup {
-    let config = TargetGroupConfig {
+    let config = IpConfig {
         port,
         protocol: TargetProtocol::Http,
         protocol_version: Some(ProtocolVersion::Http1),
@@ -91,10 +91,10 @@ fn target_group(owner: &Owner, port: u16, targets: usize) -> DesiredTargetGroup 
     };
     DesiredTargetGroup {
         name: format!("k8s-default-inventory-{}-{port}", names::unit_hash(&owner.unit)),
-        health_check: HealthCheck::default_for(&config),
-        config,
+        health_check: Some(HealthCheck::default_for(&config)),
+        config: TargetGroupConfig::Ip(config),
         targets: (0..targets)
-            .map(|n| Target { ip: format!("10.0.{}.{}", n / 250, n % 250 + 1), port })
+            .map(|n| Target::at(format!("10.0.{}.{}", n / 250, n % 250 + 1), port))
             .collect(),
         tags: Tags::from([("k".into(), "v".into())]).into_iter().chain(owner.tags()).collect(),
     }

@@ -117,7 +117,7 @@ pub(crate) fn unit_of(owned: &Owned) -> Option<UnitKey> {
 mod tests {
     use super::*;
     use trellis_lattice::{
-        DesiredTargetGroup, HealthCheck, IpFamily, Owner, TargetGroupConfig, TargetProtocol,
+        DesiredTargetGroup, HealthCheck, IpConfig, IpFamily, Owner, TargetGroupConfig, TargetProtocol,
     };
 
     fn unit(name: &str) -> UnitKey {
@@ -131,7 +131,7 @@ mod tests {
 
     fn wish(of: &UnitKey, groups: usize) -> Desired {
         let owner = Owner { installation: "trellis".into(), unit: of.hash(), key: of.to_string() };
-        let config = TargetGroupConfig {
+        let config = IpConfig {
             port: 80,
             protocol: TargetProtocol::Http,
             protocol_version: None,
@@ -140,8 +140,8 @@ mod tests {
         };
         let group = |n: usize| DesiredTargetGroup {
             name: format!("group-{n}"),
-            config: config.clone(),
-            health_check: HealthCheck::default_for(&config),
+            config: TargetGroupConfig::Ip(config.clone()),
+            health_check: Some(HealthCheck::default_for(&config)),
             targets: std::collections::BTreeSet::new(),
             tags: trellis_lattice::Tags::new(),
         };

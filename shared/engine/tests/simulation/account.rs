@@ -322,7 +322,7 @@ impl Account {
 }
 
 fn draining(arn: &str, target: &trellis_lattice::Target) -> String {
-    format!("{arn} {}:{}", target.ip, target.port)
+    format!("{arn} {target}")
 }
 
 fn ended(status: Status, fails: bool) -> Status {
@@ -360,6 +360,7 @@ fn tagged(state: &Actual) -> Vec<String> {
         auth: _,
         certificates: _,
         refused: _,
+        allowed_functions: _,
         network_usage: _,
     } = state;
     let networks = networks.iter().map(|one| &one.arn);
@@ -401,6 +402,7 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
         auth: _,
         certificates: _,
         refused: _,
+        allowed_functions: _,
         network_usage: _,
     } = state;
     let mut all = vec![];

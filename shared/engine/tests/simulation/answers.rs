@@ -138,7 +138,7 @@ impl Answers {
             let group = self.state.target_groups.iter().find(|group| group.name == share.group);
             let targets = group.into_iter().flat_map(|group| &group.targets);
             let serving = targets.filter(|target| target.health != TargetHealth::Draining);
-            let addresses = serving.map(|target| target.target.ip.clone()).collect();
+            let addresses = serving.map(|target| target.target.id().to_owned()).collect();
             *all.entry(addresses).or_default() += f64::from(share.weight) * 100.0 / f64::from(sum);
         }
         Answer::From(all)

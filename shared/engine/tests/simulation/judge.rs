@@ -128,6 +128,6 @@ fn empties<'a>(state: &State, desired: &Desired, view: &Actual, step: &'a Step) 
     let served_before = targets.iter().any(serves);
     let serves_after =
         held.targets.iter().map(|one| &one.target).any(|one| serves(one) && !targets.contains(one));
-    let can_serve = wanted.targets.iter().any(|target| !state.account.refuses(&target.ip));
+    let can_serve = wanted.targets.iter().any(|target| !state.account.refuses(target.id()));
     (served_before && !serves_after && can_serve).then_some(target_group.as_str())
 }

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
-    Desired, DesiredService, ExternalGroup, Failure, Holder, Outcome, Owner, Ownership, Plan, PrivateDns,
-    RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH, TAG_VPC_POLICY,
-    Tags, VpcAssociationOutcome, VpcEndpointOutcome, marks_that_matter, names,
+    Desired, DesiredService, ExternalGroup, Failure, FunctionFacts, Holder, Outcome, Owner, Ownership, Plan,
+    PrivateDns, RefusedTarget, RegisterTargets, ServiceOutcome, Status, Step, TAG_ACCESS_LOGS, TAG_AUTH,
+    TAG_VPC_POLICY, Tags, VpcAssociationOutcome, VpcEndpointOutcome, marks_that_matter, names,
 };
 use trellis_ports::{
-    Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Lattice, Owned, Waiting,
+    Applied, ApplyError, Budget, CallError, Calls, End, ErrorClass, Facts, Lattice, Owned, Waiting,
 };
 
 /// Seconds that a wait may take within one apply; beyond it the message is put off.
@@ -24,6 +24,12 @@ const PATIENCE_S: u64 = 10;
 
 /// The account behind the engine's port.
 pub(crate) struct LatticeModel(pub(crate) Arc<Sandbox>);
+
+impl Facts for LatticeModel {
+    async fn functions(&self, _: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
+        BTreeMap::new()
+    }
+}
 
 impl Lattice for LatticeModel {
     async fn inspect(
@@ -196,10 +202,10 @@ impl LatticeModel {
             return Some(step.clone());
         };
         let (refused, taken): (BTreeSet<_>, BTreeSet<_>) =
-            targets.iter().cloned().partition(|target| state.account.refuses(&target.ip));
+            targets.iter().cloned().partition(|target| state.account.refuses(target.id()));
         let arn = view.target_groups.iter().find(|one| one.name == *target_group).map(|one| one.arn.clone());
         for target in refused {
-            let text = format!("{} is no address of the VPC", target.ip);
+            let text = format!("{} is no address of the VPC", target.id());
             let (target_group, code) = (target_group.clone(), "UnsupportedTarget".to_owned());
             let refusal = RefusedTarget { target_group, target, code, message: text };
             self.0.remember_refusal(arn.as_deref().unwrap_or_default(), &refusal, state.now);

@@ -202,7 +202,12 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
             object["metadata"]["annotations"] =
                 json!({"application-networking.k8s.aws/tags": format!("floor={variant},of={cluster}")});
         }
-        Kind::ServiceNetwork | Kind::GRPCRoute | Kind::TLSRoute | Kind::Pod | Kind::DNSEndpoint => {}
+        Kind::ServiceNetwork
+        | Kind::GRPCRoute
+        | Kind::TLSRoute
+        | Kind::Pod
+        | Kind::DNSEndpoint
+        | Kind::Backend => {}
     }
     object
 }

@@ -273,7 +273,7 @@ fn is_served(
     let held: BTreeSet<String> = groups
         .flat_map(|group| &group.targets)
         .filter(|target| target.health != TargetHealth::Draining)
-        .map(|target| target.target.ip.clone())
+        .map(|target| target.target.id().to_owned())
         .collect();
     let ready: BTreeSet<String> = state.clusters.values().flat_map(ready_addresses).collect();
     if let Some(gone) = held.iter().find(|ip| !ready.contains(*ip)) {

@@ -13,11 +13,12 @@ use trellis_gateway::{
 };
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
-    Actual, Certificate, Desired, ExternalGroup, Failure, Outcome, Plan, ServiceOutcome, apply_step, settle,
+    Actual, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Outcome, Plan, ServiceOutcome,
+    apply_step, settle,
 };
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
-    Fleet, Lane, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
+    Facts, Fleet, Lane, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
 };
 
 /// How a namespace takes no Events.
@@ -62,6 +63,10 @@ pub(crate) struct State {
     pub(crate) moods: BTreeMap<String, Mood>,
     /// What VPC Lattice tells of target groups of others.
     pub(crate) external_groups: BTreeMap<String, ExternalGroup>,
+    /// What Lambda tells of functions.
+    pub(crate) functions: BTreeMap<String, FunctionFacts>,
+    /// How long it takes to.
+    pub(crate) functions_take: Duration,
     pub(crate) objects: BTreeMap<(String, ObjectKey), Value>,
     /// Requests that each cluster got.
     pub(crate) asked: BTreeMap<String, usize>,
@@ -310,6 +315,16 @@ impl Clusters for World {
         let client =
             |name: &String| (id(name), Ok(Arc::new(Client { world: self.clone(), name: name.clone() })));
         Ok(Fleet { facts: names.iter().map(facts).collect(), clusters: names.iter().map(client).collect() })
+    }
+}
+
+impl Facts for World {
+    async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
+        let take = self.state().functions_take;
+        tokio::time::sleep(take).await;
+        let known = self.state().functions.clone();
+        let of = |arn: &String| known.get(arn).cloned().unwrap_or(FunctionFacts::Missing);
+        arns.iter().map(|arn| (arn.clone(), of(arn))).collect()
     }
 }
 

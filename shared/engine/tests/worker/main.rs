@@ -5,6 +5,7 @@
 
 mod external;
 mod fakes;
+mod functions;
 mod held;
 mod looks;
 mod networks;

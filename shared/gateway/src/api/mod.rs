@@ -5,11 +5,13 @@
 //! an object is not honoured. Here enumerations are text, and every place where a user can ask for something keeps
 //! its unknown members in `rest`, so that they are found and named.
 
+mod backend_object;
 mod core;
 mod gateway_object;
 mod multicluster;
 mod route_object;
 
+pub(crate) use backend_object::{AddressesWire, BackendObject, LambdaWire};
 pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};

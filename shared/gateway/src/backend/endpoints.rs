@@ -50,7 +50,7 @@ pub(super) fn targets(
             };
             // Addresses of one endpoint are interchangeable (EndpointSlice API), so the first stands for all.
             if let Some(ip) = endpoint.addresses.first().filter(|ip| can_be_in_a_vpc(ip)) {
-                into.extend(numbers.iter().map(|port| Target { ip: ip.clone(), port: *port }));
+                into.extend(numbers.iter().map(|port| Target::at(ip.clone(), *port)));
             }
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn never_targets(slice: &EndpointSlice) -> impl Iterator<Item = Strin
 }
 
 /// Whether an address may be one of a VPC's; of which VPC, only VPC Lattice knows.
-fn can_be_in_a_vpc(address: &str) -> bool {
+pub(super) fn can_be_in_a_vpc(address: &str) -> bool {
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V4(ip)) => {
             !(ip.is_loopback()

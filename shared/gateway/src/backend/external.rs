@@ -9,7 +9,7 @@
 //! | VPC Lattice says that it is not there | none: `ExternalTargetGroupNotFound`; the unit looks again for a while, then each pass |
 //! | VPC Lattice does not tell, or it is being made | what rules lead to it stays; where none does, nothing of the route changes |
 
-use super::{BackendError, Pools};
+use super::{BackendError, Pools, declared};
 use crate::api::{self, Meta};
 use crate::problem::{Problem, quoted};
 use crate::report::Condition;
@@ -68,7 +68,7 @@ pub(crate) fn problem(import: &Meta) -> Option<Problem> {
     named(import, None)?.err().map(|(_, problem)| problem)
 }
 
-fn arn_problem(arn: &str, scope: Option<&Scope>) -> Option<String> {
+pub(super) fn arn_problem(arn: &str, scope: Option<&Scope>) -> Option<String> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", partition, "vpc-lattice", region, account, resource] = *parts.as_slice() else {
         return Some(
@@ -108,7 +108,7 @@ fn id_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// ARNs of the target groups that the ServiceImports of a snapshot name: what is known of them is for
+/// ARNs of the target groups that the ServiceImports and Backends of a snapshot name: what is known of them is for
 /// [`Snapshot::external_groups`].
 pub fn external_groups(snapshot: &Snapshot) -> BTreeSet<String> {
     let taking_part = snapshot.objects.iter().filter(|(cluster, _)| !snapshot.is_leaving(cluster));
@@ -118,7 +118,7 @@ pub fn external_groups(snapshot: &Snapshot) -> BTreeSet<String> {
             named(&api::meta(import), Some(&cluster.scope))?.ok().map(str::to_owned)
         })
     });
-    named.collect()
+    named.chain(declared::target_groups(snapshot)).collect()
 }
 
 /// Lets rules lead to the target groups that imports name and to those that rules of the unit's lead to already, as far as the
@@ -144,49 +144,70 @@ pub(crate) fn used_by<'a>(view: &View<'a>) -> BTreeMap<&'a str, &'a str> {
     used.collect()
 }
 
+/// A target group that an object names.
+pub(super) struct Named<'a> {
+    /// The object, in words.
+    pub(super) what: String,
+    /// The field that names it.
+    pub(super) path: String,
+    pub(super) arn: &'a str,
+}
+
 /// What an import that names a target group leads to; none where it names none.
-pub(super) fn pools(
+pub(super) fn of_import(
     view: &View,
     cluster: &ClusterId,
     import: &Meta,
     asked: &super::Asked,
 ) -> Option<Result<Pools, BackendError>> {
-    let of_import = |problem: Problem| {
-        Problem::new(asked.path, format!("ServiceImport {}: {}", quoted(&import.name), problem.text))
-    };
-    let arn = match named(import, Some(&cluster.scope))? {
-        Ok(arn) => arn,
-        Err((reason, problem)) => return Some(Err(BackendError::Broken(reason, of_import(problem)))),
-    };
+    let what = format!("ServiceImport {}", quoted(&import.name));
+    Some(match named(import, Some(&cluster.scope))? {
+        Ok(arn) => pools(view, &cluster.scope, &Named { what, path: path(), arn }, asked),
+        Err((reason, problem)) => {
+            let problem = Problem::new(asked.path, format!("{what}: {}", problem.text));
+            Err(BackendError::Broken(reason, problem))
+        }
+    })
+}
+
+/// What an object that names a target group leads to.
+pub(super) fn pools(
+    view: &View,
+    scope: &Scope,
+    named: &Named,
+    asked: &super::Asked,
+) -> Result<Pools, BackendError> {
+    let Named { what, arn, .. } = named;
     let id = id_of(arn);
-    let not_found = || Obstacle::Awaited(reasons::EXTERNAL_GROUP_NOT_FOUND, missing(arn, &cluster.scope));
-    let found = match view.snapshot.external_groups.get(arn) {
+    let not_found = || Obstacle::Awaited(reasons::EXTERNAL_GROUP_NOT_FOUND, missing(named, scope));
+    let found = match view.snapshot.external_groups.get(*arn) {
         None => Err(Obstacle::Unknown(NOT_ASKED.to_owned())),
         Some(ExternalGroup::Unknown(why)) => Err(Obstacle::Unknown(why.clone())),
         Some(ExternalGroup::Missing) => Err(not_found()),
         Some(ExternalGroup::Known(group)) if group.status == Status::DeleteInProgress => Err(not_found()),
         Some(ExternalGroup::Known(group)) => obstacle(view, arn, group, asked).map_or(Ok(group), Err),
     };
-    Some(match found {
+    match found {
         Ok(group) => {
             let elsewhere = users(view, group).find_map(|user| asked.told?.get(id_of(user)).cloned());
             Ok(Pools { external: Some(id.to_owned()), elsewhere, ..Pools::default() })
         }
         Err(Obstacle::Broken(reason, text)) => {
-            Err(BackendError::Broken(reason, of_import(Problem::new(path(), text))))
+            Err(BackendError::broken(reason, asked.path, format!("{what}: {text}")))
         }
         Err(Obstacle::Awaited(reason, text)) => {
-            Err(BackendError::Awaited(reason, of_import(Problem::new(path(), text))))
+            let problem = Problem::new(asked.path, format!("{what}: {text}"));
+            Err(BackendError::Awaited(reason, problem))
         }
         Err(Obstacle::Unknown(why)) => {
-            let why = format!("Of the target group {id} of ServiceImport {}: {why}", quoted(&import.name));
+            let why = format!("Of the target group {id} of {what}: {why}");
             if !view.is_inspected || used_by(view).contains_key(id) {
                 Ok(Pools { external: Some(id.to_owned()), unknown: vec![why], ..Pools::default() })
             } else {
                 Err(BackendError::Unknown(why))
             }
         }
-    })
+    }
 }
 
 /// Why rules cannot lead to a target group.
@@ -197,10 +218,11 @@ enum Obstacle {
     Unknown(String),
 }
 
-fn missing(arn: &str, scope: &Scope) -> String {
+fn missing(named: &Named, scope: &Scope) -> String {
+    let field = if named.path.starts_with("metadata.") { "annotation" } else { "ARN" };
     format!(
-        "external target group \"{arn}\" could not be found in region \"{}\": create it or correct the annotation",
-        scope.region
+        "external target group \"{}\" could not be found in region \"{}\": create it or correct the {field}",
+        named.arn, scope.region
     )
 }
 
@@ -287,38 +309,40 @@ fn spoken(group: &ExternalTargetGroup) -> String {
 
 /// What an import that names a target group comes to, as the condition of its own status. None where it names none.
 pub(crate) fn told(view: &View, cluster: &ClusterId, import: &Meta, installation: &str) -> Option<Condition> {
-    let no = |reason, text: String| Some(Condition::no(conditions::TARGET_GROUP, reason, text));
-    let unknown = |message| {
-        Some(Condition {
-            kind: conditions::TARGET_GROUP,
-            status: "Unknown",
-            reason: reasons::PENDING,
-            message,
-        })
+    let what = format!("ServiceImport {}", quoted(&import.name));
+    Some(match named(import, Some(&cluster.scope))? {
+        Ok(arn) => told_of(view, &cluster.scope, &Named { what, path: path(), arn }, installation),
+        Err((reason, problem)) => Condition::no(conditions::TARGET_GROUP, reason, problem.to_string()),
+    })
+}
+
+/// What is known of a target group, as a condition.
+pub(super) fn told_of(view: &View, scope: &Scope, named: &Named, installation: &str) -> Condition {
+    let unknown = |message| Condition {
+        kind: conditions::TARGET_GROUP,
+        status: "Unknown",
+        reason: reasons::PENDING,
+        message,
     };
-    let arn = match named(import, Some(&cluster.scope))? {
-        Ok(arn) => arn,
-        Err((reason, problem)) => return no(reason, problem.to_string()),
-    };
-    match view.snapshot.external_groups.get(arn) {
+    match view.snapshot.external_groups.get(named.arn) {
         None => unknown(format!("{NOT_ASKED}.")),
         Some(ExternalGroup::Unknown(why)) => unknown(format!(
             "VPC Lattice does not tell of the target group: {why}. What rules lead to it stays."
         )),
-        Some(ExternalGroup::Missing) => no(
-            reasons::EXTERNAL_GROUP_NOT_FOUND,
-            Problem::new(path(), missing(arn, &cluster.scope)).to_string(),
-        ),
+        Some(ExternalGroup::Missing) => {
+            let problem = Problem::new(&named.path, missing(named, scope));
+            Condition::no(conditions::TARGET_GROUP, reasons::EXTERNAL_GROUP_NOT_FOUND, problem.to_string())
+        }
         Some(ExternalGroup::Known(group)) => {
             let vpc = group.vpc.as_ref().map(|vpc| format!(", in {vpc}")).unwrap_or_default();
             let text = format!(
                 "It stands for the target group {} ({}), {}{vpc}. {}. Routes lead to it, and nothing of it is changed.",
                 quoted(&group.name),
-                id_of(arn),
+                id_of(named.arn),
                 spoken(group),
                 whose(group, installation)
             );
-            Some(Condition::yes(conditions::TARGET_GROUP, reasons::EXTERNAL_GROUP, text))
+            Condition::yes(conditions::TARGET_GROUP, reasons::EXTERNAL_GROUP, text)
         }
     }
 }

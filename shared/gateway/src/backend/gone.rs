@@ -9,8 +9,8 @@ use crate::view::View;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualService, ActualTargetGroup, Grace, Ownership, ProtocolVersion, Status, TAG_EXPORT, TAG_SOURCE,
-    TAG_UNWANTED, Unwanted,
+    ActualService, ActualTargetGroup, Grace, Ownership, ProtocolVersion, Status, TAG_BACKEND, TAG_EXPORT,
+    TAG_SOURCE, TAG_UNWANTED, Target, TargetGroupConfig, Unwanted,
 };
 
 /// Where a target group's targets came from, as its tags tell.
@@ -18,6 +18,8 @@ use trellis_lattice::{
 pub(super) struct Origin<'a> {
     /// None: any cluster.
     pub(super) cluster: Option<&'a ClusterId>,
+    /// Service or Backend.
+    pub(super) kind: Kind,
     pub(super) namespace: &'a str,
     pub(super) service: Option<&'a str>,
     pub(super) export: Option<&'a str>,
@@ -68,6 +70,7 @@ pub(super) fn fitting<'a>(
     asked: &Asked,
 ) -> impl Iterator<Item = &'a ActualTargetGroup> {
     groups.filter(|group| match (asked.route_kind, version(group)) {
+        (kind, _) if is_function(group) => kind == Kind::HTTPRoute,
         (Kind::TLSRoute, version) => version.is_none(),
         (Kind::GRPCRoute, version) => version == Some(ProtocolVersion::Grpc),
         (_, Some(ProtocolVersion::Http1)) => true,
@@ -84,7 +87,11 @@ pub(super) fn own(in_use: Vec<&ActualTargetGroup>) -> Vec<&ActualTargetGroup> {
 }
 
 fn version(group: &ActualTargetGroup) -> Option<ProtocolVersion> {
-    group.config.as_ref().and_then(|config| config.protocol_version)
+    group.config.as_ref().and_then(TargetGroupConfig::protocol_version)
+}
+
+fn is_function(group: &ActualTargetGroup) -> bool {
+    matches!(group.config, Some(TargetGroupConfig::Lambda(_)))
 }
 
 /// Names of the target groups that rules of the unit's services lead to.
@@ -103,11 +110,14 @@ pub(super) fn some_rule_has_no_backend(view: &View) -> bool {
 /// Whether a target group is ours and of that origin.
 pub(super) fn is_of(group: &ActualTargetGroup, origin: &Origin, port: Option<i64>) -> bool {
     let tag = |name: &str| group.tags.get(name).map(String::as_str);
-    let is_port = |port: i64| group.config.as_ref().is_some_and(|config| i64::from(config.port) == port);
+    let is_port = |port: i64| {
+        group.config.as_ref().and_then(TargetGroupConfig::port).is_some_and(|own| i64::from(own) == port)
+    };
     group.ownership == Ownership::Ours
         && group.status != Status::DeleteInProgress
         && origin.cluster.is_none_or(|cluster| tag(TAG_SOURCE) == Some(cluster.to_string().as_str()))
         && tag(TAG_EXPORT) == origin.export
+        && group.tags.contains_key(TAG_BACKEND) == (origin.kind == Kind::Backend)
         && tag(&naming::tag_key(naming::SERVICE_NAMESPACE)) == Some(origin.namespace)
         && origin.service.is_none_or(|service| tag(&naming::tag_key(naming::SERVICE_NAME)) == Some(service))
         && port.is_none_or(is_port)
@@ -132,14 +142,22 @@ pub(super) fn in_use<'a>(
 /// The pool that a target group was made for; it stays as it is.
 pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
     let tag = |name: &str| group.tags.get(&naming::tag_key(name)).cloned();
+    let config = group.config.clone()?;
+    if config.is_checked() && group.health_check.is_none() {
+        return None;
+    }
+    // A function is part of its group's name.
+    let functions = group.targets.iter().map(|one| &one.target).filter(|target| target.function().is_some());
+    let functions: BTreeSet<Target> = functions.cloned().collect();
     Some(Pool {
         cluster: group.tags.get(TAG_SOURCE)?.parse().ok()?,
+        kind: naming::kind_of_source(&group.tags),
         namespace: tag(naming::SERVICE_NAMESPACE)?,
         service: tag(naming::SERVICE_NAME)?,
-        health_check: group.health_check.clone()?,
-        config: group.config.clone()?,
+        health_check: group.health_check.clone(),
+        config,
         policy: None,
-        targets: BTreeSet::new(),
+        targets: functions,
         notes: vec![],
         export: group.tags.get(TAG_EXPORT).cloned(),
         is_kept: true,

@@ -40,7 +40,7 @@ pub(super) fn pools(
         let text = format!("ServiceImport {}: {}: {}", quoted(name), problem.path, problem.text);
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
-    if let Some(external) = external::pools(view, cluster, &import.metadata, asked) {
+    if let Some(external) = external::of_import(view, cluster, &import.metadata, asked) {
         return external;
     }
     let Exporters { known, mut unknown, gone } = exporters_of(view, cluster, &import.metadata);
@@ -79,7 +79,8 @@ pub(super) fn pools(
         pools.extend(kept.pools);
         idle.extend(kept.idle);
     }
-    let origin = Origin { cluster: None, namespace, service: None, export: Some(export_name) };
+    let origin =
+        Origin { cluster: None, kind: Kind::Service, namespace, service: None, export: Some(export_name) };
     let left = gone::pools(view, &origin, &asked).into_iter();
     pools.extend(left.filter(|pool| gone.contains(&pool.cluster)));
     // A cluster that has never had a share, such as one just registered, holds nobody up.
@@ -118,7 +119,13 @@ impl Kept {
     /// nothing was known stays away.
     fn of(view: &View, exporter: &ClusterId, namespace: &str, export_name: &str, asked: &Asked) -> Self {
         let named = gone::named(view);
-        let origin = Origin { cluster: Some(exporter), namespace, service: None, export: Some(export_name) };
+        let origin = Origin {
+            cluster: Some(exporter),
+            kind: Kind::Service,
+            namespace,
+            service: None,
+            export: Some(export_name),
+        };
         let is_named = |group: &ActualTargetGroup| named.contains(group.name.as_str());
         let of = |origin: Origin<'_>| -> Vec<&ActualTargetGroup> {
             let all = view.actual.target_groups.iter();

@@ -1,7 +1,9 @@
 //! From a backendRef to the endpoints that it means.
 
+pub(crate) mod declared;
 mod endpoints;
 pub(crate) mod external;
+pub(crate) mod function;
 mod gone;
 mod grants;
 mod imports;
@@ -89,11 +91,21 @@ pub(crate) fn resolve(
         let found = permitted().and_then(|()| pool(view, cluster, namespace, &backend.name, &asked));
         let one = |pool| Pools { busy: vec![pool], ..Pools::default() };
         let service = Some(backend.name.as_str());
-        let origin = Origin { cluster: Some(cluster), namespace, service, export: None };
+        let origin = Origin { cluster: Some(cluster), kind, namespace, service, export: None };
         return found.map(one).or_else(|error| gone::for_a_while(view, &origin, &asked, error));
     }
+    if kind == Kind::Backend {
+        // It names its own port.
+        let asked = Asked { port: None, ..asked };
+        let named = (namespace, backend.name.as_str());
+        let found = permitted().and_then(|()| declared::pools(view, cluster, named, &asked));
+        let service = Some(backend.name.as_str());
+        let origin = Origin { cluster: Some(cluster), kind, namespace, service, export: None };
+        return found.or_else(|error| gone::for_a_while(view, &origin, &asked, error));
+    }
     let found = permitted().and_then(|()| imports::pools(view, cluster, namespace, &backend.name, &asked));
-    let origin = Origin { cluster: None, namespace, service: None, export: Some(&backend.name) };
+    let origin =
+        Origin { cluster: None, kind: Kind::Service, namespace, service: None, export: Some(&backend.name) };
     found.or_else(|error| gone::for_a_while(view, &origin, &asked, error))
 }
 
@@ -105,7 +117,7 @@ pub(crate) fn referent_kind(backend: &BackendRef) -> Result<Kind, BackendError> 
         BackendError::broken(
             reasons::INVALID_KIND,
             format!("{}.kind", backend.path),
-            format!("A backend cannot be of kind {shown}; use Service or ServiceImport"),
+            format!("A backend cannot be of kind {shown}; use Service, ServiceImport or Backend"),
         )
     })
 }

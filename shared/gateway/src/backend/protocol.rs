@@ -10,12 +10,13 @@ use crate::reasons;
 use crate::view::View;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualTargetGroup, HealthCheck, ProtocolVersion, TAG_POLICY, TargetGroupConfig, TargetProtocol,
+    ActualTargetGroup, HealthCheck, IpConfig, ProtocolVersion, TAG_POLICY, TargetProtocol,
 };
 
-/// A Service of a cluster.
+/// A Service or a Backend of a cluster.
 pub(super) struct Place<'a> {
     pub(super) cluster: &'a ClusterId,
+    pub(super) kind: Kind,
     pub(super) namespace: &'a str,
     pub(super) service: &'a str,
 }
@@ -37,7 +38,7 @@ enum Check {
 
 impl Spoken {
     /// The health check of a target group of this config.
-    pub(super) fn health_check(&self, config: &TargetGroupConfig) -> HealthCheck {
+    pub(super) fn health_check(&self, config: &IpConfig) -> HealthCheck {
         match &self.check {
             Check::Plain => HealthCheck::default_for(config),
             Check::Asked(wish) => wish.health_check(config),
@@ -92,15 +93,16 @@ pub(super) fn spoken(
 
 /// What the port's target group that requests go to has now, if the route can still have it.
 fn held(view: &View, place: &Place, port: &ServicePort, asked: &Asked) -> Option<Spoken> {
-    let Place { cluster, namespace, service } = *place;
-    let of_route = Origin { cluster: Some(cluster), namespace, service: Some(service), export: asked.export };
+    let Place { cluster, kind, namespace, service } = *place;
+    let of_route =
+        Origin { cluster: Some(cluster), kind, namespace, service: Some(service), export: asked.export };
     // An export's own target groups are named and tagged after it.
     let of_export =
         asked.export.map(|export| Origin { cluster: None, service: Some(export), export: None, ..of_route });
     let origins: Vec<Origin> = [Some(of_route), of_export].into_iter().flatten().collect();
     let ActualTargetGroup { config, health_check, tags, .. } =
         gone::in_use(view, &origins, port.port, asked)?;
-    let TargetGroupConfig { protocol, protocol_version, .. } = config.clone()?;
+    let IpConfig { protocol, protocol_version, .. } = config.as_ref()?.ip()?.clone();
     let policy = tags.get(TAG_POLICY).filter(|policy| !policy.is_empty()).cloned();
     Some(Spoken { protocol, protocol_version, check: Check::Held(health_check.clone()?), policy })
 }

@@ -11,7 +11,7 @@ use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Grace, HealthCheck, IpFamily, Target, TargetGroupConfig};
+use trellis_lattice::{Grace, HealthCheck, IpConfig, IpFamily, Target, TargetGroupConfig};
 
 /// What a backendRef asks of a Service.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +34,18 @@ pub(crate) struct Asked<'a> {
     pub(crate) told: Option<&'a BTreeMap<String, String>>,
 }
 
-/// The endpoints of one port of one Service: what becomes a target group.
+/// The endpoints of one port of one Service, or what a Backend names: what becomes a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pool {
     pub(crate) cluster: ClusterId,
+    /// Service or Backend.
+    pub(crate) kind: Kind,
     pub(crate) namespace: String,
+    /// The name of the Service or the Backend.
     pub(crate) service: String,
     pub(crate) config: TargetGroupConfig,
-    pub(crate) health_check: HealthCheck,
+    /// None where VPC Lattice checks nothing.
+    pub(crate) health_check: Option<HealthCheck>,
     /// Namespace and name of the TargetGroupPolicy that the two are from.
     pub(crate) policy: Option<String>,
     pub(crate) targets: BTreeSet<Target>,
@@ -104,7 +108,7 @@ pub(crate) fn pool(
         Some(family) if family == "IPv6" => IpFamily::Ipv6,
         _ => IpFamily::Ipv4,
     };
-    let place = Place { cluster, namespace, service: name };
+    let place = Place { cluster, kind: Kind::Service, namespace, service: name };
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
     // A slice that cannot be read gives no targets: its Service's others still do.
@@ -115,7 +119,7 @@ pub(crate) fn pool(
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
     // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
-    let config = TargetGroupConfig {
+    let config = IpConfig {
         port: number,
         protocol: spoken.protocol,
         protocol_version: spoken.protocol_version,
@@ -124,10 +128,11 @@ pub(crate) fn pool(
     };
     Ok(Pool {
         cluster: cluster.clone(),
+        kind: Kind::Service,
         namespace: namespace.to_owned(),
         service: name.to_owned(),
-        health_check: spoken.health_check(&config),
-        config,
+        health_check: Some(spoken.health_check(&config)),
+        config: TargetGroupConfig::Ip(config),
         policy: spoken.policy,
         targets,
         notes,

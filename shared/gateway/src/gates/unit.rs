@@ -42,6 +42,8 @@ pub(crate) fn add_of_route(view: &View, id: &RouteId, translation: &mut Translat
     let mut sources: BTreeMap<Source, Vec<&DesiredTargetGroup>> =
         named.map(|(namespace, name)| ((id.cluster.clone(), namespace, name), vec![])).collect();
     let groups = translation.desired.iter().flat_map(|desired| &desired.target_groups);
+    // No Pod stands behind a Backend, as far as anybody tells.
+    let groups = groups.filter(|group| naming::kind_of_source(&group.tags) == Kind::Service);
     for (source, group) in groups.filter_map(|group| Some((naming::source_of(&group.tags)?, group))) {
         sources.entry(source).or_default().push(group);
     }
@@ -93,7 +95,7 @@ fn reports(
             let said = pods.entry(key).or_insert_with(|| Said::of(view, unit, source, pod));
             let addresses = addresses_of(&slices, name);
             for group in groups {
-                let targets = group.targets.iter().filter(|target| addresses.contains(target.ip.as_str()));
+                let targets = group.targets.iter().filter(|target| addresses.contains(target.id()));
                 said.healths.extend(targets.map(|target| health_of(view, translation, group, target)));
             }
         }
@@ -197,10 +199,12 @@ fn health_of(view: &View, translation: &Translation, group: &DesiredTargetGroup,
         Some(TargetHealth::Unused) => (Rank::Unprogrammed, reasons::UNUSED, "UNUSED"),
         None => (Rank::Unprogrammed, reasons::TARGET_NOT_FOUND, "not registered yet"),
     };
-    let HealthCheck { path, matcher, port, .. } = &group.health_check;
-    let port = port.map(|port| format!(" on port {port}")).unwrap_or_default();
-    let check = format!(", its health check asks for {path}{port} and expects {matcher}");
-    let why = if what == "UNHEALTHY" { check.as_str() } else { "" };
+    let check = group.health_check.as_ref().filter(|_| what == "UNHEALTHY");
+    let why = check.map(|HealthCheck { path, matcher, port, .. }| {
+        let port = port.map(|port| format!(" on port {port}")).unwrap_or_default();
+        format!(", its health check asks for {path}{port} and expects {matcher}")
+    });
+    let why = why.unwrap_or_default();
     let text = format!("target {target} of {} is {what}{why}", group.name);
     Health { rank, reason, text }
 }

@@ -111,6 +111,7 @@ pub fn object_changes(
         | Report::Class(_)
         | Report::Export(_)
         | Report::Import(_)
+        | Report::Backend(_)
         | Report::Policy(_)
         | Report::Pod(_)
         | Report::Network(_) => [None, None],

@@ -176,7 +176,7 @@ fn effect<'g>(one: &Judged, groups: impl Iterator<Item = &'g DesiredTargetGroup>
     let wish = one.wish.as_ref().ok()?;
     let groups = groups.filter(|group| group.tags.get(TAG_POLICY) == Some(&wish.policy));
     let groups: Vec<&DesiredTargetGroup> = groups.collect();
-    let configs = || groups.iter().map(|group| &group.config);
+    let configs = || groups.iter().filter_map(|group| group.config.ip());
     let unheeded = configs().filter_map(|config| wish.unheeded(config.protocol, config.protocol_version));
     let unheeded: BTreeSet<String> = unheeded.map(|problem| problem.to_string()).collect();
     let lagging = groups.iter().filter(|group| !wish.is_met(group));
@@ -206,7 +206,8 @@ fn reference(kind: Kind, namespace: &str, name: &str) -> PolicyTarget {
 /// Whether a target group was made for a Service of the cluster, as a route of it names one.
 fn is_of_service(group: &DesiredTargetGroup, cluster: &ClusterId) -> bool {
     let source = group.tags.get(TAG_SOURCE);
-    source.is_some_and(|source| *source == cluster.to_string()) && !group.tags.contains_key(TAG_EXPORT)
+    let is_own = source.is_some_and(|source| *source == cluster.to_string());
+    is_own && !group.tags.contains_key(TAG_EXPORT) && naming::kind_of_source(&group.tags) == Kind::Service
 }
 
 /// The namespace and name of a target group's Service.

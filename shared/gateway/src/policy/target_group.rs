@@ -19,7 +19,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{DesiredTargetGroup, HealthCheck, ProtocolVersion, TargetGroupConfig, TargetProtocol};
+use trellis_lattice::{DesiredTargetGroup, HealthCheck, IpConfig, ProtocolVersion, TargetProtocol};
 
 /// Characters of a health check's path (API model, HealthCheckPath).
 const PATH_CHARS_MAX: usize = 2048;
@@ -67,7 +67,7 @@ struct CheckWish {
 
 impl Wish {
     /// The health check of a target group: what the policy does not say of it is as without one.
-    pub(crate) fn health_check(&self, config: &TargetGroupConfig) -> HealthCheck {
+    pub(crate) fn health_check(&self, config: &IpConfig) -> HealthCheck {
         let plain = HealthCheck::default_for(config);
         let CheckWish { codes, path, .. } = self.check.clone();
         let CheckWish { enabled, interval, timeout, healthy, unhealthy, port, protocol, version, .. } =
@@ -108,7 +108,9 @@ impl Wish {
     /// made anew for another protocol.
     pub(crate) fn is_met(&self, group: &DesiredTargetGroup) -> bool {
         let DesiredTargetGroup { config, health_check, .. } = group;
-        let TargetGroupConfig { protocol, protocol_version, .. } = *config;
+        // Of a function there is nothing that it could say.
+        let Some(config) = config.ip() else { return true };
+        let IpConfig { protocol, protocol_version, .. } = *config;
         // TLS is passed on, and gRPC is what it is.
         let is_given = protocol == TargetProtocol::Tcp || protocol_version == Some(ProtocolVersion::Grpc);
         let is_spoken = self.protocol.is_none_or(|said| said == protocol)
@@ -116,11 +118,11 @@ impl Wish {
         let is_had = protocol == TargetProtocol::Tcp
             || self.unheeded(protocol, protocol_version).is_some()
             || is_spoken;
-        is_had && self.health_check(config) == *health_check
+        is_had && health_check.as_ref() == Some(&self.health_check(config))
     }
 
     /// What of the wish does not count for a target group, by the nature of its route.
-    pub(crate) fn moot(&self, config: &TargetGroupConfig) -> Option<&'static str> {
+    pub(crate) fn moot(&self, config: &IpConfig) -> Option<&'static str> {
         let is_tls = config.protocol == TargetProtocol::Tcp;
         let says_http = self.protocol.is_some_and(|protocol| protocol != TargetProtocol::Tcp);
         (is_tls && says_http).then_some("TLS is passed on unread, so the protocol does not count there.")

@@ -23,7 +23,7 @@ pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};
 pub(crate) use shared_service::{
-    is_cut, is_in_service, kept_services, leader_of, mentioned, sharers, tells_leader,
+    is_cut, is_in_service, kept_services, kept_sources, leader_of, mentioned, sharers, tells_leader,
 };
 pub(crate) use told::{
     dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told, tells_nothing,
@@ -35,7 +35,7 @@ pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;
 use crate::StatusPatch;
 use crate::Translation;
 use crate::gates;
-use crate::report::{ClassReport, Condition, ExportReport, ImportReport, Report};
+use crate::report::{BackendReport, ClassReport, Condition, ExportReport, ImportReport, Report};
 use crate::snapshot::Snapshot;
 use crate::{conditions, reasons};
 use merge::Merge;
@@ -73,6 +73,7 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Class(report) => (class(context, report, &old), vec![]),
         Report::Export(report) => (export(context, report, &old), vec![]),
         Report::Import(report) => (import(context, report, &old)?, vec![]),
+        Report::Backend(report) => (backend(context, report, &old), vec![]),
         Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
         Report::Network(report) => (network_status::status(context, report, &old), vec![]),
         Report::Pod(report) => {
@@ -181,6 +182,12 @@ fn export(context: &Context, report: &ExportReport, old: &Value) -> Members {
     let conditions = Merge::new(old.get("conditions"), report.subject.generation, context.now).conditions(
         [report.valid.clone(), programmed].into_iter().chain(refused::condition(context.outcome)),
     );
+    vec![("conditions".into(), conditions)]
+}
+
+fn backend(context: &Context, report: &BackendReport, old: &Value) -> Members {
+    let merge = Merge::new(old.get("conditions"), report.subject.generation, context.now);
+    let conditions = merge.conditions([report.accepted.clone(), report.resolved.clone()]);
     vec![("conditions".into(), conditions)]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::conditions::REFUSED_TARGETS;
 use crate::report::Condition;
-use trellis_lattice::{Outcome, RefusedTarget, Target};
+use trellis_lattice::{Outcome, RefusedTarget};
 
 /// Targets that the message names; more are counted. They have one cause as a rule.
 const NAMED_MAX: usize = 10;
@@ -34,10 +34,7 @@ fn named(refused: &RefusedTarget) -> String {
         "" => code.clone(),
         message => format!("{code}, {message}"),
     };
-    // Brackets keep an IPv6 address apart from its port.
-    let Target { ip, port } = target;
-    let address = if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") };
-    format!("{address} of target group {target_group} ({why})")
+    format!("{target} of target group {target_group} ({why})")
 }
 
 #[cfg(test)]
@@ -47,7 +44,7 @@ mod tests {
     fn refused(ip: &str, message: &str) -> RefusedTarget {
         RefusedTarget {
             target_group: "k8s-a".into(),
-            target: Target { ip: ip.into(), port: 80 },
+            target: trellis_lattice::Target::at(ip, 80),
             code: "UnsupportedTarget".into(),
             message: message.into(),
         }

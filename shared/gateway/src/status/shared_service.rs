@@ -46,10 +46,10 @@ pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
 pub(super) fn kept_condition(report: &RouteReport) -> Option<Condition> {
     let kept = report.kept.as_ref()?;
     let routes: Vec<String> = kept.routes.iter().map(named).collect();
-    let services: Vec<String> =
-        kept.services.iter().map(|(namespace, name)| format!("Service {namespace}/{name}")).collect();
+    let sources: Vec<String> =
+        kept.sources.iter().map(|(kind, namespace, name)| format!("{kind} {namespace}/{name}")).collect();
     let lead =
-        if services.is_empty() { String::new() } else { format!(" They lead to {}.", services.join(", ")) };
+        if sources.is_empty() { String::new() } else { format!(" They lead to {}.", sources.join(", ")) };
     let text = format!(
         "VPC Lattice keeps the rules that it had of {} before an edit that it cannot do.{lead}",
         routes.join(", ")
@@ -59,6 +59,11 @@ pub(super) fn kept_condition(report: &RouteReport) -> Option<Condition> {
 
 /// The Services of its own cluster that kept rules of a route lead to, as its status names them: namespaces and names.
 pub(crate) fn kept_services(route: &Value) -> BTreeSet<(String, String)> {
+    kept_sources(route, Kind::Service)
+}
+
+/// As [`kept_services`], of Services or of Backends.
+pub(crate) fn kept_sources(route: &Value, kind: Kind) -> BTreeSet<(String, String)> {
     let kept = conditions_of(route)
         .filter(|one| one.get("type").and_then(Value::as_str) == Some(conditions::KEPT_RULES));
     let messages = kept.filter_map(|one| one.get("message").and_then(Value::as_str));
@@ -66,7 +71,7 @@ pub(crate) fn kept_services(route: &Value) -> BTreeSet<(String, String)> {
         let words: Vec<&str> = message.split_whitespace().collect();
         words
             .windows(2)
-            .filter(|pair| pair[0] == "Service")
+            .filter(|pair| pair[0] == kind.as_str())
             .map(|pair| pair[1].to_owned())
             .collect::<Vec<_>>()
     });

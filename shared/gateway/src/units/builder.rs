@@ -19,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
-    RuleMatch, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TARGET_GROUP_ID, Tags, WeightedTargetGroup,
+    RuleMatch, TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TARGET_GROUP_ID, Tags,
+    WeightedTargetGroup,
 };
 
 /// Answers a request that no rule matches.
@@ -377,7 +378,7 @@ impl<'a> Builder<'a> {
                 None => group,
             });
         }
-        let version = naming::protocol_version(pool.config.protocol_version);
+        let version = naming::protocol_version(pool.config.protocol_version());
         // The cluster is the route's, also for a pool of another one: a controller of the AWS Gateway API Controller's
         // kind in that cluster would take an unknown target group with its own cluster's name for its garbage.
         let own = [
@@ -391,13 +392,17 @@ impl<'a> Builder<'a> {
         ];
         let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
         let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
+        let backend = (pool.kind == Kind::Backend).then(|| {
+            let what = if pool.config.ip().is_some() { "addresses" } else { "lambda" };
+            (TAG_BACKEND.to_owned(), what.to_owned())
+        });
         let policy = naming::policy_tag(self.view.actual, &name, pool);
         Some(DesiredTargetGroup {
             name,
             health_check: pool.health_check.clone(),
             config: pool.config.clone(),
             targets: pool.targets.clone(),
-            tags: self.tags(own.into_iter().chain(source).chain(export).chain(policy)),
+            tags: self.tags(own.into_iter().chain(source).chain(export).chain(backend).chain(policy)),
         })
     }
 

@@ -4,7 +4,7 @@ use super::claim::{Claim, GatewayName};
 use super::cluster_routes::{objects, read, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
-use crate::backend::{exporters_of, external, referent_kind};
+use crate::backend::{declared, exporters_of, external, referent_kind};
 use crate::gateway::is_our_class;
 use crate::policy;
 use crate::prefixes::takes_everything;
@@ -29,13 +29,24 @@ pub(crate) struct Changed<'u> {
     pub(crate) name: &'u str,
 }
 
-/// A Dependents unit owns nothing in VPC Lattice; it writes the status of classes and imports.
+/// A Dependents unit owns nothing in VPC Lattice; it writes the status of classes, imports and Backends.
 pub(crate) fn translate(view: &View, changed: &Changed, settings: &Settings) -> Translation {
     let reports = match changed.kind {
         Kind::GatewayClass => class_report(view, changed).into_iter().collect(),
         Kind::ServiceImport => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name)
         {
             Found::Object(import) => vec![import_report(view, changed.cluster, import, settings)],
+            _ => vec![],
+        },
+        Kind::Backend => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name) {
+            Found::Object(backend) => {
+                vec![Report::Backend(declared::report(
+                    view,
+                    changed.cluster,
+                    backend,
+                    &settings.installation,
+                ))]
+            }
             _ => vec![],
         },
         Kind::ServiceExport => imports_of(view, changed)
@@ -159,25 +170,38 @@ fn referring(view: &View, changed: &Changed, settings: &Settings) -> Hints {
                     && backend_namespaces(route).contains(changed.namespace)
             };
             let mut hints = routes_where(view, changed.cluster, settings, refers_across);
-            hints
-                .extend(keeping_routes(view, changed.cluster, |namespace, _| namespace == changed.namespace));
+            for source in [Kind::Service, Kind::Backend] {
+                let is_there = |namespace: &str, _: &str| namespace == changed.namespace;
+                hints.extend(keeping_routes(view, changed.cluster, source, is_there));
+            }
             hints.extend(gateways_with_certificates_in(view, changed));
             hints
         }
         Kind::ServiceImport => routes_where(view, changed.cluster, settings, |route| {
             refers_to(route, Kind::ServiceImport, changed.namespace, changed.name)
         }),
+        Kind::Backend => backend_users(view, changed, settings),
         Kind::ServiceExport => importing_routes(view, changed, settings),
         Kind::Service => service_users(view, changed, settings),
         _ => Hints::new(),
     }
 }
 
+fn backend_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
+    let mut hints = routes_where(view, changed.cluster, settings, |route| {
+        refers_to(route, Kind::Backend, changed.namespace, changed.name)
+    });
+    hints.extend(keeping_routes(view, changed.cluster, Kind::Backend, |namespace, name| {
+        (namespace, name) == (changed.namespace, changed.name)
+    }));
+    hints
+}
+
 fn service_users(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     let mut hints = routes_where(view, changed.cluster, settings, |route| {
         refers_to(route, Kind::Service, changed.namespace, changed.name)
     });
-    hints.extend(keeping_routes(view, changed.cluster, |namespace, name| {
+    hints.extend(keeping_routes(view, changed.cluster, Kind::Service, |namespace, name| {
         (namespace, name) == (changed.namespace, changed.name)
     }));
     let exports = export_unit::exports_of(view, changed.cluster, changed.namespace, changed.name);
@@ -289,11 +313,17 @@ fn routes_where(
     hints
 }
 
-/// The routes whose services have rules from before a refused edit that lead to such a Service, by namespace and name.
-fn keeping_routes(view: &View, cluster: &ClusterId, fits: impl Fn(&str, &str) -> bool) -> Hints {
+/// The routes whose services have rules from before a refused edit that lead to such a Service or
+/// Backend, by namespace and name.
+fn keeping_routes(
+    view: &View,
+    cluster: &ClusterId,
+    source: Kind,
+    fits: impl Fn(&str, &str) -> bool,
+) -> Hints {
     let mut hints = Hints::new();
     for (kind, object) in objects(view, cluster, &mut vec![]) {
-        if status::kept_services(object).iter().any(|(namespace, name)| fits(namespace, name)) {
+        if status::kept_sources(object, source).iter().any(|(namespace, name)| fits(namespace, name)) {
             let named = object_ref(cluster, kind, object);
             hints.insert(unit_of_route(cluster, kind, &named), named);
         }

@@ -202,7 +202,7 @@ fn target_group(
         naming::tag(naming::SERVICE_NAME, &export.metadata.name),
         naming::tag(naming::SERVICE_NAMESPACE, &export.metadata.namespace),
         naming::tag("SourceTypeKey", "ServiceExport"),
-        naming::tag("ProtocolVersion", naming::protocol_version(pool.config.protocol_version)),
+        naming::tag("ProtocolVersion", naming::protocol_version(pool.config.protocol_version())),
     ];
     let managed_by = view.snapshot.facts.get(&pool.cluster).map(naming::managed_by);
     let name = naming::target_group(&owner.unit, &pool.service, &named);

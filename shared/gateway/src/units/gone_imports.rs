@@ -129,7 +129,7 @@ impl Shares<'_> {
     }
 }
 
-/// Whether a backend of the rule that gets requests is an import that is not there, or that nothing permits any more.
+/// Whether a backend of the rule that gets requests is an import or a Backend that is not there, or that nothing permits any more.
 fn has_gone_import(rule: &ResolvedRule) -> bool {
     let mut all = rule.rule.backends.iter().zip(&rule.backends);
     all.any(|(wanted, (weight, pools))| {
@@ -138,7 +138,7 @@ fn has_gone_import(rule: &ResolvedRule) -> bool {
             Ok(_) | Err(BackendError::Awaited(..) | BackendError::Unknown(_)) => return false,
         };
         *weight > 0
-            && wanted.kind == Kind::ServiceImport.as_str()
+            && [Kind::ServiceImport, Kind::Backend].iter().any(|kind| wanted.kind == kind.as_str())
             && matches!(reason, reasons::BACKEND_NOT_FOUND | reasons::REF_NOT_PERMITTED)
     })
 }

@@ -5,6 +5,7 @@ use super::contest::{Member, ServiceDraft};
 use super::rules::ResolvedRule;
 use super::rules_of_gone::are_told;
 use super::slot::Slot;
+use crate::backend::declared;
 use crate::backend::{Asked, BackendError, Pool, mark, pool};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
@@ -89,10 +90,14 @@ fn is_of_kept<'a>(
 ) -> impl Fn(&[&ActualTargetGroup], bool) -> bool + 'a {
     let are_told = are_told(draft, members);
     let leader = draft.leader().map(|at| members[at].object);
-    let told = leader.map(status::kept_services).unwrap_or_default();
+    let told = |kind| leader.map(|leader| status::kept_sources(leader, kind)).unwrap_or_default();
+    let told = [Kind::Service, Kind::Backend].map(|kind| (kind, told(kind)));
     let is_told = move |group: &&ActualTargetGroup| {
-        let source = naming::source_of(&group.tags);
-        source.is_some_and(|(_, namespace, name)| told.contains(&(namespace, name)))
+        let of_kind = naming::kind_of_source(&group.tags);
+        naming::source_of(&group.tags).is_some_and(|(_, namespace, name)| {
+            let source = (namespace, name);
+            told.iter().any(|(kind, told)| *kind == of_kind && told.contains(&source))
+        })
     };
     move |groups, leads_to_others| {
         let leads_anywhere = leads_to_others || !groups.is_empty();
@@ -333,10 +338,14 @@ pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<
 /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
 pub(crate) fn group_as_it_is(group: &ActualTargetGroup) -> Option<DesiredTargetGroup> {
     let stays = group.targets.iter().filter(|target| target.health != TargetHealth::Draining);
+    let config = group.config.clone()?;
+    if config.is_checked() && group.health_check.is_none() {
+        return None;
+    }
     Some(DesiredTargetGroup {
         name: group.name.clone(),
-        config: group.config.clone()?,
-        health_check: group.health_check.clone()?,
+        config,
+        health_check: group.health_check.clone(),
         targets: stays.map(|target| target.target.clone()).collect(),
         tags: group.tags.clone(),
     })
@@ -362,14 +371,15 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
     else {
         return Endpoints::Unknown;
     };
-    let route_kind = match (config.protocol, config.protocol_version) {
-        (TargetProtocol::Tcp, _) => Kind::TLSRoute,
-        (_, Some(ProtocolVersion::Grpc)) => Kind::GRPCRoute,
+    let kind = naming::kind_of_source(&kept.group.tags);
+    let route_kind = match config.ip().map(|config| (config.protocol, config.protocol_version)) {
+        Some((TargetProtocol::Tcp, _)) => Kind::TLSRoute,
+        Some((_, Some(ProtocolVersion::Grpc))) => Kind::GRPCRoute,
         _ => Kind::HTTPRoute,
     };
     let asked = Asked {
         path: "spec.rules",
-        port: Some(i64::from(config.port)),
+        port: config.port().map(i64::from),
         export: kept.group.tags.get(TAG_EXPORT).map(String::as_str),
         route_kind,
         listeners_take_http2: true,
@@ -385,14 +395,18 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         }
     } else if namespace != kept.route.namespace {
         let from = From { kind: kept.route.kind.as_str(), namespace: &kept.route.namespace };
-        let to = To { group: "", kind: Kind::Service.as_str(), namespace: &namespace, name: &service };
+        let to = To { group: kind.group(), kind: kind.as_str(), namespace: &namespace, name: &service };
         match is_granted(view, &cluster, &from, &to) {
             Err(_) => return Endpoints::Unknown,
             Ok(false) => return Endpoints::Gone,
             Ok(true) => {}
         }
     }
-    match pool(view, &cluster, &namespace, &service, &asked) {
+    let found = match kind {
+        Kind::Backend => declared::pool(view, &cluster, (&namespace, &service), &asked),
+        _ => pool(view, &cluster, &namespace, &service, &asked),
+    };
+    match found {
         Ok(pool) => Endpoints::Known(Box::new(pool)),
         Err(BackendError::Broken(..) | BackendError::Awaited(..)) => Endpoints::Gone,
         Err(BackendError::Unknown(_)) => Endpoints::Unknown,

@@ -297,12 +297,12 @@ impl Reports<'_> {
         problem::message(refused.iter().chain(&isolated).chain(&self.built.shadowed))
     }
 
-    /// A target group that an import names and that is not there, or not free yet.
+    /// A target group of others that is not there, or not free yet, or a function that is not there or that may not be invoked yet.
     fn awaits(&self) -> Option<&'static str> {
         let is_missing = self.own.rules.iter().any(ResolvedRule::awaits_external);
         let of_followers = self.built.awaits_for_followers;
         (is_missing || of_followers || !self.built.without_external.is_empty())
-            .then_some("a target group of others")
+            .then_some("a target group of others or a function")
     }
 
     fn kept(&self) -> Option<KeptRules> {
@@ -312,10 +312,11 @@ impl Reports<'_> {
             let RouteId { kind, namespace, name, .. } = one.route.clone();
             ObjectKey { kind, namespace, name }
         });
-        let sources = kept.iter().filter_map(|one| naming::source_of(&one.group.tags));
-        let services =
-            sources.filter(|(source, ..)| source == cluster).map(|(_, namespace, name)| (namespace, name));
-        (!kept.is_empty()).then(|| KeptRules { routes: routes.collect(), services: services.collect() })
+        let sources = kept.iter().filter_map(|one| {
+            let (source, namespace, name) = naming::source_of(&one.group.tags)?;
+            (source == *cluster).then(|| (naming::kind_of_source(&one.group.tags), namespace, name))
+        });
+        (!kept.is_empty()).then(|| KeptRules { routes: routes.collect(), sources: sources.collect() })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::route::{Route, Rule};
 use crate::view::View;
 use crate::{conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_hint::ClusterId;
+use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Action, TAG_PREFIX};
 
 /// A rule and what its backends lead to: weight and pools of each, in order.
@@ -82,13 +82,17 @@ impl ResolvedRule {
     }
 }
 
+/// What tells the target groups of one rule apart: cluster, kind, namespace and name, whether it is exported, port.
+type Named<'a> = (&'a ClusterId, Kind, &'a str, &'a str, bool, Option<u16>);
+
 /// Why a rule has to be dropped.
 pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem> {
     let mut problems = rule.rule.problems.clone();
-    let pools: BTreeSet<(&ClusterId, &str, &str, bool, u16)> = rule
+    let pools: BTreeSet<Named> = rule
         .pools()
         .map(|pool| {
-            (&pool.cluster, &*pool.namespace, &*pool.service, pool.export.is_some(), pool.config.port)
+            let is_exported = pool.export.is_some();
+            (&pool.cluster, pool.kind, &*pool.namespace, &*pool.service, is_exported, pool.config.port())
         })
         .collect();
     let most = settings.limits.target_groups_per_rule;

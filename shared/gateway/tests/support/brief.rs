@@ -25,8 +25,10 @@ pub(crate) fn shorten(output: &mut Value) {
                 });
                 line(resource.get_mut("config"));
                 each(resource.get_mut("targets"), |target| {
-                    let ip = target["ip"].as_str().unwrap_or_default();
-                    *target = json!(format!("{ip} {}", target["port"]));
+                    *target = match target["ip"].as_str() {
+                        Some(ip) => json!(format!("{ip} {}", target["port"])),
+                        None => target["function"].clone(),
+                    };
                 });
             });
         }

@@ -17,9 +17,9 @@ use trellis_gateway::{
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
-    Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, Grace, Limits, Mode,
-    Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
-    RefusedVpcEndpoint, ServiceOutcome, Tags, TargetHealth, plan, settle, simulate,
+    Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Grace,
+    Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
+    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Tags, TargetHealth, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -85,6 +85,12 @@ pub(crate) struct Case {
     /// Those that there were when what VPC Lattice has was wanted. Absent: the same.
     #[serde(default)]
     pub(crate) external_groups_before: Option<BTreeMap<String, ExternalGroup>>,
+    /// Functions that Backends name, by ARN with qualifier; Lambda says that others are not there.
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, FunctionFacts>,
+    /// Those that there were when what VPC Lattice has was wanted. Absent: the same.
+    #[serde(default)]
+    pub(crate) functions_before: Option<BTreeMap<String, FunctionFacts>>,
     /// Whether the installation imports certificates of Secrets. A Secret's data stand in `stringData`; `@first` there is the file
     /// `first.pem` of the crate's test certificates.
     #[serde(default)]
@@ -445,7 +451,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
     let beside = with_network_of_vpcs(&desired, with_networks(&desired, nothing), &settings.limits);
     let mut actual = settle(&simulate(&beside, &plan(&desired, &beside, &settings.limits)));
     for target in actual.target_groups.iter_mut().flat_map(|group| &mut group.targets) {
-        target.health = case.health.get(&target.target.ip).copied().unwrap_or(target.health);
+        target.health = case.health.get(target.target.id()).copied().unwrap_or(target.health);
     }
     for endpoint in &mut actual.vpc_endpoints {
         endpoint.names.clone_from(&case.endpoint_names);

@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use trellis_gateway::{
     ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets,
-    ServicePer, Snapshot, TlsSecret, external_groups, wants, wants_secrets,
+    ServicePer, Snapshot, TlsSecret, external_groups, functions, wants, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Certificates, ExternalGroup, Mode, PrivateKey};
+use trellis_lattice::{Certificates, ExternalGroup, FunctionFacts, Mode, PrivateKey};
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) kinds_missing: BTreeSet<(ClusterId, Kind)>,
     pub(crate) certificates: Certificates,
     external_groups: BTreeMap<String, ExternalGroup>,
+    functions: BTreeMap<String, FunctionFacts>,
     reads_secrets: bool,
     secrets_forbidden: Vec<String>,
     secrets_unreadable: Option<String>,
@@ -86,6 +87,7 @@ impl World {
             facts,
             service_per: case.service_per,
             external_groups: case.external_groups.clone(),
+            functions: case.functions.clone(),
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
@@ -105,6 +107,7 @@ impl World {
                 .external_groups_before
                 .clone()
                 .unwrap_or_else(|| case.external_groups.clone()),
+            functions: case.functions_before.clone().unwrap_or_else(|| case.functions.clone()),
             certificates: case.certificates_before.clone().unwrap_or_else(|| case.certificates.clone()),
             certificates_unknown: None,
             secrets_forbidden: vec![],
@@ -163,11 +166,15 @@ impl World {
         snapshot
     }
 
-    /// Asks VPC Lattice for the target groups that imports name.
+    /// Asks VPC Lattice for the target groups and Lambda for the functions that objects name.
     pub(crate) fn read_external_groups(&self, snapshot: &mut Snapshot) {
         for arn in external_groups(snapshot) {
             let said = self.external_groups.get(&arn).cloned().unwrap_or(ExternalGroup::Missing);
             snapshot.external_groups.insert(arn, said);
+        }
+        for arn in functions(snapshot) {
+            let said = self.functions.get(&arn).cloned().unwrap_or(FunctionFacts::Missing);
+            snapshot.functions.insert(arn, said);
         }
     }
 

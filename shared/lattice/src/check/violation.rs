@@ -151,6 +151,11 @@ pub enum ViolationKind {
         /// The service that would be one too many.
         service: String,
     },
+    /// Requests would be led to a function that VPC Lattice may not invoke.
+    NotInvocable {
+        /// The function's ARN.
+        function: String,
+    },
     /// The last targets of a target group go while requests may still take a way that rules had a moment ago.
     RequestsOnTheWay {
         /// The target group's name.
@@ -208,6 +213,7 @@ impl Display for ViolationKind {
             Self::Shared { target_group, service } => {
                 write!(f, "target group {target_group} is used by {service} and by another service")
             }
+            Self::NotInvocable { function } => write!(f, "VPC Lattice may not invoke {function} yet"),
             Self::RequestsOnTheWay { target_group } => {
                 write!(f, "requests may still be on the way to {target_group}")
             }

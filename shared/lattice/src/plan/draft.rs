@@ -5,8 +5,8 @@ use crate::resource::counting;
 use crate::user_tags::obsolete;
 use crate::{
     Actual, ActualAccessLog, ActualListener, ActualService, ActualTargetGroup, ActualVpcAssociation, Blocked,
-    Desired, DesiredService, DesiredTargetGroup, Limits, Ownership, Plan, Status, Step, TAG_OWNER, TAG_UNIT,
-    Tag, Tags, Untag, apply_step, counting_endpoint, log_type,
+    Desired, DesiredService, DesiredTargetGroup, Invocation, Limits, Ownership, Plan, Status, Step,
+    TAG_OWNER, TAG_UNIT, Tag, Tags, Untag, apply_step, counting_endpoint, log_type,
 };
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +67,12 @@ impl<'a> Draft<'a> {
         let step = step.into();
         apply_step(&mut self.model, &self.desired.owner, &step);
         self.steps.push(step);
+    }
+
+    /// Whether VPC Lattice may invoke a function after the steps so far.
+    pub(super) fn may_invoke(&self, function: &str) -> bool {
+        self.desired.functions.get(function) == Some(&Invocation::Allowed)
+            || self.model.allowed_functions.contains(function)
     }
 
     pub(super) fn block(&mut self, blocked: Blocked) {
@@ -220,6 +226,7 @@ fn sorted_desired(desired: &Desired) -> Desired {
         allowed_networks: _,
         external_groups: _,
         giving_way: _,
+        functions: _,
         grace: _,
     } = &mut desired;
     for service in &mut *services {
@@ -272,6 +279,7 @@ fn sorted_actual(actual: &Actual) -> Actual {
         auth,
         certificates,
         refused,
+        allowed_functions: _,
         network_usage: _,
     } = &mut actual;
     access_logs.sort_by(|a, b| (&a.holder, &a.destination, &a.id).cmp(&(&b.holder, &b.destination, &b.id)));

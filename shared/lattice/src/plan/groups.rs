@@ -62,8 +62,9 @@ pub(super) fn prepare(draft: &mut Draft) {
     }
     for wanted in &wanted {
         if let Some(group) = ours(draft, wanted) {
-            if group.health_check.as_ref() != Some(&wanted.health_check) {
-                let health_check = wanted.health_check.clone();
+            if let Some(health_check) = wanted.health_check.clone()
+                && group.health_check.as_ref() != Some(&health_check)
+            {
                 draft.push(UpdateHealthCheck { target_group: group.name.clone(), health_check });
             }
             targets::register_missing(draft, &group, &wanted.targets);

@@ -12,11 +12,15 @@ use std::collections::BTreeSet;
 /// New targets come before old ones go, so that the group is never empty in between. Where both together exceed the
 /// quota, half of the surplus gives way for as many new ones, as often as needed.
 pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wanted: &BTreeSet<Target>) {
-    let limit = draft.limits.targets_per_target_group;
+    // A group of a function has one target (User Guide, Lambda functions as targets): a stranger's goes first.
+    let is_function = wanted.iter().any(|target| target.function().is_some());
+    let limit = if is_function { 1 } else { draft.limits.targets_per_target_group };
     let mut registered = registered(group);
     let refused = refused(draft, &group.name);
     let mut missing: Vec<Target> =
         wanted.difference(&registered).filter(|target| !refused.contains(target)).cloned().collect();
+    // Nothing leads to a function that VPC Lattice may not invoke.
+    missing.retain(|target| target.function().is_none_or(|function| draft.may_invoke(function)));
     if wanted.len() > limit {
         let (resource, quota) = (group.name.clone(), Quota::TargetsPerTargetGroup);
         draft.block(Blocked::QuotaExceeded { resource, quota, limit });

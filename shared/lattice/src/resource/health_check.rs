@@ -1,7 +1,7 @@
 //! The health check of a target group.
 
 use super::target_group::{subject, target_group_mut};
-use super::{ProtocolVersion, TargetGroupConfig, TargetProtocol};
+use super::{IpConfig, ProtocolVersion, TargetProtocol};
 use crate::check::{View, ready};
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, ViolationKind};
@@ -49,7 +49,7 @@ impl HealthCheck {
     /// | HTTP/1.1 | HTTP/1.1 |
     /// | HTTP/2, gRPC | HTTP/2, though VPC Lattice has it off by default: without checks it goes on sending requests to targets that drain (seen by users of the AWS Gateway API Controller, its issue 582). A check in gRPC does not exist |
     /// | TCP, which is TLS handed on | none: only HTTP can be checked, and what is in the TLS is not known |
-    pub fn default_for(config: &TargetGroupConfig) -> Self {
+    pub fn default_for(config: &IpConfig) -> Self {
         let is_http = config.protocol != TargetProtocol::Tcp;
         Self {
             enabled: is_http,

@@ -6,6 +6,7 @@
 mod access_log;
 mod action;
 mod auth;
+mod function;
 mod hand_over;
 mod health_check;
 mod holder;
@@ -28,6 +29,7 @@ pub use access_log::{
 pub use action::{Action, WeightedTargetGroup};
 pub(crate) use auth::is_our_policy;
 pub use auth::{ActualAuth, DesiredAuth, PutAuthPolicy, SetAuthType, policy_mark};
+pub use function::{AllowInvoke, Function, FunctionFacts, INVOKE_ALLOW, Invocation, TAG_INVOKE};
 pub use hand_over::HandOver;
 pub use health_check::{HealthCheck, UpdateHealthCheck};
 pub use holder::Holder;
@@ -56,7 +58,8 @@ pub use target::{
 };
 pub use target_group::{
     ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup,
-    DesiredTargetGroup, IpFamily, ProtocolVersion, TargetGroupConfig, TargetProtocol,
+    DesiredTargetGroup, EventVersion, IpConfig, IpFamily, LambdaConfig, ProtocolVersion, TargetGroupConfig,
+    TargetProtocol,
 };
 pub use vpc_association::{
     ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,

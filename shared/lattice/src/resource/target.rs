@@ -9,13 +9,53 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result as Written};
 
-/// One IP target; address and port together are its identity.
+/// One target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Target {
-    /// IP address as text.
-    pub ip: String,
-    /// 1–65535.
-    pub port: u16,
+#[serde(untagged)]
+pub enum Target {
+    /// An address; it and the port together are the identity.
+    Ip {
+        /// IP address as text.
+        ip: String,
+        /// 1–65535.
+        port: u16,
+    },
+    /// A function, of which a target group has one only.
+    Function {
+        /// Its ARN, with a version or an alias if one is meant.
+        function: String,
+    },
+}
+
+impl Target {
+    /// An address and a port.
+    pub fn at(ip: impl Into<String>, port: u16) -> Self {
+        Self::Ip { ip: ip.into(), port }
+    }
+
+    /// How VPC Lattice names it beside the port: by the address or the ARN.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Ip { ip, .. } => ip,
+            Self::Function { function } => function,
+        }
+    }
+
+    /// The port, where it has one.
+    pub const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip { port, .. } => Some(*port),
+            Self::Function { .. } => None,
+        }
+    }
+
+    /// The ARN, if it is a function.
+    pub fn function(&self) -> Option<&str> {
+        match self {
+            Self::Ip { .. } => None,
+            Self::Function { function } => Some(function),
+        }
+    }
 }
 
 /// A registered or draining target.
@@ -50,10 +90,10 @@ pub enum TargetHealth {
 
 impl Display for Target {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
-        if self.ip.contains(':') {
-            write!(f, "[{}]:{}", self.ip, self.port)
-        } else {
-            write!(f, "{}:{}", self.ip, self.port)
+        match self {
+            Self::Ip { ip, port } if ip.contains(':') => write!(f, "[{ip}]:{port}"),
+            Self::Ip { ip, port } => write!(f, "{ip}:{port}"),
+            Self::Function { function } => f.write_str(function),
         }
     }
 }
@@ -79,7 +119,7 @@ impl Display for Listed<'_> {
 pub struct RegisterTargets {
     /// The target group's name.
     pub target_group: String,
-    /// The targets that are missing.
+    /// The targets that are missing; of a function VPC Lattice may invoke it by then.
     pub targets: BTreeSet<Target>,
 }
 
@@ -120,9 +160,11 @@ impl StepKind for RegisterTargets {
         })?;
         let wanted = view.wanted_group(target_group).map(|g| &g.targets);
         let unwanted = targets.iter().find(|t| wanted.is_none_or(|wanted| !wanted.contains(t)));
-        unwanted.map_or(Ok(()), |target| {
-            Err(ViolationKind::Unwanted { what: format!("target {target} of {target_group}") })
-        })
+        if let Some(target) = unwanted {
+            return Err(ViolationKind::Unwanted { what: format!("target {target} of {target_group}") });
+        }
+        let closed = targets.iter().filter_map(Target::function).find(|function| !view.may_invoke(function));
+        closed.map_or(Ok(()), |function| Err(ViolationKind::NotInvocable { function: function.to_owned() }))
     }
 }
 

@@ -16,18 +16,73 @@ pub struct DesiredTargetGroup {
     pub name: String,
     /// What cannot be changed after creation.
     pub config: TargetGroupConfig,
-    /// Changeable in place.
-    pub health_check: HealthCheck,
+    /// Changeable in place; none where VPC Lattice checks nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub health_check: Option<HealthCheck>,
     /// All targets.
     pub targets: BTreeSet<Target>,
     /// Tags set at creation and kept.
     pub tags: Tags,
 }
 
+/// The immutable part of a target group, by its type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TargetGroupConfig {
+    /// Addresses.
+    Ip(IpConfig),
+    /// A function.
+    Lambda(LambdaConfig),
+}
+
+impl TargetGroupConfig {
+    /// The settings of a group of addresses.
+    pub const fn ip(&self) -> Option<&IpConfig> {
+        match self {
+            Self::Ip(config) => Some(config),
+            Self::Lambda(_) => None,
+        }
+    }
+
+    /// The default port of targets.
+    pub fn port(&self) -> Option<u16> {
+        self.ip().map(|config| config.port)
+    }
+
+    /// The HTTP version to the targets; none for TCP and for a function.
+    pub fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.ip().and_then(|config| config.protocol_version)
+    }
+
+    /// Whether VPC Lattice checks the targets' health if it is asked to: not that of a function (User Guide, health checks).
+    pub const fn is_checked(&self) -> bool {
+        self.ip().is_some()
+    }
+}
+
+/// The immutable part of a target group of a function. It has no port, protocol, VPC or health check (API reference,
+/// TargetGroupConfig).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LambdaConfig {
+    /// How the function is told of a request.
+    pub event_structure_version: EventVersion,
+}
+
+/// The form of the event that a function gets (User Guide, Lambda functions as targets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EventVersion {
+    /// One text for each header, in `raw_path` and the like.
+    V1,
+    /// Lists of values, and who calls.
+    V2,
+}
+
 /// The immutable part of an IP target group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TargetGroupConfig {
+pub struct IpConfig {
     /// Default port of targets, 1–65535.
     pub port: u16,
     /// Protocol to the targets.
@@ -115,6 +170,15 @@ impl ActualTargetGroup {
 
 impl Display for TargetGroupConfig {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        match self {
+            Self::Ip(config) => config.fmt(f),
+            Self::Lambda(config) => write!(f, "Lambda event {:?}", config.event_structure_version),
+        }
+    }
+}
+
+impl Display for IpConfig {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         write!(f, "{:?}", self.protocol)?;
         if let Some(version) = self.protocol_version {
             write!(f, "/{version:?}")?;
@@ -160,8 +224,9 @@ pub struct CreateTargetGroup {
     pub target_group: String,
     /// Immutable settings.
     pub config: TargetGroupConfig,
-    /// Health check.
-    pub health_check: HealthCheck,
+    /// Health check; none where VPC Lattice checks nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub health_check: Option<HealthCheck>,
     /// Tags.
     pub tags: Tags,
 }
@@ -187,7 +252,7 @@ impl StepKind for CreateTargetGroup {
             name: target_group.clone(),
             status: Status::CreateInProgress,
             config: Some(config.clone()),
-            health_check: Some(health_check.clone()),
+            health_check: health_check.clone(),
             targets: vec![],
             service_arns: BTreeSet::new(),
             ownership: owner.of(tags),

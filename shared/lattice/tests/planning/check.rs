@@ -10,8 +10,8 @@ use trellis_lattice::{
     CreateNetwork, CreateRule, CreateService, CreateTargetGroup, CreateVpcAssociation, DeleteAssociation,
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
     DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan, PrivateDns,
-    RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, TargetHealth, Untag, UpdateCertificate,
-    UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
+    RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, Target, TargetHealth, Untag,
+    UpdateCertificate, UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
 
 fn wanted() -> Desired {
@@ -149,7 +149,7 @@ fn no_quota_is_broken() {
         only_group(a).targets = (0..1000)
             .map(|n| {
                 let mut target = target.clone();
-                target.target.ip = format!("10.1.{}.{}", n / 250, n % 250);
+                target.target = Target::at(format!("10.1.{}.{}", n / 250, n % 250), 8090);
                 target
             })
             .collect();

@@ -4,6 +4,7 @@ mod access_logs;
 mod auth;
 mod check;
 mod external;
+mod functions;
 mod grace;
 mod hand_over;
 mod imports;

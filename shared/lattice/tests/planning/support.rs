@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork, DesiredRule,
-    DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, IpFamily, Limits,
+    DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, IpConfig, IpFamily, Limits,
     ListenerProtocol, Owner, Ownership, PathMatch, Plan, PrivateDns, ProtocolVersion, RuleMatch, Status,
     Step, Tags, Target, TargetGroupConfig, TargetProtocol, ViolationKind, WeightedTargetGroup, check, plan,
     settle, simulate,
@@ -60,8 +60,8 @@ pub(crate) fn service(name: &str, listeners: Vec<DesiredListener>) -> DesiredSer
     }
 }
 
-pub(crate) fn config() -> TargetGroupConfig {
-    TargetGroupConfig {
+pub(crate) fn config() -> IpConfig {
+    IpConfig {
         port: 8090,
         protocol: TargetProtocol::Http,
         protocol_version: Some(ProtocolVersion::Http1),
@@ -71,14 +71,14 @@ pub(crate) fn config() -> TargetGroupConfig {
 }
 
 pub(crate) fn targets(last: &[u8]) -> BTreeSet<Target> {
-    last.iter().map(|n| Target { ip: format!("10.0.0.{n}"), port: 8090 }).collect()
+    last.iter().map(|n| Target::at(format!("10.0.0.{n}"), 8090)).collect()
 }
 
 pub(crate) fn group(name: &str, last: &[u8]) -> DesiredTargetGroup {
     DesiredTargetGroup {
         name: name.into(),
-        config: config(),
-        health_check: HealthCheck::default_for(&config()),
+        config: TargetGroupConfig::Ip(config()),
+        health_check: Some(HealthCheck::default_for(&config())),
         targets: targets(last),
         tags: Tags::new(),
     }

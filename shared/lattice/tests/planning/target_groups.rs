@@ -3,8 +3,9 @@ use crate::support::{
     planned, route, rule, simple_route, targets,
 };
 use trellis_lattice::{
-    Actual, ActualTarget, Desired, HealthCheck, Limits, Ownership, Plan, ProtocolVersion, RefusedTarget,
-    Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, check, plan, settle, simulate,
+    Actual, ActualTarget, Desired, HealthCheck, IpConfig, Limits, Ownership, Plan, ProtocolVersion,
+    RefusedTarget, Status, Step, TargetGroupConfig, TargetHealth, TargetProtocol, check, plan, settle,
+    simulate,
 };
 
 use ProtocolVersion::{Grpc, Http1, Http2};
@@ -105,7 +106,7 @@ fn of_more_targets_than_the_quota_as_many_are_registered_as_fit() {
 #[test]
 fn each_setting_of_the_health_check_counts() {
     let mut desired = export(&[1]);
-    desired.target_groups[0].health_check.unhealthy_threshold = 3;
+    desired.target_groups[0].health_check.as_mut().unwrap().unhealthy_threshold = 3;
     let text = planned(&desired, &made(&export(&[1])));
     assert!(text.starts_with("~ health check tg Http/Http1 / expects 200-499 every 30 s"), "{text}");
     let unread = made_but(&export(&[1]), |a| only_group(a).health_check = None);
@@ -115,7 +116,7 @@ fn each_setting_of_the_health_check_counts() {
 #[test]
 fn by_default_whatever_speaks_http_is_checked_and_healthy_if_it_answers_at_all() {
     let check = |protocol, protocol_version| {
-        let config = TargetGroupConfig { protocol, protocol_version, ..config() };
+        let config = IpConfig { protocol, protocol_version, ..config() };
         let check = HealthCheck::default_for(&config);
         assert_eq!(check.matcher, "200-499");
         check.enabled.then_some((check.protocol, check.protocol_version))
@@ -258,7 +259,7 @@ fn a_taken_target_group_name_leaves_the_listener_that_needs_it_as_it_is() {
 
 #[test]
 fn a_target_group_of_ours_with_settings_that_its_name_does_not_stand_for_is_reported() {
-    let other = TargetGroupConfig { port: 1, ..config() };
+    let other = TargetGroupConfig::Ip(IpConfig { port: 1, ..config() });
     let actual = made_but(&export(&[1]), |a| only_group(a).config = Some(other));
     assert!(planned(&export(&[1]), &actual).starts_with("! target group name tg is taken"));
 }

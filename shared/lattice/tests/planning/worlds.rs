@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
-    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, Limits,
-    ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
+    DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, IpConfig,
+    Limits, ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
     TargetGroupConfig, TargetHealth, WeightedTargetGroup,
 };
 
@@ -167,8 +167,8 @@ fn desired_groups() -> impl Strategy<Value = Vec<DesiredTargetGroup>> {
         let both = names.into_iter().zip(groups);
         both.map(|(name, (health_check, last, tags))| DesiredTargetGroup {
             name,
-            config: config(),
-            health_check,
+            config: TargetGroupConfig::Ip(config()),
+            health_check: Some(health_check),
             targets: targets(&Vec::from_iter(last)),
             tags,
         })
@@ -221,6 +221,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
                 grace,
                 allowed_networks: allowed.into_iter().map(str::to_owned).collect(),
                 external_groups: externals.into_iter().map(external).collect(),
+                functions: BTreeMap::new(),
                 giving_way: giving_way
                     .into_iter()
                     .map(|(service, network)| (service.into(), network.into()))
@@ -411,9 +412,9 @@ fn actual_targets() -> impl Strategy<Value = Vec<ActualTarget>> {
 
 fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
     let settings = prop_oneof![
-        9 => Just(Some(config())),
+        9 => Just(Some(TargetGroupConfig::Ip(config()))),
         1 => Just(None),
-        1 => Just(Some(TargetGroupConfig { port: 1, ..config() })),
+        1 => Just(Some(TargetGroupConfig::Ip(IpConfig { port: 1, ..config() }))),
     ];
     let name = (select(SERVICES.to_vec()), 0..GROUPS_PER_SERVICE + 1);
     let user = proptest::option::weighted(0.1, Just("arn:svc-of-others".to_owned()));
@@ -459,6 +460,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 auth,
                 certificates,
                 refused: vec![],
+                allowed_functions: BTreeSet::new(),
                 network_usage: BTreeMap::new(),
             };
             make_consistent(&mut actual);

@@ -5,6 +5,7 @@ mod access_log;
 pub(super) mod action;
 mod auth;
 mod external;
+mod function;
 pub(super) mod health_check;
 mod holder;
 pub(super) mod imported;

@@ -53,13 +53,20 @@ pub(super) fn actual_targets(
     default_port: Option<u16>,
 ) -> Vec<ActualTarget> {
     let targets = listed.into_iter().filter_map(|target| {
-        let port = small(target.port).or(default_port)?;
         let health = target_health(target.status.as_ref());
-        Some(ActualTarget { target: Target { ip: target.id?, port }, health })
+        Some(ActualTarget { target: named(target.id?, small(target.port).or(default_port))?, health })
     });
     let mut targets: Vec<ActualTarget> = targets.collect();
     targets.sort();
     targets
+}
+
+/// A target by what VPC Lattice calls it; none for an address without a port.
+fn named(id: String, port: Option<u16>) -> Option<Target> {
+    if id.starts_with("arn:") {
+        return Some(Target::Function { function: id });
+    }
+    Some(Target::at(id, port?))
 }
 
 fn target_health(status: Option<&sdk::TargetStatus>) -> TargetHealth {
@@ -75,7 +82,9 @@ fn target_health(status: Option<&sdk::TargetStatus>) -> TargetHealth {
 }
 
 fn batches(operation: &'static str, targets: &BTreeSet<Target>) -> Result<Vec<Vec<sdk::Target>>, AwsError> {
-    let wire = |target: &Target| sdk::Target::builder().id(&target.ip).port(target.port.into()).build();
+    let wire = |target: &Target| {
+        sdk::Target::builder().id(target.id()).set_port(target.port().map(Into::into)).build()
+    };
     let targets = targets.iter().map(wire).collect::<Result<Vec<_>, _>>();
     let targets = targets.map_err(|error| AwsError::unbuildable(operation, error))?;
     Ok(targets.chunks(BATCH_TARGETS_MAX).map(<[sdk::Target]>::to_vec).collect())
@@ -88,7 +97,7 @@ const NO_CODE: &str = "Refused";
 fn refused_target(target_group: &str, failure: sdk::TargetFailure) -> Option<RefusedTarget> {
     Some(RefusedTarget {
         target_group: target_group.to_owned(),
-        target: Target { ip: failure.id?, port: small(failure.port)? },
+        target: named(failure.id?, small(failure.port))?,
         code: failure.failure_code.unwrap_or_else(|| NO_CODE.to_owned()),
         message: failure.failure_message.unwrap_or_default(),
     })

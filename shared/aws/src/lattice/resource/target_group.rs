@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup, Desired,
-    HealthCheck, IpFamily, Ownership, ProtocolVersion, ResourceKind, Status, TargetGroupConfig,
-    TargetProtocol,
+    EventVersion, HealthCheck, IpConfig, IpFamily, LambdaConfig, Ownership, ProtocolVersion, ResourceKind,
+    Status, TargetGroupConfig, TargetProtocol,
 };
 
 const GET: &str = "GetTargetGroup";
@@ -152,7 +152,7 @@ impl LatticeClient {
         if let Some(details) = details {
             group.status = seen_status(details.status.as_ref());
             let config = details.config.as_ref();
-            group.config = config.and_then(|config| target_group_config(details.r#type.as_ref(), config));
+            group.config = target_group_config(details.r#type.as_ref(), config);
             group.health_check = config.and_then(|c| c.health_check.as_ref()).and_then(health_check);
             group.service_arns.extend(details.service_arns.into_iter().flatten());
         }
@@ -190,8 +190,8 @@ impl Perform for CreateTargetGroup {
             .api()
             .create_target_group()
             .name(target_group)
-            .r#type(sdk::TargetGroupType::Ip)
-            .config(sdk_target_group_config(config, health_check))
+            .r#type(sdk_type(config))
+            .config(sdk_target_group_config(config, health_check.as_ref()))
             .set_tags(Some(sdk_tags(tags)))
             .send();
         let written = client.write(OPERATION, request).await;
@@ -249,20 +249,30 @@ impl Perform for AwaitTargetGroupGone {
     }
 }
 
-/// The immutable part of an IP target group; none for a type or value that this project never makes.
+/// The immutable part of a target group; none for a type or value that this project never makes.
 fn target_group_config(
     kind: Option<&sdk::TargetGroupType>,
-    config: &sdk::TargetGroupConfig,
+    config: Option<&sdk::TargetGroupConfig>,
 ) -> Option<TargetGroupConfig> {
+    if kind == Some(&sdk::TargetGroupType::Lambda) {
+        // One without a version is V1 (API reference, TargetGroupConfig).
+        let version = match config.and_then(|config| config.lambda_event_structure_version.as_ref()) {
+            None | Some(sdk::LambdaEventStructureVersion::V1) => EventVersion::V1,
+            Some(sdk::LambdaEventStructureVersion::V2) => EventVersion::V2,
+            Some(_) => return None,
+        };
+        return Some(TargetGroupConfig::Lambda(LambdaConfig { event_structure_version: version }));
+    }
     if kind != Some(&sdk::TargetGroupType::Ip) {
         return None;
     }
+    let config = config?;
     let protocol_version = match &config.protocol_version {
         None => None,
         Some(version) => Some(protocol_version(version)?),
     };
     let protocol = target_protocol(config.protocol.as_ref())?;
-    Some(TargetGroupConfig {
+    Some(TargetGroupConfig::Ip(IpConfig {
         port: small(config.port)?,
         // TCP has no version; whatever is echoed for it says nothing.
         protocol_version: protocol_version.filter(|_| protocol != TargetProtocol::Tcp),
@@ -273,7 +283,7 @@ fn target_group_config(
             Some(_) => return None,
         },
         vpc: config.vpc_identifier.clone()?,
-    })
+    }))
 }
 
 #[expect(
@@ -289,7 +299,27 @@ pub(super) fn protocol_version(version: &sdk::TargetGroupProtocolVersion) -> Opt
     }
 }
 
-fn sdk_target_group_config(config: &TargetGroupConfig, health_check: &HealthCheck) -> sdk::TargetGroupConfig {
+fn sdk_type(config: &TargetGroupConfig) -> sdk::TargetGroupType {
+    match config {
+        TargetGroupConfig::Ip(_) => sdk::TargetGroupType::Ip,
+        TargetGroupConfig::Lambda(_) => sdk::TargetGroupType::Lambda,
+    }
+}
+
+fn sdk_target_group_config(
+    config: &TargetGroupConfig,
+    health_check: Option<&HealthCheck>,
+) -> sdk::TargetGroupConfig {
+    let config = match config {
+        TargetGroupConfig::Ip(config) => config,
+        TargetGroupConfig::Lambda(config) => {
+            let version = match config.event_structure_version {
+                EventVersion::V1 => sdk::LambdaEventStructureVersion::V1,
+                EventVersion::V2 => sdk::LambdaEventStructureVersion::V2,
+            };
+            return sdk::TargetGroupConfig::builder().lambda_event_structure_version(version).build();
+        }
+    };
     let version = config.protocol_version.map(|version| match version {
         ProtocolVersion::Http1 => sdk::TargetGroupProtocolVersion::Http1,
         ProtocolVersion::Http2 => sdk::TargetGroupProtocolVersion::Http2,
@@ -305,7 +335,7 @@ fn sdk_target_group_config(config: &TargetGroupConfig, health_check: &HealthChec
         .set_protocol_version(version)
         .ip_address_type(family)
         .vpc_identifier(&config.vpc)
-        .health_check(sdk_health_check(health_check))
+        .set_health_check(health_check.map(sdk_health_check))
         .build()
 }
 
@@ -321,13 +351,26 @@ mod tests {
             (TargetProtocol::Http, Some(ProtocolVersion::Grpc), IpFamily::Ipv4),
             (TargetProtocol::Tcp, None, IpFamily::Ipv4),
         ] {
-            let config =
-                TargetGroupConfig { port: 8090, protocol, protocol_version, ip_family, vpc: "vpc-1".into() };
+            let config = IpConfig { port: 8090, protocol, protocol_version, ip_family, vpc: "vpc-1".into() };
             let check = HealthCheck { port: Some(9000), ..HealthCheck::default_for(&config) };
-            let wire = sdk_target_group_config(&config, &check);
-            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Ip), &wire), Some(config));
+            let config = TargetGroupConfig::Ip(config);
+            let wire = sdk_target_group_config(&config, Some(&check));
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Ip), Some(&wire)), Some(config));
             assert_eq!(wire.health_check.as_ref().and_then(health_check), Some(check));
-            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Alb), &wire), None);
+            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Alb), Some(&wire)), None);
         }
+    }
+
+    #[test]
+    fn a_group_of_a_function_has_the_version_of_its_event_and_nothing_else() {
+        let lambda = sdk::TargetGroupType::Lambda;
+        for event_structure_version in [EventVersion::V1, EventVersion::V2] {
+            let config = TargetGroupConfig::Lambda(LambdaConfig { event_structure_version });
+            let wire = sdk_target_group_config(&config, None);
+            assert!(wire.port.is_none() && wire.vpc_identifier.is_none() && wire.health_check.is_none());
+            assert_eq!(target_group_config(Some(&lambda), Some(&wire)), Some(config));
+        }
+        let plain = TargetGroupConfig::Lambda(LambdaConfig { event_structure_version: EventVersion::V1 });
+        assert_eq!(target_group_config(Some(&lambda), None), Some(plain));
     }
 }

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod auth;
+mod function;
 mod imported;
 mod listener;
 mod network;
@@ -117,6 +118,7 @@ impl Known {
             auth: _,
             certificates: _,
             refused: _,
+            allowed_functions: _,
             network_usage: _,
         } = actual;
         let networks = networks.iter().map(|one| (network::KIND, &one.name, &one.id, &one.ownership));

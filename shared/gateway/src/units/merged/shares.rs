@@ -137,21 +137,21 @@ fn shared(actions: &[&Action], groups: &BTreeMap<String, DesiredTargetGroup>) ->
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use trellis_lattice::{HealthCheck, IpFamily, Tags, Target, TargetGroupConfig, TargetProtocol};
+    use trellis_lattice::{HealthCheck, IpConfig, IpFamily, Tags, Target, TargetGroupConfig, TargetProtocol};
 
     fn group(name: &str, has_targets: bool) -> (String, DesiredTargetGroup) {
-        let config = TargetGroupConfig {
+        let config = IpConfig {
             port: 80,
             protocol: TargetProtocol::Http,
             protocol_version: None,
             ip_family: IpFamily::Ipv4,
             vpc: "vpc-1".into(),
         };
-        let target = Target { ip: "10.0.0.1".into(), port: 80 };
+        let target = Target::at("10.0.0.1", 80);
         let group = DesiredTargetGroup {
             name: name.to_owned(),
-            health_check: HealthCheck::default_for(&config),
-            config,
+            health_check: Some(HealthCheck::default_for(&config)),
+            config: TargetGroupConfig::Ip(config),
             targets: has_targets.then_some(target).into_iter().collect(),
             tags: Tags::new(),
         };

@@ -1,0 +1,14 @@
+//! Functions that VPC Lattice may not invoke yet.
+
+use super::draft::Draft;
+use crate::{AllowInvoke, Invocation};
+
+/// Lets VPC Lattice invoke them, before they become targets.
+pub(super) fn allow(draft: &mut Draft) {
+    let to_be = draft.desired.functions.iter().filter(|(_, said)| **said == Invocation::ToBeAllowed);
+    let closed = to_be.filter(|(function, _)| !draft.may_invoke(function));
+    let closed: Vec<String> = closed.map(|(function, _)| function.clone()).collect();
+    for function in closed {
+        draft.push(AllowInvoke { function });
+    }
+}
