@@ -138,8 +138,8 @@ BREAKS = (
     Break(
         "take a hint for later for its predecessor",
         "shared/engine/src/worker/mod.rs",
-        'Some(format!("{waits} {hindered} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
-        'let _ = (put_off, hindered);\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
+        'Some(format!("{what} {operation:?} {put_off} {}", sent / u64::from((*put_off).max(1))))',
+        'let _ = (put_off, what);\n    Some(format!("{waits} {operation:?} {}", sent / 10))',
         "nothing was hidden, and a drift pass finds|and is not followed",
     ),
     Break(
