@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 /// The tag that says since when nobody wants a resource, in seconds since 1970. No value: it is wanted again. A service's
 /// parts have tags of the same beginning: `/port.443` for a listener, `/network.my-hotel` for an association, `/rules` for what a
-/// route has left there that is gone, `/imports` for rules whose ServiceImport of a target group of others is gone.
+/// route has left there that is gone, `/imports` for rules whose ServiceImport is gone while no target group tells what it led to:
+/// one of others, or of an export of another name.
 pub const TAG_UNWANTED: &str = "trellis:unwanted-since";
 
 /// A moment, and how long after that what is unwanted stays.
@@ -73,7 +74,7 @@ pub fn rules_mark() -> String {
     format!("{TAG_UNWANTED}/rules")
 }
 
-/// The mark of a service with rules that lead to a target group of others whose import is gone.
+/// The mark of a service with rules whose import is gone while no target group tells what it led to.
 pub fn imports_mark() -> String {
     format!("{TAG_UNWANTED}/imports")
 }

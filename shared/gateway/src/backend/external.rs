@@ -9,7 +9,7 @@
 //! | VPC Lattice says that it is not there | none: `ExternalTargetGroupNotFound`; the unit looks again for a while, then each pass |
 //! | VPC Lattice does not tell, or it is being made | what rules lead to it stays; where none does, nothing of the route changes |
 
-use super::{BackendError, Pools, declared};
+use super::{BackendError, Pools, declared, imports};
 use crate::api::{self, Meta};
 use crate::problem::{Problem, quoted};
 use crate::report::Condition;
@@ -28,7 +28,7 @@ const NOT_ASKED: &str = "VPC Lattice was not asked yet";
 /// The annotation that names a target group, without the common prefix.
 pub(crate) const ANNOTATION: &str = "target-group-arn";
 /// The annotations that say whose exports an import stands for, without the common prefix.
-pub(crate) const OF_EXPORTS: [&str; 3] = ["export-name", "aws-eks-cluster-name", "aws-vpc"];
+pub(crate) const OF_EXPORTS: [&str; 3] = [imports::EXPORT_NAME, imports::ONLY_CLUSTER, imports::ONLY_VPC];
 /// Characters of a target group's id after `tg-` (API model, TargetGroupId).
 const ID_CHARS: usize = 17;
 

@@ -5,12 +5,14 @@ use super::service::Pool;
 use super::{Asked, BackendError, NO_BACKEND, Pools};
 use crate::naming;
 use crate::reasons;
+use crate::route::RouteId;
 use crate::view::View;
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualService, ActualTargetGroup, Grace, Ownership, ProtocolVersion, Status, TAG_BACKEND, TAG_EXPORT,
-    TAG_SOURCE, TAG_UNWANTED, Target, TargetGroupConfig, Unwanted,
+    Action, ActualListener, ActualService, ActualTargetGroup, Grace, ListenerProtocol, Ownership, PathMatch,
+    ProtocolVersion, RuleMatch, Status, TAG_BACKEND, TAG_EXPORT, TAG_SOURCE, TAG_UNWANTED, Target,
+    TargetGroupConfig, Unwanted,
 };
 
 /// Where a target group's targets came from, as its tags tell.
@@ -43,9 +45,17 @@ pub(super) fn for_a_while(
     asked: &Asked,
     error: BackendError,
 ) -> Result<Pools, BackendError> {
+    kept(error, |_| pools(view, origin, asked))
+}
+
+/// What there is for a while by the reason of an error; the error where that is nothing.
+pub(super) fn kept(
+    error: BackendError,
+    pools: impl FnOnce(&'static str) -> Vec<Pool>,
+) -> Result<Pools, BackendError> {
     let BackendError::Broken(reason, problem) = error else { return Err(error) };
     let is_gone = matches!(reason, reasons::BACKEND_NOT_FOUND | reasons::REF_NOT_PERMITTED);
-    let busy = if is_gone { pools(view, origin, asked) } else { vec![] };
+    let busy = if is_gone { pools(reason) } else { vec![] };
     if busy.is_empty() {
         return Err(BackendError::Broken(reason, problem));
     }
@@ -54,9 +64,23 @@ pub(super) fn for_a_while(
 
 /// The target groups of that origin which a rule leads to and which stay.
 pub(super) fn pools(view: &View, origin: &Origin, asked: &Asked) -> Vec<Pool> {
+    left(led_to(view, origin, asked), asked)
+}
+
+/// The target groups of that origin which a rule leads to.
+pub(super) fn led_to<'a>(
+    view: &View<'a>,
+    origin: &Origin,
+    asked: &Asked,
+) -> impl Iterator<Item = &'a ActualTargetGroup> {
     let named = named(view);
-    let groups = view.actual.target_groups.iter().filter(|group| named.contains(group.name.as_str()));
-    let meant = own(fitting(groups.filter(|group| is_of(group, origin, asked.port)), asked).collect());
+    let groups = view.actual.target_groups.iter();
+    groups.filter(move |group| named.contains(group.name.as_str()) && is_of(group, origin, asked.port))
+}
+
+/// Of a backend's target groups those that its route can lead to and that stay.
+pub(super) fn left<'a>(groups: impl Iterator<Item = &'a ActualTargetGroup>, asked: &Asked) -> Vec<Pool> {
+    let meant = own(fitting(groups, asked).collect());
     let left = |group| Some(Pool { gone_since: Some(mark(asked.grace, group)?), ..pool(group)? });
     let mut pools: Vec<Pool> = meant.into_iter().filter_map(left).collect();
     pools.dedup();
@@ -98,6 +122,33 @@ fn is_function(group: &ActualTargetGroup) -> bool {
 pub(super) fn named<'a>(view: &View<'a>) -> BTreeSet<&'a str> {
     let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
     services.flat_map(ActualService::target_groups).collect()
+}
+
+/// What the listeners of the unit's services do with requests, by match.
+pub(super) fn rules<'a>(view: &View<'a>) -> impl Iterator<Item = (RuleMatch, &'a Action)> {
+    let services = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    services.flat_map(|service| &service.listeners).flat_map(rules_of)
+}
+
+/// What a listener does with requests, by match; its default action among it where that stands for a rule.
+pub(crate) fn rules_of(listener: &ActualListener) -> impl Iterator<Item = (RuleMatch, &Action)> {
+    let path = match (listener.protocol, &listener.default_action) {
+        // What passes TLS on has no rules.
+        (ListenerProtocol::TlsPassthrough, _) => Some(None),
+        (_, Action::Forward(_)) => Some(Some(PathMatch::Prefix("/".into()))),
+        (_, Action::FixedResponse(_)) => None,
+    };
+    let default = path.map(|path| (RuleMatch { path, ..RuleMatch::default() }, &listener.default_action));
+    let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
+    default.into_iter().chain(rules.map(|rule| (rule.matches.normalised(), &rule.action)))
+}
+
+/// Whether a target group was made for a rule of the route, as its tags tell.
+pub(crate) fn is_of_route(group: &ActualTargetGroup, route: &RouteId) -> bool {
+    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).map(String::as_str);
+    tag("RouteName") == Some(&route.name)
+        && tag("RouteNamespace") == Some(&route.namespace)
+        && tag("SourceTypeKey") == Some(route.kind.as_str())
 }
 
 /// Whether a rule of the unit's services answers that it has no backend.

@@ -16,6 +16,12 @@ use trellis_lattice::{ActualTargetGroup, TAG_PREFIX, TAG_SOURCE, TargetHealth};
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
 
+/// Annotations of an import: the export's name where that is another, and the only cluster and the only VPC whose exports it
+/// stands for.
+pub(super) const EXPORT_NAME: &str = "export-name";
+pub(super) const ONLY_CLUSTER: &str = "aws-eks-cluster-name";
+pub(super) const ONLY_VPC: &str = "aws-vpc";
+
 /// The pools of every cluster that exports what the import stands for. Those of a cluster of which nothing is known are
 /// the target groups that VPC Lattice has for it, as they are.
 pub(super) fn pools(
@@ -58,7 +64,7 @@ pub(super) fn pools(
             ),
         ));
     }
-    let export_name = import.metadata.annotation("export-name").unwrap_or(name);
+    let export_name = import.metadata.annotation(EXPORT_NAME).unwrap_or(name);
     let port =
         asked.port.or_else(|| import.spec.ports.as_deref().and_then(|ports| Some(ports.first()?.port)));
     let asked = Asked { port, ..*asked };
@@ -156,9 +162,9 @@ fn takes_requests(group: &ActualTargetGroup) -> bool {
 /// Not known is of a registered cluster that cannot be read, and of one that VPC Lattice has a target group for and that
 /// nobody has registered (any more).
 pub(crate) fn exporters_of(view: &View, cluster: &ClusterId, import: &Meta) -> Exporters {
-    let only_cluster = import.annotation("aws-eks-cluster-name");
-    let only_vpc = import.annotation("aws-vpc");
-    let name = import.annotation("export-name").unwrap_or(&import.name);
+    let only_cluster = import.annotation(ONLY_CLUSTER);
+    let only_vpc = import.annotation(ONLY_VPC);
+    let name = import.annotation(EXPORT_NAME).unwrap_or(&import.name);
     let is_meant = |candidate: &ClusterId| {
         // VPC Lattice joins VPCs of one Region, and a target group is in the account of its service.
         candidate.scope == cluster.scope && only_cluster.is_none_or(|only| only == candidate.name)

@@ -5,13 +5,15 @@ mod endpoints;
 pub(crate) mod external;
 pub(crate) mod function;
 mod gone;
+mod gone_import;
 mod grants;
 mod imports;
 mod protocol;
 mod service;
 
 pub(crate) use endpoints::never_targets;
-pub(crate) use gone::mark;
+pub(crate) use gone::{is_of_route, mark, rules_of};
+pub(crate) use gone_import::Gone;
 pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
 pub(crate) use service::left_out_note;
 pub(crate) use service::{Asked, Pool, pool};
@@ -103,10 +105,10 @@ pub(crate) fn resolve(
         let origin = Origin { cluster: Some(cluster), kind, namespace, service, export: None };
         return found.or_else(|error| gone::for_a_while(view, &origin, &asked, error));
     }
+    // Asked for with the grant, which saves a round: it tells what stays where that is gone.
+    let _ = view.get(cluster, kind, namespace, &backend.name);
     let found = permitted().and_then(|()| imports::pools(view, cluster, namespace, &backend.name, &asked));
-    let origin =
-        Origin { cluster: None, kind: Kind::Service, namespace, service: None, export: Some(&backend.name) };
-    found.or_else(|error| gone::for_a_while(view, &origin, &asked, error))
+    found.or_else(|error| gone_import::for_a_while(view, route, (namespace, backend), &asked, error))
 }
 
 /// The backend's kind.

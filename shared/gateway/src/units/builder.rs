@@ -196,7 +196,7 @@ impl<'a> Builder<'a> {
     fn gone_imports(&self, service: &str, members: &[Member]) -> GoneImports<'a> {
         match self.merging {
             Some(_) => GoneImports::merging(self.view, service, members, self.settings),
-            None => GoneImports::of(self.view, service, self.settings),
+            None => GoneImports::of(self.view, service, members, self.settings),
         }
     }
 

@@ -6,7 +6,7 @@ use super::rules::ResolvedRule;
 use super::rules_of_gone::are_told;
 use super::slot::Slot;
 use crate::backend::declared;
-use crate::backend::{Asked, BackendError, Pool, mark, pool};
+use crate::backend::{Asked, BackendError, Pool, is_of_route, mark, pool, rules_of};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
@@ -52,7 +52,8 @@ pub(crate) fn of_port(
     let is_of_kept = is_of_kept(draft, members);
     for (at, (matches, action)) in held_rules(held, number, wanted.protocol, others).into_iter().enumerate() {
         let groups: Vec<&ActualTargetGroup> = groups_of(view.actual, &action).collect();
-        let is_whose = |at: &&usize| groups.iter().any(|group| is_of(group, &members[**at].claim.route.id));
+        let is_whose =
+            |at: &&usize| groups.iter().any(|group| is_of_route(group, &members[**at].claim.route.id));
         // Of a target group that the unit did not make the backends tell, which the edit may still name.
         let of_others: BTreeSet<&str> =
             action.target_groups().filter(|name| name.starts_with(TARGET_GROUP_ID)).collect();
@@ -142,12 +143,7 @@ impl<'a> Held<'a> {
 
     pub(crate) fn of_service(service: &'a ActualService) -> Self {
         let of_listener = |listener: &'a ActualListener| {
-            let rules = listener.rules.iter().filter(|rule| rule.ownership == Ownership::Ours);
-            let rules = rules.map(|rule| (rule.matches.normalised(), &rule.action));
-            // What passes TLS on has no rules.
-            let is_tls = listener.protocol == ListenerProtocol::TlsPassthrough;
-            let default = is_tls.then(|| (RuleMatch::default(), &listener.default_action));
-            rules.chain(default).map(|(matches, action)| ((listener.port, matches), action))
+            rules_of(listener).map(|(matches, action)| ((listener.port, matches), action))
         };
         Self(service.listeners.iter().flat_map(of_listener).collect())
     }
@@ -293,14 +289,6 @@ pub(super) fn groups_of<'a>(
     };
     let ours = actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
     ours.filter(move |group| named.contains(group.name.as_str()))
-}
-
-/// Whether a target group was made for a rule of the route, as its tags tell.
-pub(super) fn is_of(group: &ActualTargetGroup, route: &RouteId) -> bool {
-    let tag = |name: &str| group.tags.get(&naming::tag_key(name)).map(String::as_str);
-    tag("RouteName") == Some(&route.name)
-        && tag("RouteNamespace") == Some(&route.namespace)
-        && tag("SourceTypeKey") == Some(route.kind.as_str())
 }
 
 /// The precedence of a match as far as VPC Lattice's form of it tells.

@@ -11,9 +11,10 @@
 //! | it bears a mark for longer than the grace | go, and the mark with them |
 
 use super::contest::{Member, ServiceDraft};
-use super::kept::{self, held_rules, is_of};
+use super::kept::{self, held_rules};
 use super::slot::Slot;
 use crate::Settings;
+use crate::backend::is_of_route;
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
 use crate::status;
@@ -135,7 +136,9 @@ fn rules(
             let groups: Vec<_> = kept::groups_of(view.actual, &action).collect();
             let stays = match which {
                 Which::All => true,
-                Which::Of(gone) => groups.iter().any(|group| gone.iter().any(|route| is_of(group, route))),
+                Which::Of(gone) => {
+                    groups.iter().any(|group| gone.iter().any(|route| is_of_route(group, route)))
+                }
             };
             if !stays {
                 continue;
