@@ -221,6 +221,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         (
             Some(
                 "ConflictException"
+                | "ResourceConflictException"
                 | "ResourceNotFoundException"
                 | "ResourceInUseException"
                 | "IncorrectState"
@@ -351,6 +352,8 @@ mod tests {
     fn classes_follow_the_table() {
         for (status, code, class) in [
             (409, "ConflictException", ErrorClass::Stale),
+            // Lambda: another unit has let VPC Lattice in a moment ago, or the function is being updated.
+            (409, "ResourceConflictException", ErrorClass::Stale),
             (404, "ResourceNotFoundException", ErrorClass::Stale),
             (400, "InvalidVpcEndpointId.NotFound", ErrorClass::Stale),
             (400, "InvalidSubnetID.NotFound", ErrorClass::Terminal),

@@ -90,10 +90,14 @@ impl Assessment {
         })
     }
 
-    /// What a route's rules wait for, where nothing but another look tells of it.
+    /// What a route's rules, or a Backend, wait for, where nothing but another look tells of it.
     pub fn awaits(&self) -> Option<&'static str> {
         let mut reports = self.translation.reports.iter();
-        reports.find_map(|report| if let Report::Route(route) = report { route.awaits } else { None })
+        reports.find_map(|report| match report {
+            Report::Route(route) => route.awaits,
+            Report::Backend(backend) => backend.awaits(),
+            _ => None,
+        })
     }
 
     /// Whether nothing is to be changed in VPC Lattice.

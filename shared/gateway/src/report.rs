@@ -1,6 +1,7 @@
 //! What is to be said of an object, before it is known how the apply went.
 
 use crate::gates::PodReport;
+use crate::reasons;
 use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
@@ -319,6 +320,15 @@ pub struct BackendReport {
     pub accepted: Condition,
     /// Whether that is there, and may be led to.
     pub resolved: Condition,
+}
+
+impl BackendReport {
+    /// What it waits for, where nothing but another look tells of it.
+    pub(crate) fn awaits(&self) -> Option<&'static str> {
+        let is_awaited =
+            [reasons::FUNCTION_NOT_FOUND, reasons::INVOKE_NOT_PERMITTED].contains(&self.resolved.reason);
+        is_awaited.then_some("a function")
+    }
 }
 
 /// A policy's report, as far as the unit can tell: on the targets that are its own.

@@ -196,8 +196,9 @@ impl<'a> View<'a> {
             return Some(why);
         }
         if self.is_kind_missing(cluster, kind) {
-            // A cluster that does not serve what it need not serve has none of it.
-            return (!kind.is_extra())
+            // A cluster that does not serve what it need not serve has none of it. Rules may lead to a Backend: where nobody may read
+            // them (any more) what is there stays.
+            return (!kind.is_extra() || kind == Kind::Backend)
                 .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_all(cluster, kind) {

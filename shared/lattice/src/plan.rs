@@ -9,7 +9,7 @@
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
 //! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, DeleteAssociation where another route's service waits for the place, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without; two services that change places would wait for each other, if each left last |
-//! | 5 | AllowInvoke, AwaitTargetGroup, UpdateHealthCheck, RegisterTargets | no rule may name a group that is not active or has no targets yet, or a function that VPC Lattice may not invoke |
+//! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets; then AllowInvoke, and the same of functions | no rule may name a group that is not active or has no targets yet, or a function that VPC Lattice may not invoke; what Pods need comes before a call that a function's owner may have barred, stage 7 too if there is one |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
@@ -44,7 +44,7 @@ mod targets;
 mod unwanted;
 mod withhold;
 
-use crate::{Actual, Blocked, Desired, Limits, Owner, Step};
+use crate::{Actual, Blocked, Desired, Limits, Owner, Step, TargetGroupConfig};
 use draft::Draft;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter};
@@ -80,8 +80,9 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     access_logs::subscribe(&mut draft);
     services::give_way(&mut draft);
     services::associate(&mut draft);
+    groups::prepare(&mut draft, TargetGroupConfig::is_checked);
     functions::allow(&mut draft);
-    groups::prepare(&mut draft);
+    groups::prepare(&mut draft, |config| !config.is_checked());
     services::release_target_groups(&mut draft);
     listeners::update(&mut draft);
     targets::deregister_surplus(&mut draft);

@@ -1,11 +1,11 @@
 //! Functions that Backends name: let in where their tag says so, looked for until they may be invoked, and let be while nothing is
 //! known of them.
 
-use crate::fakes::World;
-use crate::{count, message, route_hint, work, worker, world};
+use crate::fakes::{World, id};
+use crate::{count, message, object, route_hint, work, worker, world};
 use serde_json::{Value, json};
 use std::time::Duration;
-use trellis_hint::Kind;
+use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Function, FunctionFacts};
 use trellis_telemetry::Metric;
 
@@ -97,4 +97,39 @@ async fn a_function_of_which_nothing_is_known_in_time_keeps_its_share_and_one_th
     work(&worker(&world), vec![message("2", &route_hint("one", "r"), 1)]).await;
     assert_eq!(resolved(&world), "FunctionNotFound");
     assert!(!leads_there(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_whose_manifests_know_of_no_backends_yet_is_looked_at_all_the_same() {
+    let world = world();
+    let spec = json!({"parentRefs": [{"name": "my-hotel"}], "rules": [{"backendRefs": [{"name": "parking", "port": 80}]}]});
+    world.put("one", Kind::HTTPRoute, "r", json!({"spec": spec}));
+    world.state().forbidden = Some(Kind::Backend);
+    let unit = UnitKey::Cluster { cluster: id("one") };
+    let look = Hint::new(unit, object("one", Kind::Namespace, "default"), Operation::Resync)
+        .with_look(Look::in_depth(1_800_000_000_000));
+    let ended = work(&worker(&world), vec![message("p", &look, 1)]).await;
+    assert_eq!(count(&ended, Metric::ClustersUnreadable), 0);
+    assert!(ended.looks.iter().any(|look| look.in_depth > 0), "{:?}", ended.looks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_is_told_of_a_function_that_somebody_opens_as_its_routes_are() {
+    let world = shared();
+    tell(&world, FunctionFacts::Known(Function::default()));
+    let unit = UnitKey::Dependents {
+        kind: Kind::Backend,
+        cluster: id("one"),
+        namespace: "default".to_owned(),
+        name: "rates".to_owned(),
+    };
+    let of_backend = Hint::new(unit.clone(), object("one", Kind::Backend, "rates"), Operation::Create);
+    work(&worker(&world), vec![message("0", &of_backend, 1)]).await;
+    assert!(world.status("one", Kind::Backend, "rates").to_string().contains("InvokeNotPermitted"));
+    let later = world.state().later.iter().any(|(hint, _)| hint.unit == unit);
+    tell(&world, open());
+    let ended = work(&worker(&world), vec![message("1", &route_hint("one", "r"), 1)]).await;
+    assert_eq!((resolved(&world), count(&ended, Metric::UnitsFailed)), (json!("ResolvedRefs"), 0));
+    let told = world.state().sent.iter().any(|sent| sent.hint.unit == unit);
+    assert!(later || told, "the route leads there, and the Backend says that it cannot be led to");
 }

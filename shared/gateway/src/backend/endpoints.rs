@@ -1,7 +1,7 @@
 use crate::api::{Endpoint, EndpointSlice, ServicePort};
 use crate::gates::Gated;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use trellis_lattice::{IpFamily, Target};
 
 /// The targets of a Service's port: every endpoint that is ready and not on its way out; where there is none, those on
@@ -75,9 +75,13 @@ pub(crate) fn never_targets(slice: &EndpointSlice) -> impl Iterator<Item = Strin
     first.filter(|address| !can_be_in_a_vpc(address)).cloned()
 }
 
+/// The instance metadata service by IPv6 (EC2 User Guide, instance metadata service).
+const METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+
 /// Whether an address may be one of a VPC's; of which VPC, only VPC Lattice knows.
 pub(super) fn can_be_in_a_vpc(address: &str) -> bool {
-    match address.parse::<IpAddr>() {
+    // An IPv4 address may be written as one of IPv6.
+    match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => {
             !(ip.is_loopback()
                 || ip.is_link_local()
@@ -86,7 +90,13 @@ pub(super) fn can_be_in_a_vpc(address: &str) -> bool {
                 || ip.is_broadcast())
         }
         Ok(IpAddr::V6(ip)) => {
-            !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified())
+            let is_metadata = ip == METADATA_IPV6;
+            !(ip.is_loopback()
+                || ip.is_unicast_link_local()
+                || ip.is_multicast()
+                || ip.is_unspecified()
+                || is_metadata
+                || ip.to_ipv4().is_some())
         }
         Err(_) => false,
     }

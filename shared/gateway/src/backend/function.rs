@@ -23,7 +23,7 @@ const PRINCIPAL: &str = "vpc-lattice.amazonaws.com";
 const NAME_CHARS_MAX: usize = 64;
 const QUALIFIER_CHARS_MAX: usize = 128;
 /// The statement's id in the command for people.
-const STATEMENT: &str = "vpc-lattice";
+const STATEMENT: &str = "trellis-by-hand";
 
 /// A function that a Backend names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,8 +119,10 @@ fn parts(arn: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whether a resource-based policy lets VPC Lattice invoke a function. Which target groups a statement is for is not told apart:
-/// whoever has named some has thought of it, and a group has an ARN only once it is made. A statement that denies counts for more.
+/// Whether a resource-based policy lets VPC Lattice invoke a function for any target group of the function's account and Region: a group
+/// has an ARN only once it is made, so that what is for some groups alone is not for ours. A statement that denies counts for more.
+///
+/// Of a condition that is not known here, an Allow is not for us, and a Deny is.
 fn may_invoke(policy: &str, arn: &str) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
     let one_or_many = |value: &Value| match value {
@@ -132,24 +134,28 @@ fn may_invoke(policy: &str, arn: &str) -> bool {
         let all = value.map(one_or_many).unwrap_or_default();
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let (account, region) = (arn.split(':').nth(4), arn.split(':').nth(3));
-    let is_for_us = |statement: &Value| {
+    let at = |at: usize| arn.split(':').nth(at).unwrap_or_default();
+    let (account, group) = (at(4), format!("arn:{}:vpc-lattice:{}:{}:targetgroup/*", at(1), at(3), at(4)));
+    let is_met = |operator: &str, key: &str, values: &[String]| {
+        let operator = operator.trim_end_matches("IfExists");
+        let takes_patterns = matches!(operator, "StringLike" | "ArnLike" | "ArnEquals");
+        if !takes_patterns && operator != "StringEquals" {
+            return None;
+        }
+        let is_one =
+            |wanted: &str| values.iter().any(|one| one == wanted || takes_patterns && covers(one, wanted));
+        match key.to_ascii_lowercase().as_str() {
+            "aws:sourceaccount" => Some(is_one(account)),
+            "aws:sourcearn" => Some(takes_patterns && is_one(&group)),
+            _ => None,
+        }
+    };
+    let is_for_us = |statement: &Value, otherwise: bool| {
         let condition = statement.get("Condition").and_then(Value::as_object);
-        let mut keys =
-            condition.into_iter().flatten().flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
-        // One that names other accounts or Regions only is for others.
-        keys.all(|(key, values)| {
-            let values = texts(Some(values));
-            match key.to_ascii_lowercase().as_str() {
-                "aws:sourceaccount" => values.iter().any(|one| Some(one.as_str()) == account),
-                "aws:sourcearn" => values.iter().any(|one| {
-                    let at = |at: usize| one.split(':').nth(at).unwrap_or("*");
-                    let is = |have: &str, want: Option<&str>| have.contains('*') || Some(have) == want;
-                    is(at(2), Some("vpc-lattice")) && is(at(3), region) && is(at(4), account)
-                }),
-                _ => true,
-            }
-        })
+        let mut keys = condition.into_iter().flatten().flat_map(|(operator, keys)| {
+            keys.as_object().into_iter().flatten().map(move |(key, values)| (operator, key, values))
+        });
+        keys.all(|(operator, key, values)| is_met(operator, key, &texts(Some(values))).unwrap_or(otherwise))
     };
     let says = |statement: &Value, effect: &str| {
         let principal = statement.get("Principal");
@@ -165,10 +171,31 @@ fn may_invoke(policy: &str, arn: &str) -> bool {
         statement.get("Effect").and_then(Value::as_str) == Some(effect)
             && is_us
             && actions.iter().any(is_invoke)
-            && is_for_us(statement)
+            && is_for_us(statement, effect == "Deny")
     };
     let statements = policy.get("Statement").map(one_or_many).unwrap_or_default();
     statements.iter().any(|one| says(one, "Allow")) && !statements.iter().any(|one| says(one, "Deny"))
+}
+
+/// Whether a pattern with `*` and `?` covers a text, in which a star stands for any characters. As many steps as both are long: a
+/// policy is its owner's text.
+fn covers(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // Which beginnings of the text the pattern so far covers.
+    let mut covered = vec![false; text.len() + 1];
+    covered[0] = true;
+    for one in pattern {
+        let before = covered.clone();
+        covered[0] = before[0] && one == '*';
+        for at in 1..covered.len() {
+            covered[at] = match one {
+                '*' => before[at] || covered[at - 1],
+                '?' => before[at - 1] && text[at - 1] != '*',
+                one => before[at - 1] && text[at - 1] == one,
+            };
+        }
+    }
+    covered[text.len()]
 }
 
 /// What of the functions that the wish's target groups lead to may be invoked. Of one of which nothing is known what is there stays.
@@ -244,9 +271,19 @@ mod tests {
         };
         let arn = |text: &str| statement(json!({"Condition": {"ArnLike": {"AWS:SourceArn": text}}}));
         assert!(may(vec![statement(json!({}))]));
-        assert!(may(vec![arn(
-            "arn:aws:vpc-lattice:us-west-2:123456789012:targetgroup/tg-0a1b2c3d4e5f60001"
-        )]));
+        let of_one_group = "arn:aws:vpc-lattice:us-west-2:123456789012:targetgroup/tg-0a1b2c3d4e5f60001";
+        assert!(!may(vec![arn(of_one_group)]), "ours may be another");
+        assert!(may(vec![arn("arn:aws:vpc-lattice:*:targetgroup/*")]));
+        let conditioned = |effect: &str, condition: Value| {
+            statement(json!({"Effect": effect, "Principal": "*", "Condition": condition}))
+        };
+        let by_url = || json!({"Bool": {"lambda:InvokedViaFunctionUrl": "true"}});
+        assert!(!may(vec![conditioned("Allow", by_url())]), "a public URL is not for VPC Lattice");
+        assert!(!may(vec![statement(json!({})), conditioned("Deny", by_url())]), "it may be for VPC Lattice");
+        let elsewhere = || json!({"ArnLike": {"aws:SourceArn": "arn:aws:events:*"}});
+        assert!(may(vec![statement(json!({})), conditioned("Deny", elsewhere())]));
+        let stars = "*a".repeat(500);
+        assert!(!may(vec![arn(&stars)]), "and takes no time");
         assert!(may(vec![arn("arn:aws:vpc-lattice:us-west-2:123456789012:targetgroup/*")]));
         assert!(may(vec![statement(json!({"Action": ["lambda:GetFunction", "lambda:Invoke*"]}))]));
         assert!(may(vec![statement(

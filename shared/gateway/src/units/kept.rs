@@ -191,9 +191,17 @@ pub(crate) fn ask_for_followed(view: &View, id: &RouteId, object: &Value) {
     for (namespace, name) in status::kept_services(object) {
         let _ = view.slices(&id.cluster, &namespace, &name);
         let _ = view.get(&id.cluster, Kind::Service, &namespace, &name);
-        if namespace != id.namespace {
-            let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(&namespace));
-        }
+        ask_for_grants(view, id, &namespace);
+    }
+    for (namespace, name) in status::kept_sources(object, Kind::Backend) {
+        let _ = view.get(&id.cluster, Kind::Backend, &namespace, &name);
+        ask_for_grants(view, id, &namespace);
+    }
+}
+
+fn ask_for_grants(view: &View, id: &RouteId, namespace: &str) {
+    if namespace != id.namespace {
+        let _ = view.list(&id.cluster, Kind::ReferenceGrant, Some(namespace));
     }
 }
 
@@ -309,6 +317,8 @@ pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<
         return Some(held);
     }
     Some(match endpoints_of(view, kept, settings) {
+        // It has become something else, whose targets have no place in this group.
+        Endpoints::Known(pool) if !is_alike(&pool, &held) => held,
         // Its health check follows as far as the policy means what it speaks.
         Endpoints::Known(pool) => {
             let is_meant = pool.config == held.config;
@@ -321,6 +331,15 @@ pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<
         },
         Endpoints::Unknown => held,
     })
+}
+
+/// Whether what a backend leads to now can be in the target group that is held for it: addresses of one VPC, or one function.
+fn is_alike(pool: &Pool, held: &DesiredTargetGroup) -> bool {
+    match (pool.config.ip(), held.config.ip()) {
+        (Some(now), Some(before)) => now.vpc == before.vpc,
+        (None, None) => pool.targets == held.targets,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.

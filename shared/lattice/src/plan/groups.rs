@@ -5,7 +5,7 @@ use super::targets;
 use crate::{
     ActualService, ActualTargetGroup, AwaitDrained, AwaitPropagation, AwaitServiceGone, AwaitTargetGroup,
     AwaitTargetGroupGone, Blocked, CreateTargetGroup, DeleteTargetGroup, DesiredTargetGroup, Ownership,
-    Status, UpdateHealthCheck,
+    Status, TargetGroupConfig, UpdateHealthCheck,
 };
 use std::collections::BTreeSet;
 
@@ -49,9 +49,10 @@ pub(super) fn create(draft: &mut Draft) {
     }
 }
 
-/// Awaits what is being made, then sets health checks and registers targets.
-pub(super) fn prepare(draft: &mut Draft) {
-    let wanted = draft.desired.target_groups.clone();
+/// Awaits what is being made, then sets health checks and registers targets, of those groups.
+pub(super) fn prepare(draft: &mut Draft, of: impl Fn(&TargetGroupConfig) -> bool) {
+    let wanted = draft.desired.target_groups.iter().filter(|group| of(&group.config));
+    let wanted: Vec<DesiredTargetGroup> = wanted.cloned().collect();
     let ours = |draft: &Draft, wanted: &DesiredTargetGroup| {
         draft.group(&wanted.name).filter(|g| fits(g, wanted) && g.status != Status::CreateFailed).cloned()
     };

@@ -84,3 +84,25 @@ fn a_strangers_function_in_our_group_leaves_before_ours_comes_back() {
     let text = planned(&desired, &held);
     assert_eq!(text, format!("- targets of tg {FUNCTION}-other\n+ targets of tg {FUNCTION}\n"));
 }
+
+#[test]
+fn what_pods_beside_it_need_does_not_come_after_a_call_to_lambda_that_may_be_refused() {
+    let desired = |said| {
+        let function = behind(Some(said));
+        let groups = [function.target_groups, vec![crate::support::group("pods", &[1])]].concat();
+        let rules = vec![rule(1, "/", forward(&[("tg", 1), ("pods", 1)]))];
+        let services = vec![service("s", vec![listener(80, rules)])];
+        Desired { functions: function.functions, ..route(services, groups) }
+    };
+    // The Pod was replaced. The first error ends a plan, so the function's must not come before the Pod's.
+    let before = made_but(&desired(Invocation::Allowed), |actual| {
+        let group = actual.target_groups.iter_mut().find(|group| group.name == "pods").unwrap();
+        let old = crate::support::group("pods", &[9]).targets;
+        let old = old.into_iter().map(|target| ActualTarget { target, health: TargetHealth::Healthy });
+        group.targets = old.collect();
+    });
+    let text = planned(&desired(Invocation::ToBeAllowed), &before);
+    let at = |line: &str| text.find(line).unwrap_or_else(|| panic!("no {line}: {text}"));
+    assert!(at("+ targets of pods") < at("+ VPC Lattice may invoke function"), "{text}");
+    assert!(at("- targets of pods") < at("+ VPC Lattice may invoke function"), "{text}");
+}
