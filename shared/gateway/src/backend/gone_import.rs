@@ -7,7 +7,7 @@
 //! |---|---|
 //! | is there, and a grant is gone or nobody exports it any more | the target groups of what it says that it stands for |
 //! | is gone, and all that its rules lead to beside the other imports' is of the export of its name | these target groups |
-//! | is gone, and that is of another export, or may be another import's too | what they led to, as it was: the service is marked ([`crate::units`]) |
+//! | is gone, and that is of another export, or may be another import's too | what they led to, as it was: the service is marked (`GoneImports`) |
 
 use super::external;
 use super::gone::{self, Origin};
