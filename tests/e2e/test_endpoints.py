@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,9 +148,8 @@ def test_the_record_of_a_hostname_leads_to_the_endpoint(annex: World) -> None:
     annex.programmed("httproutes", "stock")
 
     def records() -> list[dict[str, Any]]:
-        found = annex.get("dnsendpoints", "stock-dns")
-        records: list[dict[str, Any]] = found["spec"]["endpoints"] if found else []
-        return records
+        found = annex.kubectl("get", "dnsendpoints", "--output=json")
+        return [record for item in json.loads(found)["items"] for record in item["spec"]["endpoints"]]
 
     (record,) = wait_for("a record of the hostname", records, within=PROGRAMMED_SECONDS)
     (endpoint,) = ours(annex)

@@ -34,10 +34,6 @@ const TELL_RESERVE: Duration = Duration::from_secs(10);
 /// Kept of a unit's time at its end, so that a status that is being written ends by itself.
 const END_RESERVE: Duration = Duration::from_secs(1);
 
-/// How often a cluster is looked for that tells something and that this process has never seen registered: twice the time until a
-/// drift pass finds that it is back, and little work for whoever makes names up.
-const LOOKS_OF_UNSEEN: u32 = 10;
-
 /// The look at a cluster that catches up with what went unheard is the first of its row.
 const FIRST_CATCH_UP: u32 = 1;
 
@@ -69,12 +65,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Neither a change nor a deletion can be believed of a cluster that nobody registered.
             tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
             self.figures.add(Metric::HintsUnregistered, task.hints.len());
-            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. One that this process
-            // has never seen may have lost its tag before the process began, or be a name that somebody made up.
+            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. A name that somebody
+            // made up never was.
             let is_look = matches!(task.unit, UnitKey::Cluster { .. });
-            let first = if self.was_registered(cluster) { 0 } else { WAITS_MAX - LOOKS_OF_UNSEEN };
-            let before = if is_look { task.waits() + 1 } else { first };
-            if before <= WAITS_MAX {
+            let before = if is_look { task.waits() + 1 } else { 0 };
+            if self.was_registered(cluster) && before <= WAITS_MAX {
                 self.look_when_it_answers(cluster, before, FIRST_CATCH_UP).await?;
             }
             return Ok(Verdict::Done);
