@@ -28,11 +28,6 @@ impl Look {
         Self::of_pass(began, 0)
     }
 
-    /// Whether everything is looked at in depth, however long ago the pass before was.
-    pub fn is_in_depth(&self) -> bool {
-        self.since == Some(0)
-    }
-
     /// The look of a drift pass.
     pub fn of_pass(began: u64, since: u64) -> Self {
         Self { began, since: Some(since), after: None }

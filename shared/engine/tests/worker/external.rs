@@ -47,7 +47,8 @@ fn tell(world: &World, group: Option<ExternalGroup>) {
     world.state().external_groups = group.map(|group| (ARN.to_owned(), group)).into_iter().collect();
 }
 
-fn resolved(world: &World) -> Value {
+/// Why the route's backends are resolved, or are not.
+pub(crate) fn resolved(world: &World) -> Value {
     let status = world.status("one", Kind::HTTPRoute, "r");
     let conditions = status["parents"][0]["conditions"].as_array().unwrap().clone();
     conditions.into_iter().find(|one| one["type"] == "ResolvedRefs").unwrap()["reason"].clone()

@@ -1,9 +1,10 @@
 //! Functions that Backends name: let in where their tag says so, looked for until they may be invoked, and let be while nothing is
 //! known of them.
 
+use crate::external::resolved;
 use crate::fakes::{World, id};
 use crate::{count, message, object, route_hint, work, worker, world};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use trellis_hint::{Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Function, FunctionFacts};
@@ -38,12 +39,6 @@ fn open() -> FunctionFacts {
         "Action": "lambda:InvokeFunction", "Resource": ARN});
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     FunctionFacts::Known(Function { policy: Some(policy), ..Function::default() })
-}
-
-fn resolved(world: &World) -> Value {
-    let status = world.status("one", Kind::HTTPRoute, "r");
-    let conditions = status["parents"][0]["conditions"].as_array().unwrap().clone();
-    conditions.into_iter().find(|one| one["type"] == "ResolvedRefs").unwrap()["reason"].clone()
 }
 
 fn leads_there(world: &World) -> bool {

@@ -108,7 +108,11 @@ pub(crate) fn command(arn: &str, scope: &Scope) -> String {
 
 /// The target groups that may lead to a function: those of its own account and Region.
 fn source(scope: &Scope) -> String {
-    format!("arn:{}:vpc-lattice:{}:{}:targetgroup/*", scope.partition(), scope.region, scope.account)
+    groups(scope.partition(), &scope.region, &scope.account)
+}
+
+fn groups(partition: &str, region: &str, account: &str) -> String {
+    format!("arn:{partition}:vpc-lattice:{region}:{account}:targetgroup/*")
 }
 
 /// The ARN without a qualifier, and that.
@@ -135,7 +139,7 @@ fn may_invoke(policy: &str, arn: &str) -> bool {
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let at = |at: usize| arn.split(':').nth(at).unwrap_or_default();
-    let (account, group) = (at(4), format!("arn:{}:vpc-lattice:{}:{}:targetgroup/*", at(1), at(3), at(4)));
+    let (account, group) = (at(4), groups(at(1), at(3), at(4)));
     let is_met = |operator: &str, key: &str, values: &[String]| {
         let operator = operator.trim_end_matches("IfExists");
         let takes_patterns = matches!(operator, "StringLike" | "ArnLike" | "ArnEquals");
