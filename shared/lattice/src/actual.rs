@@ -79,6 +79,16 @@ impl Actual {
         all.extend(services.iter_mut().flat_map(ActualService::as_resources));
         all
     }
+
+    /// What else a service network is called in this unit: one Gateway may name it by its name and another by its id, and what is
+    /// associated with it is read under each.
+    pub(crate) fn other_names_of_network(&self, network: &str) -> BTreeSet<String> {
+        let own = self.networks.iter().filter(|one| one.name == network);
+        let arns: BTreeSet<&str> = own.map(|one| one.arn.as_str()).collect();
+        let others =
+            self.networks.iter().filter(|one| one.name != network && arns.contains(one.arn.as_str()));
+        others.map(|one| one.name.clone()).collect()
+    }
 }
 
 /// The status of a resource that takes time (Service, target group, association).

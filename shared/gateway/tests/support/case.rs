@@ -407,9 +407,10 @@ fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
 
 /// What VPC Lattice has, and the networks that a route's services are to join.
 pub(crate) fn with_networks(desired: &Desired, actual: Actual) -> Actual {
+    // One for each name: a network that has two is the planner's tests' matter.
     let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
-        id: "sn-01234567890abcdef".into(),
-        arn: "arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-01234567890abcdef".into(),
+        id: format!("sn-of-{name}"),
+        arn: format!("arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-of-{name}"),
         name: name.clone(),
         ownership: Ownership::OtherUnit(format!("gateway/{name}")),
         tags: Tags::new(),

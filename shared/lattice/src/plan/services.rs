@@ -163,7 +163,7 @@ fn unwanted_associations<'a>(
     unwanted.filter(|one| !unwanted::association_stays(draft, held, one))
 }
 
-/// Associates with the networks that are there.
+/// Associates with the networks that are there, with one that has two names once.
 pub(super) fn associate(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         if !is_secured(draft, &Holder::Service(wanted.name.clone())) {
@@ -174,7 +174,9 @@ pub(super) fn associate(draft: &mut Draft) {
             missing.cloned().partition(|network| is_full(draft, network));
         block_full(draft, &full);
         for network in open {
-            if network_usable(draft, &network) && predecessor(draft, &held, &network).is_none() {
+            let is_joined = joined(draft, &held, &network).is_some();
+            if !is_joined && network_usable(draft, &network) && predecessor(draft, &held, &network).is_none()
+            {
                 create_association(draft, &wanted.name, &network, &wanted.tags);
             }
         }
@@ -222,7 +224,8 @@ pub(super) fn associate_again(draft: &mut Draft) {
             let broken = association.ownership == Ownership::Ours && is_broken(association.status);
             let is_secured = is_secured(draft, &Holder::Service(wanted.name.clone()));
             let goes = broken || association.status == Status::DeleteInProgress;
-            if goes && is_secured && network_usable(draft, network) {
+            let is_known = going.iter().any(|(_, one): &(_, ActualAssociation)| one.id == association.id);
+            if goes && is_secured && !is_known && network_usable(draft, network) {
                 delete_association(draft, &held.name, &association);
                 going.push((wanted.clone(), association));
             }
@@ -246,6 +249,9 @@ pub(super) fn associate_instead(draft: &mut Draft) {
             continue;
         }
         for network in missing {
+            if joined(draft, &held, network).is_some() {
+                continue;
+            }
             let Some((before, association)) = predecessor(draft, &held, network) else { continue };
             let stays = match draft.wanted_service(&before.name) {
                 Some(_) => unwanted::association_stays(draft, &before, &association),
@@ -285,8 +291,9 @@ pub(super) fn await_associations(draft: &mut Draft) {
     for (wanted, held) in ours(draft) {
         for network in wanted.networks {
             // One that failed and is not ours is awaited too: the wait reports what nobody here may repair.
+            // One of two names is awaited by the other.
             let awaited =
-                association(&held, &network).is_some_and(|a| in_progress(a.status) || is_broken(a.status));
+                joined(draft, &held, &network).is_some_and(|a| in_progress(a.status) || is_broken(a.status));
             if awaited {
                 draft.push(AwaitAssociation { service: wanted.name.clone(), network });
             }
@@ -332,6 +339,19 @@ fn association<'a>(service: &'a ActualService, network: &str) -> Option<&'a Actu
     with_network().find(|a| a.status != Status::DeleteInProgress).or_else(|| with_network().next())
 }
 
+/// The association with a network after the steps so far.
+fn joined(draft: &Draft, service: &ActualService, network: &str) -> Option<ActualAssociation> {
+    draft.our_service(&service.name).and_then(|held| association(held, network)).cloned()
+}
+
+/// Associations, of which one with a network of two names is read under each.
+fn each_once<'a>(
+    associations: impl Iterator<Item = &'a ActualAssociation>,
+) -> impl Iterator<Item = &'a ActualAssociation> {
+    let mut seen = BTreeSet::new();
+    associations.filter(move |one| seen.insert(one.id.as_str()))
+}
+
 fn create_association(draft: &mut Draft, service: &str, network: &str, tags: &Tags) {
     let (service, network, tags) = (service.to_owned(), network.to_owned(), draft.tags(tags));
     draft.push(CreateAssociation { service, network, tags });
@@ -343,7 +363,7 @@ fn delete_associations(
     stale: impl Fn(&ActualAssociation) -> bool,
 ) {
     let ours = service.associations.iter().filter(|a| a.ownership == Ownership::Ours);
-    for association in ours.filter(|a| stale(a)) {
+    for association in each_once(ours.filter(|a| stale(a))) {
         delete_association(draft, &service.name, association);
     }
 }
@@ -377,7 +397,7 @@ fn delete_service(draft: &mut Draft, service: &ActualService) {
         }
         return;
     }
-    for association in &held.associations {
+    for association in each_once(held.associations.iter()) {
         await_gone(draft, &held.name, association);
     }
     if in_progress(held.status) {

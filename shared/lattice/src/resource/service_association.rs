@@ -83,15 +83,17 @@ impl StepKind for CreateAssociation {
     }
 
     fn simulate(&self, state: &mut Actual, owner: &Owner) {
+        let others = state.other_names_of_network(&self.network);
         let Some(service) = service_mut(state, &self.service) else { return };
         let id = format!("snsa-{}-{}", self.service, self.network);
-        service.associations.push(ActualAssociation {
+        let called = std::iter::once(self.network.clone()).chain(others);
+        service.associations.extend(called.map(|network| ActualAssociation {
             arn: format!("arn:{id}"),
-            id,
-            network: self.network.clone(),
+            id: id.clone(),
+            network,
             status: Status::CreateInProgress,
             ownership: owner.of(&self.tags),
-        });
+        }));
     }
 
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {
@@ -137,8 +139,9 @@ impl StepKind for AwaitAssociation {
     }
 
     fn simulate(&self, state: &mut Actual, _: &Owner) {
-        let awaited = associations_mut(state, &self.service).filter(|a| a.network == self.network);
-        awaited.for_each(|a| a.status.finish());
+        let others = state.other_names_of_network(&self.network);
+        let is_meant = |a: &&mut ActualAssociation| a.network == self.network || others.contains(&a.network);
+        associations_mut(state, &self.service).filter(is_meant).for_each(|a| a.status.finish());
     }
 
     fn judge(&self, view: &View) -> Result<(), ViolationKind> {

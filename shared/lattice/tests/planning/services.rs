@@ -4,8 +4,8 @@ use crate::support::{
 };
 use std::collections::BTreeSet;
 use trellis_lattice::{
-    Action, Actual, ActualNetwork, Blocked, Desired, Grace, Limits, Ownership, Quota, Status, Step,
-    TAG_IDLE_TIMEOUT, TAG_USER, check, plan, user_tags_mark,
+    Action, Actual, ActualAssociation, ActualNetwork, Blocked, Desired, Grace, Limits, Ownership, Quota,
+    Status, Step, TAG_IDLE_TIMEOUT, TAG_USER, check, plan, user_tags_mark,
 };
 
 fn wanted() -> Desired {
@@ -244,6 +244,44 @@ fn a_route_that_moves_to_another_network_is_there_before_it_leaves_the_old_one()
     assert_eq!(
         planned(&desired, &actual),
         "+ association s other\n… wait for association s other\n- association s net\n"
+    );
+}
+
+/// The network `net`, and the same by its id as a Gateway may name it.
+fn by_name_and_by_id(actual: &mut Actual) {
+    let id = actual.networks[0].id.clone();
+    let called = ActualNetwork { name: id, ..actual.networks[0].clone() };
+    actual.networks.push(called);
+}
+
+#[test]
+fn a_network_that_is_wanted_by_its_name_and_by_its_id_is_joined_once_and_left_once() {
+    let mut there = only_network();
+    by_name_and_by_id(&mut there);
+    let mut desired = wanted();
+    desired.services[0].networks.insert(there.networks[0].id.clone());
+    let joined: String =
+        planned(&desired, &there).lines().filter(|line| line.contains("association")).collect();
+    assert_eq!(joined, "+ association s net… wait for association s net");
+    let mut made = made(&wanted());
+    by_name_and_by_id(&mut made);
+    let associations = &mut only_service(&mut made).associations;
+    let called = ActualAssociation { network: there.networks[0].id.clone(), ..associations[0].clone() };
+    associations.push(called);
+    assert_eq!(planned(&desired, &made), "");
+    assert_eq!(
+        planned(&Desired::nothing(owner()), &made),
+        planned(&Desired::nothing(owner()), &self::made(&wanted()))
+    );
+    for association in &mut only_service(&mut made).associations {
+        association.status = Status::CreateFailed;
+    }
+    assert_eq!(
+        planned(&desired, &made),
+        "- association s net\n\
+         … wait until association s net is gone\n\
+         + association s net\n\
+         … wait for association s net\n"
     );
 }
 
