@@ -11,6 +11,7 @@ PYTHON ?= python3
 TOOLS := .tools/aws
 MINISTACK := .tools/ministack
 BOTO3 := .tools/boto3
+BROWSER := .tools/playwright
 RELEASE := .tools/release
 CARGO_PLUGINS := .tools/cargo
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
@@ -105,6 +106,13 @@ test-emulator: ## The emulator against boto3 and the AWS CLI
 	@tests/tools.sh tests/emulator/boto3/requirements.txt $(BOTO3)
 	tests/build-programs.sh --quiet
 	PYTHONDONTWRITEBYTECODE=1 $(BOTO3)/bin/python -m pytest -q -p no:cacheprovider tests/emulator/boto3
+
+.PHONY: test-directory
+test-directory: ## The service directory's page, with a thousand services, in a real browser
+	@tests/directory/browser.sh
+	tests/tools.sh tests/directory/requirements.txt $(BROWSER)
+	tests/build-programs.sh --quiet
+	PYTHONDONTWRITEBYTECODE=1 $(BROWSER)/bin/python -m pytest -q -p no:cacheprovider tests/directory
 
 .PHONY: e2e
 e2e: build ## End to end on the local stack

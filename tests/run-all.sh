@@ -30,6 +30,7 @@ step "The template and the harness" make test-harness
 step "Unit, golden and property tests" make unit
 step "The simulation" make seeds
 step "The emulator against boto3" make test-emulator
+step "The service directory in a browser" make test-directory
 step "The test cluster is built" built_testcluster
 step "The test cluster's own tests" make test-cluster
 step "The Kubernetes client against a real API server" make test-kube

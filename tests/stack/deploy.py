@@ -31,6 +31,7 @@ class Outputs:
     webhook_policy: str
     reconcile_function: str
     drift_function: str
+    directory_bucket: str
 
 
 def client(service: str, endpoint: str, credentials: Credentials = Credentials()) -> Any:
@@ -58,7 +59,8 @@ def outputs(endpoint: str) -> Outputs:
     stack = client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
     found = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
     return Outputs(found["QueueUrl"], found["LaterQueueUrl"], found["DeadLetterQueueUrl"], found["ReconcilerRoleArn"],
-                   found["DriftRoleArn"], found["WebhookPolicyArn"], found["ReconcileFunctionName"], found["DriftFunctionName"])
+                   found["DriftRoleArn"], found["WebhookPolicyArn"], found["ReconcileFunctionName"], found["DriftFunctionName"],
+                   found["DirectoryBucketName"])
 
 
 def register_clusters(endpoint: str, stack: Outputs, clusters: Sequence[ClusterSpec]) -> None:

@@ -57,7 +57,7 @@ def statements(name: str) -> Iterator[dict[str, Any]]:
     """All statements of a role or a managed policy, those of the managed policies it refers to included."""
     own = properties(name)
     documents = [own["PolicyDocument"]] if "PolicyDocument" in own else []
-    documents += [policy["PolicyDocument"] for policy in own.get("Policies", [])]
+    documents += [whole(policy)["PolicyDocument"] for policy in own.get("Policies", [])]
     for document in documents:
         yield from (whole(statement) for statement in document["Statement"])
     for managed in own.get("ManagedPolicyArns", []):

@@ -24,6 +24,7 @@ SDKS = {
     "sts": ("sts", "sts"),
     "ec2": ("ec2", "ec2"),
     "lambda": ("lambda", "lambda"),
+    "s3": ("s3", "s3"),
 }
 
 #: Operations that have no action of their own (Service Authorization Reference).
@@ -106,6 +107,13 @@ def calls_of_lambda() -> Iterator[str]:
         yield f"lambda:{name}"
 
 
+def calls_of_s3() -> Iterator[str]:
+    """The actions of all calls to S3: the drift function's alone."""
+    text = product_part((ROOT / "shared" / "aws" / "src" / "s3.rs").read_text())
+    for name in set(re.findall(r'"([A-Z][A-Za-z]+)"', text)) & set(operations("s3").values()):
+        yield f"s3:{name}"
+
+
 CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2()) | set(calls_of_lambda())
 
 
@@ -117,6 +125,7 @@ def test_the_sources_are_read() -> None:
     assert {"vpc-lattice:CreateService", "vpc-lattice:UpdateRule", "eks:DescribeCluster", "sqs:SendMessage"} <= CALLED
     assert len(CALLED) > 30
     assert len(set(calls_of_ec2())) == 8
+    assert set(calls_of_s3()) == {"s3:PutObject"}
     assert set(calls_of_lambda()) == {"lambda:ListTags", "lambda:GetPolicy", "lambda:AddPermission"}
 
 
@@ -127,7 +136,7 @@ def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:
 
 
 def test_the_drift_function_may_read_what_the_code_reads_and_send_hints() -> None:
-    needed = {action for action in CALLED if reads(action)} | {"sqs:SendMessage"}
+    needed = {action for action in CALLED if reads(action)} | {"sqs:SendMessage"} | set(calls_of_s3())
     allowed = actions("DriftRole") - set(IMPLIED)
     assert sorted(needed - allowed) == [], "called and not allowed"
     assert sorted(allowed - needed) == [], "allowed and not called"

@@ -184,7 +184,9 @@ def test_each_parameter_stands_in_one_group_of_the_console() -> None:
 
 
 def test_the_functions_read_what_the_template_sets_and_are_given_what_they_read() -> None:
-    given = {name for name in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"] if name.startswith("TRELLIS_")}
+    environments = [TEMPLATE["Globals"]["Function"]["Environment"]]
+    environments += [found["Environment"] for found in of_type("AWS::Serverless::Function").values()]
+    given = {name for one in environments for name in one["Variables"] if name.startswith("TRELLIS_")}
     sources = [*(ROOT / "shared").glob("*/src/**/*.rs"), *(ROOT / "functions").glob("[rd]*/src/**/*.rs")]
     read = {name for path in sources for name in re.findall(r'"(TRELLIS_[A-Z_]+)"', path.read_text())}
     # The log's format is for people at a terminal.
@@ -243,8 +245,25 @@ def test_every_queue_and_log_is_encrypted_with_the_account_s_key_where_there_is_
         assert found["SqsManagedSseEnabled"] == {"Fn::If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}, name
     for name, found in of_type("AWS::Logs::LogGroup").items():
         assert whole(found["KmsKeyId"]) == key, name
+    (bucket,) = of_type("AWS::S3::Bucket").values()
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert whole(rule)["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     for role in ("ReconcilerRole", "DriftRole", "WebhookRole"):
         assert {"kms:Decrypt", "kms:GenerateDataKey"} <= actions(role), role
+
+
+def test_the_bucket_of_the_service_directory_is_nobody_elses_and_outlives_the_stack() -> None:
+    (bucket,) = of_type("AWS::S3::Bucket").values()
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True} and len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (policy,) = of_type("AWS::S3::BucketPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    # CloudFormation cannot delete a bucket that has objects; one whose stack could not be made has none.
+    assert RESOURCES["DirectoryBucket"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    (write,) = [one for one in statements("DriftRole") if one["Action"] == "s3:PutObject"]
+    assert [resource["Fn::Sub"] for resource in write["Resource"]] == [
+        f"${{DirectoryBucket.Arn}}/directory.{ending}" for ending in ("html", "json")]
 
 
 def test_every_queue_refuses_whoever_does_not_speak_tls() -> None:

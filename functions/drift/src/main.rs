@@ -10,6 +10,10 @@ use trellis_ports::Budget;
 use trellis_telemetry::{Metric, Metrics};
 use trellis_wiring::Engine;
 
+mod shelf;
+
+use shelf::Shelf;
+
 /// Kept of the function's time for sending the last hints and the report.
 const RESERVE: Duration = Duration::from_secs(10);
 
@@ -19,23 +23,32 @@ fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    let engine = Arc::new(trellis_wiring::engine_from_env().await?);
+    let engine = trellis_wiring::engine_from_env().await?;
+    let shelf = trellis_wiring::directory_from_env().await?;
+    let pass = Arc::new(Pass { engine, shelf: shelf.map(|(bucket, every)| Shelf::new(bucket, every)) });
     // On a thread of the runtime, whose stack is large: the main thread's is the system's to say.
     let serving =
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| handle(Arc::clone(&engine), event)));
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| handle(Arc::clone(&pass), event)));
     tokio::spawn(serving).await?
+}
+
+/// What is kept while the function is warm.
+struct Pass {
+    engine: Engine,
+    shelf: Option<Shelf>,
 }
 
 /// The event's content does not matter: a pass is always over everything, so that a person may invoke it by hand.
 ///
 /// A pass that fails emits nothing: the function's `Errors` and the missing heartbeat tell of it.
-async fn handle(
-    engine: Arc<Engine>,
-    event: LambdaEvent<Value>,
-) -> Result<DriftReport, lambda_runtime::Error> {
+async fn handle(pass: Arc<Pass>, event: LambdaEvent<Value>) -> Result<DriftReport, lambda_runtime::Error> {
     let now = SystemTime::now();
     let remaining = event.context.deadline().duration_since(now).unwrap_or_default();
-    let report = engine.drift(now, Budget::lasting(remaining.saturating_sub(RESERVE))).await?;
+    let budget = Budget::lasting(remaining.saturating_sub(RESERVE));
+    let mut report = pass.engine.drift(now, budget).await?;
+    if let Some(shelf) = &pass.shelf {
+        shelf.fill(&pass.engine, now, budget, &mut report).await;
+    }
     figures(&report).emit("drift");
     Ok(report)
 }
@@ -89,6 +102,7 @@ mod tests {
             orphans_count: 2,
             failed: map(&[("gateway/other", "throttled")]),
             left_out: vec!["gateway/last".into()],
+            directory: None,
             hints: 1,
             calls: BTreeMap::from([("ListServices".to_owned(), 2), ("GetService".to_owned(), 50)]),
             elapsed_ms: 3400,

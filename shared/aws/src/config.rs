@@ -4,7 +4,9 @@ use crate::ec2::Ec2Api;
 use crate::lambda::LambdaApi;
 use crate::partitions::PartitionByOperation;
 use crate::tagging::TagIndex;
-use crate::{CallCounts, CertificateClient, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient};
+use crate::{
+    Bucket, CallCounts, CertificateClient, ClusterTag, Clusters, HintQueue, LatticeClient, QuotaClient,
+};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -153,6 +155,11 @@ impl Aws {
         let config =
             aws_sdk_sqs::config::Builder::from(&self.config).interceptor(self.counts.clone()).build();
         HintQueue::new(aws_sdk_sqs::Client::from_conf(config), queue_url)
+    }
+
+    /// A bucket that objects are written to.
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket::new(self.aside(), self.counts.clone(), name)
     }
 
     fn tags(&self) -> TagIndex {

@@ -6,8 +6,8 @@ use crate::counts::CallCounts;
 use crate::partitions::PartitionByOperation;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_runtime::user_agent::{ApiMetadata, UserAgentInterceptor};
 use aws_sdk_vpclattice::error::{ErrorMetadata, ProvideErrorMetadata};
@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) name: &'static str,
     /// What an answer that is no success tells.
     pub(crate) error: fn(&HttpResponse) -> ErrorMetadata,
+    /// How its requests are signed.
+    pub(crate) signing: fn() -> SigningOptions,
 }
 
 /// A request, without what all have.
@@ -72,7 +74,8 @@ impl Direct {
     pub(crate) fn new(service: Service, config: SdkConfig, counts: CallCounts) -> Self {
         let mut layer = Layer::new(service.name);
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        layer.store_put(SigV4OperationSigningConfig::default());
+        let signing_options = (service.signing)();
+        layer.store_put(SigV4OperationSigningConfig { signing_options, ..Default::default() });
         layer.store_put(SigningName::from_static(service.name));
         layer.store_put(ApiMetadata::new(service.name, env!("CARGO_PKG_VERSION")));
         if let Some(region) = config.region() {

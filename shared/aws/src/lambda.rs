@@ -5,6 +5,7 @@ use crate::counts::CallCounts;
 use crate::direct::{Direct, Request, Service};
 use crate::{AwsError, ErrorClass};
 use aws_config::SdkConfig;
+use aws_runtime::auth::SigningOptions;
 use aws_sdk_vpclattice::error::ErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::future::join_all;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{Function, FunctionFacts, Tags};
 
-const LAMBDA: Service = Service { id: "Lambda", name: "lambda", error };
+const LAMBDA: Service = Service { id: "Lambda", name: "lambda", error, signing: SigningOptions::default };
 /// The id of our statement in a function's policy.
 const STATEMENT: &str = "trellis-vpc-lattice";
 /// Who is let in.

@@ -37,6 +37,7 @@ mod partitions;
 mod ports;
 mod queue;
 mod quotas;
+mod s3;
 mod tagging;
 
 pub use certificates::CertificateClient;
@@ -51,4 +52,5 @@ pub use lattice::{LatticeClient, OwnedResource};
 pub use ports::AwsLattice;
 pub use queue::HintQueue;
 pub use quotas::QuotaClient;
+pub use s3::Bucket;
 pub use trellis_ports::{Applied, ApplyError, End, ErrorClass, OutgoingHint, Waiting};

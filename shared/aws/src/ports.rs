@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
+use trellis_directory::Listing;
 use trellis_gateway::{ClusterFacts, ClusterState};
 use trellis_hint::{ClusterId, Hint};
 use trellis_lattice::{
@@ -103,6 +104,10 @@ impl Lattice for AwsLattice {
 
     async fn external_groups(&self, arns: &BTreeSet<String>) -> BTreeMap<String, ExternalGroup> {
         self.client.external_groups(arns).await
+    }
+
+    async fn listing(&self, budget: Budget) -> Listing {
+        self.client.listing(budget).await
     }
 
     fn take_calls(&self) -> Calls {

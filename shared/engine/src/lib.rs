@@ -6,6 +6,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod directory;
 mod drift;
 mod error;
 mod figures;

@@ -55,6 +55,7 @@ mod references;
 mod report;
 mod route;
 mod secret;
+mod shown;
 mod snapshot;
 mod status;
 mod tag_room;
@@ -81,6 +82,7 @@ pub use report::{
     Subject, VpcEffect,
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
+pub use shown::{ShownGateway, ShownRoute, Source, Standing, shown_gateways, shown_routes, source_of};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 pub use status::{ClusterEvent, News, cluster_events};
 pub use units::from_secrets::{waits_for_secrets, wants_secrets};

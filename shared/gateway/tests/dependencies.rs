@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PURE: [&str; 3] = ["trellis-gateway", "trellis-lattice", "trellis-hint"];
+const PURE: [&str; 4] = ["trellis-directory", "trellis-gateway", "trellis-lattice", "trellis-hint"];
 
 /// Beginnings of names of crates that have a runtime, a network or a client in them.
 const IMPURE: [&str; 9] = ["tokio", "hyper", "kube", "aws-", "mio", "socket2", "reqwest", "rustls", "rand"];

@@ -2,6 +2,7 @@ use crate::{Budget, CallError, Facts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
+use trellis_directory::Listing;
 use trellis_lattice::{Actual, Certificate, Desired, ExternalGroup, Limits, Outcome, Plan, ResourceKind};
 
 /// VPC Lattice, and what the same account tells of other things.
@@ -56,6 +57,10 @@ pub trait Lattice: Facts {
         &self,
         arns: &BTreeSet<String>,
     ) -> impl Future<Output = BTreeMap<String, ExternalGroup>> + Send;
+
+    /// All that VPC Lattice shows to the account, whosever it is, for the service directory. What could not be read within the budget
+    /// is told in it.
+    fn listing(&self, budget: Budget) -> impl Future<Output = Listing> + Send;
 
     /// Calls since this was last asked.
     fn take_calls(&self) -> Calls;

@@ -2,9 +2,10 @@
 
 mod settings;
 
-pub use settings::{ConfigError, WiringSettings};
+pub use settings::{ConfigError, DirectorySettings, WiringSettings};
+pub use trellis_aws::Bucket;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use trellis_aws::{Aws, AwsLattice, Clusters, HintQueue};
 use trellis_kube::RegisteredClusters;
 
@@ -30,6 +31,12 @@ pub async fn engine_from_env() -> Result<Engine, ConfigError> {
     )
     .with_grace(settings.grace, SystemTime::now)
     .with_rotation(settings.rotation))
+}
+
+/// Where the service directory goes and how often, if it is to be written anywhere.
+pub async fn directory_from_env() -> Result<Option<(Bucket, Duration)>, ConfigError> {
+    let Some(DirectorySettings { bucket, every }) = DirectorySettings::from_env()? else { return Ok(None) };
+    Ok(Some((Aws::from_env().await.bucket(&bucket), every)))
 }
 
 /// Of each thread of a function, in bytes: four times the usual. A unit's work is one future through planner, clients and

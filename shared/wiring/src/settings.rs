@@ -122,6 +122,35 @@ impl WiringSettings {
     }
 }
 
+/// Where the service directory goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectorySettings {
+    /// `TRELLIS_DIRECTORY_BUCKET`: without it none is written.
+    pub bucket: String,
+    /// `TRELLIS_DIRECTORY_MINUTES` (default 60): it is written by the first pass after so long; 0: by each.
+    pub every: Duration,
+}
+
+impl DirectorySettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+        Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigError> {
+        let Some(bucket) = get("TRELLIS_DIRECTORY_BUCKET") else { return Ok(None) };
+        let name = "TRELLIS_DIRECTORY_MINUTES";
+        let minutes: u32 = match get(name).as_deref().map(str::parse) {
+            None => DIRECTORY_MINUTES,
+            Some(Ok(minutes)) => minutes,
+            Some(Err(error)) => return Err(ConfigError::Invalid { name, reason: error.to_string() }),
+        };
+        Ok(Some(Self { bucket, every: Duration::from_secs(60 * u64::from(minutes)) }))
+    }
+}
+
+/// Of `TRELLIS_DIRECTORY_MINUTES`.
+const DIRECTORY_MINUTES: u32 = 60;
 /// Of `TRELLIS_DEEP_LOOK_MINUTES`.
 const DEEP_LOOK_MINUTES: u32 = 60;
 
@@ -147,6 +176,22 @@ mod tests {
         let find =
             |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         WiringSettings::from(find)
+    }
+
+    #[test]
+    fn a_directory_is_written_where_a_bucket_is_named_and_once_an_hour_by_default() {
+        let from = |pairs: &[(&str, &str)]| {
+            let find =
+                |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            DirectorySettings::from(find)
+        };
+        let every =
+            |minutes| Some(DirectorySettings { bucket: "b".into(), every: Duration::from_mins(minutes) });
+        let bucket = ("TRELLIS_DIRECTORY_BUCKET", "b");
+        assert_eq!(from(&[]).unwrap(), None);
+        assert_eq!(from(&[bucket]).unwrap(), every(60));
+        assert_eq!(from(&[bucket, ("TRELLIS_DIRECTORY_MINUTES", "0")]).unwrap(), every(0));
+        assert!(from(&[bucket, ("TRELLIS_DIRECTORY_MINUTES", "soon")]).is_err());
     }
 
     #[test]

@@ -128,7 +128,10 @@ fn unescaped(text: &str) -> Result<String, Unreadable> {
 /// The code and the message of an error that EC2 answers; nothing of one that is not EC2's.
 pub(super) fn error(body: &[u8]) -> ErrorMetadata {
     let answer = std::str::from_utf8(body).ok().and_then(|text| Element::read(text).ok());
-    let error = answer.as_ref().and_then(|answer| answer.member("Errors")?.member("Error"));
+    // S3's has no frame around it.
+    let error = answer
+        .as_ref()
+        .map(|answer| answer.member("Errors").and_then(|all| all.member("Error")).unwrap_or(answer));
     let mut metadata = ErrorMetadata::builder();
     if let Some(code) = error.and_then(|error| error.text("Code")) {
         metadata = metadata.code(code);

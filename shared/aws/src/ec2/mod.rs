@@ -12,14 +12,13 @@ use crate::counts::CallCounts;
 use crate::direct::{Direct, Request, Service};
 use crate::{AwsError, ErrorClass};
 use aws_config::SdkConfig;
+use aws_runtime::auth::SigningOptions;
+use aws_sdk_vpclattice::error::ErrorMetadata;
 use aws_smithy_query::QueryWriter;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 const VERSION: &str = "2016-11-15";
-const EC2: Service = Service {
-    id: "EC2",
-    name: "ec2",
-    error: |response| answer::error(response.body().bytes().unwrap_or_default()),
-};
+const EC2: Service = Service { id: "EC2", name: "ec2", error, signing: SigningOptions::default };
 
 /// EC2's Query API.
 #[derive(Debug, Clone)]
@@ -48,4 +47,9 @@ impl Ec2Api {
 /// An answer that cannot be read did not come from EC2 itself.
 fn unreadable(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> AwsError {
     AwsError::unreadable(operation, ErrorClass::Retry, error)
+}
+
+/// What an answer of XML that is no success tells.
+pub(crate) fn error(response: &HttpResponse) -> ErrorMetadata {
+    answer::error(response.body().bytes().unwrap_or_default())
 }

@@ -9,6 +9,7 @@ mod find;
 mod fresh;
 mod inspect;
 mod lanes;
+mod listing;
 mod memory;
 mod names;
 mod ownership;

@@ -11,6 +11,7 @@ mod finding;
 mod hand_over;
 mod harness;
 mod imported;
+mod listing;
 mod model;
 mod ownership;
 mod quotas;

@@ -4,11 +4,9 @@ use super::index::{Holding, Index};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter, Result};
+use trellis_directory::SERVICE_USD_A_MONTH;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::ResourceKind;
-
-/// What a service of VPC Lattice costs, in USD: 0.025 an hour (VPC Lattice pricing, us-east-1), 730 hours a month.
-const SERVICE_USD_A_MONTH: f64 = 0.025 * 730.0;
 
 /// What a drift pass found and began.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -31,6 +29,9 @@ pub struct DriftReport {
     pub failed: BTreeMap<String, String>,
     /// What of the pass there was no time for. The next pass does it.
     pub left_out: Vec<String>,
+    /// Where the service directory was written, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// Hints sent, for units that differ.
     pub hints: usize,
     /// Calls to AWS by operation.
@@ -231,6 +232,9 @@ impl Display for DriftReport {
         }
         for (unit, why) in &self.failed {
             writeln!(f, "{unit}: could not be looked at: {why}")?;
+        }
+        if let Some(uri) = &self.directory {
+            writeln!(f, "the service directory is at {uri}")?;
         }
         for what in &self.left_out {
             writeln!(f, "no time for {what}; the next pass does it")?;

@@ -152,6 +152,10 @@ impl Lattice for LatticeModel {
         BTreeMap::new()
     }
 
+    async fn listing(&self, _: Budget) -> trellis_directory::Listing {
+        trellis_directory::Listing::default()
+    }
+
     fn take_calls(&self) -> Calls {
         Calls::default()
     }

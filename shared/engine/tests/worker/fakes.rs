@@ -410,6 +410,10 @@ impl Lattice for World {
         arns.iter().map(|arn| (arn.clone(), of(arn))).collect()
     }
 
+    async fn listing(&self, _: Budget) -> trellis_directory::Listing {
+        trellis_directory::Listing::default()
+    }
+
     fn take_calls(&self) -> Calls {
         Calls { by_operation: BTreeMap::new(), lattice: 3 }
     }

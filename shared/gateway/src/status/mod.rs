@@ -26,8 +26,8 @@ pub(crate) use shared_service::{
     is_cut, is_in_service, kept_services, kept_sources, leader_of, mentioned, sharers, tells_leader,
 };
 pub(crate) use told::{
-    dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told, tells_nothing,
-    tells_of, tells_only, told_ids, told_service, told_services, untold_since,
+    dns_names, dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told,
+    tells_nothing, tells_of, tells_only, told_ids, told_service, told_services, untold_since,
 };
 
 pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;
