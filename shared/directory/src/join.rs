@@ -62,7 +62,7 @@ struct Joined<'a> {
     /// Units that a cluster which could be read asks for.
     asked_for: BTreeSet<&'a UnitKey>,
     /// Clusters that could be read.
-    read: BTreeSet<&'a ClusterId>,
+    read: BTreeMap<&'a ClusterId, &'a Seen>,
 }
 
 impl<'a> Joined<'a> {
@@ -76,7 +76,7 @@ impl<'a> Joined<'a> {
             groups_of: BTreeMap::new(),
             routes_of: BTreeMap::new(),
             asked_for: BTreeSet::new(),
-            read: BTreeSet::new(),
+            read: BTreeMap::new(),
         };
         for one in &listing.memberships {
             joined.networks_of.entry(&one.service).or_default().insert(&one.network);
@@ -89,7 +89,7 @@ impl<'a> Joined<'a> {
         }
         for (id, seen) in &sources.clusters {
             if seen.state == ClusterState::Registered {
-                joined.read.insert(id);
+                joined.read.insert(id, seen);
             }
             for route in &seen.routes {
                 joined.asked_for.insert(&route.unit);
@@ -127,8 +127,15 @@ impl<'a> Joined<'a> {
     /// Whether no object asks for what a unit made: it is a route's, of a cluster that was read and has no such route.
     fn is_orphan(&self, unit: &UnitKey) -> bool {
         match unit {
-            UnitKey::Route { cluster, .. } => self.read.contains(cluster) && !self.asked_for.contains(unit),
-            _ => false,
+            UnitKey::Route { cluster, kind, .. } => {
+                let read = self.read.get(cluster);
+                read.is_some_and(|seen| !seen.not_served.contains(kind)) && !self.asked_for.contains(unit)
+            }
+            UnitKey::Gateway { .. }
+            | UnitKey::Merged { .. }
+            | UnitKey::Export { .. }
+            | UnitKey::Dependents { .. }
+            | UnitKey::Cluster { .. } => false,
         }
     }
 

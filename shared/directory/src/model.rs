@@ -2,9 +2,9 @@
 
 use crate::listing::Listing;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trellis_gateway::{ShownGateway, ShownRoute};
-use trellis_hint::ClusterId;
+use trellis_hint::{ClusterId, Kind};
 
 /// What a directory is made of.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Seen {
     pub why: Option<String>,
     /// Its VPC; empty where EKS does not tell.
     pub vpc: String,
+    /// Kinds of routes that its API server does not serve: whether it has such is not known.
+    pub not_served: BTreeSet<Kind>,
     /// Its routes, as far as it could be read.
     pub routes: Vec<ShownRoute>,
     /// Its Gateways, as far as it could be read.

@@ -179,6 +179,15 @@ fn only_what_a_cluster_that_was_read_does_not_ask_for_is_an_orphan() {
 }
 
 #[test]
+fn of_a_kind_that_a_cluster_does_not_serve_nothing_is_an_orphan() {
+    let mut sources = sources();
+    let seen = sources.clusters.get_mut(&cluster("one")).unwrap();
+    seen.not_served.insert(Kind::HTTPRoute);
+    seen.routes.clear();
+    assert!(Directory::of(&sources).services.iter().all(|one| !one.is_orphan));
+}
+
+#[test]
 fn a_service_tells_its_routes_its_networks_and_where_its_requests_go() {
     let directory = Directory::of(&sources());
     let service = of(&directory, "inventory-default");

@@ -1,12 +1,12 @@
 //! The service directory: reads what it shows. It writes nothing.
 
-use crate::drift::read_all_units;
+use crate::drift::{lacks_a_kind, read_all_units};
 use crate::fleet::Members;
 use crate::{Engine, UnitError};
 use std::time::{Duration, SystemTime};
 use trellis_directory::{ClusterState, Directory, Seen, Sources};
-use trellis_gateway::{ClusterFacts, shown_gateways, shown_routes};
-use trellis_hint::ClusterId;
+use trellis_gateway::{ClusterFacts, Snapshot, shown_gateways, shown_routes};
+use trellis_hint::{ClusterId, Kind};
 use trellis_ports::{Budget, Clusters, Lattice, Queue};
 
 /// Of the time, what VPC Lattice's listings and healths may take: clusters are read before.
@@ -49,14 +49,23 @@ async fn seen<C: trellis_ports::Cluster>(members: &Members<C>, id: &ClusterId, f
         Ok(snapshot) => snapshot,
         Err(error) => return unknown(facts, trellis_telemetry::chain(&error).to_string()),
     };
-    match snapshot.unreadable.get(id) {
-        Some(why) => unknown(facts, why.clone()),
+    match why_unknown(id, &snapshot) {
+        Some(why) => unknown(facts, why),
         None => Seen {
+            not_served: Kind::ALL
+                .into_iter()
+                .filter(|kind| snapshot.kinds_missing.contains(&(id.clone(), *kind)))
+                .collect(),
             routes: shown_routes(id, &snapshot),
             gateways: shown_gateways(id, &snapshot),
             ..seen_as(ClusterState::Registered, facts)
         },
     }
+}
+
+/// Why a cluster cannot be read, or has nothing to be read yet.
+fn why_unknown(id: &ClusterId, snapshot: &Snapshot) -> Option<String> {
+    snapshot.unreadable.get(id).cloned().or_else(|| lacks_a_kind(id, snapshot))
 }
 
 fn seen_as(state: ClusterState, facts: &ClusterFacts) -> Seen {

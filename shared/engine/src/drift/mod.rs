@@ -250,13 +250,16 @@ fn is_shared(unit: &UnitKey) -> bool {
     matches!(unit, UnitKey::Gateway { .. } | UnitKey::Merged { .. })
 }
 
+/// Why a cluster has no routes that could be read, though it answers: it does not serve a kind that all need.
+pub(crate) fn lacks_a_kind(id: &ClusterId, snapshot: &Snapshot) -> Option<String> {
+    let kind = NEEDED_KINDS.iter().find(|kind| snapshot.kinds_missing.contains(&(id.clone(), **kind)))?;
+    Some(format!("it does not serve the kind {kind}: are the CRDs of the Gateway API installed?"))
+}
+
 /// Whether a cluster could be read, and what it lacks.
 fn state_of(id: &ClusterId, snapshot: &Snapshot, index: &Index) -> ClusterReport {
     let missing = |kind: &Kind| snapshot.kinds_missing.contains(&(id.clone(), *kind));
-    let why = snapshot.unknown(id).or_else(|| {
-        let kind = NEEDED_KINDS.iter().find(|kind| missing(kind))?;
-        Some(format!("it does not serve the kind {kind}: are the CRDs of the Gateway API installed?"))
-    });
+    let why = snapshot.unknown(id).or_else(|| lacks_a_kind(id, snapshot));
     let state = if why.is_some() { Life::Unknown } else { Life::Registered };
     let needed = Kind::ALL.into_iter().filter(|kind| !OPTIONAL_KINDS.contains(kind));
     let not_served = needed.filter(missing).collect();
