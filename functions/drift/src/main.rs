@@ -38,7 +38,7 @@ struct Pass {
     shelf: Option<Shelf>,
 }
 
-/// The event's content does not matter: a pass is always over everything, so that a person may invoke it by hand.
+/// The event's content does not matter but for the service directory: a pass is always over everything, so that a person may invoke it by hand.
 ///
 /// A pass that fails emits nothing: the function's `Errors` and the missing heartbeat tell of it.
 async fn handle(pass: Arc<Pass>, event: LambdaEvent<Value>) -> Result<DriftReport, lambda_runtime::Error> {
@@ -46,11 +46,18 @@ async fn handle(pass: Arc<Pass>, event: LambdaEvent<Value>) -> Result<DriftRepor
     let remaining = event.context.deadline().duration_since(now).unwrap_or_default();
     let budget = Budget::lasting(remaining.saturating_sub(RESERVE));
     let mut report = pass.engine.drift(now, budget).await?;
-    if let Some(shelf) = &pass.shelf {
+    if let Some(shelf) = &pass.shelf
+        && (shelf.is_due(now) || asks_for_a_directory(&event.payload))
+    {
         shelf.fill(&pass.engine, now, budget, &mut report).await;
     }
     figures(&report).emit("drift");
     Ok(report)
+}
+
+/// Whether a person wants the service directory now: `{"directory": true}`.
+fn asks_for_a_directory(event: &Value) -> bool {
+    event.get("directory") == Some(&Value::Bool(true))
 }
 
 /// A pass's figures. Those that are 0 are told as well: an alarm that sees no figure cannot end.
@@ -125,6 +132,20 @@ mod tests {
         ];
         for (metric, value) in expected {
             assert!((metrics.get(metric) - value).abs() < f64::EPSILON, "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn a_directory_is_asked_for_by_one_event_and_by_no_other() {
+        assert!(asks_for_a_directory(&json!({"directory": true})));
+        for event in [
+            json!({}),
+            json!(null),
+            json!([true]),
+            json!({"directory": "true"}),
+            json!({"source": "aws.scheduler"}),
+        ] {
+            assert!(!asks_for_a_directory(&event), "{event}");
         }
     }
 

@@ -24,7 +24,7 @@ impl Shelf {
         Self { bucket, every, filled: Mutex::new(None) }
     }
 
-    /// Writes the directory if it is due. One that cannot be written costs the pass nothing: its report says so.
+    /// Writes the directory. One that cannot be written costs the pass nothing: its report says so.
     pub(crate) async fn fill(
         &self,
         engine: &Engine,
@@ -32,9 +32,6 @@ impl Shelf {
         budget: Budget,
         report: &mut DriftReport,
     ) {
-        if !self.is_due(now) {
-            return;
-        }
         let written = budget.spend(Box::pin(self.write(engine, now, budget))).await;
         match written.map_err(|over| over.to_string()).and_then(|written| written) {
             Ok(uri) => {
@@ -49,8 +46,8 @@ impl Shelf {
         }
     }
 
-    /// A clock that went backwards makes it due.
-    fn is_due(&self, now: SystemTime) -> bool {
+    /// Whether the last one is old. A clock that went backwards makes it due.
+    pub(crate) fn is_due(&self, now: SystemTime) -> bool {
         let filled = *self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         let age = filled.and_then(|filled| now.duration_since(filled).ok());
         age.is_none_or(|age| age >= self.every)
