@@ -7,7 +7,7 @@ use crate::objects::route_annotations;
 use crate::policy::iam_auth;
 use crate::problem::{Problem, quoted};
 use crate::units::export_unit::asks_for_target_groups;
-use crate::units::idle_timeout::idle_timeout;
+use crate::units::idle_timeout::{self, idle_timeout};
 use crate::units::merged;
 use crate::units::slot;
 use crate::units::standalone;
@@ -87,6 +87,21 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
     problems
         .extend(all.filter(|name| !is_read(name) && !WRITTEN.contains(name)).map(|name| unread(kind, name)));
     problems
+}
+
+/// Annotations that are about a route's service and its target groups.
+const OF_SERVICES: [&str; 3] =
+    [idle_timeout::ANNOTATION, naming::OVERRIDE_ANNOTATION, naming::TAGS_ANNOTATION];
+
+/// What is to be told of a route that another one's service serves too: some annotations count on that one.
+pub(crate) fn of_a_follower(meta: &Meta, leader: &str, requests: &str) -> Option<Problem> {
+    let asked: Vec<&str> = OF_SERVICES.into_iter().filter(|name| meta.annotation(name).is_some()).collect();
+    let first = asked.first()?;
+    let text = format!(
+        "The service for {requests} is that of {leader}; write {} there, where alone that counts, or name another hostname",
+        asked.join(" and ")
+    );
+    Some(Problem::new(format!("metadata.annotations[{TAG_PREFIX}{first}]"), text))
 }
 
 /// `rule-<index>-priority`.

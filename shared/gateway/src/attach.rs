@@ -3,7 +3,7 @@
 use crate::api::{self, AllowedRoutes};
 use crate::gateway::{JudgedGateway, JudgedListener};
 use crate::hostname;
-use crate::problem::quoted;
+use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
 use crate::units::slot::Sharing;
@@ -23,10 +23,37 @@ pub(crate) struct Attached {
 pub(crate) struct Taken {
     /// At least one.
     pub(crate) attached: Vec<Attached>,
-    /// Hostnames of the route that listeners of narrower hostnames have, which do not take it, with their names.
-    pub(crate) isolated: Vec<(String, String)>,
+    /// Hostnames of the route that listeners of narrower hostnames have, which do not take it.
+    pub(crate) isolated: Vec<Isolated>,
     /// How the Gateway's routes are shared out among services.
     pub(crate) sharing: Sharing,
+}
+
+/// A hostname of a route whose requests come to a listener that does not take it.
+#[derive(Debug, Clone)]
+pub(crate) struct Isolated {
+    pub(crate) hostname: String,
+    /// The listener's name.
+    pub(crate) listener: String,
+    /// Whether it asks for client certificates and is not served for that.
+    is_for_known_clients: bool,
+}
+
+impl Isolated {
+    /// What is to be told of it; `remedy` is how to attach the route, where that helps.
+    pub(crate) fn problem(&self, namespace: &str, gateway: &str, remedy: &str) -> Problem {
+        let (why, remedy) = if self.is_for_known_clients {
+            ("which asks for client certificates and is not served; see its conditions", "")
+        } else {
+            ("whose hostname is the narrower one", remedy)
+        };
+        let text = format!(
+            "Requests for {} come to the listener {} of Gateway {namespace}/{gateway}, {why}{remedy}",
+            quoted(&self.hostname),
+            quoted(&self.listener)
+        );
+        Problem::new("spec.hostnames", text)
+    }
 }
 
 /// Why no listener takes a route.
@@ -97,9 +124,11 @@ pub(crate) fn attach(
     let is_served = |hostname: &String| {
         attached.iter().flat_map(|one| &one.hostnames).flatten().any(|served| served == hostname)
     };
-    isolated.retain(|(hostname, _)| !is_served(hostname));
+    isolated.retain(|one| !is_served(&one.hostname));
     if let (true, Some(isolated)) = (attached.is_empty(), isolated.first()) {
-        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, isolated_text(isolated, &gateway_name));
+        let problem =
+            isolated.problem(&gateway.namespace, &gateway.name, "; attach the route to that listener");
+        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, problem.to_string());
     }
     if attached.is_empty() {
         let text = format!(
@@ -110,37 +139,33 @@ pub(crate) fn attach(
     Ok(Taken { attached, isolated, sharing: gateway.sharing.clone() })
 }
 
-fn isolated_text((hostname, listener): &(String, String), gateway_name: &str) -> String {
-    format!(
-        "spec.hostnames: Requests for {} come to the listener {} of {gateway_name}, whose hostname is the narrower one; attach \
-         the route to that listener.",
-        quoted(hostname),
-        quoted(listener)
-    )
-}
-
 /// Takes from each listener the hostnames that a narrower listener of the same port has: a request is served by the one
-/// with the narrowest hostname that fits, and by the routes of that one alone (specification, listener isolation). Given
-/// back with what was taken and the listeners that have it.
-fn isolate(met: Vec<Attached>, gateway: &JudgedGateway) -> (Vec<Attached>, Vec<(String, String)>) {
+/// with the narrowest hostname that fits, and by the routes of that one alone (specification, listener isolation). So does a
+/// listener that is refused since it asks for client certificates: else another one would serve its hostname to everybody.
+/// Given back with what was taken and the listeners that have it.
+fn isolate(met: Vec<Attached>, gateway: &JudgedGateway) -> (Vec<Attached>, Vec<Isolated>) {
     let mut isolated = vec![];
     let narrower = |attached: &Attached, hostname: &str| {
         let own = hostname::narrowness(attached.listener.wire.hostname.as_deref(), hostname);
         let others = gateway.listeners.iter().filter(|other| {
-            other.is_usable
+            (other.is_usable || other.is_for_known_clients)
                 && other.port == attached.listener.port
                 && other.wire.name != attached.listener.wire.name
         });
         others
-            .map(|other| (hostname::narrowness(other.wire.hostname.as_deref(), hostname), &other.wire.name))
+            .map(|other| (hostname::narrowness(other.wire.hostname.as_deref(), hostname), other))
             .filter(|(narrowness, _)| *narrowness > own)
-            .max()
-            .map(|(_, name)| name.clone())
+            .max_by_key(|(narrowness, other)| (*narrowness, other.wire.name.clone()))
+            .map(|(_, other)| Isolated {
+                hostname: hostname.to_owned(),
+                listener: other.wire.name.clone(),
+                is_for_known_clients: !other.is_usable,
+            })
     };
     let kept = met.into_iter().map(|mut attached| {
         let hostnames = std::mem::take(&mut attached.hostnames);
         for hostname in hostnames {
-            match hostname.as_ref().and_then(|one| Some((one.clone(), narrower(&attached, one)?))) {
+            match hostname.as_ref().and_then(|one| narrower(&attached, one)) {
                 Some(one) => isolated.push(one),
                 None => attached.hostnames.push(hostname),
             }

@@ -1,6 +1,6 @@
 //! Gateways and their listeners: whose they are, and what of them holds.
 
-use crate::api::{self, Gateway, Listener};
+use crate::api::{self, Gateway, Listener, RouteKind};
 use crate::certificate;
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
@@ -46,6 +46,8 @@ pub(crate) struct JudgedListener {
     pub(crate) wire: Listener,
     /// Whether routes can attach; port and protocol are good then.
     pub(crate) is_usable: bool,
+    /// Whether it is refused since it asks for client certificates: nobody serves its hostname without them in its place.
+    pub(crate) is_for_known_clients: bool,
     pub(crate) port: u16,
     pub(crate) protocol: ListenerProtocol,
     pub(crate) certificate_arn: Option<String>,
@@ -154,6 +156,8 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
 fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
     let mut rest = gateway.spec.rest.clone();
     // The API server fills `allowedListeners` with its default, which allows none: that is what we do.
+    // So it does with `defaultScope`, which makes the Gateway nobody's default.
+    rest.retain(|member, value| member != "defaultScope" || value.as_str() != Some("None"));
     let none = rest.get("allowedListeners").and_then(|allowed| allowed.pointer("/namespaces/from")).cloned();
     if none.as_ref().and_then(Value::as_str) == Some("None") {
         rest.remove("allowedListeners");
@@ -254,6 +258,7 @@ fn judge_listener(
     };
     JudgedListener {
         is_usable: accepted.is_true() && !kinds.is_empty(),
+        is_for_known_clients: unchecked_clients.is_some(),
         port: port.unwrap_or_default(),
         protocol: protocol.unwrap_or(ListenerProtocol::Http),
         certificate_arn: certificate::arn(listener),
@@ -331,7 +336,7 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
                         format!(
                             "A listener of protocol {} cannot carry {}; remove the kind",
                             quoted(&listener.protocol),
-                            quoted(&wanted.kind)
+                            quoted(&shown(wanted))
                         ),
                     )
                 });
@@ -339,6 +344,12 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
         }
     }
     (kinds, problem)
+}
+
+/// A kind of routes, with its group where that is another than the Gateway API's.
+fn shown(wanted: &RouteKind) -> String {
+    let group = wanted.group.as_deref().filter(|group| *group != Kind::HTTPRoute.group());
+    group.map_or_else(|| wanted.kind.clone(), |group| format!("{group}/{}", wanted.kind))
 }
 
 fn listener_notes(path: &str, listener: &Listener) -> String {

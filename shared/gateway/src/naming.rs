@@ -39,7 +39,7 @@ pub(crate) const OWN_TAGS_MAX: usize = 16;
 /// Tags that are not the user's beyond which a resource gets no further mark of a cluster: what policies and the grace set needs room.
 pub(crate) const TAGS_WITH_MARKS_MAX: usize = 44;
 /// The annotation that asks for tags, without the common prefix.
-const TAGS_ANNOTATION: &str = "tags";
+pub(crate) const TAGS_ANNOTATION: &str = "tags";
 /// Characters of a tag's key and value (API model, TagKey and TagValue).
 const TAG_KEY_CHARS: usize = 128;
 const TAG_VALUE_CHARS: usize = 256;
@@ -132,7 +132,7 @@ pub(crate) fn is_service_name(name: &str) -> bool {
 }
 
 /// The service name that a route asks for by annotation, without the common prefix.
-const OVERRIDE_ANNOTATION: &str = "service-name-override";
+pub(crate) const OVERRIDE_ANNOTATION: &str = "service-name-override";
 
 /// The name that a route asks for, if it can be a service's.
 pub(crate) fn wanted_name(meta: &Meta) -> Option<&str> {

@@ -128,6 +128,13 @@ pub struct RouteReport {
     pub unwritten: Option<String>,
 }
 
+impl RouteReport {
+    /// Those of its services that answer in a parent's network.
+    pub(crate) fn services_of(&self, parent: &ParentReport) -> impl Iterator<Item = &Serving> {
+        self.services.iter().filter(move |serving| serving.networks.contains(&parent.gateway))
+    }
+}
+
 /// Rules from before an edit that cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

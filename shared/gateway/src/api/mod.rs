@@ -13,7 +13,7 @@ mod route_object;
 
 pub(crate) use backend_object::{AddressesWire, BackendObject, LambdaWire};
 pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
-pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant};
+pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant, RouteKind};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};
 pub(crate) use route_object::{
     BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire,

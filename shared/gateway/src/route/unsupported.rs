@@ -4,14 +4,20 @@ use crate::api::Rest;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 
-/// A problem for each member that asks for something. Empty lists and objects ask for nothing.
+/// A problem for each member that asks for something. Empty lists and objects ask for nothing, nor does what has nothing else in it.
 pub(crate) fn leftovers(path: &str, rest: &Rest) -> Vec<Problem> {
+    let asks_for_nothing = |member: &str, value: &Value| {
+        is_empty(value)
+            || member == "timeouts" && has_no_timeout(value)
+            || member == "retry" && value.get("attempts").and_then(Value::as_i64) == Some(0)
+    };
     rest.iter()
-        .filter(|(member, value)| !(is_empty(value) || *member == "timeouts" && has_no_timeout(value)))
+        .filter(|(member, value)| !asks_for_nothing(member, value))
         .flat_map(|(member, value)| match (member.as_str(), value) {
             ("filters", Value::Array(filters)) => filters
                 .iter()
                 .enumerate()
+                .filter(|(_, filter)| !changes_nothing(filter))
                 .map(|(at, filter)| filter_problem(format!("{path}.filters[{at}]"), filter))
                 .collect(),
             _ => vec![Problem::new(format!("{path}.{member}"), remedy(member))],
@@ -23,9 +29,20 @@ fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+        Value::Object(members) => members.values().all(is_empty),
         _ => false,
     }
+}
+
+/// A filter that names no header to change, or no part of a URL to rewrite.
+fn changes_nothing(filter: &Value) -> bool {
+    let what = match filter.get("type").and_then(Value::as_str) {
+        Some("RequestHeaderModifier") => "requestHeaderModifier",
+        Some("ResponseHeaderModifier") => "responseHeaderModifier",
+        Some("URLRewrite") => "urlRewrite",
+        _ => return false,
+    };
+    filter.get(what).is_some_and(is_empty)
 }
 
 /// A time-out of zero asks for none (GEP-1742), which is what a rule of VPC Lattice has.

@@ -126,7 +126,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
         vec![accepted, parent.resolved_refs.clone(), programmed_of(context, report, parent, old)];
     conditions.extend(parent.partially_invalid.clone());
     let is_in_service = parent.accepted.is_true() || !names_of(context, report, parent).is_empty();
-    conditions.extend(shared_service::condition(report).filter(|_| is_in_service));
+    conditions.extend(shared_service::condition(report, parent).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
     let merged = report
@@ -190,8 +190,7 @@ fn standalone(report: &RouteReport) -> Option<Condition> {
 
 /// The domain names that answer for the route in a parent's network; of a standalone route those that could.
 fn names_of(context: &Context, report: &RouteReport, parent: &ParentReport) -> Vec<String> {
-    let in_network = report.services.iter().filter(|serving| serving.networks.contains(&parent.gateway));
-    in_network.filter_map(|serving| domain_name(context, report, serving)).collect()
+    report.services_of(parent).filter_map(|serving| domain_name(context, report, serving)).collect()
 }
 
 /// The domain name of a service that serves a route, of its own or of another; none while it is not known.
@@ -244,7 +243,7 @@ fn programmed_of(
     };
     let own = programmed(context, done);
     let subject = &report.subject;
-    let waits_for = report.services.iter().find_map(|serving| {
+    let waits_for = report.services_of(parent).find_map(|serving| {
         let leader = Leader::of(context.snapshot, &subject.cluster, serving)?;
         let has_it = leader.lists(&subject.object, subject.generation) && leader.is_done();
         (!has_it).then(|| (named(leader.key), serving.hostname.clone().unwrap_or_default()))

@@ -2,7 +2,7 @@
 //! whose rules the service has, and one on a follower's names the leader.
 
 use super::told::{conditions_of, dns_names_at, is_name_for, service_of};
-use crate::report::{Condition, RouteReport, Serving};
+use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use crate::{conditions, problem, reasons};
 use serde_json::Value;
@@ -12,11 +12,10 @@ use trellis_hint::{ClusterId, Kind, UnitKey};
 /// How a follower's message names its leader, before the hostname and after it.
 const FOLLOWER_MESSAGE: &str = " for this route too.";
 
-/// The condition for a report; none where nothing is shared.
-pub(super) fn condition(report: &RouteReport) -> Option<Condition> {
+/// The condition for a parent of a report; none where nothing is shared in its network.
+pub(super) fn condition(report: &RouteReport, parent: &ParentReport) -> Option<Condition> {
     let sentences: Vec<String> = report
-        .services
-        .iter()
+        .services_of(parent)
         .filter_map(|serving| {
             let hostname = serving.hostname.as_deref().unwrap_or_default();
             match &serving.leader {

@@ -9,7 +9,7 @@ use super::rules::{self, Priorities, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
 use crate::backend::{NO_BACKEND, Pool, Pools, external};
 use crate::prefixes;
-use crate::priority::{self, Candidate, order};
+use crate::priority::{self, Candidate, Origin, order};
 use crate::problem::Problem;
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -444,12 +444,23 @@ fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeS
         let winner = first.entry((&one.matches, one.specificity)).or_insert(one.contributor);
         *winner = (*winner).min(one.contributor);
     }
+    let mut matches: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+    let mut lost: BTreeMap<(usize, usize, usize), BTreeSet<usize>> = BTreeMap::new();
     for one in candidates {
+        let Origin { rule, matched, .. } = one.origin;
+        matches.entry((one.contributor, rule)).or_default().insert(matched);
         let winner = first.get(&(&one.matches, one.specificity)).copied().unwrap_or(one.contributor);
         if winner != one.contributor {
-            let place = format!("spec.rules[{}]", one.origin.rule);
-            shadowed.entry(one.contributor).or_default().insert((winner, place));
+            lost.entry((one.contributor, winner, rule)).or_default().insert(matched);
         }
+    }
+    for ((contributor, winner, rule), lost) in lost {
+        let mut place = format!("spec.rules[{rule}]");
+        if matches.get(&(contributor, rule)) != Some(&lost) {
+            let at: Vec<String> = lost.iter().map(ToString::to_string).collect();
+            place = format!("{place}.matches[{}]", at.join(","));
+        }
+        shadowed.entry(contributor).or_default().insert((winner, place));
     }
 }
 

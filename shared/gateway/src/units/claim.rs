@@ -4,7 +4,8 @@ use super::merged;
 use super::parents::{Parent, parents};
 use super::slot::Slot;
 use super::standalone;
-use crate::hostname::{is_wildcard, no_domain};
+use crate::attach::Taken;
+use crate::hostname::{do_meet, is_wildcard, no_domain};
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
@@ -123,12 +124,43 @@ impl Claim {
             && self.asks.iter().any(|ask| ask.slot == *slot && asks_with(ask))
     }
 
+    /// Why it comes before another one, in words.
+    pub(crate) fn precedence(&self, other: &Self) -> &'static str {
+        let ((own, name, _), (others, others_name, _)) = (self.seniority(), other.seniority());
+        match (own == others, name == others_name) {
+            (false, _) => "is older",
+            (true, false) => "is as old, comes first by name",
+            (true, true) => "is as old, comes first by kind",
+        }
+    }
+
     /// The older first; then by namespace and name as one text, as the specification asks.
     pub(crate) fn seniority(&self) -> (&str, String, &str) {
         let created = self.route.meta.creation_timestamp.as_deref().unwrap_or_default();
         let name = format!("{}/{}", self.route.id.namespace, self.route.id.name);
         (created, name, self.route.id.kind.as_str())
     }
+}
+
+/// Hostnames of a route for which none of the listeners that take it is.
+fn unheard(route: &Route, parents: &[Parent]) -> Vec<Problem> {
+    let taken: Vec<&Taken> = parents.iter().flat_map(|parent| &parent.attached).collect();
+    let is_heard = |hostname: &String| {
+        let mut served =
+            taken.iter().flat_map(|one| &one.attached).flat_map(|one| one.hostnames.iter().flatten());
+        served.any(|one| do_meet(one, hostname))
+            || taken.iter().flat_map(|one| &one.isolated).any(|one| one.hostname == *hostname)
+    };
+    let unheard = route.hostnames.iter().filter(|hostname| !taken.is_empty() && !is_heard(hostname));
+    let problem = |hostname: &String| {
+        let text = format!(
+            "No listener that takes the route is for {}, so no request for it is answered; attach the route to one that is, or take \
+             it out",
+            quoted(hostname)
+        );
+        Problem::new("spec.hostnames", text)
+    };
+    unheard.map(problem).collect()
 }
 
 /// A route that a deleted IAMAuthPolicy has left closed moves into no service by its Gateway's word: nobody knows that to be closed.
@@ -150,7 +182,7 @@ fn bar_left_closed(object: &Value, left: &Problem, asks: &mut [Ask]) {
 }
 
 fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
-    let (mut asks, mut notes) = (vec![], vec![]);
+    let (mut asks, mut notes) = (vec![], unheard(route, parents));
     for (at, parent) in parents.iter().enumerate() {
         let Ok(taken) = &parent.attached else { continue };
         let (namespace, name) = (parent.reference.namespace.clone(), parent.reference.name.clone());

@@ -194,7 +194,7 @@ impl Contest<'_> {
             let gateways: BTreeSet<GatewayName> = asks.iter().map(|ask| ask.gateway.clone()).collect();
             let apart = holder.as_ref().and_then(|(oldest, theirs)| {
                 let others = *theirs != gateways;
-                let problem = || self.of_other_gateways(*oldest, theirs, &asks[0].gateway.name);
+                let problem = || self.of_other_gateways((*oldest, at), theirs, &asks[0].gateway.name);
                 others.then(problem).or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest)))
             });
             if let Some(problem) = apart {
@@ -276,8 +276,9 @@ impl Contest<'_> {
             format!("by {} instead of {}", protocol_name(port.protocol), protocol_name(ask.protocol))
         };
         let text = format!(
-            "{} is older and has {} on port {number} of Gateway {}/{}, {what}; use another hostname or port",
+            "{} {} and has {} on port {number} of Gateway {}/{}, {what}; use another hostname or port",
             named(&self.members[winner].claim.route.id),
+            self.members[winner].claim.precedence(self.members[at].claim),
             self.shown(),
             ask.gateway.namespace,
             ask.gateway.name,
@@ -285,13 +286,19 @@ impl Contest<'_> {
         Problem::new("spec.hostnames", text)
     }
 
-    fn of_other_gateways(&self, oldest: usize, theirs: &BTreeSet<GatewayName>, network: &str) -> Problem {
+    fn of_other_gateways(
+        &self,
+        (oldest, at): (usize, usize),
+        theirs: &BTreeSet<GatewayName>,
+        network: &str,
+    ) -> Problem {
         let gateways: Vec<String> =
             theirs.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
         let text = format!(
-            "{} is older and has {} in the service network {network} by Gateway {}: routes of one hostname have one service \
-             only if they are on the same Gateways; use another hostname, or Gateways of another name",
+            "{} {} and has {} in the service network {network} by Gateway {}: routes of one hostname have one service only if \
+             they are on the same Gateways; use another hostname, or Gateways of another name",
             named(&self.members[oldest].claim.route.id),
+            self.members[oldest].claim.precedence(self.members[at].claim),
             self.shown(),
             gateways.join(" and "),
         );

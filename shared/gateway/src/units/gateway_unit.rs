@@ -1,7 +1,7 @@
 //! What the Gateways and the ServiceNetworks of one name want: the service network, and the VPCs of the Gateways' clusters.
 
-use super::addresses::{Names, addresses};
-use super::cluster_routes::routes;
+use super::addresses::addresses;
+use super::attached_routes::attached_routes;
 use super::from_secrets::Imports;
 use super::network_name;
 use super::service_network::{self, Asked};
@@ -9,25 +9,23 @@ use super::slot;
 use super::subject;
 use super::vpc_access::{self, Access, Reached};
 use crate::annotations;
-use crate::attach::{Refusal, attach};
-use crate::gateway::{self, JudgedGateway, Whose, was_programmed_by_us};
-use crate::hostname::is_wildcard;
+use crate::api::Meta;
+use crate::gateway::{self, Whose, was_programmed_by_us};
 use crate::naming;
 use crate::policy::{OfPolicies, VpcWish, vpc_wish};
 use crate::problem;
 use crate::report::{Condition, GatewayReport, ListenerReport, Report};
-use crate::route::{ParentRef, Route};
 use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::ClusterFacts;
 use crate::view::View;
-use crate::{Settings, Translation, status};
+use crate::{Settings, Translation};
 use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope, UnitKey};
 use trellis_lattice::{
     ActualNetwork, ActualVpcAssociation, Desired, DesiredNetwork, DesiredVpcAssociation, DesiredVpcEndpoint,
-    Mode, Owner, Ownership, PrivateDns, Tags,
+    Mode, Owner, Ownership, PrivateDns, TAG_PREFIX, Tags,
 };
 
 /// Translates all Gateways and ServiceNetworks of one name, in all clusters of a scope.
@@ -165,6 +163,7 @@ impl Gateways<'_> {
             }
         };
         let mut wish = Wish::Nothing;
+        let mut tagging: Option<(String, Tags)> = None;
         for object in gateways.into_values() {
             match gateway::whose(view, cluster, object) {
                 Whose::Others => {}
@@ -173,13 +172,16 @@ impl Gateways<'_> {
                     wish = Wish::Unknown;
                 }
                 Whose::Ours => {
-                    let report = report(view, cluster, object, self.name, settings, &mut self.unknown);
+                    let mut report = report(view, cluster, object, self.name, settings, &mut self.unknown);
                     let is_wanting = report.accepted.is_true() || was_programmed_by_us(object);
+                    let meta = crate::api::meta(object);
+                    if is_wanting {
+                        tell_whose_tags_count(&mut report.accepted, &meta, &mut tagging);
+                    }
                     self.reports.push(Report::Gateway(report));
                     if !is_wanting {
                         continue;
                     }
-                    let meta = crate::api::meta(object);
                     let policies = vpc_wish(view, cluster, &meta.namespace, self.name);
                     let policies = policies.unwrap_or_else(|why| {
                         self.unknown.push(why);
@@ -362,6 +364,24 @@ impl Gateways<'_> {
     }
 }
 
+/// Tells a Gateway that another one of its name has the network's tags: `tagging`, the first one that there is.
+fn tell_whose_tags_count(accepted: &mut Condition, meta: &Meta, tagging: &mut Option<(String, Tags)>) {
+    let (Meta { namespace, name, .. }, user) = (meta, naming::user_tags(meta).0);
+    let Some((first, tags)) = tagging else {
+        *tagging = Some((format!("{namespace}/{name}"), user));
+        return;
+    };
+    if accepted.is_true() && !user.is_empty() && user != *tags {
+        let text = format!(
+            "metadata.annotations[{TAG_PREFIX}{}]: The service network {name} and the VPC's association have the tags of Gateway \
+             {first}, the first of that name; ask for them there.",
+            naming::TAGS_ANNOTATION
+        );
+        let between = if accepted.message.is_empty() { "" } else { " " };
+        accepted.message = format!("{}{between}{text}", accepted.message);
+    }
+}
+
 fn report(
     view: &View,
     cluster: &ClusterId,
@@ -442,58 +462,5 @@ fn report(
         routes: reached.routes,
         waits_for_names: reached.waits_for_names,
         waits_for_secrets,
-    }
-}
-
-/// How many routes each listener takes, and their domain names, the oldest route's first.
-fn attached_routes(
-    view: &View,
-    cluster: &ClusterId,
-    gateway: &JudgedGateway,
-    settings: &Settings,
-    unknown: &mut Vec<String>,
-) -> (BTreeMap<String, usize>, Vec<Names>) {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut names: Vec<(String, String, Names)> = vec![];
-    for (route, object) in routes(view, cluster, settings, unknown) {
-        let (mut listeners, mut hostnames) = (BTreeSet::new(), BTreeSet::new());
-        let parents = route.parents.iter().filter(|parent| {
-            parent.is_gateway && parent.namespace == gateway.namespace && parent.name == gateway.name
-        });
-        for parent in parents.filter(|parent| !is_refused(&route, parent, object)) {
-            match attach(view, &route, parent, gateway) {
-                Ok(taken) => {
-                    for attached in taken.attached {
-                        hostnames.extend(attached.hostnames.into_iter().flatten());
-                        listeners.insert(attached.listener.wire.name);
-                    }
-                }
-                Err(Refusal::Unknown(why)) => unknown.push(why),
-                Err(Refusal::Condition(_)) => {}
-            }
-        }
-        for listener in &listeners {
-            *counts.entry(listener.clone()).or_default() += 1;
-        }
-        let created = route.meta.creation_timestamp.clone().unwrap_or_default();
-        let key = format!("{}/{}/{}", route.id.namespace, route.id.name, route.id.kind);
-        // What is in no network is no address of one.
-        let told = if status::is_standalone(object) {
-            vec![]
-        } else {
-            status::dns_names_at(object, &gateway.namespace, &gateway.name)
-        };
-        let is_for_hostname = hostnames.iter().any(|hostname| !is_wildcard(hostname));
-        names.push((created, key, Names { told, is_for_hostname, unit: route.id.unit() }));
-    }
-    names.sort();
-    (counts, names.into_iter().map(|(.., names)| names).collect())
-}
-
-/// Whether a route's own status, or its rules before there is a status, refuse a parent whose listeners would take it.
-fn is_refused(route: &Route, parent: &ParentRef, object: &Value) -> bool {
-    match status::accepts(object, &parent.reference, route.meta.generation) {
-        Some(accepts) => !accepts,
-        None => !route.rules.is_empty() && route.rules.iter().all(|rule| !rule.problems.is_empty()),
     }
 }

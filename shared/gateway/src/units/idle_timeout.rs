@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use trellis_lattice::TAG_PREFIX;
 
 /// The annotation, without the common prefix.
-const ANNOTATION: &str = "idle-timeout-seconds";
+pub(crate) const ANNOTATION: &str = "idle-timeout-seconds";
 
 /// What VPC Lattice takes (API model, IdleTimeoutSeconds).
 const SECONDS: RangeInclusive<u16> = 60..=600;
@@ -25,14 +25,6 @@ pub(crate) fn idle_timeout(meta: &Meta) -> Result<Option<u16>, Problem> {
             Err(Problem::new(path(), text))
         }
     }
-}
-
-/// What is to be told of a route whose service is another route's.
-pub(crate) fn of_a_follower(meta: &Meta) -> Option<Problem> {
-    meta.annotation(ANNOTATION).map(|_| {
-        let text = "The service is the older route's of this hostname, and so is its idle time-out; put the annotation there";
-        Problem::new(path(), text)
-    })
 }
 
 fn path() -> String {

@@ -1,6 +1,7 @@
 //! One translation for each kind of unit.
 
 mod addresses;
+mod attached_routes;
 mod builder;
 mod claim;
 mod cluster_routes;

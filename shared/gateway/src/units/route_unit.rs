@@ -12,9 +12,10 @@ use super::services::{self, Built, Contender};
 use super::slot::Slot;
 use super::subject;
 use crate::api::{self, ParentRefWire};
+use crate::attach::Isolated;
 use crate::gateway::{self, Whose};
 use crate::hostname::do_meet;
-use crate::problem::{self, Problem, quoted};
+use crate::problem::{self, Problem};
 use crate::report::{Condition, KeptRules, ParentReport, Report, RouteReport};
 use crate::route::{self, Route, RouteId};
 use crate::snapshot::ObjectKey;
@@ -268,33 +269,28 @@ impl Reports<'_> {
     fn unserved(&self, at: usize) -> String {
         let parent = &self.own.claim.parents[at];
         // Another parentRef may name that listener.
-        let is_attached = |(hostname, listener): &&(String, String)| {
+        let is_attached = |isolated: &&Isolated| {
             let of_gateway = self.own.claim.parents.iter().filter(|other| {
                 let (one, other) = (&parent.reference, &other.reference);
                 (&one.namespace, &one.name) == (&other.namespace, &other.name)
             });
             let mut listeners = of_gateway.flat_map(Parent::listeners);
             listeners.any(|one| {
-                one.listener.wire.name == *listener && one.hostnames.contains(&Some(hostname.clone()))
+                one.listener.wire.name == isolated.listener
+                    && one.hostnames.contains(&Some(isolated.hostname.clone()))
             })
         };
         let isolated =
             parent.attached.iter().flat_map(|taken| &taken.isolated).filter(|one| !is_attached(one));
-        let isolated = isolated.map(|(hostname, listener)| {
-            let text = format!(
-                "Requests for {} come to the listener {} of Gateway {}/{}, whose hostname is the narrower one; attach the \
-                 route to that listener too, or take the hostname out",
-                quoted(hostname),
-                quoted(listener),
-                parent.reference.namespace,
-                parent.reference.name
-            );
-            Problem::new("spec.hostnames", text)
-        });
+        let (namespace, gateway) = (&parent.reference.namespace, &parent.reference.name);
+        let remedy = "; attach the route to that listener too, or take the hostname out";
+        let isolated = isolated.map(|isolated| isolated.problem(namespace, gateway, remedy));
         let isolated: Vec<Problem> = isolated.collect();
         let refused =
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
-        problem::message(refused.iter().chain(&isolated).chain(&self.built.shadowed))
+        let network = &parent.reference.name;
+        let shadowed = self.built.shadowed.iter().filter(|(there, _)| there == network);
+        problem::message(refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)))
     }
 
     /// A target group of others that is not there, or not free yet, or a function that is not there or that may not be invoked yet.

@@ -1,6 +1,7 @@
 //! What a route that is gone leaves for a while in a service that other routes have too. `kubectl replace --force` first
 //! deletes the route; requests that its rules took would meanwhile be answered 404, or by somebody else's rule
-//! ([`trellis_lattice::Grace`]).
+//! ([`trellis_lattice::Grace`]). A route that asks for the hostname as before and that its Gateway takes no more is gone as well:
+//! a listener is renamed before its routes follow, a namespace's label is gone for a moment.
 //!
 //! | of the service | its rules that nobody wants |
 //! |---|---|
@@ -12,13 +13,15 @@
 
 use super::contest::{Member, ServiceDraft};
 use super::kept::{self, held_rules};
+use super::parents::parents;
 use super::slot::Slot;
 use crate::Settings;
 use crate::backend::is_of_route;
 use crate::priority::{Candidate, Origin};
-use crate::route::RouteId;
+use crate::route::{RouteId, convert};
 use crate::status;
 use crate::view::{Found, View};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::UnitKey;
 use trellis_lattice::{ActualService, DesiredTargetGroup, Limits, Tags, Unwanted, rules_mark};
@@ -85,25 +88,45 @@ fn which(
             if status::tells_nothing(leader.object) {
                 return Some((Which::All, grace.mark()));
             }
-            let gone = gone(view, leader);
+            let gone = gone(view, draft, leader, settings);
             let all = || if are_told(draft, members) { Which::All } else { Which::Of(gone.clone()) };
             (!gone.is_empty()).then(|| (all(), grace.mark()))
         }
     }
 }
 
-/// The routes that shared the service, as its leader's status tells, and that are not there any more.
-fn gone(view: &View, leader: &Member) -> Vec<RouteId> {
+/// The routes that shared the service, as its leader's status tells, and that are not there any more, or not for their Gateways.
+fn gone(view: &View, draft: &ServiceDraft, leader: &Member, settings: &Settings) -> Vec<RouteId> {
     let cluster = &leader.claim.route.id.cluster;
     let shared = status::sharers(cluster, leader.object).into_keys();
-    let gone = shared.filter_map(|unit| match unit {
-        UnitKey::Route { kind, cluster, namespace, name } => {
-            let is_gone = view.get(&cluster, kind, &namespace, &name) == Found::Missing;
-            is_gone.then_some(RouteId { kind, cluster, namespace, name })
-        }
+    let routes = shared.filter_map(|unit| match unit {
+        UnitKey::Route { kind, cluster, namespace, name } => Some(RouteId { kind, cluster, namespace, name }),
         _ => None,
     });
-    gone.collect()
+    let is_gone = |id: &RouteId| match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
+        Found::Missing => true,
+        Found::Object(object) => is_turned_away(view, draft, id, object, settings),
+        Found::Unknown(_) => false,
+    };
+    routes.filter(is_gone).collect()
+}
+
+/// Whether a route asks for the service as before, and no Gateway of its networks takes it.
+fn is_turned_away(
+    view: &View,
+    draft: &ServiceDraft,
+    id: &RouteId,
+    object: &Value,
+    settings: &Settings,
+) -> bool {
+    let Ok(route) = convert(id.clone(), object, &settings.limits) else { return false };
+    let names_it =
+        |domain: &str| route.hostnames.is_empty() || route.hostnames.iter().any(|one| one == domain);
+    let all = parents(view, &route, object, &mut vec![]);
+    let mut there = all.iter().filter(|parent| draft.networks.contains(&parent.reference.name)).peekable();
+    draft.slot.domain().is_none_or(names_it)
+        && there.peek().is_some()
+        && there.all(|parent| parent.attached.is_err())
 }
 
 /// Whether the service has what its members ask for, as its leader's status tells: what it has beside that nobody's edit took

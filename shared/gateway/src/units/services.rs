@@ -4,7 +4,6 @@ use super::builder::{Builder, BuiltService, Unheeded};
 use super::claim::{Ask, Claim, GatewayName};
 use super::contest::{Member, ServiceDraft, decide, named, secrets_certificate};
 use super::heirs;
-use super::idle_timeout::of_a_follower;
 use super::kept::{self, Kept};
 use super::moving;
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
@@ -42,8 +41,8 @@ pub(crate) struct Built {
     pub(crate) held: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
-    /// Matches that other routes have.
-    pub(crate) shadowed: Vec<Problem>,
+    /// Matches that other routes have, by the service network in which it is so.
+    pub(crate) shadowed: BTreeSet<(String, Problem)>,
     /// What else is not honoured.
     pub(crate) notes: Vec<Problem>,
     /// Target groups from before an edit that cannot be had.
@@ -96,8 +95,6 @@ pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings
     }
     built.notes.sort();
     built.notes.dedup();
-    built.shadowed.sort();
-    built.shadowed.dedup();
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
     built.without_external.retain(|user| !stays.contains(user.as_str()));
     built.target_groups.sort_by(|a, b| a.name.cmp(&b.name));
@@ -267,12 +264,14 @@ fn serve(
         let requests = draft.slot.requests();
         for (winner, place) in shadowed.get(&me).into_iter().flatten() {
             let text = format!(
-                "{} is older and matches the same requests for {}, so they go there; match something else, or take the match \
-                 out of one of the two",
+                "{} {} and matches the same requests for {}, so they go there; match something else, or take the match out of \
+                 one of the two",
                 named(&members[*winner].claim.route.id),
+                members[*winner].claim.precedence(&members[me].claim),
                 requests
             );
-            built.shadowed.push(Problem::new(place.clone(), text));
+            let problem = Problem::new(place.clone(), text);
+            built.shadowed.extend(draft.networks.iter().map(|network| (network.clone(), problem.clone())));
         }
         built.notes.extend(other_certificates(draft, &members[me]));
     }
@@ -287,7 +286,8 @@ fn serve(
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
         built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
-        built.notes.extend(of_a_follower(&members[me].claim.route.meta));
+        let (meta, requests) = (&members[me].claim.route.meta, draft.slot.requests());
+        built.notes.extend(annotations::of_a_follower(meta, &named(&route.id), &requests));
     }
     let key = |at: usize| key(&members[at].claim.route);
     built.serving.push(Serving {
