@@ -62,8 +62,8 @@ BREAKS = (
     Break(
         "delete before create",
         "shared/lattice/src/plan.rs",
-        "    groups::prepare(&mut draft, TargetGroupConfig::is_checked);\n",
-        "    targets::deregister_surplus(&mut draft);\n    groups::prepare(&mut draft, TargetGroupConfig::is_checked);\n",
+        "    groups::prepare(&mut draft, |config| !is_function(config));\n",
+        "    targets::deregister_surplus(&mut draft);\n    groups::prepare(&mut draft, |config| !is_function(config));\n",
         "without a target, before the new ones",
     ),
     Break(

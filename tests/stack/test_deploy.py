@@ -21,7 +21,7 @@ KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/0123"
 #: Every option that a local run does not take.
 OPTIONS = {
     "Owner": "blue", "IamPath": "/platform/", "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary", "KmsKeyArn": KEY,
-    "WatchChanges": "false", "ReserveDriftConcurrency": "false", "AllowedNetworks": "corporate,shared",
+    "WatchChanges": "false", "WatchInstances": "false", "ReserveDriftConcurrency": "false", "AllowedNetworks": "corporate,shared",
     "AccessLogDestinations": "arn:aws:s3:::logs,arn:aws:firehose:us-west-2:123456789012:deliverystream/logs",
     "LeavingClusters": f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/old", "SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1",
     "AlarmTopicArn": f"arn:aws:sns:us-west-2:{ACCOUNT}:alarms", "DriftSchedule": "rate(15 minutes)",
@@ -106,6 +106,7 @@ def test_the_rule_takes_no_reads_and_nothing_of_other_services(local: Deployed) 
     event = sample("lattice-delete-rule.json")
     assert matches(local, event)
     assert not matches(local, {**event, "source": "aws.ec2"})
+    assert not matches(local, {**event, "source": "aws.autoscaling"})
     assert not matches(local, {**event, "detail": {**event["detail"], "readOnly": True}})
 
 
@@ -117,10 +118,20 @@ def test_of_ec2_the_rules_take_what_others_do_to_endpoints_and_nothing_else(loca
     assert not matches(local, of_ec2(others, "TerminateInstances"))
 
 
+def test_the_rules_take_what_becomes_of_instances_but_for_what_only_begins(local: Deployed) -> None:
+    samples = {path.name: sample(path.name) for path in (ROOT / "events").glob("instance-*.json")}
+    assert len(samples) == 4
+    assert [name for name, event in samples.items() if not matches(local, event)] == []
+    running = samples["instance-running.json"]
+    assert not matches(local, {**running, "detail": {**running["detail"], "state": "pending"}})
+    tags = samples["instance-tags.json"]
+    assert not matches(local, {**tags, "detail": {**tags["detail"], "resource-type": "volume"}})
+
+
 def test_the_queues_feed_the_reconcile_function_and_hints_have_the_larger_part(local: Deployed) -> None:
     mappings = local.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     share = {one["EventSourceArn"].rpartition(":")[2].split("-")[1]: one["ScalingConfig"]["MaximumConcurrency"] for one in mappings}
-    assert share["ChangesQueue"] < share["Queue"]
+    assert share["ChangesQueue"] == share["InstancesQueue"] < share["Queue"]
     assert {one["FunctionArn"].rpartition(":")[2] for one in mappings} == {local.outputs.reconcile_function}
 
 

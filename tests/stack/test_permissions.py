@@ -25,6 +25,8 @@ SDKS = {
     "ec2": ("ec2", "ec2"),
     "lambda": ("lambda", "lambda"),
     "s3": ("s3", "s3"),
+    "autoscaling": ("autoscaling", "autoscaling"),
+    "elbv2": ("elbv2", "elasticloadbalancing"),
 }
 
 #: Operations that have no action of their own (Service Authorization Reference).
@@ -114,7 +116,18 @@ def calls_of_s3() -> Iterator[str]:
         yield f"s3:{name}"
 
 
-CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2()) | set(calls_of_lambda())
+def calls_elsewhere() -> Iterator[str]:
+    """The actions of all calls to Auto Scaling and Elastic Load Balancing, likewise."""
+    text = product_part((ROOT / "shared" / "aws" / "src" / "elsewhere.rs").read_text())
+    names = set(re.findall(r'"([A-Z][A-Za-z]+)"', text))
+    balancing = names & set(operations("elbv2").values())
+    # Auto Scaling has a call of the same name, for another thing.
+    scaling = names & set(operations("autoscaling").values()) - balancing
+    yield from (f"elasticloadbalancing:{name}" for name in balancing)
+    yield from (f"autoscaling:{name}" for name in scaling)
+
+
+CALLED = set(calls("shared/aws/src")) | set(calls_of_ec2()) | set(calls_of_lambda()) | set(calls_elsewhere())
 
 
 def reads(action: str) -> bool:
@@ -124,9 +137,10 @@ def reads(action: str) -> bool:
 def test_the_sources_are_read() -> None:
     assert {"vpc-lattice:CreateService", "vpc-lattice:UpdateRule", "eks:DescribeCluster", "sqs:SendMessage"} <= CALLED
     assert len(CALLED) > 30
-    assert len(set(calls_of_ec2())) == 8
+    assert len(set(calls_of_ec2())) == 9
     assert set(calls_of_s3()) == {"s3:PutObject"}
     assert set(calls_of_lambda()) == {"lambda:ListTags", "lambda:GetPolicy", "lambda:AddPermission"}
+    assert set(calls_elsewhere()) == {"autoscaling:DescribeAutoScalingGroups", "elasticloadbalancing:DescribeLoadBalancers"}
 
 
 def test_the_reconciler_may_do_what_the_code_calls_and_no_more() -> None:

@@ -147,7 +147,7 @@ def test_the_queue_is_fifo_with_order_deduplication_and_throughput_per_unit() ->
     assert properties("DeadLetterQueue")["FifoQueue"] is True
 
 
-@pytest.mark.parametrize("queue", ["Queue", "ChangesQueue"])
+@pytest.mark.parametrize("queue", ["Queue", "ChangesQueue", "InstancesQueue"])
 def test_a_message_stays_invisible_for_six_times_the_functions_timeout(queue: str) -> None:
     assert properties(queue)["VisibilityTimeout"] >= 6 * properties("ReconcileFunction")["Timeout"]
 
@@ -310,6 +310,23 @@ def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are(rul
 def test_what_belongs_to_changes_of_others_is_there_together_or_not_at_all() -> None:
     assert {name for name, found in RESOURCES.items() if found.get("Condition") == "WatchesChanges"} == {
         "ChangesQueue", "ChangesQueuePolicy", *CHANGES_RULES, "ChangesMapping", "OldestChangeAlarm"}
+
+
+#: What tells of instances.
+INSTANCE_RULES = ["InstanceStatesRule", "ScalingRule", "InstanceTagsRule"]
+
+
+def test_instances_come_through_a_queue_that_is_looked_at_at_once_and_is_there_with_its_rules_or_not_at_all() -> None:
+    mapping = properties("InstancesMapping")
+    assert (mapping["ScalingConfig"], mapping["BatchSize"]) == ({"MaximumConcurrency": 2}, 10)
+    assert "MaximumBatchingWindowInSeconds" not in mapping
+    for rule in INSTANCE_RULES:
+        (target,) = properties(rule)["Targets"]
+        assert target["Arn"] == mapping["EventSourceArn"] == {"Fn::GetAtt": "InstancesQueue.Arn"}
+    allow = next(one for one in properties("InstancesQueuePolicy")["PolicyDocument"]["Statement"] if one.get("Sid") == "TakeFromTheRules")
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": f"{rule}.Arn"} for rule in INSTANCE_RULES]}}
+    assert {name for name, found in RESOURCES.items() if found.get("Condition") == "WatchesInstances"} == {
+        "InstancesQueue", "InstancesQueuePolicy", *INSTANCE_RULES, "InstancesMapping"}
 
 
 def test_every_resource_of_the_stack_is_tagged_and_only_a_local_aws_needs_no_tls() -> None:

@@ -230,6 +230,15 @@ class World:
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(told))
         wait_for("the event to be taken", lambda: self.queue_length(url), within=TOLD_SECONDS, until=lambda length: length == 0)
 
+    def instance_event(self, instance: str, state: str) -> None:
+        """Tells of an instance as EC2 does, in the queue that the stack's rules feed: nobody may put an event of AWS's own sources on a
+        bus. What the rules take is asked of them in stack/test_deploy.py."""
+        told = event("instance-running.json")
+        told["detail"] = {"instance-id": instance, "state": state}
+        sqs = self.stack.aws("sqs")
+        (url,) = [one for one in sqs.list_queues()["QueueUrls"] if "InstancesQueue" in one]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(told))
+
     def look_at_everything(self) -> str:
         """Invokes the drift function with the event that the schedule sends, waits until its hints are worked off, and returns its
         answer. Hints for later are left out: a unit that is held comes again for a minute."""

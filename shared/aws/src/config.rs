@@ -1,6 +1,7 @@
 //! How this program talks to AWS: time limits, retries and names, in one place for all services.
 
 use crate::ec2::Ec2Api;
+use crate::elsewhere::Elsewhere;
 use crate::lambda::LambdaApi;
 use crate::partitions::PartitionByOperation;
 use crate::tagging::TagIndex;
@@ -148,6 +149,11 @@ impl Aws {
     /// Lambda, for what is known of functions. Something can stand in for it: what was known before.
     pub(crate) fn functions(&self) -> LambdaApi {
         LambdaApi::new(self.aside(), self.counts.clone())
+    }
+
+    /// What is known of instances and load balancers, likewise.
+    pub(crate) fn elsewhere(&self) -> Elsewhere {
+        Elsewhere::new(&self.aside(), &self.counts)
     }
 
     /// The queue of hints.

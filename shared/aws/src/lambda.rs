@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use aws_runtime::auth::SigningOptions;
 use aws_sdk_vpclattice::error::ErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{Function, FunctionFacts, Tags};
 
 const LAMBDA: Service = Service { id: "Lambda", name: "lambda", error, signing: SigningOptions::default };
+/// Functions that are read at once.
+const AT_ONCE: usize = 8;
 /// The id of our statement in a function's policy.
 const STATEMENT: &str = "trellis-vpc-lattice";
 /// Who is let in.
@@ -45,8 +47,11 @@ impl LambdaApi {
 
     /// What is known of each of these functions, by ARN, with two reads.
     pub(crate) async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
-        let read = join_all(arns.iter().map(|arn| Box::pin(self.function(arn)))).await;
-        arns.iter().cloned().zip(read).collect()
+        let told = stream::iter(arns.iter().cloned()).map(|arn| async move {
+            let told = Box::pin(self.function(&arn)).await;
+            (arn, told)
+        });
+        told.buffer_unordered(AT_ONCE).collect().await
     }
 
     async fn function(&self, arn: &str) -> FunctionFacts {

@@ -23,6 +23,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+mod answer;
 mod cache;
 mod certificates;
 mod config;
@@ -30,11 +31,13 @@ mod counts;
 mod direct;
 mod ec2;
 mod eks;
+mod elsewhere;
 mod error;
 mod lambda;
 mod lattice;
 mod partitions;
 mod ports;
+mod query;
 mod queue;
 mod quotas;
 mod s3;

@@ -1,5 +1,6 @@
 //! The engine's ports on AWS.
 
+use crate::elsewhere::Elsewhere;
 use crate::lambda::LambdaApi;
 use crate::{
     Aws, CallCounts, CertificateClient, Clusters, HintQueue, LatticeClient, Membership, OwnedResource,
@@ -10,7 +11,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use trellis_directory::Listing;
-use trellis_gateway::{ClusterFacts, ClusterState};
+use trellis_gateway::{BalancerFacts, ClusterFacts, ClusterState, InstanceFacts, Selector};
 use trellis_hint::{ClusterId, Hint};
 use trellis_lattice::{
     Actual, Certificate, Desired, ExternalGroup, FunctionFacts, LimitOverrides, Limits, Outcome, Owner, Plan,
@@ -29,6 +30,7 @@ pub struct AwsLattice {
     quotas: QuotaClient,
     certificates: CertificateClient,
     functions: LambdaApi,
+    elsewhere: Elsewhere,
     set: LimitOverrides,
     certificate_secrets: bool,
 }
@@ -43,6 +45,7 @@ impl AwsLattice {
             quotas: aws.quotas(),
             certificates: aws.certificates(certificate_secrets),
             functions: aws.functions(),
+            elsewhere: aws.elsewhere(),
             set,
             certificate_secrets,
         }
@@ -52,6 +55,14 @@ impl AwsLattice {
 impl Facts for AwsLattice {
     async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
         self.functions.functions(arns).await
+    }
+
+    async fn instances(&self, selectors: &BTreeSet<Selector>) -> BTreeMap<Selector, InstanceFacts> {
+        self.elsewhere.instances(selectors).await
+    }
+
+    async fn load_balancers(&self, arns: &BTreeSet<String>) -> BTreeMap<String, BalancerFacts> {
+        self.elsewhere.load_balancers(arns).await
     }
 }
 
@@ -63,6 +74,10 @@ impl Lattice for AwsLattice {
         not_before: SystemTime,
     ) -> Result<Actual, CallError> {
         Ok(self.client.inspect(desired, service_names, not_before).await?)
+    }
+
+    async fn inspect_instances(&self, desired: &Desired) -> Result<Actual, CallError> {
+        Ok(self.client.inspect_instances(desired).await?)
     }
 
     async fn apply(

@@ -3,11 +3,11 @@
 use crate::AwsError;
 use crate::counts::CallCounts;
 use crate::direct::{Direct, Request, Service};
-use crate::ec2;
+use crate::query;
 use aws_config::SdkConfig;
 use aws_runtime::auth::SigningOptions;
 
-const S3: Service = Service { id: "S3", name: "s3", error: ec2::error, signing };
+const S3: Service = Service { id: "S3", name: "s3", error: query::error, signing };
 
 /// S3 signs a path as it is, and wants to be told the hash of the body (S3 API reference, Signature calculations).
 fn signing() -> SigningOptions {

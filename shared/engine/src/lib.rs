@@ -11,6 +11,7 @@ mod drift;
 mod error;
 mod figures;
 mod fleet;
+mod instances;
 mod objects;
 mod observe;
 mod outbox;
@@ -34,7 +35,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
-use trellis_gateway::{Settings, Snapshot, asks_for_certificates, external_groups, functions};
+use trellis_gateway::{
+    BalancerFacts, InstanceFacts, Named, Selector, Settings, Snapshot, asks_for_certificates,
+    external_groups, named,
+};
 use trellis_hint::{ClusterId, Hint, Look, UnitKey};
 use trellis_lattice::{Certificates, FunctionFacts, Grace};
 use trellis_ports::{
@@ -49,7 +53,7 @@ pub const UNIT_MAX: Duration = Duration::from_secs(45);
 /// How long sending a unit's hints may take, beyond the unit's own time: they are owed for what was written.
 const SEND_MAX: Duration = Duration::from_secs(3);
 
-/// How long AWS may take to tell of the functions that a unit's objects name: as much as a cluster's reads. The calls' own limit is the
+/// How long each service of AWS may take to tell of what a unit's objects name: as much as a cluster's reads. The calls' own limit is the
 /// same.
 const FACTS_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -143,6 +147,11 @@ impl Task {
         counts.filter(|count| *count <= worker::CATCH_UPS_MAX).min().unwrap_or_default()
     }
 
+    /// Whether nothing but which instances run can have changed.
+    pub(crate) fn is_of_instances_only(&self) -> bool {
+        !self.hints.is_empty() && self.hints.iter().all(|hint| hint.only_instances)
+    }
+
     /// Whether no other look follows that the unit orders by itself when it is held.
     pub(crate) fn is_last_try(&self) -> bool {
         self.hindered() >= worker::HELD_TRIES_MAX || self.waits() >= worker::WAITS_MAX
@@ -208,16 +217,15 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     /// The snapshot with what AWS tells of what its objects name: certificates of ACM where anything needs one, and target groups that
     /// the unit did not make.
     pub(crate) async fn with_what_aws_tells(&self, mut snapshot: Snapshot) -> Snapshot {
-        let mut named = external_groups(&snapshot);
-        named.retain(|arn| !snapshot.external_groups.contains_key(arn));
-        if !named.is_empty() {
+        let mut groups = external_groups(&snapshot);
+        groups.retain(|arn| !snapshot.external_groups.contains_key(arn));
+        if !groups.is_empty() {
             // Of few units, and large: it must not make every unit's future as large.
-            snapshot.external_groups.extend(Box::pin(self.lattice.external_groups(&named)).await);
+            snapshot.external_groups.extend(Box::pin(self.lattice.external_groups(&groups)).await);
         }
-        let mut named = functions(&snapshot);
-        named.retain(|arn| !snapshot.functions.contains_key(arn));
-        if !named.is_empty() {
-            snapshot.functions.extend(Box::pin(self.functions(&named)).await);
+        let named = named(&snapshot);
+        if named != Named::default() {
+            Box::pin(self.ask(named, &mut snapshot)).await;
         }
         if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(&snapshot) {
             snapshot.certificates = match self.lattice.certificates(self.began()).await {
@@ -228,13 +236,25 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         snapshot
     }
 
-    /// What is known of these functions. Lambda that does not answer in time tells nothing, and holds up nothing else.
-    async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
-        if let Ok(told) = tokio::time::timeout(FACTS_TIME_MAX, self.lattice.functions(arns)).await {
-            return told;
-        }
-        let why = format!("Lambda took longer than {} s", FACTS_TIME_MAX.as_secs());
-        arns.iter().map(|arn| (arn.clone(), FunctionFacts::Unknown(why.clone()))).collect()
+    /// Asks AWS for what Backends name. Who does not answer in time tells nothing, and holds up nothing else.
+    async fn ask(&self, named: Named, snapshot: &mut Snapshot) {
+        let (functions, instances, balancers) = tokio::join!(
+            in_facts_time(&named.functions, "Lambda", FunctionFacts::Unknown, |all| self
+                .lattice
+                .functions(all)),
+            self.instances(&named.instances),
+            in_facts_time(&named.load_balancers, "Elastic Load Balancing", BalancerFacts::Unknown, |all| {
+                self.lattice.load_balancers(all)
+            }),
+        );
+        snapshot.functions.extend(functions);
+        snapshot.instances.extend(instances);
+        snapshot.load_balancers.extend(balancers);
+    }
+
+    /// What is known of the instances that are meant.
+    async fn instances(&self, selectors: &BTreeSet<Selector>) -> BTreeMap<Selector, InstanceFacts> {
+        in_facts_time(selectors, "EC2", InstanceFacts::Unknown, |all| self.lattice.instances(all)).await
     }
 
     fn passes(&self) -> MutexGuard<'_, Passes> {
@@ -360,6 +380,23 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     pub fn take_metrics(&self) -> Metrics {
         self.figures.take()
     }
+}
+
+/// What is told of all these in time; else nothing of any.
+async fn in_facts_time<'a, N: Clone + Ord, F, A: Future<Output = BTreeMap<N, F>>>(
+    all: &'a BTreeSet<N>,
+    service: &str,
+    unknown: impl Fn(String) -> F,
+    ask: impl FnOnce(&'a BTreeSet<N>) -> A,
+) -> BTreeMap<N, F> {
+    if all.is_empty() {
+        return BTreeMap::new();
+    }
+    if let Ok(told) = tokio::time::timeout(FACTS_TIME_MAX, ask(all)).await {
+        return told;
+    }
+    let why = format!("{service} took longer than {} s", FACTS_TIME_MAX.as_secs());
+    all.iter().map(|one| (one.clone(), unknown(why.clone()))).collect()
 }
 
 /// What tells this moment's hints from those of any other.

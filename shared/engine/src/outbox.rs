@@ -75,10 +75,12 @@ impl Outbox {
         }
         let why = task.unit.to_string();
         // What is told of others' objects is no news of its own.
-        let catch_ups = if matches!(task.unit, UnitKey::Dependents { .. }) { task.catch_ups() } else { 0 };
+        let passes_on = matches!(task.unit, UnitKey::Dependents { .. });
+        let catch_ups = if passes_on { task.catch_ups() } else { 0 };
+        let only_instances = passes_on && task.is_of_instances_only();
         let hint = |(unit, object), moment: &str| {
             let hint = Hint::new(unit, object, Operation::Resync);
-            outgoing(Hint { catch_ups, ..hint }, &why, moment)
+            outgoing(Hint { catch_ups, only_instances, ..hint }, &why, moment)
         };
         let message = task.retried.as_deref().unwrap_or(moment);
         let again = again.into_iter().map(|one| hint(one, message));

@@ -85,6 +85,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             figures: &self.figures,
             budget: budget.leaving(END_RESERVE),
         };
+        let time = budget.leaving(TELL_RESERVE);
+        if let Some(verdict) = Box::pin(self.follow_instances(task, &snapshot, &settings, time)).await {
+            return Ok(verdict);
+        }
         let worked = match Box::pin(self.work(task, &mut snapshot, &statuses, &settings, budget)).await {
             Ok(worked) => worked,
             Err(error) => {

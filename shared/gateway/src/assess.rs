@@ -14,7 +14,7 @@ use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
     Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Status, Step, Violation,
-    VpcAssociationOutcome, VpcEndpointOutcome, check, plan,
+    VpcAssociationOutcome, VpcEndpointOutcome, check, plan, plan_instances,
 };
 
 /// The time of the statuses of an assessment. Whether a status is due does not depend on the time.
@@ -139,6 +139,20 @@ pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> O
         desired.in_full = is_there || !dependents(unit, snapshot).is_empty();
     }
     Some(desired)
+}
+
+/// The steps by which the unit's instances behind routes follow those that run, where nothing else is to be done with their target groups;
+/// none where a whole assessment has to tell. `actual`: target groups alone.
+pub fn assess_instances(
+    snapshot: &Snapshot,
+    actual: &Actual,
+    unit: &UnitKey,
+    settings: &Settings,
+) -> Option<Plan> {
+    let translation = translate(unit, snapshot, actual, settings);
+    let desired = translation.desired.filter(|_| translation.held.is_empty() && !translation.refused)?;
+    let plan = plan_instances(&desired, actual, &settings.limits)?;
+    check(&plan, &desired, actual, &settings.limits).is_empty().then_some(plan)
 }
 
 /// The service names to look for besides the wanted ones: the one that the unit may have used although it wants none any

@@ -39,6 +39,7 @@ mod behind;
 mod beside;
 mod certificate;
 mod conditions;
+mod facts;
 mod gates;
 mod gateway;
 mod grant;
@@ -64,13 +65,15 @@ mod view;
 mod weights;
 
 pub use assess::{
-    Assessment, assess, candidate_service_names, concerns_dependents, readers, to_inspect, told_units,
+    Assessment, assess, assess_instances, candidate_service_names, concerns_dependents, readers, to_inspect,
+    told_units,
 };
-pub use backend::declared::functions;
+pub use backend::declared::{Named, named, selector};
 pub use backend::external::external_groups;
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use certificate::are_asked_for as asks_for_certificates;
+pub use facts::{Balancer, BalancerFacts, Instance, InstanceFacts, Selector};
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use implied::{units, units_of_cluster};

@@ -173,9 +173,9 @@ pub(crate) fn rule(matches: &RuleMatch) -> String {
 pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let config = serde_json::to_string(&pool.config).unwrap_or_default();
     let cluster = pool.cluster.to_string();
-    // One group leads to one function, and to another one another group.
-    let functions = pool.targets.iter().filter_map(Target::function);
-    let config = functions.fold(config, |config, function| format!("{config}{function}"));
+    // One group leads to one function or load balancer, and to another one another group.
+    let only = pool.targets.iter().filter_map(Target::only);
+    let config = only.fold(config, |config, only| format!("{config}{only}"));
     let named = match pool.kind {
         Kind::Backend => format!("Backend/{}", pool.service),
         _ => pool.service.clone(),

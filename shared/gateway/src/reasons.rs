@@ -74,6 +74,12 @@ pub(crate) const INVALID_BACKEND: &str = "InvalidBackend";
 pub(crate) const FUNCTION_NOT_FOUND: &str = "FunctionNotFound";
 /// VPC Lattice may not invoke the function that a Backend names.
 pub(crate) const INVOKE_NOT_PERMITTED: &str = "InvokeNotPermitted";
+/// The Auto Scaling group that a Backend names is not there.
+pub(crate) const SCALING_GROUP_NOT_FOUND: &str = "AutoScalingGroupNotFound";
+/// The load balancer that a Backend names is not there.
+pub(crate) const LOAD_BALANCER_NOT_FOUND: &str = "LoadBalancerNotFound";
+/// VPC Lattice leads to no load balancer of that kind.
+pub(crate) const LOAD_BALANCER_UNFIT: &str = "LoadBalancerUnfit";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 /// What a policy names is not there, or not ours; a target is not registered.

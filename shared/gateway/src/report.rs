@@ -332,9 +332,12 @@ pub struct BackendReport {
 impl BackendReport {
     /// What it waits for, where nothing but another look tells of it.
     pub(crate) fn awaits(&self) -> Option<&'static str> {
-        let is_awaited =
-            [reasons::FUNCTION_NOT_FOUND, reasons::INVOKE_NOT_PERMITTED].contains(&self.resolved.reason);
-        is_awaited.then_some("a function")
+        match self.resolved.reason {
+            reasons::FUNCTION_NOT_FOUND | reasons::INVOKE_NOT_PERMITTED => Some("a function"),
+            reasons::SCALING_GROUP_NOT_FOUND => Some("an Auto Scaling group"),
+            reasons::LOAD_BALANCER_NOT_FOUND | reasons::LOAD_BALANCER_UNFIT => Some("a load balancer"),
+            _ => None,
+        }
     }
 }
 

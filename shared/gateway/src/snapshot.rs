@@ -1,3 +1,4 @@
+use crate::facts::{BalancerFacts, InstanceFacts, Selector};
 use crate::secret::Secrets;
 use crate::units::slot::ServicePer;
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,10 @@ pub struct Snapshot {
     pub external_groups: BTreeMap<String, ExternalGroup>,
     /// The functions that Backends name, by their ARNs with qualifiers, as far as Lambda was asked for them.
     pub functions: BTreeMap<String, FunctionFacts>,
+    /// The instances that Backends mean, as far as EC2 and Auto Scaling were asked for them.
+    pub instances: BTreeMap<Selector, InstanceFacts>,
+    /// The load balancers that Backends name, by their ARNs, as far as Elastic Load Balancing was asked for them.
+    pub load_balancers: BTreeMap<String, BalancerFacts>,
     /// Secrets that Gateways name, where the installation imports their certificates.
     pub secrets: Secrets,
     /// How the routes of Gateways that do not say it are shared out among services.

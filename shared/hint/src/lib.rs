@@ -10,6 +10,7 @@ pub mod names;
 mod cluster;
 mod dedup;
 mod look;
+mod moved;
 mod object;
 mod policy;
 mod referents;
@@ -20,6 +21,7 @@ mod units_of;
 pub use cluster::{ClusterId, ParseClusterError, Scope};
 pub use dedup::{Change, deduplication_id};
 pub use look::Look;
+pub use moved::{Moved, moved};
 pub use object::{Kind, ObjectRef, Operation};
 pub use policy::{POLICY_TARGETS_MAX, PolicyTarget, policy_target_kinds, policy_targets, unit_of_target};
 pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
@@ -82,6 +84,9 @@ pub struct Hint {
     /// yet. None where there was no object before, or the review did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_resource_version: Option<String>,
+    /// Whether nothing but which instances run can have changed. Whoever can tell so looks at no more than that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_instances: bool,
     /// The look at a whole cluster that the hint is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<Look>,
@@ -125,6 +130,7 @@ impl Hint {
             changed: None,
             put_off: 0,
             old_resource_version: None,
+            only_instances: false,
             look: None,
             trace: None,
         }

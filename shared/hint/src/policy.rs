@@ -62,7 +62,7 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         Kind::AccessLogPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute],
         Kind::IAMAuthPolicy => &[Kind::Gateway, Kind::HTTPRoute, Kind::GRPCRoute],
         Kind::VpcAssociationPolicy => &[Kind::Gateway],
-        Kind::TargetGroupPolicy => &[Kind::Service, Kind::ServiceExport],
+        Kind::TargetGroupPolicy => &[Kind::Service, Kind::Backend, Kind::ServiceExport],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute

@@ -46,7 +46,7 @@ pub use owner::{
     TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SECRET,
     TAG_SECRET_NAME, TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_ENDPOINTS, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
 };
-pub use plan::{Plan, plan};
+pub use plan::{Plan, plan, plan_instances};
 pub use resource::*;
 pub use resource_kind::ResourceKind;
 pub use step::Step;

@@ -44,6 +44,8 @@ mod targets;
 mod unwanted;
 mod withhold;
 
+pub use targets::plan_instances;
+
 use crate::{Actual, Blocked, Desired, Limits, Owner, Step, TargetGroupConfig};
 use draft::Draft;
 use serde::{Deserialize, Serialize};
@@ -80,9 +82,9 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     access_logs::subscribe(&mut draft);
     services::give_way(&mut draft);
     services::associate(&mut draft);
-    groups::prepare(&mut draft, TargetGroupConfig::is_checked);
+    groups::prepare(&mut draft, |config| !is_function(config));
     functions::allow(&mut draft);
-    groups::prepare(&mut draft, |config| !config.is_checked());
+    groups::prepare(&mut draft, is_function);
     services::release_target_groups(&mut draft);
     listeners::update(&mut draft);
     targets::deregister_surplus(&mut draft);
@@ -101,6 +103,10 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     networks::delete(&mut draft);
     imports::delete(&mut draft);
     withhold::withhold(draft.finish(), desired, actual, limits)
+}
+
+const fn is_function(config: &TargetGroupConfig) -> bool {
+    matches!(config, TargetGroupConfig::Lambda(_))
 }
 
 /// Steps in the order in which they are to be done, and what stands in the way of the rest.

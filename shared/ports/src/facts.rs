@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use trellis_gateway::{BalancerFacts, InstanceFacts, Selector};
 use trellis_lattice::FunctionFacts;
 
 /// What AWS knows of things that objects name, beside VPC Lattice: the second source of facts beside the clusters.
@@ -11,4 +12,16 @@ pub trait Facts: Send + Sync + 'static {
         &self,
         arns: &BTreeSet<String>,
     ) -> impl Future<Output = BTreeMap<String, FunctionFacts>> + Send;
+
+    /// What is known of the instances that are meant: of each of these something.
+    fn instances(
+        &self,
+        selectors: &BTreeSet<Selector>,
+    ) -> impl Future<Output = BTreeMap<Selector, InstanceFacts>> + Send;
+
+    /// What is known of these load balancers, by ARN: of each of them something.
+    fn load_balancers(
+        &self,
+        arns: &BTreeSet<String>,
+    ) -> impl Future<Output = BTreeMap<String, BalancerFacts>> + Send;
 }

@@ -15,6 +15,10 @@ pub trait Lattice: Facts {
         not_before: SystemTime,
     ) -> impl Future<Output = Result<Actual, CallError>> + Send;
 
+    /// The target groups of instances that the owner of `desired` has, as far as an index of tags shows them, and nothing else. Each
+    /// is read with its own tags.
+    fn inspect_instances(&self, desired: &Desired) -> impl Future<Output = Result<Actual, CallError>> + Send;
+
     /// Does a plan's steps within the budget, and tells what exists before each wait.
     fn apply(
         &self,

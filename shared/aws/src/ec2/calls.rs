@@ -1,8 +1,8 @@
 //! The calls of EC2 that VPC endpoints of the type ServiceNetwork take (EC2 API reference, 2016-11-15).
 
-use super::answer::Element;
-use super::{Ec2Api, unreadable};
+use super::Ec2Api;
 use crate::AwsError;
+use crate::answer::Element;
 use aws_smithy_query::QueryWriter;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,8 +10,6 @@ use trellis_lattice::{TAG_OWNER, TAG_UNIT, Tags};
 
 /// Entries of one page (API reference: 5 to 1,000).
 const PAGE_ENTRIES: i32 = 100;
-/// Pages of one listing, so that answers without end cannot keep a function busy.
-const PAGES_MAX: usize = 100;
 
 /// A VPC endpoint of the type ServiceNetwork.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +146,7 @@ impl Ec2Api {
     ) -> Result<Endpoint, AwsError> {
         const OPERATION: &str = "CreateVpcEndpoint";
         let token = client_token();
-        let answer = self.call(OPERATION, |writer| {
+        let answer = self.0.call(OPERATION, |writer| {
             writer.prefix("VpcEndpointType").string("ServiceNetwork");
             writer.prefix("ServiceNetworkArn").string(network_arn);
             writer.prefix("VpcId").string(vpc);
@@ -159,7 +157,6 @@ impl Ec2Api {
             self::tags(writer, "TagSpecification.1.Tag", tags.iter().map(|(key, value)| (key, Some(value))));
         });
         let answer = answer.await?;
-        let answer = Element::read(&answer).map_err(|error| unreadable(OPERATION, error))?;
         let made = answer.member("vpcEndpoint").and_then(endpoint);
         made.ok_or_else(|| AwsError::stale(OPERATION, "the answer has no endpoint".to_owned()))
     }
@@ -171,7 +168,7 @@ impl Ec2Api {
         add: (&BTreeSet<String>, &BTreeSet<String>),
         remove: (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Result<(), AwsError> {
-        let answer = self.call("ModifyVpcEndpoint", |writer| {
+        let answer = self.0.call("ModifyVpcEndpoint", |writer| {
             writer.prefix("VpcEndpointId").string(id);
             list(writer, "AddSubnetId", add.0);
             list(writer, "AddSecurityGroupId", add.1);
@@ -184,12 +181,11 @@ impl Ec2Api {
     /// Begins the deletion of an endpoint. One that is not there is deleted.
     pub(crate) async fn delete_endpoint(&self, id: &str) -> Result<(), AwsError> {
         const OPERATION: &str = "DeleteVpcEndpoints";
-        let answer = self.call(OPERATION, |writer| writer.prefix("VpcEndpointId.1").string(id)).await;
+        let answer = self.0.call(OPERATION, |writer| writer.prefix("VpcEndpointId.1").string(id)).await;
         let answer = match answer {
             Err(error) if error.is_not_found() => return Ok(()),
             answer => answer?,
         };
-        let answer = Element::read(&answer).map_err(|error| unreadable(OPERATION, error))?;
         let Some(refused) = answer.items("unsuccessful").next().and_then(|item| item.member("error")) else {
             return Ok(());
         };
@@ -201,7 +197,7 @@ impl Ec2Api {
 
     /// Sets tags of a resource.
     pub(crate) async fn tag(&self, id: &str, tags: &Tags) -> Result<(), AwsError> {
-        let answer = self.call("CreateTags", |writer| {
+        let answer = self.0.call("CreateTags", |writer| {
             writer.prefix("ResourceId.1").string(id);
             self::tags(writer, "Tag", tags.iter().map(|(key, value)| (key, Some(value))));
         });
@@ -210,7 +206,7 @@ impl Ec2Api {
 
     /// Takes away tags of a resource, whatever their values.
     pub(crate) async fn untag(&self, id: &str, keys: &BTreeSet<String>) -> Result<(), AwsError> {
-        let answer = self.call("DeleteTags", |writer| {
+        let answer = self.0.call("DeleteTags", |writer| {
             writer.prefix("ResourceId.1").string(id);
             self::tags(writer, "Tag", keys.iter().map(|key| (key, None)));
         });
@@ -218,34 +214,19 @@ impl Ec2Api {
     }
 
     /// All pages of a listing. Ids go without a page's size (API reference).
-    async fn pages(
+    pub(super) async fn pages(
         &self,
         operation: &'static str,
         is_paged: bool,
         write: &(impl Fn(&mut QueryWriter) + Sync),
     ) -> Result<Vec<Element>, AwsError> {
-        let (mut pages, mut next): (Vec<Element>, Option<String>) = (vec![], None);
-        loop {
-            let answer = self.call(operation, |writer| {
-                write(writer);
-                if is_paged {
-                    writer.prefix("MaxResults").number(aws_smithy_types::Number::PosInt(PAGE_ENTRIES as u64));
-                }
-                if let Some(token) = &next {
-                    writer.prefix("NextToken").string(token);
-                }
-            });
-            let answer = answer.await?;
-            let page = Element::read(&answer).map_err(|error| unreadable(operation, error))?;
-            next = page.text("nextToken").map(str::to_owned);
-            pages.push(page);
-            if next.is_none() {
-                return Ok(pages);
+        let write = |writer: &mut QueryWriter| {
+            write(writer);
+            if is_paged {
+                writer.prefix("MaxResults").number(aws_smithy_types::Number::PosInt(PAGE_ENTRIES as u64));
             }
-            if pages.len() >= PAGES_MAX {
-                return Err(AwsError::refused(operation, format!("more than {PAGES_MAX} pages")));
-            }
-        }
+        };
+        self.0.pages(operation, "NextToken", |page| page.text("nextToken"), &write).await
     }
 }
 
@@ -268,11 +249,7 @@ fn endpoint(item: &Element) -> Option<Endpoint> {
 }
 
 fn list(writer: &mut QueryWriter, name: &'static str, values: &BTreeSet<String>) {
-    let mut list = writer.prefix(name).start_list(true, None);
-    for value in values {
-        list.entry().string(value);
-    }
-    list.finish();
+    crate::query::list(writer, name, values, true);
 }
 
 fn filters(writer: &mut QueryWriter, filters: &[(&str, &str)]) {

@@ -4,7 +4,7 @@ use super::LatticeClient;
 use crate::AwsError;
 use crate::tagging::{CERTIFICATE_TYPE, VPC_ENDPOINT_TYPE};
 use std::collections::BTreeSet;
-use trellis_lattice::{Owner, ResourceKind, TAG_OWNER, TAG_UNIT, Tags};
+use trellis_lattice::{BACKEND_INSTANCES, Owner, ResourceKind, TAG_BACKEND, TAG_OWNER, TAG_UNIT, Tags};
 
 /// All resources of VPC Lattice in the index.
 const RESOURCE_TYPE: &str = "vpc-lattice";
@@ -78,5 +78,17 @@ impl LatticeClient {
             self.inner.tags.forget_unlike(arn, tags);
         }
         Ok(found.into_keys().filter(stands).collect())
+    }
+
+    /// ARNs of a unit's target groups of instances in the index of tags.
+    pub(super) async fn found_instances(&self, owner: &Owner) -> Result<BTreeSet<String>, AwsError> {
+        let (installation, unit) = (owner.installation.as_str(), owner.unit.as_str());
+        let tags =
+            [(TAG_OWNER, Some(installation)), (TAG_UNIT, Some(unit)), (TAG_BACKEND, Some(BACKEND_INSTANCES))];
+        let found = self.inner.tag_index.find(RESOURCE_TYPE, &tags).await?;
+        for (arn, tags) in &found {
+            self.inner.tags.forget_unlike(arn, tags);
+        }
+        Ok(found.into_keys().collect())
     }
 }

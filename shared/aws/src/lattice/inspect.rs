@@ -78,6 +78,18 @@ impl LatticeClient {
         Ok(actual)
     }
 
+    /// The unit's target groups of instances that the index of tags shows, without anything else: three reads of VPC Lattice for each, two
+    /// where its tags were read within the last minute. One that is new to the index is missing here.
+    pub async fn inspect_instances(&self, desired: &Desired) -> Result<Actual, AwsError> {
+        let arns = self.found_instances(&desired.owner).await?;
+        let seen = try_join_all(arns.iter().map(|arn| self.target_group_of(arn))).await?;
+        let read = seen.into_iter().flatten().map(|seen| self.inspect_target_group(desired, seen));
+        let target_groups = try_join_all(read).await?.into_iter().flatten().collect();
+        let mut actual = Actual { target_groups, ..Actual::default() };
+        actual.refused = self.refused_targets(desired, &actual.target_groups);
+        Ok(actual)
+    }
+
     async fn find(
         &self,
         desired: &Desired,

@@ -91,7 +91,7 @@ fn target_group(owner: &Owner, port: u16, targets: usize) -> DesiredTargetGroup 
     };
     DesiredTargetGroup {
         name: format!("k8s-default-inventory-{}-{port}", names::unit_hash(&owner.unit)),
-        health_check: Some(HealthCheck::default_for(&config)),
+        health_check: Some(HealthCheck::default_for(config.protocol, config.protocol_version)),
         config: TargetGroupConfig::Ip(config),
         targets: (0..targets)
             .map(|n| Target::at(format!("10.0.{}.{}", n / 250, n % 250 + 1), port))

@@ -14,7 +14,7 @@ pub(crate) fn owner(key: &str) -> Owner {
     Owner { installation: "t".into(), unit: unit.hash(), key: unit.to_string() }
 }
 
-/// A request: its first line, its `x-amz-target`, and its body.
+/// A request: its first line, its `x-amz-target`, and its body, a form as text.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) line: String,
@@ -104,7 +104,10 @@ fn serve(stream: &TcpStream, answer: &dyn Fn(&Asked) -> Answer, log: &Log) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let form = || {
+        Some(String::from_utf8_lossy(&body).into_owned()).filter(|text| !text.is_empty()).map(Value::String)
+    };
+    let body = serde_json::from_slice(&body).ok().or_else(form).unwrap_or(Value::Null);
     let asked = Asked { line: line.trim().to_owned(), target, body };
     let Answer { status, body, missing } = answer(&asked);
     log.lock().unwrap().push(asked);

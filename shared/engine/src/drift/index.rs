@@ -141,7 +141,7 @@ mod tests {
         let group = |n: usize| DesiredTargetGroup {
             name: format!("group-{n}"),
             config: TargetGroupConfig::Ip(config.clone()),
-            health_check: Some(HealthCheck::default_for(&config)),
+            health_check: Some(HealthCheck::default_for(config.protocol, config.protocol_version)),
             targets: std::collections::BTreeSet::new(),
             tags: trellis_lattice::Tags::new(),
         };

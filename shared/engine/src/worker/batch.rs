@@ -1,9 +1,9 @@
 //! From a batch of messages to units with their hints. Pure.
 
-use super::changes::changes;
+use super::changes::{Told, told};
 use crate::Task;
 use std::time::{Duration, SystemTime};
-use trellis_hint::{Hint, ParseHintError, Touched, UnitKey};
+use trellis_hint::{Hint, Moved, ParseHintError, Touched, UnitKey};
 use trellis_ports::Message;
 
 /// A message that holds a hint.
@@ -47,6 +47,13 @@ pub(crate) struct Change {
     pub(crate) touched: Vec<Touched>,
 }
 
+/// A message that tells what has become of instances.
+#[derive(Debug, Clone)]
+pub(crate) struct Movement {
+    pub(crate) message_id: String,
+    pub(crate) moved: Moved,
+}
+
 /// Why a message is no work. It is acknowledged: no retry can mend it, a lost hint is found by the drift pass, and one
 /// kept in the queue would block its group.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +75,8 @@ pub(crate) struct Batch {
     pub(crate) groups: Vec<Group>,
     /// Hints whose time has come: to be sent on to their units.
     pub(crate) due: Vec<Record>,
+    /// What has become of instances.
+    pub(crate) movements: Vec<Movement>,
     /// What others have changed.
     pub(crate) changes: Vec<Change>,
     /// Messages that are no work, by id.
@@ -80,9 +89,16 @@ pub(crate) fn sort(messages: Vec<Message>, installation: &str) -> Batch {
     for message in messages {
         let (id, is_due) = (message.id.clone(), message.group.is_none());
         // Only a queue without groups has events; in a group they would be nobody's.
-        if let Some(touched) = is_due.then(|| changes(&message.body, installation)).flatten() {
-            batch.changes.push(Change { message_id: id, touched });
-            continue;
+        match is_due.then(|| told(&message.body, installation)).flatten() {
+            Some(Told::Changes(touched)) => {
+                batch.changes.push(Change { message_id: id, touched });
+                continue;
+            }
+            Some(Told::Moved(moved)) => {
+                batch.movements.push(Movement { message_id: id, moved });
+                continue;
+            }
+            None => {}
         }
         match record(message) {
             Err(why) => batch.unreadable.push((id, why)),

@@ -7,30 +7,43 @@ use crate::{Engine, UnitError, moment};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_gateway::{made_names, units_of_cluster};
-use trellis_hint::{EVENT_BYTES_MAX, Hint, ObjectRef, Operation, Touched, TouchedKind, UnitKey, touched};
+use trellis_hint::{
+    EVENT_BYTES_MAX, Hint, Moved, ObjectRef, Operation, Touched, TouchedKind, UnitKey, moved, touched,
+};
 use trellis_ports::{Clusters, Lattice, Queue};
 
 /// The kind of event that holds a record of CloudTrail (EventBridge User Guide, events from services by CloudTrail).
 const DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
 
-/// What an event of EventBridge tells of VPC Lattice: the resources that somebody else's call touched. None if it is no event
-/// with a record of CloudTrail.
+/// What an event of EventBridge tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The resources that somebody else's call touched.
+    Changes(Vec<Touched>),
+    /// What has become of instances.
+    Moved(Moved),
+}
+
+/// What an event of EventBridge tells. None if it is neither about instances nor one with a record of CloudTrail.
 ///
 /// The calls of the installation's own reconciler touch nothing that it does not know: an event of each would make another
 /// look, and that look perhaps a call. They are known by their session, which Lambda names after the function. The rule that
 /// brings the events leaves them out already; this is for a rule that somebody has changed.
-pub(super) fn changes(body: &str, installation: &str) -> Option<Vec<Touched>> {
+pub(super) fn told(body: &str, installation: &str) -> Option<Told> {
     if body.len() > EVENT_BYTES_MAX {
         return None;
     }
     let event: Value = serde_json::from_str(body).ok()?;
+    if let Some(moved) = moved(&event) {
+        return Some(Told::Moved(moved));
+    }
     if event.get("detail-type").and_then(Value::as_str) != Some(DETAIL_TYPE) {
         return None;
     }
     let session = event.pointer("/detail/userIdentity/arn").and_then(Value::as_str).unwrap_or_default();
     let own = format!("{installation}-reconcile");
     let is_own = session.contains(":assumed-role/") && session.rsplit('/').next() == Some(own.as_str());
-    Some(if is_own { vec![] } else { touched(&event) })
+    Some(Told::Changes(if is_own { vec![] } else { touched(&event) }))
 }
 
 impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
@@ -107,7 +120,10 @@ mod tests {
 
     #[test]
     fn what_others_do_is_told_and_what_the_reconciler_does_is_not() {
-        let told = |arn: &str| changes(&event(arn).to_string(), "trellis").map(|touched| touched.len());
+        let told = |arn: &str| match told(&event(arn).to_string(), "trellis") {
+            Some(Told::Changes(touched)) => Some(touched.len()),
+            Some(Told::Moved(_)) | None => None,
+        };
         assert_eq!(told("arn:aws:sts::123456789012:assumed-role/admin/jane"), Some(1));
         assert_eq!(told("arn:aws:iam::123456789012:user/trellis-reconcile"), Some(1), "a user of that name");
         assert_eq!(
@@ -122,8 +138,9 @@ mod tests {
         for body in
             ["]", "7", "{}", r#"{"detail-type": "Scheduled Event"}"#, &" ".repeat(EVENT_BYTES_MAX + 1)]
         {
-            assert_eq!(changes(body, "trellis"), None);
+            assert_eq!(told(body, "trellis"), None);
         }
-        assert_eq!(changes(&format!(r#"{{"detail-type": "{DETAIL_TYPE}"}}"#), "trellis"), Some(vec![]));
+        let empty = format!(r#"{{"detail-type": "{DETAIL_TYPE}"}}"#);
+        assert_eq!(told(&empty, "trellis"), Some(Told::Changes(vec![])));
     }
 }

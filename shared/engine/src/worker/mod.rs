@@ -7,13 +7,13 @@ mod changes;
 mod tries;
 
 use crate::{Engine, LookReport, Task, Verdict, Wait, millis_since_1970};
-use batch::{Batch, Change, Group, Record, retry_after, sort};
+use batch::{Batch, Change, Group, Movement, Record, retry_after, sort};
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
-use trellis_hint::{Hint, Look, Operation, Touched};
+use trellis_hint::{Hint, Look, Moved, Operation, Touched};
 use trellis_ports::{Budget, CallError, Clusters, ErrorClass, Lane, Lattice, Message, Queue, TimeOver};
 use trellis_telemetry::{Metric, Metrics};
 use tries::Tries;
@@ -75,7 +75,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         for delay in fresh.filter_map(|message| age(message.sent)) {
             metrics.record(Metric::QueueDelay, millis(delay));
         }
-        let Batch { groups, due, changes, unreadable } = sort(messages, &self.engine.settings.installation);
+        let Batch { groups, due, movements, changes, unreadable } =
+            sort(messages, &self.engine.settings.installation);
         metrics.add(Metric::HintsRefused, unreadable.len());
         for (message, why) in &unreadable {
             tracing::error!(message_id = message, reason = %why, "message acknowledged without work");
@@ -83,9 +84,10 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
         let passed_on = join_all(due.into_iter().map(|record| self.pass_on(record)));
         let time = budget.leaving(RETURN_RESERVE);
         let told = self.tell_of_changes(changes, time);
+        let moved = self.tell_of_instances(movements, time);
         let ended = join_all(groups.into_iter().map(|group| self.reconcile(group, time)));
-        let (passed_on, ended, told) = futures::join!(passed_on, ended, told);
-        let mut returned: Vec<String> = passed_on.into_iter().flatten().chain(told).collect();
+        let (passed_on, ended, told, moved) = futures::join!(passed_on, ended, told, moved);
+        let mut returned: Vec<String> = passed_on.into_iter().flatten().chain(told).chain(moved).collect();
         for (verdict, changed, of_unit) in ended {
             metrics.add(metric_of(&verdict), 1);
             let changed = changed.filter(|_| is_as_desired(&verdict) && of_unit.is_empty());
@@ -113,6 +115,23 @@ impl<L: Lattice, C: Clusters, Q: Queue> Worker<L, C, Q> {
             Err(error) => {
                 tracing::warn!(error = %trellis_telemetry::chain(&error), "changes of others not told: they come again");
                 changes.into_iter().map(|change| change.message_id).collect()
+            }
+        }
+    }
+
+    /// Tells the units of Backends what has become of instances, all of the batch at once; the ids of the messages if that failed, which
+    /// come again as changes of others do.
+    async fn tell_of_instances(&self, movements: Vec<Movement>, budget: Budget) -> Vec<String> {
+        let mut moved = Moved::default();
+        for movement in &movements {
+            moved.extend(movement.moved.clone());
+        }
+        let late = |over: TimeOver| Err(over.into());
+        match budget.spend(Box::pin(self.engine.tell_of_instances(&moved))).await.unwrap_or_else(late) {
+            Ok(_) => vec![],
+            Err(error) => {
+                tracing::warn!(error = %trellis_telemetry::chain(&error), "instances not told of: they come again");
+                movements.into_iter().map(|movement| movement.message_id).collect()
             }
         }
     }

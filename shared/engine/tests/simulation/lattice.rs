@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
+use trellis_gateway::{BalancerFacts, InstanceFacts, Selector};
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualAccessLog, ActualAuth, ActualService, ActualTargetGroup, ActualVpcAssociation, Certificate,
@@ -27,6 +28,14 @@ pub(crate) struct LatticeModel(pub(crate) Arc<Sandbox>);
 
 impl Facts for LatticeModel {
     async fn functions(&self, _: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
+        BTreeMap::new()
+    }
+
+    async fn instances(&self, _: &BTreeSet<Selector>) -> BTreeMap<Selector, InstanceFacts> {
+        BTreeMap::new()
+    }
+
+    async fn load_balancers(&self, _: &BTreeSet<String>) -> BTreeMap<String, BalancerFacts> {
         BTreeMap::new()
     }
 }
@@ -64,6 +73,10 @@ impl Lattice for LatticeModel {
         actual.refused = self.believed_refusals(desired, &actual);
         self.0.pause().await;
         Ok(actual)
+    }
+
+    async fn inspect_instances(&self, _: &Desired) -> Result<Actual, CallError> {
+        Ok(Actual::default())
     }
 
     async fn apply(

@@ -11,6 +11,7 @@ use trellis_gateway::{
     Act, CONTROLLER, ClusterEvent, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead,
     StatusPatch,
 };
+use trellis_gateway::{BalancerFacts, Instance, InstanceFacts, Selector};
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
     Actual, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Outcome, Plan, ServiceOutcome,
@@ -67,6 +68,12 @@ pub(crate) struct State {
     pub(crate) functions: BTreeMap<String, FunctionFacts>,
     /// How long it takes to.
     pub(crate) functions_take: Duration,
+    /// What EC2 has, by id.
+    pub(crate) instances: BTreeMap<String, Instance>,
+    /// Why EC2 tells nothing.
+    pub(crate) instances_unknown: Option<String>,
+    /// What EC2 was asked for.
+    pub(crate) instances_asked: Vec<BTreeSet<Selector>>,
     pub(crate) objects: BTreeMap<(String, ObjectKey), Value>,
     /// Requests that each cluster got.
     pub(crate) asked: BTreeMap<String, usize>,
@@ -326,6 +333,24 @@ impl Facts for World {
         let of = |arn: &String| known.get(arn).cloned().unwrap_or(FunctionFacts::Missing);
         arns.iter().map(|arn| (arn.clone(), of(arn))).collect()
     }
+
+    async fn instances(&self, selectors: &BTreeSet<Selector>) -> BTreeMap<Selector, InstanceFacts> {
+        let mut state = self.state();
+        state.instances_asked.push(selectors.clone());
+        let of = |selector: &Selector| match &state.instances_unknown {
+            None => {
+                let meant = state.instances.iter();
+                let meant = meant.filter(|(id, one)| selector.means(id, Some(one)) == Some(true));
+                InstanceFacts::Known(meant.map(|(id, one)| (id.clone(), one.clone())).collect())
+            }
+            Some(why) => InstanceFacts::Unknown(why.clone()),
+        };
+        selectors.iter().map(|selector| (selector.clone(), of(selector))).collect()
+    }
+
+    async fn load_balancers(&self, arns: &BTreeSet<String>) -> BTreeMap<String, BalancerFacts> {
+        arns.iter().map(|arn| (arn.clone(), BalancerFacts::Missing)).collect()
+    }
 }
 
 impl Lattice for World {
@@ -346,6 +371,12 @@ impl Lattice for World {
             _ => {}
         }
         Ok(self.state().account.clone())
+    }
+
+    async fn inspect_instances(&self, desired: &Desired) -> Result<Actual, CallError> {
+        let mut state = self.state();
+        *state.inspected.entry(format!("instances of {}", desired.owner.key)).or_default() += 1;
+        Ok(Actual { target_groups: state.account.target_groups.clone(), ..Actual::default() })
     }
 
     async fn apply(&self, plan: &Plan, _: &Actual, _: Budget, progress: &watch::Sender<Outcome>) -> Applied {

@@ -8,6 +8,7 @@ mod external;
 mod fakes;
 mod functions;
 mod held;
+mod instances;
 mod looks;
 mod networks;
 mod objects;

@@ -1,5 +1,6 @@
 use super::Rest;
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A Backend: exactly one member of its spec says what it is.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +14,8 @@ pub(crate) struct BackendObject {
 pub(crate) struct BackendSpec {
     pub(crate) lambda: Option<LambdaWire>,
     pub(crate) addresses: Option<AddressesWire>,
+    pub(crate) instances: Option<InstancesWire>,
+    pub(crate) load_balancer: Option<LoadBalancerWire>,
     pub(crate) target_group: Option<TargetGroupWire>,
     #[serde(flatten)]
     pub(crate) rest: Rest,
@@ -38,4 +41,22 @@ pub(crate) struct AddressesWire {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct TargetGroupWire {
     pub(crate) arn: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstancesWire {
+    pub(crate) vpc: Option<String>,
+    pub(crate) ids: Option<BTreeSet<String>>,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    pub(crate) auto_scaling_group: Option<String>,
+    pub(crate) port: i64,
+    pub(crate) protocol: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LoadBalancerWire {
+    pub(crate) arn: String,
+    pub(crate) port: i64,
+    pub(crate) protocol: Option<String>,
 }

@@ -11,7 +11,7 @@ mod gateway_object;
 mod multicluster;
 mod route_object;
 
-pub(crate) use backend_object::{AddressesWire, BackendObject, LambdaWire};
+pub(crate) use backend_object::{AddressesWire, BackendObject, InstancesWire, LambdaWire, LoadBalancerWire};
 pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant, RouteKind};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};

@@ -1,13 +1,15 @@
-//! From a Backend to what it names: a function, addresses, or a target group that somebody else made.
+//! From a Backend to what it names: a function, addresses, instances, a load balancer, or a target group that somebody else made.
 
-use super::external::{self, Named};
+use super::addresses::{self, Addresses};
+use super::external;
 use super::function::{self, Lambda};
 use super::gone::{self, Origin};
-use super::protocol::{Place, spoken};
+use super::instances::{self, Instances};
+use super::load_balancer::{self, LoadBalancer};
 use super::service::{Asked, Pool};
-use super::{BackendError, Pools, endpoints};
-use crate::api::{self, AddressesWire, BackendObject, LambdaWire, ServicePort};
-use crate::policy::target_group::InForce;
+use super::{BackendError, Pools};
+use crate::api::{self, BackendObject, LambdaWire, ServicePort};
+use crate::facts::Selector;
 use crate::problem::{Problem, quoted};
 use crate::report::{BackendReport, Condition};
 use crate::units::subject;
@@ -15,57 +17,47 @@ use crate::view::{Found, View};
 use crate::{Snapshot, conditions, reasons};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::{
-    EventVersion, FunctionFacts, Invocation, IpConfig, IpFamily, LambdaConfig, Target, TargetGroupConfig,
-    TargetProtocol,
+    EventVersion, FunctionFacts, Invocation, LambdaConfig, Target, TargetGroupConfig, TargetProtocol,
 };
 
 /// The field that names a target group.
 const TARGET_GROUP: &str = "spec.targetGroup.arn";
-const NOT_ASKED: &str = "Lambda was not asked yet";
+pub(super) const NOT_ASKED: &str = "AWS was not asked yet";
+/// What a Backend can be.
+const KINDS: &str = "lambda, addresses, instances, loadBalancer, targetGroup";
 
 /// What a Backend is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Declared {
     Lambda(Lambda),
     Addresses(Addresses),
+    Instances(Instances),
+    LoadBalancer(LoadBalancer),
     /// ARN.
     TargetGroup(String),
-}
-
-/// Addresses of one family at one port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Addresses {
-    /// None: the cluster's.
-    vpc: Option<String>,
-    ips: BTreeSet<IpAddr>,
-    port: u16,
-    family: IpFamily,
-    protocol: TargetProtocol,
 }
 
 /// Reads a Backend; what is wrong with it is named by its field.
 pub(crate) fn read(object: &Value, scope: &Scope) -> Result<Declared, Problem> {
     let spec = api::parse::<BackendObject>(object)?.spec;
     if let Some(unknown) = spec.rest.keys().next() {
-        let text = "A Backend cannot be this; use one of lambda, addresses, targetGroup";
+        let text = format!("A Backend cannot be this; use one of {KINDS}");
         return Err(Problem::new(format!("spec.{unknown}"), text));
     }
-    match (spec.lambda, spec.addresses, spec.target_group) {
-        (Some(wire), None, None) => lambda(&wire, scope).map(Declared::Lambda),
-        (None, Some(wire), None) => addresses(wire).map(Declared::Addresses),
-        (None, None, Some(wire)) => match external::arn_problem(&wire.arn, Some(scope)) {
+    match (spec.lambda, spec.addresses, spec.instances, spec.load_balancer, spec.target_group) {
+        (Some(wire), None, None, None, None) => lambda(&wire, scope).map(Declared::Lambda),
+        (None, Some(wire), None, None, None) => addresses::read(wire).map(Declared::Addresses),
+        (None, None, Some(wire), None, None) => instances::read(wire).map(Declared::Instances),
+        (None, None, None, Some(wire), None) => load_balancer::read(wire, scope).map(Declared::LoadBalancer),
+        (None, None, None, None, Some(wire)) => match external::arn_problem(&wire.arn, Some(scope)) {
             None => Ok(Declared::TargetGroup(wire.arn)),
             Some(why) => {
                 Err(Problem::new(TARGET_GROUP, format!("{} cannot be had: {why}", quoted(&wire.arn))))
             }
         },
-        _ => Err(Problem::new(
-            "spec",
-            "A Backend is one thing; name exactly one of lambda, addresses, targetGroup",
-        )),
+        _ => Err(Problem::new("spec", format!("A Backend is one thing; name exactly one of {KINDS}"))),
     }
 }
 
@@ -81,42 +73,89 @@ fn lambda(wire: &LambdaWire, scope: &Scope) -> Result<Lambda, Problem> {
     Ok(Lambda { arn: function::arn(&wire.function, wire.qualifier.as_deref(), scope)?, version })
 }
 
-fn addresses(wire: AddressesWire) -> Result<Addresses, Problem> {
-    let refuse = |member: &str, text: String| Err(Problem::new(format!("spec.addresses.{member}"), text));
+/// The VPC that a member of the spec names, if it names one.
+pub(super) fn vpc(member: &str, vpc: Option<String>) -> Result<Option<String>, Problem> {
     let is_vpc = |vpc: &String| {
         vpc.strip_prefix("vpc-")
             .is_some_and(|id| id.len() >= 8 && id.bytes().all(|one| one.is_ascii_hexdigit()))
     };
-    if let Some(vpc) = wire.vpc.as_ref().filter(|vpc| !is_vpc(vpc)) {
-        return refuse("vpc", format!("{} is no id of a VPC; write vpc- and its digits", quoted(vpc)));
+    match vpc.as_ref().filter(|vpc| !is_vpc(vpc)) {
+        None => Ok(vpc),
+        Some(wrong) => {
+            let text = format!("{} is no id of a VPC; write vpc- and its digits", quoted(wrong));
+            Err(Problem::new(format!("{member}.vpc"), text))
+        }
     }
-    let Some(port) = u16::try_from(wire.port).ok().filter(|port| *port > 0) else {
-        return refuse("port", format!("{} is no port; use a number from 1 to 65535", wire.port));
-    };
-    let protocol = match wire.protocol.as_deref() {
-        None | Some("HTTP") => TargetProtocol::Http,
-        Some("HTTPS") => TargetProtocol::Https,
-        Some("TCP") => TargetProtocol::Tcp,
+}
+
+/// The port that a member of the spec names.
+pub(super) fn port(member: &str, port: i64) -> Result<u16, Problem> {
+    u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| {
+        let text = format!("{port} is no port; use a number from 1 to 65535");
+        Problem::new(format!("{member}.port"), text)
+    })
+}
+
+/// The protocol that a member of the spec names; `may_pass`: TLS can be passed on there.
+pub(super) fn protocol(
+    member: &str,
+    protocol: Option<&str>,
+    may_pass: bool,
+) -> Result<TargetProtocol, Problem> {
+    match protocol {
+        None | Some("HTTP") => Ok(TargetProtocol::Http),
+        Some("HTTPS") => Ok(TargetProtocol::Https),
+        Some("TCP") if may_pass => Ok(TargetProtocol::Tcp),
         Some(other) => {
-            return refuse("protocol", format!("{} is not possible; use HTTP, HTTPS or TCP", quoted(other)));
-        }
-    };
-    let mut ips = BTreeSet::new();
-    for text in &wire.addresses {
-        match text.parse::<IpAddr>() {
-            Ok(ip) if endpoints::can_be_in_a_vpc(text) => _ = ips.insert(ip),
-            _ => return refuse("addresses", format!("{} is no address of a VPC; correct it", quoted(text))),
+            let possible = if may_pass { "HTTP, HTTPS or TCP" } else { "HTTP or HTTPS" };
+            let text = format!("{} is not possible; use {possible}", quoted(other));
+            Err(Problem::new(format!("{member}.protocol"), text))
         }
     }
-    let Some(first) = ips.first() else {
-        return refuse("addresses", "The list is empty; name an address".to_owned());
-    };
-    if ips.iter().any(|ip| ip.is_ipv4() != first.is_ipv4()) {
-        let text = "VPC Lattice takes IPv4 or IPv6 in one target group; make a Backend for each";
-        return refuse("addresses", text.to_owned());
+}
+
+/// The port of a Service that would be spoken to as a Backend's targets are.
+pub(super) fn service_port(
+    member: &str,
+    name: &str,
+    (port, protocol): (u16, TargetProtocol),
+    asked: &Asked,
+) -> Result<ServicePort, BackendError> {
+    if protocol == TargetProtocol::Tcp && asked.route_kind != Kind::TLSRoute {
+        let text = format!("No {} can lead to TCP; use a TLSRoute, or name HTTP or HTTPS", asked.route_kind);
+        let text = format!("Backend {}: {member}.protocol: {text}", quoted(name));
+        return Err(BackendError::broken(reasons::INVALID_BACKEND, asked.path, text));
     }
-    let family = if first.is_ipv4() { IpFamily::Ipv4 } else { IpFamily::Ipv6 };
-    Ok(Addresses { vpc: wire.vpc, ips, port, family, protocol })
+    let app_protocol = if protocol == TargetProtocol::Https { "https" } else { "http" };
+    let app_protocol = Some(app_protocol.to_owned());
+    Ok(ServicePort { name: None, port: port.into(), protocol: None, app_protocol })
+}
+
+/// What is to be told of more targets than a target group takes.
+pub(super) fn too_many_note(name: &str, count: usize, asked: &Asked) -> Option<Problem> {
+    (count > asked.targets_max).then(|| {
+        let text = format!(
+            "Backend {} has {count} targets, VPC Lattice takes {} in a target group; the rest gets no requests, raise the quota \
+             \"Targets per target group\" (L-D71303F3)",
+            quoted(name),
+            asked.targets_max
+        );
+        Problem::new(asked.path, text)
+    })
+}
+
+pub(super) fn resolved(text: String) -> Condition {
+    Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, text)
+}
+
+pub(super) fn unresolved(reason: &'static str, problem: &Problem) -> Condition {
+    Condition::no(conditions::RESOLVED_REFS, reason, problem.to_string())
+}
+
+/// What is said where AWS does not tell of something.
+pub(super) fn untold(what: &str, why: &str) -> Condition {
+    let message = format!("AWS does not tell of {what}: {why}. What rules lead to it stays.");
+    Condition { kind: conditions::RESOLVED_REFS, status: "Unknown", reason: reasons::PENDING, message }
 }
 
 /// What a route's backendRef to a Backend leads to.
@@ -126,18 +165,29 @@ pub(super) fn pools(
     (namespace, name): (&str, &str),
     asked: &Asked,
 ) -> Result<Pools, BackendError> {
-    if let Declared::TargetGroup(arn) = declared(view, cluster, (namespace, name), asked)? {
-        let named =
-            Named { what: format!("Backend {}", quoted(name)), path: TARGET_GROUP.to_owned(), arn: &arn };
+    let declared = declared(view, cluster, (namespace, name), asked)?;
+    if let Declared::TargetGroup(arn) = declared {
+        let named = external::Named {
+            what: format!("Backend {}", quoted(name)),
+            path: TARGET_GROUP.to_owned(),
+            arn: &arn,
+        };
         return external::pools(view, &cluster.scope, &named, asked);
     }
     let pool = pool(view, cluster, (namespace, name), asked)?;
-    let unknown = pool.targets.iter().filter_map(Target::function).find_map(|arn| unknown(view, arn));
-    let unknown = unknown.map(|why| of_backend(name, &why));
+    let unknown = match &declared {
+        Declared::Lambda(lambda) => unknown(view, &lambda.arn).map(|why| ("function", why)),
+        Declared::Instances(instances) => instances::unknown(view, instances).map(|why| ("instances", why)),
+        Declared::LoadBalancer(one) => {
+            load_balancer::unknown(view, &one.arn).map(|why| ("load balancer", why))
+        }
+        Declared::Addresses(_) | Declared::TargetGroup(_) => None,
+    };
+    let unknown = unknown.map(|(what, why)| of_backend(what, name, &why));
     Ok(Pools { busy: vec![pool], unknown: unknown.into_iter().collect(), ..Pools::default() })
 }
 
-/// The pool of a Backend that is a function or addresses.
+/// The pool of a Backend whose target group is the route's own.
 pub(crate) fn pool(
     view: &View,
     cluster: &ClusterId,
@@ -165,21 +215,30 @@ pub(crate) fn pool(
                 service: Some(name),
                 export: None,
             };
+            let config = LambdaConfig { event_structure_version: lambda.version };
+            let config = TargetGroupConfig::Lambda(config);
             match facts(view, &lambda.arn, &cluster.scope) {
                 Ok(_) => {}
                 Err(Obstacle::Awaited(reason, problem)) => {
                     let text = format!("Backend {}: {}: {}", quoted(name), problem.path, problem.text);
                     return Err(BackendError::Awaited(reason, Problem::new(asked.path, text)));
                 }
-                Err(Obstacle::Unknown(_)) if !view.is_inspected || is_led_to(view, &origin, &lambda.arn) => {}
-                Err(Obstacle::Unknown(why)) => return Err(BackendError::Unknown(of_backend(name, &why))),
+                Err(Obstacle::Unknown(_)) if !view.is_inspected => {}
+                Err(Obstacle::Unknown(_)) if is_led_to(view, &origin, (&config, &lambda.arn)) => {}
+                Err(Obstacle::Unknown(why)) => {
+                    return Err(BackendError::Unknown(of_backend("function", name, &why)));
+                }
             }
-            let config = LambdaConfig { event_structure_version: lambda.version };
-            let target = Target::Function { function: lambda.arn };
-            (TargetGroupConfig::Lambda(config), BTreeSet::from([target]))
+            (config, BTreeSet::from([Target::Function { function: lambda.arn }]))
         }
         Declared::Addresses(addresses) => {
-            return addresses_pool(view, cluster, (namespace, name), &addresses, asked);
+            return addresses::pool(view, cluster, (namespace, name), &addresses, asked);
+        }
+        Declared::Instances(instances) => {
+            return instances::pool(view, cluster, (namespace, name), &instances, asked);
+        }
+        Declared::LoadBalancer(balancer) => {
+            return load_balancer::pool(view, cluster, (namespace, name), &balancer, asked);
         }
     };
     Ok(Pool {
@@ -192,54 +251,6 @@ pub(crate) fn pool(
         policy: None,
         targets,
         notes: vec![],
-        export: None,
-        is_kept: false,
-        gone_since: None,
-    })
-}
-
-/// The pool of addresses: spoken to and checked as a Service's port that says the same and has no policy.
-fn addresses_pool(
-    view: &View,
-    cluster: &ClusterId,
-    (namespace, name): (&str, &str),
-    addresses: &Addresses,
-    asked: &Asked,
-) -> Result<Pool, BackendError> {
-    if addresses.protocol == TargetProtocol::Tcp && asked.route_kind != Kind::TLSRoute {
-        let text = format!("No {} can lead to TCP; use a TLSRoute, or name HTTP or HTTPS", asked.route_kind);
-        let text = format!("Backend {}: spec.addresses.protocol: {text}", quoted(name));
-        return Err(BackendError::broken(reasons::INVALID_BACKEND, asked.path, text));
-    }
-    let app_protocol = if addresses.protocol == TargetProtocol::Https { "https" } else { "http" };
-    let port = ServicePort {
-        name: None,
-        port: addresses.port.into(),
-        protocol: None,
-        app_protocol: Some(app_protocol.to_owned()),
-    };
-    let mut notes = vec![];
-    let place = Place { cluster, kind: Kind::Backend, namespace, service: name };
-    let spoken = spoken(view, &place, &port, asked, InForce::Nothing, &mut notes)?;
-    let own = || view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
-    let config = IpConfig {
-        port: addresses.port,
-        protocol: spoken.protocol,
-        protocol_version: spoken.protocol_version,
-        ip_family: addresses.family,
-        vpc: addresses.vpc.clone().unwrap_or_else(own),
-    };
-    let targets = addresses.ips.iter().map(|ip| Target::at(ip.to_string(), addresses.port));
-    Ok(Pool {
-        cluster: cluster.clone(),
-        kind: Kind::Backend,
-        namespace: namespace.to_owned(),
-        service: name.to_owned(),
-        health_check: Some(spoken.health_check(&config)),
-        config: TargetGroupConfig::Ip(config),
-        policy: spoken.policy,
-        targets: targets.take(asked.targets_max).collect(),
-        notes,
         export: None,
         is_kept: false,
         gone_since: None,
@@ -267,17 +278,14 @@ fn declared(
     })
 }
 
-/// Whether a rule of the unit's leads to the Backend's target group for that function.
-fn is_led_to(view: &View, origin: &Origin, arn: &str) -> bool {
-    let named = gone::named(view);
-    let mut groups = view.actual.target_groups.iter().filter(|group| named.contains(group.name.as_str()));
-    groups.any(|group| {
-        gone::is_of(group, origin, None) && group.targets.iter().any(|one| one.target.function() == Some(arn))
-    })
+/// Whether a rule of the unit's leads to the Backend's target group for that function and that form of its event.
+fn is_led_to(view: &View, origin: &Origin, (config, arn): (&TargetGroupConfig, &str)) -> bool {
+    let mut groups = gone::groups(view, origin).filter(|group| group.config.as_ref() == Some(config));
+    groups.any(|group| group.targets.iter().any(|one| one.target.function() == Some(arn)))
 }
 
-fn of_backend(name: &str, why: &str) -> String {
-    format!("Of the function of Backend {}: {why}", quoted(name))
+pub(super) fn of_backend(what: &str, name: &str, why: &str) -> String {
+    format!("Of the {what} of Backend {}: {why}", quoted(name))
 }
 
 /// Why rules cannot lead to a function.
@@ -328,18 +336,56 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = Declared> {
 pub(super) fn target_groups(snapshot: &Snapshot) -> impl Iterator<Item = String> {
     all(snapshot).filter_map(|declared| match declared {
         Declared::TargetGroup(arn) => Some(arn),
-        Declared::Lambda(_) | Declared::Addresses(_) => None,
+        Declared::Lambda(_) | Declared::Addresses(_) | Declared::Instances(_) | Declared::LoadBalancer(_) => {
+            None
+        }
     })
 }
 
-/// ARNs of the functions that the Backends of a snapshot name, each with its qualifier: what is known of them is for
-/// [`Snapshot::functions`].
-pub fn functions(snapshot: &Snapshot) -> BTreeSet<String> {
-    let named = all(snapshot).filter_map(|declared| match declared {
-        Declared::Lambda(lambda) => Some(lambda.arn),
-        Declared::TargetGroup(_) | Declared::Addresses(_) => None,
-    });
-    named.collect()
+/// What the Backends of a snapshot name that only AWS knows, beside target groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// ARNs of functions, each with its qualifier: what is known of them is for [`Snapshot::functions`].
+    pub functions: BTreeSet<String>,
+    /// For [`Snapshot::instances`].
+    pub instances: BTreeSet<Selector>,
+    /// ARNs, for [`Snapshot::load_balancers`].
+    pub load_balancers: BTreeSet<String>,
+}
+
+/// What of that the snapshot does not tell of yet.
+pub fn named(snapshot: &Snapshot) -> Named {
+    let mut named = Named::default();
+    for declared in all(snapshot) {
+        match declared {
+            Declared::Lambda(lambda) if !snapshot.functions.contains_key(&lambda.arn) => {
+                named.functions.insert(lambda.arn);
+            }
+            Declared::Instances(instances) if !snapshot.instances.contains_key(&instances.selector) => {
+                named.instances.insert(instances.selector);
+            }
+            Declared::LoadBalancer(one) if !snapshot.load_balancers.contains_key(&one.arn) => {
+                named.load_balancers.insert(one.arn);
+            }
+            Declared::Lambda(_)
+            | Declared::Instances(_)
+            | Declared::LoadBalancer(_)
+            | Declared::Addresses(_)
+            | Declared::TargetGroup(_) => {}
+        }
+    }
+    named
+}
+
+/// Which instances a Backend means, if it is of such and can be read.
+pub fn selector(object: &Value, scope: &Scope) -> Option<Selector> {
+    match read(object, scope).ok()? {
+        Declared::Instances(instances) => Some(instances.selector),
+        Declared::Lambda(_)
+        | Declared::Addresses(_)
+        | Declared::LoadBalancer(_)
+        | Declared::TargetGroup(_) => None,
+    }
 }
 
 /// What a Backend comes to, for its own status.
@@ -354,41 +400,39 @@ pub(crate) fn report(view: &View, cluster: &ClusterId, object: &Value, installat
             return BackendReport { subject, accepted, resolved };
         }
     };
-    let yes = |text: String| Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, text);
     let resolved = match declared {
-        Declared::Addresses(addresses) => {
-            let count = addresses.ips.len();
-            yes(format!("Routes lead to {count} addresses at port {}.", addresses.port))
-        }
+        Declared::Addresses(addresses) => resolved(addresses.told()),
+        Declared::Instances(instances) => instances::told(view, cluster, &instances),
+        Declared::LoadBalancer(balancer) => load_balancer::told(view, &balancer),
         Declared::TargetGroup(arn) => {
-            let named = Named { what: String::new(), path: TARGET_GROUP.to_owned(), arn: &arn };
+            let named = external::Named { what: String::new(), path: TARGET_GROUP.to_owned(), arn: &arn };
             Condition {
                 kind: conditions::RESOLVED_REFS,
                 ..external::told_of(view, &cluster.scope, &named, installation)
             }
         }
         Declared::Lambda(lambda) => match facts(view, &lambda.arn, &cluster.scope) {
-            Ok(Invocation::Allowed) => yes(format!("VPC Lattice may invoke {}.", lambda.arn)),
-            Ok(Invocation::ToBeAllowed) => yes(format!(
+            Ok(Invocation::Allowed) => resolved(format!("VPC Lattice may invoke {}.", lambda.arn)),
+            Ok(Invocation::ToBeAllowed) => resolved(format!(
                 "The function {} bears the tag trellis:invoke=allow: the first route that leads to it lets VPC Lattice \
                  invoke it.",
                 lambda.arn
             )),
-            Err(Obstacle::Awaited(reason, problem)) => {
-                Condition::no(conditions::RESOLVED_REFS, reason, problem.to_string())
-            }
-            Err(Obstacle::Unknown(why)) => Condition {
-                kind: conditions::RESOLVED_REFS,
-                status: "Unknown",
-                reason: reasons::PENDING,
-                message: format!(
-                    "AWS does not tell of the function {}: {why}. What rules lead to it stays.",
-                    lambda.arn
-                ),
-            },
+            Err(Obstacle::Awaited(reason, problem)) => unresolved(reason, &problem),
+            Err(Obstacle::Unknown(why)) => untold(&format!("the function {}", lambda.arn), &why),
         },
     };
     BackendReport { subject, accepted: Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""), resolved }
+}
+
+/// What a Backend is, if it is nothing that a TargetGroupPolicy can count for; none of one that cannot be read.
+pub(crate) fn without_policy(object: &Value, scope: &Scope) -> Option<&'static str> {
+    match read(object, scope).ok()? {
+        Declared::Lambda(_) => Some("a function"),
+        Declared::LoadBalancer(_) => Some("a load balancer"),
+        Declared::TargetGroup(_) => Some("a target group that somebody else made"),
+        Declared::Addresses(_) | Declared::Instances(_) => None,
+    }
 }
 
 /// What is wrong with a Backend, wherever it is.
@@ -397,7 +441,8 @@ pub(crate) fn problem(object: &Value) -> Option<Problem> {
         object.pointer(pointer).and_then(Value::as_str).filter(|text| text.starts_with("arn:"))
     };
     // The account and the Region that it names are as good as any.
-    let named = arn("/spec/lambda/function").or_else(|| arn("/spec/targetGroup/arn"));
+    let members = ["/spec/lambda/function", "/spec/targetGroup/arn", "/spec/loadBalancer/arn"];
+    let named = members.into_iter().find_map(arn);
     let parts: Vec<&str> = named.unwrap_or("arn:aws:lambda:us-east-1:000000000000:").split(':').collect();
     let scope = Scope::new(parts.get(4).copied()?, parts.get(3).copied()?)?;
     read(object, &scope).err()

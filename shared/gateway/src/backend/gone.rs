@@ -12,7 +12,7 @@ use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, ActualListener, ActualService, ActualTargetGroup, Grace, ListenerProtocol, Ownership, PathMatch,
     ProtocolVersion, RuleMatch, Status, TAG_BACKEND, TAG_EXPORT, TAG_SOURCE, TAG_UNWANTED, Target,
-    TargetGroupConfig, Unwanted,
+    TargetGroupConfig, TargetHealth, Unwanted,
 };
 
 /// Where a target group's targets came from, as its tags tell.
@@ -78,6 +78,26 @@ pub(super) fn led_to<'a>(
     groups.filter(move |group| named.contains(group.name.as_str()) && is_of(group, origin, asked.port))
 }
 
+/// All of that origin which a rule leads to, whatever the route.
+pub(super) fn groups<'a>(view: &View<'a>, origin: &Origin) -> impl Iterator<Item = &'a ActualTargetGroup> {
+    let named = named(view);
+    let groups = view.actual.target_groups.iter();
+    groups.filter(move |group| named.contains(group.name.as_str()) && is_of(group, origin, None))
+}
+
+/// The targets that stay of target groups of that origin with these settings; none where no rule leads to such a group.
+pub(super) fn held_targets(
+    view: &View,
+    origin: &Origin,
+    config: &TargetGroupConfig,
+) -> Option<BTreeSet<Target>> {
+    let mut held = groups(view, origin).filter(|group| group.config.as_ref() == Some(config)).peekable();
+    held.peek()?;
+    let targets = held.flat_map(|group| &group.targets);
+    let staying = targets.filter(|target| target.health != TargetHealth::Draining);
+    Some(staying.map(|target| target.target.clone()).collect())
+}
+
 /// Of a backend's target groups those that its route can lead to and that stay.
 pub(super) fn left<'a>(groups: impl Iterator<Item = &'a ActualTargetGroup>, asked: &Asked) -> Vec<Pool> {
     let meant = own(fitting(groups, asked).collect());
@@ -94,7 +114,7 @@ pub(super) fn fitting<'a>(
     asked: &Asked,
 ) -> impl Iterator<Item = &'a ActualTargetGroup> {
     groups.filter(|group| match (asked.route_kind, version(group)) {
-        (kind, _) if is_function(group) => kind == Kind::HTTPRoute,
+        (kind, _) if is_only_for_http(group) => kind == Kind::HTTPRoute,
         (Kind::TLSRoute, version) => version.is_none(),
         (Kind::GRPCRoute, version) => version == Some(ProtocolVersion::Grpc),
         (_, Some(ProtocolVersion::Http1)) => true,
@@ -114,8 +134,8 @@ fn version(group: &ActualTargetGroup) -> Option<ProtocolVersion> {
     group.config.as_ref().and_then(TargetGroupConfig::protocol_version)
 }
 
-fn is_function(group: &ActualTargetGroup) -> bool {
-    matches!(group.config, Some(TargetGroupConfig::Lambda(_)))
+fn is_only_for_http(group: &ActualTargetGroup) -> bool {
+    matches!(group.config, Some(TargetGroupConfig::Lambda(_) | TargetGroupConfig::LoadBalancer { .. }))
 }
 
 /// Names of the target groups that rules of the unit's services lead to.
@@ -197,9 +217,9 @@ pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
     if config.is_checked() && group.health_check.is_none() {
         return None;
     }
-    // A function is part of its group's name.
-    let functions = group.targets.iter().map(|one| &one.target).filter(|target| target.function().is_some());
-    let functions: BTreeSet<Target> = functions.cloned().collect();
+    // What a group has one only of is part of its name.
+    let only = group.targets.iter().map(|one| &one.target).filter(|target| target.only().is_some());
+    let only: BTreeSet<Target> = only.cloned().collect();
     Some(Pool {
         cluster: group.tags.get(TAG_SOURCE)?.parse().ok()?,
         kind: naming::kind_of_source(&group.tags),
@@ -208,7 +228,7 @@ pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
         health_check: group.health_check.clone(),
         config,
         policy: None,
-        targets: functions,
+        targets: only,
         notes: vec![],
         export: group.tags.get(TAG_EXPORT).cloned(),
         is_kept: true,

@@ -19,7 +19,7 @@ use crate::route::{BackendRef, Route, RouteId, Rule};
 use crate::view::{Found, View};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, Scope, backend_kind};
-use trellis_lattice::{ActualTargetGroup, Grace, RuleMatch, TAG_EXPORT, TAG_SOURCE};
+use trellis_lattice::{ActualTargetGroup, Grace, RuleMatch, TAG_EXPORT, TAG_SOURCE, TargetGroupConfig};
 
 /// What exports an import stands for.
 struct Meaning {
@@ -36,12 +36,12 @@ struct Meaning {
 impl Meaning {
     fn takes(&self, group: &ActualTargetGroup) -> bool {
         let source: Option<ClusterId> = group.tags.get(TAG_SOURCE).and_then(|source| source.parse().ok());
-        let vpc = group.config.as_ref().and_then(|config| config.ip()).map(|config| &config.vpc);
+        let vpc = group.config.as_ref().and_then(TargetGroupConfig::reached).map(|reached| reached.vpc);
         group.tags.get(TAG_EXPORT) == Some(&self.export)
             && source.is_some_and(|source| {
                 source.scope == self.scope && self.cluster.as_ref().is_none_or(|only| *only == source.name)
             })
-            && self.vpc.as_ref().is_none_or(|only| Some(only) == vpc)
+            && self.vpc.as_ref().is_none_or(|only| Some(only) == vpc.as_ref())
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a backendRef to the endpoints that it means.
 
+mod addresses;
 pub(crate) mod declared;
 mod endpoints;
 pub(crate) mod external;
@@ -8,6 +9,8 @@ mod gone;
 mod gone_import;
 mod grants;
 mod imports;
+mod instances;
+mod load_balancer;
 mod protocol;
 mod service;
 

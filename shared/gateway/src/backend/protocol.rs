@@ -10,7 +10,7 @@ use crate::reasons;
 use crate::view::View;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
-    ActualTargetGroup, HealthCheck, IpConfig, ProtocolVersion, TAG_POLICY, TargetProtocol,
+    ActualTargetGroup, HealthCheck, ProtocolVersion, TAG_POLICY, TargetProtocol, VpcConfig,
 };
 
 /// A Service or a Backend of a cluster.
@@ -37,11 +37,11 @@ enum Check {
 }
 
 impl Spoken {
-    /// The health check of a target group of this config.
-    pub(super) fn health_check(&self, config: &IpConfig) -> HealthCheck {
+    /// The health check of a target group that speaks so.
+    pub(super) fn health_check(&self) -> HealthCheck {
         match &self.check {
-            Check::Plain => HealthCheck::default_for(config),
-            Check::Asked(wish) => wish.health_check(config),
+            Check::Plain => HealthCheck::default_for(self.protocol, self.protocol_version),
+            Check::Asked(wish) => wish.health_check(self.protocol, self.protocol_version),
             Check::Held(check) => check.clone(),
         }
     }
@@ -102,7 +102,7 @@ fn held(view: &View, place: &Place, port: &ServicePort, asked: &Asked) -> Option
     let origins: Vec<Origin> = [Some(of_route), of_export].into_iter().flatten().collect();
     let ActualTargetGroup { config, health_check, tags, .. } =
         gone::in_use(view, &origins, port.port, asked)?;
-    let IpConfig { protocol, protocol_version, .. } = config.as_ref()?.ip()?.clone();
+    let VpcConfig { protocol, protocol_version, .. } = config.as_ref()?.reached()?;
     let policy = tags.get(TAG_POLICY).filter(|policy| !policy.is_empty()).cloned();
     Some(Spoken { protocol, protocol_version, check: Check::Held(health_check.clone()?), policy })
 }

@@ -69,7 +69,7 @@ pub(crate) fn pool(
 ) -> Result<Pool, BackendError> {
     // Asked for before the Service is looked at, so that one round of reads brings both.
     let slices = view.slices(cluster, namespace, name);
-    let policy = target_group::in_force(view, cluster, namespace, name, asked.export);
+    let policy = target_group::in_force(view, cluster, (Kind::Service, namespace, name), asked.export);
     // One that is being deleted has endpoints until they go: a finalizer of somebody else may hold it for long.
     let service = match view.get_even_terminating(cluster, Kind::Service, namespace, name) {
         Found::Unknown(why) => return Err(BackendError::Unknown(why)),
@@ -131,7 +131,7 @@ pub(crate) fn pool(
         kind: Kind::Service,
         namespace: namespace.to_owned(),
         service: name.to_owned(),
-        health_check: Some(spoken.health_check(&config)),
+        health_check: Some(spoken.health_check()),
         config: TargetGroupConfig::Ip(config),
         policy: spoken.policy,
         targets,

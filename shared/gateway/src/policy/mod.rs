@@ -25,7 +25,7 @@ use crate::units::dependents::Changed;
 use crate::units::subject;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
-pub(crate) use followed::of_service;
+pub(crate) use followed::of_source;
 pub(crate) use iam_auth::{OF_ITS_OWN, ONE_FOR_A_SERVICE, has_its_own, left_closed};
 pub(crate) use vpc_association::{OfPolicies, VpcWish, vpc_wish};
 

@@ -1,6 +1,6 @@
-//! TargetGroupPolicy: how a Service's Pods are spoken to, and how their health is checked.
+//! TargetGroupPolicy: how a Service's Pods, or a Backend's addresses or instances, are spoken to, and how their health is checked.
 //!
-//! | there is | the target groups of the Service, wherever a route leads to it |
+//! | there is | the target groups of the Service or Backend, wherever a route leads to it |
 //! |---|---|
 //! | a policy | are as it says; what it does not say is as without one |
 //! | one that cannot be had, and no other | stay as they are |
@@ -10,7 +10,7 @@
 //! For routes of other clusters, which come by a ServiceExport, the policies of the export count; where it has none, those
 //! of the Service.
 
-use super::attached::{Candidate, missing, naming, sorted};
+use super::attached::{Candidate, naming, sorted};
 use crate::api;
 use crate::problem::{self, Problem, quoted};
 use crate::report::Condition;
@@ -19,7 +19,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{DesiredTargetGroup, HealthCheck, IpConfig, ProtocolVersion, TargetProtocol};
+use trellis_lattice::{DesiredTargetGroup, HealthCheck, ProtocolVersion, TargetProtocol, VpcConfig};
 
 /// Characters of a health check's path (API model, HealthCheckPath).
 const PATH_CHARS_MAX: usize = 2048;
@@ -67,8 +67,12 @@ struct CheckWish {
 
 impl Wish {
     /// The health check of a target group: what the policy does not say of it is as without one.
-    pub(crate) fn health_check(&self, config: &IpConfig) -> HealthCheck {
-        let plain = HealthCheck::default_for(config);
+    pub(crate) fn health_check(
+        &self,
+        protocol: TargetProtocol,
+        version: Option<ProtocolVersion>,
+    ) -> HealthCheck {
+        let plain = HealthCheck::default_for(protocol, version);
         let CheckWish { codes, path, .. } = self.check.clone();
         let CheckWish { enabled, interval, timeout, healthy, unhealthy, port, protocol, version, .. } =
             self.check;
@@ -109,8 +113,7 @@ impl Wish {
     pub(crate) fn is_met(&self, group: &DesiredTargetGroup) -> bool {
         let DesiredTargetGroup { config, health_check, .. } = group;
         // Of a function there is nothing that it could say.
-        let Some(config) = config.ip() else { return true };
-        let IpConfig { protocol, protocol_version, .. } = *config;
+        let Some(VpcConfig { protocol, protocol_version, .. }) = config.reached() else { return true };
         // TLS is passed on, and gRPC is what it is.
         let is_given = protocol == TargetProtocol::Tcp || protocol_version == Some(ProtocolVersion::Grpc);
         let is_spoken = self.protocol.is_none_or(|said| said == protocol)
@@ -118,23 +121,23 @@ impl Wish {
         let is_had = protocol == TargetProtocol::Tcp
             || self.unheeded(protocol, protocol_version).is_some()
             || is_spoken;
-        is_had && health_check.as_ref() == Some(&self.health_check(config))
+        is_had
+            && health_check.as_ref().is_none_or(|held| *held == self.health_check(protocol, protocol_version))
     }
 
     /// What of the wish does not count for a target group, by the nature of its route.
-    pub(crate) fn moot(&self, config: &IpConfig) -> Option<&'static str> {
-        let is_tls = config.protocol == TargetProtocol::Tcp;
+    pub(crate) fn moot(&self, protocol: TargetProtocol) -> Option<&'static str> {
+        let is_tls = protocol == TargetProtocol::Tcp;
         let says_http = self.protocol.is_some_and(|protocol| protocol != TargetProtocol::Tcp);
         (is_tls && says_http).then_some("TLS is passed on unread, so the protocol does not count there.")
     }
 }
 
-/// What counts for a Service, as `export` leads to it or a route of its own cluster.
+/// What counts for a Service or a Backend, as `export` leads to it or a route of its own cluster.
 pub(crate) fn in_force(
     view: &View,
     cluster: &ClusterId,
-    namespace: &str,
-    service: &str,
+    (kind, namespace, name): (Kind, &str, &str),
     export: Option<&str>,
 ) -> Result<InForce, String> {
     let listed = view.list(cluster, Kind::TargetGroupPolicy, Some(namespace))?;
@@ -142,8 +145,8 @@ pub(crate) fn in_force(
         return Ok(InForce::NotServed);
     }
     let targets = export.map(|export| (Kind::ServiceExport, export)).into_iter();
-    for (kind, name) in targets.chain([(Kind::Service, service)]) {
-        let judged = judged(&listed, cluster, (kind, namespace, name), true);
+    for (kind, name) in targets.chain([(kind, name)]) {
+        let judged = judged(&listed, cluster, (kind, namespace, name), None);
         if let Some(wish) = judged.iter().find_map(|one| one.wish.as_ref().ok()) {
             return Ok(InForce::Policy(wish.clone()));
         }
@@ -166,14 +169,13 @@ pub(super) struct Judged<'a> {
     pub(super) wish: Result<Wish, Condition>,
 }
 
-/// The policies that name a target, the oldest first.
+/// The policies that name a target, the oldest first. `refused`: why none can count there.
 pub(super) fn judged<'a>(
     listed: &Listed<'a>,
     cluster: &ClusterId,
     (kind, namespace, name): (Kind, &str, &str),
-    is_there: bool,
+    refused: Option<Condition>,
 ) -> Vec<Judged<'a>> {
-    let refused = (!is_there).then(|| missing(kind, namespace, name));
     let candidates = sorted(listed.values().filter_map(|object| {
         let target = naming(object, namespace, kind, name)?;
         Some(Candidate {

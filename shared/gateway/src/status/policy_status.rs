@@ -3,7 +3,7 @@
 //!
 //! Targets belong to different units. Each writes the entries of its own and takes the others as they stand, so whatever
 //! the order, the conditions come out the same. A TargetGroupPolicy also has an entry for each route that follows it, and
-//! its Service's entry is made of theirs.
+//! its Service's or Backend's entry is made of theirs.
 
 use super::merge::Merge;
 use super::{
@@ -32,8 +32,8 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     // Of the targets that the stored policy names: entries of others that it named once go, and those of the routes of a
     // Service with it, to which nobody else would see.
     let targets = policy_targets(object);
-    let is_of_service = report.subject.object.kind == Kind::TargetGroupPolicy
-        && targets.iter().any(|target| target.known_kind() == Some(Kind::Service));
+    let is_of_service =
+        report.subject.object.kind == Kind::TargetGroupPolicy && targets.iter().any(is_followed_by_routes);
     let routes = if is_of_service { routes(context, report, old) } else { vec![] };
     let ours: Vec<Option<Value>> = targets
         .iter()
@@ -58,7 +58,12 @@ pub(super) fn status(context: &Context, report: &PolicyReport, object: &Value) -
     vec![("conditions".into(), merge.conditions(all)), ("ancestors".into(), Value::Array(ancestors))]
 }
 
-/// The routes that follow a policy of a Service, as its status tells.
+/// Whether a policy of it is followed by the routes that lead there.
+fn is_followed_by_routes(target: &PolicyTarget) -> bool {
+    matches!(target.known_kind(), Some(Kind::Service | Kind::Backend))
+}
+
+/// The routes that follow a policy of a Service or a Backend, as its status tells.
 pub(crate) fn policy_routes(policy: &Value) -> BTreeSet<PolicyTarget> {
     let entries = policy.pointer("/status/ancestors").and_then(Value::as_array).into_iter().flatten();
     entries.filter(|entry| is_ours(entry)).filter_map(route_of).collect()
@@ -134,8 +139,7 @@ fn made_anew(
     held: &Value,
     routes: &[Value],
 ) -> Value {
-    let is_of_routes =
-        report.subject.object.kind == Kind::TargetGroupPolicy && target.known_kind() == Some(Kind::Service);
+    let is_of_routes = report.subject.object.kind == Kind::TargetGroupPolicy && is_followed_by_routes(target);
     let held_conditions = held.get("conditions").and_then(Value::as_array).into_iter().flatten();
     let mut accepted = held_conditions.filter(|one| one["type"] == conditions::ACCEPTED);
     if !(is_of_routes && accepted.any(|one| one["status"] == "True")) {
@@ -262,7 +266,8 @@ fn followed(target: &PolicyTarget, routes: &[Value]) -> Condition {
     }
     if routes.is_empty() {
         let text = format!(
-            "No route of the cluster has a target group for Service {} yet; routes that lead to it follow the policy.",
+            "No route of the cluster has a target group for {} {} yet; routes that lead to it follow the policy.",
+            target.kind,
             quoted(&target.name)
         );
         return no(reasons::PENDING, text);

@@ -392,10 +392,8 @@ impl<'a> Builder<'a> {
         ];
         let source = [(TAG_SOURCE.to_owned(), pool.cluster.to_string())];
         let export = pool.export.iter().map(|export| (TAG_EXPORT.to_owned(), export.clone()));
-        let backend = (pool.kind == Kind::Backend).then(|| {
-            let what = if pool.config.ip().is_some() { "addresses" } else { "lambda" };
-            (TAG_BACKEND.to_owned(), what.to_owned())
-        });
+        let backend =
+            (pool.kind == Kind::Backend).then(|| (TAG_BACKEND.to_owned(), pool.config.what().to_owned()));
         let policy = naming::policy_tag(self.view.actual, &name, pool);
         Some(DesiredTargetGroup {
             name,

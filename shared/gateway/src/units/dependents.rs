@@ -38,23 +38,24 @@ pub(crate) fn translate(view: &View, changed: &Changed, settings: &Settings) -> 
             Found::Object(import) => vec![import_report(view, changed.cluster, import, settings)],
             _ => vec![],
         },
-        Kind::Backend => match view.get(changed.cluster, changed.kind, changed.namespace, changed.name) {
-            Found::Object(backend) => {
-                vec![Report::Backend(declared::report(
-                    view,
-                    changed.cluster,
-                    backend,
-                    &settings.installation,
-                ))]
-            }
-            _ => vec![],
-        },
+        Kind::Backend => {
+            let found = view.get(changed.cluster, changed.kind, changed.namespace, changed.name);
+            let report = match found {
+                Found::Object(backend) => {
+                    let installation = &settings.installation;
+                    Some(Report::Backend(declared::report(view, changed.cluster, backend, installation)))
+                }
+                _ => None,
+            };
+            let users = || backend_users(view, changed, &Settings::default());
+            report.into_iter().chain(policy::of_source(view, changed, users)).collect()
+        }
         Kind::ServiceExport => imports_of(view, changed)
             .into_iter()
             .map(|(cluster, import)| import_report(view, &cluster, import, settings))
             .collect(),
         Kind::Service => {
-            policy::of_service(view, changed, || service_users(view, changed, &Settings::default()))
+            policy::of_source(view, changed, || service_users(view, changed, &Settings::default()))
         }
         kind if kind.is_policy() => policy::of_itself(view, changed).into_iter().collect(),
         _ => vec![],

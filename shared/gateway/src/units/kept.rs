@@ -18,7 +18,7 @@ use trellis_hint::Kind;
 use trellis_lattice::{
     Action, Actual, ActualListener, ActualService, ActualTargetGroup, DesiredListener, DesiredRule,
     DesiredService, DesiredTargetGroup, ListenerProtocol, Mode, Ownership, PathMatch, ProtocolVersion,
-    RuleMatch, TAG_EXPORT, TAG_UNWANTED, TARGET_GROUP_ID, TargetHealth, TargetProtocol,
+    RuleMatch, TAG_EXPORT, TAG_UNWANTED, TARGET_GROUP_ID, TargetGroupConfig, TargetHealth, TargetProtocol,
 };
 
 /// A target group from before, and the route whose rules lead to it.
@@ -317,8 +317,8 @@ pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<
         return Some(held);
     }
     Some(match endpoints_of(view, kept, settings) {
-        // It has become something else, whose targets have no place in this group.
-        Endpoints::Known(pool) if !is_alike(&pool, &held) => held,
+        // Nothing is known of its targets, or it has become something else, whose targets have no place in this group.
+        Endpoints::Known(pool) if pool.is_kept || !is_alike(&pool, &held) => held,
         // Its health check follows as far as the policy means what it speaks.
         Endpoints::Known(pool) => {
             let is_meant = pool.config == held.config;
@@ -333,13 +333,14 @@ pub(crate) fn followed(view: &View, kept: &Kept, settings: &Settings) -> Option<
     })
 }
 
-/// Whether what a backend leads to now can be in the target group that is held for it: addresses of one VPC, or one function.
+/// Whether what a backend leads to now can be in the target group that is held for it: addresses or instances of one VPC, or one function
+/// or load balancer.
 fn is_alike(pool: &Pool, held: &DesiredTargetGroup) -> bool {
-    match (pool.config.ip(), held.config.ip()) {
-        (Some(now), Some(before)) => now.vpc == before.vpc,
-        (None, None) => pool.targets == held.targets,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
+    let vpc = |config: &TargetGroupConfig| config.reached().map(|reached| reached.vpc);
+    let are_many = pool.targets.iter().all(|target| target.only().is_none());
+    pool.config.what() == held.config.what()
+        && vpc(&pool.config) == vpc(&held.config)
+        && (are_many || pool.targets == held.targets)
 }
 
 /// A target group as it is in VPC Lattice: with it as a wish nothing of it changes.
@@ -379,7 +380,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         return Endpoints::Unknown;
     };
     let kind = naming::kind_of_source(&kept.group.tags);
-    let route_kind = match config.ip().map(|config| (config.protocol, config.protocol_version)) {
+    let route_kind = match config.reached().map(|config| (config.protocol, config.protocol_version)) {
         Some((TargetProtocol::Tcp, _)) => Kind::TLSRoute,
         Some((_, Some(ProtocolVersion::Grpc))) => Kind::GRPCRoute,
         _ => Kind::HTTPRoute,

@@ -25,8 +25,10 @@ pub(crate) fn shorten(output: &mut Value) {
                 });
                 line(resource.get_mut("config"));
                 each(resource.get_mut("targets"), |target| {
-                    *target = match target["ip"].as_str() {
-                        Some(ip) => json!(format!("{ip} {}", target["port"])),
+                    let named =
+                        ["ip", "instance", "loadBalancer"].into_iter().find_map(|one| target[one].as_str());
+                    *target = match named {
+                        Some(id) => json!(format!("{id} {}", target["port"])),
                         None => target["function"].clone(),
                     };
                 });

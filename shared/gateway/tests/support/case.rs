@@ -4,7 +4,7 @@ use super::adopted::as_the_controller_names;
 use super::brief;
 use super::foreign::{foreign, foreign_network, foreign_vpc_association};
 use super::vpcs::{associated, endpoints};
-use super::world::{World, subnet_zones};
+use super::world::{Elsewhere, World, subnet_zones};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +91,12 @@ pub(crate) struct Case {
     /// Those that there were when what VPC Lattice has was wanted. Absent: the same.
     #[serde(default)]
     pub(crate) functions_before: Option<BTreeMap<String, FunctionFacts>>,
+    /// What AWS has outside of clusters.
+    #[serde(default)]
+    pub(crate) elsewhere: Elsewhere,
+    /// What it had when what VPC Lattice has was wanted. Absent: the same.
+    #[serde(default)]
+    pub(crate) elsewhere_before: Option<Elsewhere>,
     /// Whether the installation imports certificates of Secrets. A Secret's data stand in `stringData`; `@first` there is the file
     /// `first.pem` of the crate's test certificates.
     #[serde(default)]

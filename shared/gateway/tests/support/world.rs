@@ -7,11 +7,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use trellis_gateway::{
-    ClusterFacts, ClusterState, OPTIONAL_KINDS, ROUNDS_MAX, Read, ReadResult, SecretKey, SecretRead, Secrets,
-    ServicePer, Snapshot, TlsSecret, external_groups, functions, wants, wants_secrets,
+    Balancer, BalancerFacts, ClusterFacts, ClusterState, Instance, InstanceFacts, OPTIONAL_KINDS, ROUNDS_MAX,
+    Read, ReadResult, SecretKey, SecretRead, Secrets, Selector, ServicePer, Snapshot, TlsSecret,
+    external_groups, named, wants, wants_secrets,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Certificates, ExternalGroup, FunctionFacts, Mode, PrivateKey};
+
+/// What AWS has outside of clusters.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Elsewhere {
+    /// By id.
+    instances: BTreeMap<String, Instance>,
+    /// What each Auto Scaling group has, and where in its life there that is.
+    scaling_groups: BTreeMap<String, BTreeMap<String, String>>,
+    /// By ARN.
+    load_balancers: BTreeMap<String, Balancer>,
+    /// Why nothing of it is told.
+    unknown: Option<String>,
+}
+
+impl Elsewhere {
+    fn instances(&self, selector: &Selector) -> InstanceFacts {
+        if let Some(why) = &self.unknown {
+            return InstanceFacts::Unknown(why.clone());
+        }
+        if let Selector::ScalingGroup(name) = selector {
+            let Some(members) = self.scaling_groups.get(name) else { return InstanceFacts::Missing };
+            let of = |(id, lifecycle): (&String, &String)| {
+                let instance = self.instances.get(id)?.clone();
+                Some((id.clone(), Instance { lifecycle: Some(lifecycle.clone()), ..instance }))
+            };
+            return InstanceFacts::Known(members.iter().filter_map(of).collect());
+        }
+        let meant = self.instances.iter().filter(|(id, one)| selector.means(id, Some(one)) == Some(true));
+        InstanceFacts::Known(meant.map(|(id, one)| (id.clone(), one.clone())).collect())
+    }
+
+    fn load_balancer(&self, arn: &str) -> BalancerFacts {
+        match (&self.unknown, self.load_balancers.get(arn)) {
+            (Some(why), _) => BalancerFacts::Unknown(why.clone()),
+            (None, None) => BalancerFacts::Missing,
+            (None, Some(one)) => BalancerFacts::Known(one.clone()),
+        }
+    }
+}
 
 /// The registered clusters.
 pub(crate) struct World {
@@ -22,6 +63,7 @@ pub(crate) struct World {
     pub(crate) certificates: Certificates,
     external_groups: BTreeMap<String, ExternalGroup>,
     functions: BTreeMap<String, FunctionFacts>,
+    elsewhere: Elsewhere,
     reads_secrets: bool,
     secrets_forbidden: Vec<String>,
     secrets_unreadable: Option<String>,
@@ -88,6 +130,7 @@ impl World {
             service_per: case.service_per,
             external_groups: case.external_groups.clone(),
             functions: case.functions.clone(),
+            elsewhere: case.elsewhere.clone(),
             certificates: case.certificates_unknown.clone().map_or_else(known, Certificates::Unknown),
             objects: objects.into_iter().map(|(name, all)| (cluster(&name), all)).collect(),
             unreadable: case.unreadable.iter().map(|(name, why)| (cluster(name), why.clone())).collect(),
@@ -107,6 +150,7 @@ impl World {
                 .external_groups_before
                 .clone()
                 .unwrap_or_else(|| case.external_groups.clone()),
+            elsewhere: case.elsewhere_before.clone().unwrap_or_else(|| case.elsewhere.clone()),
             functions: case.functions_before.clone().unwrap_or_else(|| case.functions.clone()),
             certificates: case.certificates_before.clone().unwrap_or_else(|| case.certificates.clone()),
             certificates_unknown: None,
@@ -172,9 +216,18 @@ impl World {
             let said = self.external_groups.get(&arn).cloned().unwrap_or(ExternalGroup::Missing);
             snapshot.external_groups.insert(arn, said);
         }
-        for arn in functions(snapshot) {
+        let named = named(snapshot);
+        for arn in named.functions {
             let said = self.functions.get(&arn).cloned().unwrap_or(FunctionFacts::Missing);
             snapshot.functions.insert(arn, said);
+        }
+        for selector in named.instances {
+            let said = self.elsewhere.instances(&selector);
+            snapshot.instances.insert(selector, said);
+        }
+        for arn in named.load_balancers {
+            let said = self.elsewhere.load_balancer(&arn);
+            snapshot.load_balancers.insert(arn, said);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::draft::Draft;
 use crate::{
-    ActualTargetGroup, Blocked, DeregisterTargets, Ownership, Quota, RegisterTargets, Target, TargetHealth,
+    Actual, ActualTargetGroup, Blocked, DeregisterTargets, Desired, DesiredTargetGroup, Limits, Mode,
+    Ownership, Plan, Quota, RegisterTargets, Status, Target, TargetGroupConfig, TargetHealth,
 };
 use std::collections::BTreeSet;
 
@@ -12,9 +13,9 @@ use std::collections::BTreeSet;
 /// New targets come before old ones go, so that the group is never empty in between. Where both together exceed the
 /// quota, half of the surplus gives way for as many new ones, as often as needed.
 pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wanted: &BTreeSet<Target>) {
-    // A group of a function has one target (User Guide, Lambda functions as targets): a stranger's goes first.
-    let is_function = wanted.iter().any(|target| target.function().is_some());
-    let limit = if is_function { 1 } else { draft.limits.targets_per_target_group };
+    // Of what a group has one only, a stranger's goes first.
+    let is_only = wanted.iter().any(|target| target.only().is_some());
+    let limit = if is_only { 1 } else { draft.limits.targets_per_target_group };
     let mut registered = registered(group);
     let refused = refused(draft, &group.name);
     let mut missing: Vec<Target> =
@@ -45,6 +46,31 @@ pub(super) fn register_missing(draft: &mut Draft, group: &ActualTargetGroup, wan
         registered.extend(targets.iter().cloned());
         draft.push(RegisterTargets { target_group, targets });
     }
+}
+
+/// The steps for the targets of wanted groups of instances, where nothing else of them is to be done; none where that is not so, or there
+/// is no such group.
+pub fn plan_instances(desired: &Desired, actual: &Actual, limits: &Limits) -> Option<Plan> {
+    let are_instances =
+        |group: &&DesiredTargetGroup| matches!(group.config, TargetGroupConfig::Instances { .. });
+    let wanted: Vec<DesiredTargetGroup> =
+        desired.target_groups.iter().filter(are_instances).cloned().collect();
+    if wanted.is_empty() || desired.mode != Mode::Sync {
+        return None;
+    }
+    let desired = Desired { target_groups: wanted.clone(), ..Desired::nothing(desired.owner.clone()) };
+    let mut draft = Draft::new(&desired, actual, limits);
+    for wanted in &wanted {
+        let group = draft.group(&wanted.name).filter(|group| {
+            group.ownership == Ownership::Ours
+                && group.status == Status::Active
+                && group.config.as_ref() == Some(&wanted.config)
+        });
+        let group = group?.clone();
+        register_missing(&mut draft, &group, &wanted.targets);
+    }
+    deregister_surplus(&mut draft);
+    Some(draft.finish()).filter(|plan| plan.blocked.is_empty())
 }
 
 /// Deregisters what is not wanted in groups that stay.

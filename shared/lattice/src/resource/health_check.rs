@@ -1,7 +1,7 @@
 //! The health check of a target group.
 
 use super::target_group::{subject, target_group_mut};
-use super::{IpConfig, ProtocolVersion, TargetProtocol};
+use super::{ProtocolVersion, TargetProtocol};
 use crate::check::{View, ready};
 use crate::step::{Nature, StepKind};
 use crate::{Actual, Owner, ViolationKind};
@@ -49,12 +49,12 @@ impl HealthCheck {
     /// | HTTP/1.1 | HTTP/1.1 |
     /// | HTTP/2, gRPC | HTTP/2, though VPC Lattice has it off by default: without checks it goes on sending requests to targets that drain (seen by users of the AWS Gateway API Controller, its issue 582). A check in gRPC does not exist |
     /// | TCP, which is TLS handed on | none: only HTTP can be checked, and what is in the TLS is not known |
-    pub fn default_for(config: &IpConfig) -> Self {
-        let is_http = config.protocol != TargetProtocol::Tcp;
+    pub fn default_for(protocol: TargetProtocol, version: Option<ProtocolVersion>) -> Self {
+        let is_http = protocol != TargetProtocol::Tcp;
         Self {
             enabled: is_http,
-            protocol: if is_http { config.protocol } else { TargetProtocol::Http },
-            protocol_version: match config.protocol_version {
+            protocol: if is_http { protocol } else { TargetProtocol::Http },
+            protocol_version: match version {
                 Some(ProtocolVersion::Http2 | ProtocolVersion::Grpc) => ProtocolVersion::Http2,
                 Some(ProtocolVersion::Http1) | None => ProtocolVersion::Http1,
             },

@@ -57,9 +57,9 @@ pub use target::{
     ActualTarget, AwaitDrained, AwaitPropagation, DeregisterTargets, RegisterTargets, Target, TargetHealth,
 };
 pub use target_group::{
-    ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup,
-    DesiredTargetGroup, EventVersion, IpConfig, IpFamily, LambdaConfig, ProtocolVersion, TargetGroupConfig,
-    TargetProtocol,
+    ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, BACKEND_INSTANCES, CreateTargetGroup,
+    DeleteTargetGroup, DesiredTargetGroup, EventVersion, IpConfig, IpFamily, LambdaConfig, ProtocolVersion,
+    TargetGroupConfig, TargetProtocol, VpcConfig,
 };
 pub use vpc_association::{
     ActualVpcAssociation, AwaitVpcAssociation, AwaitVpcAssociationGone, CreateVpcAssociation,

@@ -25,6 +25,21 @@ pub enum Target {
         /// Its ARN, with a version or an alias if one is meant.
         function: String,
     },
+    /// An instance of EC2, of the group's VPC.
+    Instance {
+        /// `i-…`.
+        instance: String,
+        /// 1–65535.
+        port: u16,
+    },
+    /// An Application Load Balancer, of which a target group has one only.
+    LoadBalancer {
+        /// Its ARN.
+        #[serde(rename = "loadBalancer")]
+        load_balancer: String,
+        /// Its listener's, 1–65535.
+        port: u16,
+    },
 }
 
 impl Target {
@@ -33,18 +48,22 @@ impl Target {
         Self::Ip { ip: ip.into(), port }
     }
 
-    /// How VPC Lattice names it beside the port: by the address or the ARN.
+    /// How VPC Lattice names it beside the port: by the address, the ARN or the instance's id.
     pub fn id(&self) -> &str {
         match self {
             Self::Ip { ip, .. } => ip,
             Self::Function { function } => function,
+            Self::Instance { instance, .. } => instance,
+            Self::LoadBalancer { load_balancer, .. } => load_balancer,
         }
     }
 
     /// The port, where it has one.
     pub const fn port(&self) -> Option<u16> {
         match self {
-            Self::Ip { port, .. } => Some(*port),
+            Self::Ip { port, .. } | Self::Instance { port, .. } | Self::LoadBalancer { port, .. } => {
+                Some(*port)
+            }
             Self::Function { .. } => None,
         }
     }
@@ -52,8 +71,17 @@ impl Target {
     /// The ARN, if it is a function.
     pub fn function(&self) -> Option<&str> {
         match self {
-            Self::Ip { .. } => None,
+            Self::Ip { .. } | Self::Instance { .. } | Self::LoadBalancer { .. } => None,
             Self::Function { function } => Some(function),
+        }
+    }
+
+    /// The ARN, if it is what a target group has one only of: another one is another target group's (User Guide, Lambda functions and
+    /// Application Load Balancers as targets).
+    pub fn only(&self) -> Option<&str> {
+        match self {
+            Self::Ip { .. } | Self::Instance { .. } => None,
+            Self::Function { .. } | Self::LoadBalancer { .. } => Some(self.id()),
         }
     }
 }
@@ -94,6 +122,9 @@ impl Display for Target {
             Self::Ip { ip, port } if ip.contains(':') => write!(f, "[{ip}]:{port}"),
             Self::Ip { ip, port } => write!(f, "{ip}:{port}"),
             Self::Function { function } => f.write_str(function),
+            Self::Instance { instance: id, port } | Self::LoadBalancer { load_balancer: id, port } => {
+                write!(f, "{id}:{port}")
+            }
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct DesiredTargetGroup {
     pub tags: Tags,
 }
 
+/// What the tag of a Backend's target group says of instances.
+pub const BACKEND_INSTANCES: &str = "instances";
+
 /// The immutable part of a target group, by its type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -33,31 +36,75 @@ pub enum TargetGroupConfig {
     Ip(IpConfig),
     /// A function.
     Lambda(LambdaConfig),
+    /// Instances of EC2.
+    Instances {
+        /// How they are spoken to.
+        instances: VpcConfig,
+    },
+    /// An Application Load Balancer.
+    LoadBalancer {
+        /// How it is spoken to.
+        #[serde(rename = "loadBalancer")]
+        load_balancer: VpcConfig,
+    },
 }
 
 impl TargetGroupConfig {
-    /// The settings of a group of addresses.
-    pub const fn ip(&self) -> Option<&IpConfig> {
+    /// Where the targets are and how they are spoken to; none for a function.
+    pub fn reached(&self) -> Option<VpcConfig> {
         match self {
-            Self::Ip(config) => Some(config),
+            Self::Ip(config) => Some(config.reached()),
+            Self::Instances { instances: config } | Self::LoadBalancer { load_balancer: config } => {
+                Some(config.clone())
+            }
             Self::Lambda(_) => None,
         }
     }
 
     /// The default port of targets.
     pub fn port(&self) -> Option<u16> {
-        self.ip().map(|config| config.port)
+        self.reached().map(|config| config.port)
     }
 
     /// The HTTP version to the targets; none for TCP and for a function.
     pub fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.ip().and_then(|config| config.protocol_version)
+        self.reached().and_then(|config| config.protocol_version)
     }
 
-    /// Whether VPC Lattice checks the targets' health if it is asked to: not that of a function (User Guide, health checks).
+    /// Whether VPC Lattice checks the targets' health if it is asked to: not that of a function or a load balancer (User Guide,
+    /// health checks).
     pub const fn is_checked(&self) -> bool {
-        self.ip().is_some()
+        match self {
+            Self::Ip(_) | Self::Instances { .. } => true,
+            Self::Lambda(_) | Self::LoadBalancer { .. } => false,
+        }
     }
+
+    /// What its targets are, as Backends name it.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Ip(_) => "addresses",
+            Self::Lambda(_) => "lambda",
+            Self::Instances { .. } => BACKEND_INSTANCES,
+            Self::LoadBalancer { .. } => "loadBalancer",
+        }
+    }
+}
+
+/// The immutable part of a target group of instances or of a load balancer. Only addresses have a family (API reference,
+/// TargetGroupConfig).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcConfig {
+    /// Default port of targets, 1–65535.
+    pub port: u16,
+    /// Protocol to the targets.
+    pub protocol: TargetProtocol,
+    /// Absent for TCP.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub protocol_version: Option<ProtocolVersion>,
+    /// The VPC that the targets are in.
+    pub vpc: String,
 }
 
 /// The immutable part of a target group of a function. It has no port, protocol, VPC or health check (API reference,
@@ -94,6 +141,14 @@ pub struct IpConfig {
     pub ip_family: IpFamily,
     /// The VPC that the targets are in: the exporting cluster's for an imported Service.
     pub vpc: String,
+}
+
+impl IpConfig {
+    /// Without the family.
+    pub fn reached(&self) -> VpcConfig {
+        let Self { port, protocol, protocol_version, ip_family: _, vpc } = self.clone();
+        VpcConfig { port, protocol, protocol_version, vpc }
+    }
 }
 
 /// Protocol to the targets.
@@ -173,7 +228,19 @@ impl Display for TargetGroupConfig {
         match self {
             Self::Ip(config) => config.fmt(f),
             Self::Lambda(config) => write!(f, "Lambda event {:?}", config.event_structure_version),
+            Self::Instances { instances } => write!(f, "instances {instances}"),
+            Self::LoadBalancer { load_balancer } => write!(f, "load balancer {load_balancer}"),
         }
+    }
+}
+
+impl Display for VpcConfig {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        write!(f, "{:?}", self.protocol)?;
+        if let Some(version) = self.protocol_version {
+            write!(f, "/{version:?}")?;
+        }
+        write!(f, " port {} {}", self.port, self.vpc)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Target groups that the unit did not make: rules lead to them by their ids, and no step is done on them.
 
 use crate::support::{
-    forward, group, listener, made, made_but, only_network, other_unit, owner, plan_within, planned, prefix,
-    route, rule, service, violation,
+    config, forward, group, listener, made, made_but, only_network, other_unit, owner, plan_within, planned,
+    prefix, route, rule, service, violation,
 };
 use trellis_lattice::{
     Action, ActualTargetGroup, Blocked, DeleteTargetGroup, DeregisterTargets, Desired, HealthCheck, Limits,
@@ -85,7 +85,7 @@ fn no_step_is_done_on_a_group_of_others_whether_it_was_read_or_not() {
             DeleteTargetGroup { target_group: name.into(), id: EXTERNAL.into() }.into(),
             UpdateHealthCheck {
                 target_group: name.into(),
-                health_check: HealthCheck::default_for(&crate::support::config()),
+                health_check: HealthCheck::default_for(config().protocol, config().protocol_version),
             }
             .into(),
             Tag { arn: format!("arn:{EXTERNAL}"), tags: [("a".to_owned(), "b".to_owned())].into() }.into(),

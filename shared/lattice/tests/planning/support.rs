@@ -78,7 +78,7 @@ pub(crate) fn group(name: &str, last: &[u8]) -> DesiredTargetGroup {
     DesiredTargetGroup {
         name: name.into(),
         config: TargetGroupConfig::Ip(config()),
-        health_check: Some(HealthCheck::default_for(&config())),
+        health_check: Some(HealthCheck::default_for(config().protocol, config().protocol_version)),
         targets: targets(last),
         tags: Tags::new(),
     }

@@ -117,7 +117,7 @@ fn each_setting_of_the_health_check_counts() {
 fn by_default_whatever_speaks_http_is_checked_and_healthy_if_it_answers_at_all() {
     let check = |protocol, protocol_version| {
         let config = IpConfig { protocol, protocol_version, ..config() };
-        let check = HealthCheck::default_for(&config);
+        let check = HealthCheck::default_for(config.protocol, config.protocol_version);
         assert_eq!(check.matcher, "200-499");
         check.enabled.then_some((check.protocol, check.protocol_version))
     };

@@ -153,8 +153,10 @@ fn marked(mut tags: Tags, idle: Option<u16>) -> Tags {
 }
 
 fn health_checks() -> impl Strategy<Value = HealthCheck> {
-    select(vec!["/", "/healthz"])
-        .prop_map(|path| HealthCheck { path: path.into(), ..HealthCheck::default_for(&config()) })
+    select(vec!["/", "/healthz"]).prop_map(|path| HealthCheck {
+        path: path.into(),
+        ..HealthCheck::default_for(config().protocol, config().protocol_version)
+    })
 }
 
 fn desired_groups() -> impl Strategy<Value = Vec<DesiredTargetGroup>> {

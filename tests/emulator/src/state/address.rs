@@ -18,6 +18,19 @@ pub struct Instance {
     pub address: IpAddr,
     /// Id of its VPC.
     pub vpc: String,
+    /// Its state; one that has stopped, or not begun, answers nothing.
+    #[serde(default = "running")]
+    pub state: String,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// States in which its programs may still answer.
+const ANSWERS: [&str; 3] = ["running", "stopping", "shutting-down"];
+
+fn running() -> String {
+    "running".to_owned()
 }
 
 /// A block of addresses, written as `10.0.0.0/16`.
@@ -65,7 +78,13 @@ pub(super) fn locate(
     let (vpc, port) = (group.config.vpc.as_ref()?, port?);
     let address = match group.kind.as_str() {
         "IP" => key.id.parse().ok()?,
-        "INSTANCE" => settings.instances.get(&key.id).filter(|it| it.vpc == *vpc)?.address,
+        "INSTANCE" => {
+            settings
+                .instances
+                .get(&key.id)
+                .filter(|it| it.vpc == *vpc && ANSWERS.contains(&it.state.as_str()))?
+                .address
+        }
         "ALB" => {
             let addresses = settings.load_balancers.get(&key.id)?;
             *addresses.get(turn.checked_rem(addresses.len())?)?

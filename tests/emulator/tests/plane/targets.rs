@@ -40,6 +40,17 @@ async fn the_access_log_shows_the_address_of_an_instance() {
 }
 
 #[tokio::test]
+async fn an_instance_that_is_stopped_answers_nothing() {
+    let site = Site::new(json!({"instances": {INSTANCE: {"address": "10.0.0.7", "vpc": VPC}}})).await;
+    let target = site.named(7, "instance").await;
+    let group = site.group_of("INSTANCE", INSTANCE, target.port()).await;
+    site.rule("/", 1, &[(&group, 1)]).await;
+    assert_eq!(site.get("/").await.0, StatusCode::OK);
+    site.configure(&json!({"instances": {INSTANCE: {"state": "stopped"}}}));
+    assert_eq!(site.get("/").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
 async fn a_load_balancer_is_reached_at_each_of_its_addresses_and_never_checked() {
     let site = Site::new(json!({"load-balancers": {BALANCER: ["10.0.0.1", "10.0.0.2"]}})).await;
     let port = site.named_at_two((1, "first"), (2, "second")).await;

@@ -14,6 +14,8 @@ use trellis_lattice::{
     RefusedTarget, RegisterTargets, Target, TargetHealth,
 };
 
+/// What the ARN of a load balancer has, and of a function not.
+const BALANCERS: &str = ":elasticloadbalancing:";
 /// Targets of one RegisterTargets or DeregisterTargets (API model).
 const BATCH_TARGETS_MAX: usize = 100;
 
@@ -63,8 +65,14 @@ pub(super) fn actual_targets(
 
 /// A target by what VPC Lattice calls it; none for an address without a port.
 fn named(id: String, port: Option<u16>) -> Option<Target> {
+    if id.starts_with("arn:") && id.contains(BALANCERS) {
+        return Some(Target::LoadBalancer { load_balancer: id, port: port? });
+    }
     if id.starts_with("arn:") {
         return Some(Target::Function { function: id });
+    }
+    if id.starts_with("i-") {
+        return Some(Target::Instance { instance: id, port: port? });
     }
     Some(Target::at(id, port?))
 }

@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime};
 use trellis_lattice::{
     ActualTargetGroup, AwaitTargetGroup, AwaitTargetGroupGone, CreateTargetGroup, DeleteTargetGroup, Desired,
     EventVersion, HealthCheck, IpConfig, IpFamily, LambdaConfig, Ownership, ProtocolVersion, ResourceKind,
-    Status, TargetGroupConfig, TargetProtocol,
+    Status, TargetGroupConfig, TargetProtocol, VpcConfig,
 };
 
 const GET: &str = "GetTargetGroup";
@@ -263,26 +263,33 @@ fn target_group_config(
         };
         return Some(TargetGroupConfig::Lambda(LambdaConfig { event_structure_version: version }));
     }
-    if kind != Some(&sdk::TargetGroupType::Ip) {
-        return None;
-    }
     let config = config?;
     let protocol_version = match &config.protocol_version {
         None => None,
         Some(version) => Some(protocol_version(version)?),
     };
     let protocol = target_protocol(config.protocol.as_ref())?;
+    // TCP has no version; whatever is echoed for it says nothing.
+    let protocol_version = protocol_version.filter(|_| protocol != TargetProtocol::Tcp);
+    let (port, vpc) = (small(config.port)?, config.vpc_identifier.clone()?);
+    let reached = VpcConfig { port, protocol, protocol_version, vpc: vpc.clone() };
+    if kind == Some(&sdk::TargetGroupType::Instance) {
+        return Some(TargetGroupConfig::Instances { instances: reached });
+    }
+    if kind == Some(&sdk::TargetGroupType::Alb) {
+        return Some(TargetGroupConfig::LoadBalancer { load_balancer: reached });
+    }
+    (kind == Some(&sdk::TargetGroupType::Ip)).then_some(())?;
     Some(TargetGroupConfig::Ip(IpConfig {
-        port: small(config.port)?,
-        // TCP has no version; whatever is echoed for it says nothing.
-        protocol_version: protocol_version.filter(|_| protocol != TargetProtocol::Tcp),
+        port,
+        protocol_version,
         protocol,
         ip_family: match &config.ip_address_type {
             None | Some(sdk::IpAddressType::Ipv4) => IpFamily::Ipv4,
             Some(sdk::IpAddressType::Ipv6) => IpFamily::Ipv6,
             Some(_) => return None,
         },
-        vpc: config.vpc_identifier.clone()?,
+        vpc,
     }))
 }
 
@@ -303,6 +310,8 @@ fn sdk_type(config: &TargetGroupConfig) -> sdk::TargetGroupType {
     match config {
         TargetGroupConfig::Ip(_) => sdk::TargetGroupType::Ip,
         TargetGroupConfig::Lambda(_) => sdk::TargetGroupType::Lambda,
+        TargetGroupConfig::Instances { .. } => sdk::TargetGroupType::Instance,
+        TargetGroupConfig::LoadBalancer { .. } => sdk::TargetGroupType::Alb,
     }
 }
 
@@ -310,8 +319,10 @@ fn sdk_target_group_config(
     config: &TargetGroupConfig,
     health_check: Option<&HealthCheck>,
 ) -> sdk::TargetGroupConfig {
-    let config = match config {
-        TargetGroupConfig::Ip(config) => config,
+    let (reached, family) = match config {
+        TargetGroupConfig::Ip(config) => (config.reached(), Some(&config.ip_family)),
+        TargetGroupConfig::Instances { instances: config }
+        | TargetGroupConfig::LoadBalancer { load_balancer: config } => (config.clone(), None),
         TargetGroupConfig::Lambda(config) => {
             let version = match config.event_structure_version {
                 EventVersion::V1 => sdk::LambdaEventStructureVersion::V1,
@@ -320,21 +331,21 @@ fn sdk_target_group_config(
             return sdk::TargetGroupConfig::builder().lambda_event_structure_version(version).build();
         }
     };
-    let version = config.protocol_version.map(|version| match version {
+    let version = reached.protocol_version.map(|version| match version {
         ProtocolVersion::Http1 => sdk::TargetGroupProtocolVersion::Http1,
         ProtocolVersion::Http2 => sdk::TargetGroupProtocolVersion::Http2,
         ProtocolVersion::Grpc => sdk::TargetGroupProtocolVersion::Grpc,
     });
-    let family = match config.ip_family {
+    let family = family.map(|family| match family {
         IpFamily::Ipv4 => sdk::IpAddressType::Ipv4,
         IpFamily::Ipv6 => sdk::IpAddressType::Ipv6,
-    };
+    });
     sdk::TargetGroupConfig::builder()
-        .port(config.port.into())
-        .protocol(sdk_target_protocol(config.protocol))
+        .port(reached.port.into())
+        .protocol(sdk_target_protocol(reached.protocol))
         .set_protocol_version(version)
-        .ip_address_type(family)
-        .vpc_identifier(&config.vpc)
+        .set_ip_address_type(family)
+        .vpc_identifier(&reached.vpc)
         .set_health_check(health_check.map(sdk_health_check))
         .build()
 }
@@ -352,12 +363,32 @@ mod tests {
             (TargetProtocol::Tcp, None, IpFamily::Ipv4),
         ] {
             let config = IpConfig { port: 8090, protocol, protocol_version, ip_family, vpc: "vpc-1".into() };
-            let check = HealthCheck { port: Some(9000), ..HealthCheck::default_for(&config) };
+            let check = HealthCheck {
+                port: Some(9000),
+                ..HealthCheck::default_for(config.protocol, config.protocol_version)
+            };
             let config = TargetGroupConfig::Ip(config);
             let wire = sdk_target_group_config(&config, Some(&check));
             assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Ip), Some(&wire)), Some(config));
             assert_eq!(wire.health_check.as_ref().and_then(health_check), Some(check));
-            assert_eq!(target_group_config(Some(&sdk::TargetGroupType::Alb), Some(&wire)), None);
+            assert_eq!(target_group_config(None, Some(&wire)), None);
+        }
+    }
+
+    #[test]
+    fn groups_of_instances_and_of_a_load_balancer_come_back_as_they_were_sent_and_have_no_family() {
+        let reached = VpcConfig {
+            port: 8080,
+            protocol: TargetProtocol::Https,
+            protocol_version: Some(ProtocolVersion::Http1),
+            vpc: "vpc-1".into(),
+        };
+        let instances = TargetGroupConfig::Instances { instances: reached.clone() };
+        let balancer = TargetGroupConfig::LoadBalancer { load_balancer: reached };
+        for config in [instances, balancer] {
+            let wire = sdk_target_group_config(&config, None);
+            assert!(wire.ip_address_type.is_none() && wire.health_check.is_none());
+            assert_eq!(target_group_config(Some(&sdk_type(&config)), Some(&wire)), Some(config));
         }
     }
 

@@ -150,7 +150,7 @@ mod tests {
         let target = Target::at("10.0.0.1", 80);
         let group = DesiredTargetGroup {
             name: name.to_owned(),
-            health_check: Some(HealthCheck::default_for(&config)),
+            health_check: Some(HealthCheck::default_for(config.protocol, config.protocol_version)),
             config: TargetGroupConfig::Ip(config),
             targets: has_targets.then_some(target).into_iter().collect(),
             tags: Tags::new(),

@@ -1,4 +1,5 @@
-//! EC2's Query API, as much of it as VPC endpoints of service networks take: requests as forms, answers as XML.
+//! EC2's Query API, as much of it as VPC endpoints of service networks and the settings' instances take: requests as forms, answers
+//! as XML.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use super::{Fault, Reply, Service, suffer};
 use crate::Emulator;
 use crate::protocol::{Answer, request_id, signature};
-use crate::state::{NewEndpoint, State, VpcEndpoint};
+use crate::state::{Instance, NewEndpoint, State, VpcEndpoint};
 
 const EC2: Service = Service {
     name: "ec2",
@@ -110,6 +111,7 @@ fn perform(emulator: &Emulator, action: &str, form: &Form) -> Result<String, Fau
         "DescribeVpcEndpoints" => describe(&state, form),
         "DescribeVpcEndpointAssociations" => associations(&state, form),
         "DescribeSubnets" => subnets(&state, form),
+        "DescribeInstances" => instances(&state, form),
         "ModifyVpcEndpoint" => {
             let (add_subnets, add_groups) = (set(form, "AddSubnetId"), set(form, "AddSecurityGroupId"));
             let (less_subnets, less_groups) =
@@ -228,6 +230,47 @@ fn subnets(state: &State, form: &Form) -> Result<String, Fault> {
     page(form, "subnetSet", &items.collect::<Vec<_>>())
 }
 
+/// Each instance in a reservation of its own.
+fn instances(state: &State, form: &Form) -> Result<String, Fault> {
+    let ids = set(form, "InstanceId");
+    let (all, filters) = (&state.settings.instances, filters(form));
+    if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
+        let text = format!("The instance ID '{id}' does not exist");
+        return Err(Fault::bad("InvalidInstanceID.NotFound", text));
+    }
+    let takes = |id: &String, one: &Instance| {
+        filters.iter().all(|(name, values)| match name.as_str() {
+            "instance-id" => values.contains(id),
+            "instance-state-name" => values.contains(&one.state),
+            "vpc-id" => values.contains(&one.vpc),
+            name => match name.strip_prefix("tag:") {
+                Some(key) => one.tags.get(key).is_some_and(|value| values.contains(value)),
+                None => false,
+            },
+        })
+    };
+    let found = all.iter().filter(|(id, one)| (ids.is_empty() || ids.contains(*id)) && takes(id, one));
+    let items = found.map(|(id, one)| {
+        let mut content = element("instanceId", id)
+            + &element("instanceState", &element("name", &one.state))
+            + &element("tagSet", &tag_items(&one.tags));
+        if one.state != "terminated" {
+            content += &element("vpcId", &one.vpc);
+            content += &element("privateIpAddress", &one.address.to_string());
+        }
+        let instances = element("instancesSet", &element("item", &content));
+        element("reservationId", &id.replace("i-", "r-")) + &instances
+    });
+    page(form, "reservationSet", &items.collect::<Vec<_>>())
+}
+
+fn tag_items(tags: &BTreeMap<String, String>) -> String {
+    let item = |(key, value): (&String, &String)| {
+        element("item", &(element("key", &escaped(key)) + &element("value", &escaped(value))))
+    };
+    tags.iter().map(item).collect()
+}
+
 /// One page of items; the token is the number of those before it.
 fn page(form: &Form, set: &str, items: &[String]) -> Result<String, Fault> {
     let number = |name: &str| form.get(name).map(|text| text.parse::<usize>()).transpose();
@@ -242,9 +285,6 @@ fn page(form: &Form, set: &str, items: &[String]) -> Result<String, Fault> {
 
 fn endpoint(state: &State, one: &VpcEndpoint) -> String {
     let tags = state.tags_by_arn(&one.meta.arn);
-    let tags = tags.iter().map(|(key, value)| {
-        element("item", &(element("key", &escaped(key)) + &element("value", &escaped(value))))
-    });
     let subnets = one.subnets.iter().map(|id| element("item", id));
     let groups = one.groups.iter().map(|id| element("item", &element("groupId", id)));
     let failure = one.life.failure.as_ref().map(|(_, message)| element("failureReason", &escaped(message)));
@@ -255,7 +295,7 @@ fn endpoint(state: &State, one: &VpcEndpoint) -> String {
         + &element("subnetIdSet", &subnets.collect::<String>())
         + &element("groupSet", &groups.collect::<String>())
         + &element("creationTimestamp", &one.meta.created.iso())
-        + &element("tagSet", &tags.collect::<String>())
+        + &element("tagSet", &tag_items(&tags))
         + &element("ownerId", &state.home().account)
         + &element("serviceNetworkArn", &state.network_arn(&one.network))
         + &failure.unwrap_or_default()

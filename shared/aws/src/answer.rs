@@ -1,4 +1,4 @@
-//! What EC2 answers: XML, read as a tree by the names of its elements. One that is cut off or not well-formed is an error: a shorter
+//! What EC2, Auto Scaling and Elastic Load Balancing answer: XML, read as a tree by the names of its elements. One that is cut off or not well-formed is an error: a shorter
 //! list would look like fewer resources.
 
 use aws_sdk_vpclattice::error::ErrorMetadata;
@@ -10,25 +10,25 @@ const DEPTH_MAX: usize = 16;
 
 /// An element of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     text: String,
     members: BTreeMap<String, Vec<Element>>,
 }
 
 /// Why an answer cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// It is no XML.
     #[error("the answer is no XML")]
     Xml(#[from] xmlparser::Error),
-    /// It is XML that EC2 does not answer.
+    /// It is XML that these do not answer.
     #[error("the answer {0}")]
     Form(&'static str),
 }
 
 impl Element {
     /// Reads an answer.
-    pub(super) fn read(answer: &str) -> Result<Self, Unreadable> {
+    pub(crate) fn read(answer: &str) -> Result<Self, Unreadable> {
         // The elements that are open, from the one that holds the document on.
         let mut open: Vec<(&str, Self)> = vec![("", Self::default())];
         for token in Tokenizer::from(answer) {
@@ -68,22 +68,27 @@ impl Element {
     }
 
     /// The first member of this name.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         self.members.get(name)?.first()
     }
 
     /// The text of a member; none where it is not there or empty.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.member(name).map(|one| one.text.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// The items of a set; none where there is no such set.
-    pub(super) fn items<'a>(&'a self, set: &str) -> impl Iterator<Item = &'a Self> + use<'a> {
+    /// The items of a set of EC2's; none where there is no such set.
+    pub(crate) fn items<'a>(&'a self, set: &str) -> impl Iterator<Item = &'a Self> + use<'a> {
         self.member(set).and_then(|set| set.members.get("item")).into_iter().flatten()
     }
 
+    /// The members of a list of the other services'; none where there is no such list.
+    pub(crate) fn listed<'a>(&'a self, list: &str) -> impl Iterator<Item = &'a Self> + use<'a> {
+        self.member(list).and_then(|list| list.members.get("member")).into_iter().flatten()
+    }
+
     /// The texts of a set's items.
-    pub(super) fn texts<'a>(&'a self, set: &str) -> impl Iterator<Item = String> + use<'a> {
+    pub(crate) fn texts<'a>(&'a self, set: &str) -> impl Iterator<Item = String> + use<'a> {
         self.items(set).map(|item| item.text.clone())
     }
 }
@@ -125,13 +130,15 @@ fn unescaped(text: &str) -> Result<String, Unreadable> {
     Ok(plain)
 }
 
-/// The code and the message of an error that EC2 answers; nothing of one that is not EC2's.
-pub(super) fn error(body: &[u8]) -> ErrorMetadata {
+/// The code and the message of an error that such a service answers; nothing of one that is somebody else's. EC2 has a list of them
+/// (Query protocols of AWS).
+pub(crate) fn error(body: &[u8]) -> ErrorMetadata {
     let answer = std::str::from_utf8(body).ok().and_then(|text| Element::read(text).ok());
-    // S3's has no frame around it.
-    let error = answer
-        .as_ref()
-        .map(|answer| answer.member("Errors").and_then(|all| all.member("Error")).unwrap_or(answer));
+    // EC2 has a list of errors, other services a frame around one, and S3's has none.
+    let error = answer.as_ref().map(|answer| {
+        let listed = answer.member("Errors").unwrap_or(answer);
+        listed.member("Error").unwrap_or(answer)
+    });
     let mut metadata = ErrorMetadata::builder();
     if let Some(code) = error.and_then(|error| error.text("Code")) {
         metadata = metadata.code(code);
@@ -191,5 +198,7 @@ mod tests {
         assert_eq!(error.code(), Some("InvalidSubnetID.NotFound"));
         assert_eq!(error.message(), Some("The subnet ID 'a' does not exist"));
         assert_eq!(super::error(b"<html>Bad Gateway</html>").code(), None);
+        let body = b"<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>LoadBalancerNotFound</Code></Error></ErrorResponse>";
+        assert_eq!(super::error(body).code(), Some("LoadBalancerNotFound"));
     }
 }
