@@ -19,7 +19,7 @@ use trellis_gateway::{
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Grace,
-    Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
+    IpFamily, Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
     RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Tags, TakenDomain, TargetHealth, plan, settle,
     simulate,
 };
@@ -131,6 +131,9 @@ pub(crate) struct Case {
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
+    /// The families of clusters' addresses; of others EKS does not tell.
+    #[serde(default)]
+    pub(crate) ip_families: BTreeMap<String, IpFamily>,
     /// The sets of clusters, where they are not the default one.
     #[serde(default)]
     pub(crate) cluster_sets: BTreeMap<String, String>,
