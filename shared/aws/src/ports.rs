@@ -172,6 +172,7 @@ fn described(cluster: &RegisteredCluster) -> Described {
         facts: ClusterFacts {
             subnets: cluster.subnets.clone(),
             security_group: cluster.security_group.clone(),
+            ip_family: cluster.ip_family,
             ..facts(&cluster.id, &cluster.membership, &cluster.vpc)
         },
         endpoint: cluster.endpoint.clone(),
@@ -193,6 +194,7 @@ fn facts(id: &ClusterId, said: &Membership, vpc: &str) -> ClusterFacts {
         vpc: vpc.to_owned(),
         subnets: BTreeSet::new(),
         security_group: None,
+        ip_family: None,
         state,
         mode: said.mode,
         cluster_set: Some(said.cluster_set.clone()),

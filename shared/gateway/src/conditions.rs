@@ -18,8 +18,11 @@ pub(crate) const REFUSED_TARGETS: &str = "application-networking.k8s.aws/Refused
 pub(crate) const KEPT_RULES: &str = "application-networking.k8s.aws/KeptRules";
 /// Routes with one service tell of each other. Stands only while it is true.
 pub(crate) const SHARED_SERVICE: &str = "application-networking.k8s.aws/SharedService";
-/// A route's services are in no service network. Stands only while it is true.
+/// What services are for whose names do not tell. Stands only while there are some.
+pub(crate) const SERVICE_NAMES: &str = "application-networking.k8s.aws/ServiceNames";
+/// A route is merged with those of its name in other clusters. Stands only while it is true.
 pub(crate) const MERGED: &str = "application-networking.k8s.aws/MergedRoutes";
+/// A route's services are in no service network. Stands only while it is true.
 pub(crate) const STANDALONE: &str = "application-networking.k8s.aws/Standalone";
 /// Of a ServiceImport that names a target group: whether there is one that routes can lead to.
 pub(crate) const TARGET_GROUP: &str = "application-networking.k8s.aws/TargetGroup";

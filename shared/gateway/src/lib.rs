@@ -428,7 +428,7 @@ pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
         | UnitKey::Dependents { .. }
         | UnitKey::Cluster { .. } => return vec![],
     };
-    let mut names = vec![naming::service(&id, None, None), naming::service_of_controller(&id)];
+    let mut names = vec![naming::ServiceName::plain(&id).first(), naming::service_of_controller(&id)];
     names.dedup();
     names
 }

@@ -44,22 +44,55 @@ pub(crate) const TAGS_ANNOTATION: &str = "tags";
 const TAG_KEY_CHARS: usize = 128;
 const TAG_VALUE_CHARS: usize = 256;
 
-/// A Lattice service's name: `<route>-<namespace>`, as the AWS Gateway API Controller names it, where that fits and the
-/// service has no custom domain. A custom domain cannot be changed (UpdateService), so its hash is in the name: another
-/// domain is another service. Every name but the plain one holds the unit's hash, by which leftovers are found.
+/// What a Lattice service of a route is named by.
 ///
-/// `scope` tells apart the services of one route: the custom domain, or more where one domain needs several services.
-pub(crate) fn service(id: &RouteId, name_override: Option<&str>, scope: Option<&str>) -> String {
-    let plain = match name_override {
-        Some(name) => name.to_owned(),
-        None => format!("{}-{}", id.name, id.namespace),
-    };
-    let suffix = match scope {
-        None if is_service_name(&plain) => return plain,
-        None => unit_hash(&id.unit().hash()).to_owned(),
-        Some(scope) => format!("{}-{}", unit_hash(&id.unit().hash()), scope_hash(scope)),
-    };
-    with_suffix(&plain, &suffix)
+/// | | asked for by annotation | else |
+/// |---|---|---|
+/// | the first service of what it is for | to the letter | `<route>-<namespace>`, as the AWS Gateway API Controller names it, where that fits and the service has no custom domain |
+/// | where that is taken, or there is none | the same with a hash | the same with a hash |
+///
+/// A custom domain cannot be changed (UpdateService), so the hash is of the domain too: another domain is another service. Every name
+/// but those of the first row holds the unit's hash, by which leftovers are found.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceName<'a> {
+    id: &'a RouteId,
+    wanted: Option<&'a str>,
+    /// Tells apart the services of one route: the custom domain, or more where one domain needs several services.
+    scope: Option<&'a str>,
+    /// Whether it is not the first of its domain.
+    is_further: bool,
+}
+
+impl<'a> ServiceName<'a> {
+    /// `slot`: the text of what the service is for.
+    pub(crate) fn of(id: &'a RouteId, meta: &'a Meta, slot: Option<&str>, scope: Option<&'a str>) -> Self {
+        Self { id, wanted: wanted_name(meta), scope, is_further: scope != slot }
+    }
+
+    /// The name that a route has where it asks for none and has no hostname.
+    pub(crate) fn plain(id: &'a RouteId) -> Self {
+        Self { id, wanted: None, scope: None, is_further: false }
+    }
+
+    /// The name if it can be had.
+    pub(crate) fn first(&self) -> String {
+        let plain = self.readable();
+        let is_letter = self.scope.is_none() || self.wanted.is_some() && !self.is_further;
+        if is_letter && is_service_name(&plain) { plain } else { self.with_hash() }
+    }
+
+    /// The name that nobody else has.
+    pub(crate) fn with_hash(&self) -> String {
+        let unit = self.id.unit().hash();
+        let unit = unit_hash(&unit);
+        let suffix =
+            self.scope.map_or_else(|| unit.to_owned(), |scope| format!("{unit}-{}", scope_hash(scope)));
+        with_suffix(&self.readable(), &suffix)
+    }
+
+    fn readable(&self) -> String {
+        self.wanted.map_or_else(|| format!("{}-{}", self.id.name, self.id.namespace), str::to_owned)
+    }
 }
 
 /// What the names of services with this scope end with, whosever they are.
@@ -82,41 +115,39 @@ pub(crate) fn service_of_controller(id: &RouteId) -> String {
     format!("{}-{}", cut(&id.name, CONTROLLER_ROUTE_CHARS), cut(&id.namespace, CONTROLLER_NAMESPACE_CHARS))
 }
 
-/// The name of a route's service beside what exists: where the plain one is taken, by the same route of another cluster
-/// or by somebody else's service, the same name with the unit's hash. A name once given stays, since another one is
-/// another service with another domain name; so does the AWS Gateway API Controller's, once a person has given its service to the unit.
+/// The name of a route's service beside what exists: where the first one is taken, by the same route of another cluster, by
+/// somebody else's service or by the unit's own for something else, the same name with a hash. A name once given stays, since
+/// another one is another service with another domain name; so does the AWS Gateway API Controller's, once a person has given its
+/// service to the unit.
+///
+/// `is_for`: whether a service is the unit's, stays, and is for the same.
 pub(crate) fn service_beside(
     actual: &Actual,
-    id: &RouteId,
-    name_override: Option<&str>,
-    scope: Option<&str>,
+    name: ServiceName,
+    is_for: impl Fn(&ActualService) -> bool,
 ) -> String {
-    let name = service(id, name_override, scope);
-    if scope.is_some() {
+    let (first, second) = (name.first(), name.with_hash());
+    if first == second {
         // It holds the unit's hash: nobody else's can be meant.
-        return name;
+        return first;
     }
-    let second = with_suffix(&name, unit_hash(&id.unit().hash()));
-    let is_ours = |name: &str| {
-        actual
-            .services
-            .iter()
-            .any(|one| one.name == name && one.ownership == Ownership::Ours && !is_ending(one))
-    };
+    let has = |name: &str| actual.services.iter().any(|one| one.name == name && is_for(one));
     let is_taken = || {
-        let taken = |one: &ActualService| {
-            one.name == name && matches!(one.ownership, Ownership::OtherUnit(_) | Ownership::Foreign)
+        let taken = |one: &ActualService| match one.ownership {
+            Ownership::OtherUnit(_) | Ownership::Foreign => true,
+            Ownership::Ours => !is_ending(one) && !is_for(one),
+            Ownership::Unread => false,
         };
-        actual.services.iter().any(taken)
+        actual.services.iter().any(|one| one.name == first && taken(one))
     };
-    if is_ours(&name) {
-        return name;
+    if has(&first) {
+        return first;
     }
-    let controllers = service_of_controller(id);
-    if name_override.is_none() && is_ours(&controllers) {
+    let controllers = service_of_controller(name.id);
+    if name.wanted.is_none() && name.scope.is_none() && has(&controllers) {
         return controllers;
     }
-    if is_ours(&second) || is_taken() { second } else { name }
+    if has(&second) || is_taken() { second } else { first }
 }
 
 /// Whether a service is on its way out: its name is free soon, and nothing is made of it.
@@ -147,7 +178,12 @@ pub(crate) fn override_problem(meta: &Meta) -> Option<Problem> {
          hyphens",
         quoted(name)
     );
-    Some(Problem::new(format!("metadata.annotations[{TAG_PREFIX}{OVERRIDE_ANNOTATION}]"), text))
+    Some(override_note(text))
+}
+
+/// A problem with the name that a route asks for.
+pub(crate) fn override_note(text: String) -> Problem {
+    Problem::new(format!("metadata.annotations[{TAG_PREFIX}{OVERRIDE_ANNOTATION}]"), text)
 }
 
 /// A listener's name, unique in its service by the port.

@@ -18,6 +18,8 @@ pub(crate) const BY_ANNOTATION: &str = "ByAnnotation";
 pub(crate) const EDIT_REFUSED: &str = "EditRefused";
 /// Routes have one hostname.
 pub(crate) const SAME_HOSTNAME: &str = "SameHostname";
+/// A name is told.
+pub(crate) const NAMED: &str = "Named";
 /// It is under way, or not known yet.
 pub(crate) const PENDING: &str = "Pending";
 /// What the object asks for cannot be had.

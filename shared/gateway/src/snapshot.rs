@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Certificates, ExternalGroup, FunctionFacts, Mode};
+use trellis_lattice::{Certificates, ExternalGroup, FunctionFacts, IpFamily, Mode};
 
 /// One request to a cluster's API server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct ClusterFacts {
     /// The cluster security group, which EKS makes for it and its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_group: Option<String>,
+    /// The family of the addresses that EKS gives its Pods and Services, which is one; none while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_family: Option<IpFamily>,
     /// Where it stands in its life.
     #[serde(default)]
     pub state: ClusterState,
@@ -105,6 +108,7 @@ impl ClusterFacts {
             vpc: vpc.into(),
             subnets: BTreeSet::new(),
             security_group: None,
+            ip_family: None,
             state: ClusterState::Registered,
             mode: Mode::Sync,
             cluster_set: None,

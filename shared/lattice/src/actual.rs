@@ -1,7 +1,7 @@
 use crate::RefusedTarget;
 use crate::resource::{
     ActualAccessLog, ActualAuth, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
-    ActualVpcAssociation, ActualVpcEndpoint, ResourceMut,
+    ActualVpcAssociation, ActualVpcEndpoint, ResourceMut, TakenDomain,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,9 @@ pub struct Actual {
     /// others it is not read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub network_usage: BTreeMap<String, usize>,
+    /// Custom domains of wanted services that others have in networks that these are not in yet; of others it is not read.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub taken_domains: BTreeSet<TakenDomain>,
 }
 
 impl Actual {
@@ -69,6 +72,7 @@ impl Actual {
             refused: _,
             allowed_functions: _,
             network_usage: _,
+            taken_domains: _,
         } = self;
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));

@@ -31,6 +31,17 @@ pub enum Blocked {
         /// The network's name.
         network: String,
     },
+    /// A custom domain is one service's in a service network, and another one has it that does not give way.
+    DomainTaken {
+        /// The domain.
+        domain: String,
+        /// The network's name.
+        network: String,
+        /// ARN of the service that has it.
+        arn: String,
+        /// The unit that it is of, if it is one of this installation.
+        unit: Option<String>,
+    },
     /// A VPC can be associated with one service network only, and is with another.
     VpcAssociatedElsewhere {
         /// The VPC's id.
@@ -201,6 +212,10 @@ impl Display for Blocked {
                     );
                 }
                 write!(f, "service network {network} does not exist; a Gateway of that name creates it")
+            }
+            Self::DomainTaken { domain, network, arn, unit } => {
+                let who = unit.as_ref().unwrap_or(arn);
+                write!(f, "the hostname {domain} is taken in service network {network} by {who}")
             }
             Self::VpcAssociatedElsewhere { vpc, network } => {
                 write!(f, "VPC {vpc} is associated with service network {network}, and can be with one only")

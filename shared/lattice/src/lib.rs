@@ -42,12 +42,13 @@ pub use outcome::{
     RefusedVpcEndpoint, ServiceOutcome, VpcAssociationOutcome, VpcEndpointOutcome,
 };
 pub use owner::{
-    Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_BACKEND, TAG_CERTIFICATE, TAG_EXPORT, TAG_GATEWAY,
-    TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX, TAG_SECRET,
-    TAG_SECRET_NAME, TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_ENDPOINTS, TAG_VPC_POLICY, TAG_WANTED_BY, Tags,
+    Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_BACKEND, TAG_BELOW, TAG_CERTIFICATE, TAG_EXPORT,
+    TAG_GATEWAY, TAG_IDLE_TIMEOUT, TAG_KEY, TAG_KEY_REST, TAG_MANAGED_BY, TAG_OWNER, TAG_POLICY, TAG_PREFIX,
+    TAG_SECRET, TAG_SECRET_NAME, TAG_SOURCE, TAG_UNIT, TAG_USER, TAG_VPC_ENDPOINTS, TAG_VPC_POLICY,
+    TAG_WANTED_BY, Tags,
 };
 pub use plan::{Plan, plan, plan_instances};
 pub use resource::*;
 pub use resource_kind::ResourceKind;
 pub use step::Step;
-pub use user_tags::{user_tags_mark, was_asked_for};
+pub use user_tags::{is_below_as_wished, user_tags_mark, was_asked_for};

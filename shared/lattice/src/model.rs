@@ -36,6 +36,7 @@ pub fn settle(actual: &Actual) -> Actual {
         refused: _,
         allowed_functions: _,
         network_usage: _,
+        taken_domains: _,
     } = &mut state;
     vpc_associations.retain(|a| lasting(a.status));
     for association in vpc_associations {

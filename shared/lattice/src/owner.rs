@@ -43,6 +43,9 @@ pub const TAG_POLICY: &str = "trellis:target-group-policy";
 /// Which other tags of the resource a user asked for: a hash of each key (`user_tags_mark`), so that those not asked for any
 /// more are taken away, and nobody else's.
 pub const TAG_USER: &str = "trellis:user-tags";
+/// The tag of a service with a hash of the tags that users ask for of what is below it, once all below it bears them: so those of
+/// listeners, rules and associations are read only where they are to be changed. Empty: nobody asks for any more.
+pub const TAG_BELOW: &str = "trellis:user-tags-below";
 /// Which Secret an imported certificate is of: a hash of its cluster, namespace and name.
 pub const TAG_SECRET: &str = "trellis:secret";
 /// The Secret of an imported certificate, `<namespace>/<name>`, for people. Nothing is decided on it.

@@ -13,8 +13,9 @@
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
-//! | 9 | AwaitAssociation, AwaitVpcAssociation, AwaitVpcEndpoint | last of what is wanted: if the time is up here, all else is done |
-//! | 10 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcEndpoint, DeleteVpcAssociation, AwaitVpcAssociationGone, AwaitVpcEndpointGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
+//! | 9 | Untag and Tag of what is below services, then Tag of these with the mark of it | nothing depends on it, and it may be many calls |
+//! | 10 | AwaitAssociation, AwaitVpcAssociation, AwaitVpcEndpoint | last of what is wanted: if the time is up here, all else is done |
+//! | 11 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcEndpoint, DeleteVpcAssociation, AwaitVpcAssociationGone, AwaitVpcEndpointGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -30,6 +31,7 @@
 
 mod access_logs;
 mod auths;
+mod below;
 mod draft;
 mod endpoints;
 mod functions;
@@ -91,6 +93,7 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     services::associate_again(&mut draft);
     services::associate_instead(&mut draft);
     networks::associate_again(&mut draft);
+    below::tag(&mut draft);
     services::await_associations(&mut draft);
     networks::await_associations(&mut draft);
     endpoints::settle(&mut draft);

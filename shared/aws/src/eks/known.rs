@@ -125,10 +125,18 @@ impl Known {
         for (id, known) in &self.clusters {
             let (id, membership) = (id.clone(), known.membership.clone());
             if let Some((_, access)) = known.access.clone() {
-                let Access { endpoint, ca_pem, vpc, subnets, security_group } = access;
+                let Access { endpoint, ca_pem, vpc, subnets, security_group, ip_family } = access;
                 let of = id.clone();
-                let cluster =
-                    RegisteredCluster { id: of, membership, endpoint, ca_pem, vpc, subnets, security_group };
+                let cluster = RegisteredCluster {
+                    id: of,
+                    membership,
+                    endpoint,
+                    ca_pem,
+                    vpc,
+                    subnets,
+                    security_group,
+                    ip_family,
+                };
                 registry.clusters.insert(id, cluster);
             } else {
                 let why = known.why.clone().unwrap_or_else(|| "EKS has not described it in time".to_owned());
@@ -162,6 +170,7 @@ mod tests {
             vpc: vpc.to_owned(),
             subnets: BTreeSet::new(),
             security_group: None,
+            ip_family: None,
         })
     }
 

@@ -1,13 +1,13 @@
 //! What a registered cluster is: the tag that registers it, and what must be known to ask its API server.
 
-use aws_sdk_eks::types::{Cluster, ClusterStatus, VpcConfigResponse};
+use aws_sdk_eks::types::{self as sdk, Cluster, ClusterStatus, VpcConfigResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use trellis_hint::ClusterId;
-use trellis_lattice::{Mode, Tags};
+use trellis_lattice::{IpFamily, Mode, Tags};
 
 /// The tag's value by which a person says that a cluster leaves.
 const LEAVING: &str = "leaving";
@@ -124,6 +124,8 @@ pub struct RegisteredCluster {
     pub subnets: BTreeSet<String>,
     /// The security group that EKS makes for the cluster and its nodes.
     pub security_group: Option<String>,
+    /// The family of the addresses that its Pods and Services have.
+    pub ip_family: Option<IpFamily>,
 }
 
 /// A registered cluster that cannot be asked now.
@@ -154,6 +156,7 @@ pub(super) struct Access {
     pub(super) vpc: String,
     pub(super) subnets: BTreeSet<String>,
     pub(super) security_group: Option<String>,
+    pub(super) ip_family: Option<IpFamily>,
 }
 
 /// What of a description is needed to ask the cluster, or what is in the way, in words.
@@ -176,7 +179,13 @@ pub(super) fn access(cluster: &Cluster, id: &ClusterId) -> Result<Access, String
     let vpc = vpc.ok_or_else(|| missing("resourcesVpcConfig.vpcId"))?;
     let subnets = config.into_iter().flat_map(VpcConfigResponse::subnet_ids).cloned().collect();
     let security_group = config.and_then(|config| config.cluster_security_group_id.clone());
-    Ok(Access { endpoint, ca_pem, vpc, subnets, security_group })
+    let network = cluster.kubernetes_network_config.as_ref();
+    let ip_family = match network.and_then(|network| network.ip_family.as_ref()) {
+        Some(sdk::IpFamily::Ipv4) => Some(IpFamily::Ipv4),
+        Some(sdk::IpFamily::Ipv6) => Some(IpFamily::Ipv6),
+        _ => None,
+    };
+    Ok(Access { endpoint, ca_pem, vpc, subnets, security_group, ip_family })
 }
 
 #[cfg(test)]
@@ -214,6 +223,18 @@ mod tests {
         assert_eq!((access.endpoint.as_str(), access.vpc.as_str()), ("https://example.invalid", "vpc-1"));
         assert_eq!(access.subnets, ["subnet-1", "subnet-2"].map(str::to_owned).into());
         assert_eq!(access.security_group.as_deref(), Some("sg-1"));
+        assert_eq!(access.ip_family, None, "not told");
+    }
+
+    #[test]
+    fn a_description_tells_the_family_of_the_clusters_addresses() {
+        let of = |family| {
+            let network = sdk::KubernetesNetworkConfigResponse::builder().ip_family(family).build();
+            access(&cluster().kubernetes_network_config(network).build(), &id()).unwrap().ip_family
+        };
+        assert_eq!(of(sdk::IpFamily::Ipv4), Some(IpFamily::Ipv4));
+        assert_eq!(of(sdk::IpFamily::Ipv6), Some(IpFamily::Ipv6));
+        assert_eq!(of(sdk::IpFamily::from("ipv8")), None);
     }
 
     #[test]

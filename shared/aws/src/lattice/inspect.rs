@@ -195,7 +195,7 @@ impl LatticeClient {
         actual.refused = self.refused_targets(desired, &actual.target_groups);
         actual.services.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
         actual.target_groups.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        self.read_tags_that_matter(desired, &mut actual).await?;
+        self.read_tags_that_matter(desired, &mut actual, not_before).await?;
         if desired.wants_anything() {
             self.read_access_logs(desired, &mut actual).await?;
             self.read_auth(desired, &mut actual).await?;
@@ -203,6 +203,7 @@ impl LatticeClient {
         (actual.networks, actual.network_usage) = self
             .networks_of_services(desired, &actual.services, networks.into_iter().flatten(), not_before)
             .await?;
+        actual.taken_domains = self.taken_domains(desired, &actual).await?;
         Ok(actual)
     }
 
@@ -269,7 +270,16 @@ impl LatticeClient {
         Ok(actual)
     }
 
-    async fn read_tags_that_matter(&self, desired: &Desired, actual: &mut Actual) -> Result<(), AwsError> {
+    async fn read_tags_that_matter(
+        &self,
+        desired: &Desired,
+        actual: &mut Actual,
+        not_before: SystemTime,
+    ) -> Result<(), AwsError> {
+        // Another process may have set those since, as another edit asked for.
+        for arn in ownership::unread_below(desired, actual) {
+            self.inner.tags.forget_before(&arn, not_before);
+        }
         for _ in 0..TAG_ROUNDS_MAX {
             let arns = ownership::unread_that_matter(desired, actual);
             if arns.is_empty() {
@@ -278,7 +288,7 @@ impl LatticeClient {
             let tags = self.tags(&arns).await?;
             let of = |arn: String| {
                 let tags = tags.get(&arn).cloned().unwrap_or_else(Tags::new);
-                (arn, desired.owner.of(&tags))
+                (arn, (desired.owner.of(&tags), tags))
             };
             ownership::set(actual, &arns.into_iter().map(of).collect());
         }

@@ -1,7 +1,7 @@
 //! Which steps of a plan may run side by side.
 
 use super::step::{Lane, lane};
-use trellis_lattice::Step;
+use trellis_lattice::{Step, TAG_BELOW};
 
 /// Cuts the steps into runs that are done one after the other; the steps of a run are done side by side. The order of
 /// the plan is kept otherwise.
@@ -13,6 +13,7 @@ pub(super) fn runs(steps: &[Step]) -> Vec<&[Step]> {
         let joins = steps.get(end).is_some_and(|next| {
             let lane = lane(next);
             lane != Lane::Alone
+                && !tells_of_others(next)
                 && run.iter().all(|step| self::lane(step) == lane && step.subject() != next.subject())
         });
         if !joins {
@@ -23,12 +24,17 @@ pub(super) fn runs(steps: &[Step]) -> Vec<&[Step]> {
     runs
 }
 
+/// Whether a step says of others that they are done.
+fn tells_of_others(step: &Step) -> bool {
+    matches!(step, Step::Tag(tag) if tag.tags.contains_key(TAG_BELOW))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use trellis_lattice::{
-        AwaitService, AwaitTargetGroup, CreateNetwork, DeregisterTargets, RegisterTargets, Tags,
+        AwaitService, AwaitTargetGroup, CreateNetwork, DeregisterTargets, RegisterTargets, Tag, Tags,
     };
 
     fn await_group(name: &str) -> Step {
@@ -56,6 +62,17 @@ mod tests {
         let steps = [register("a"), deregister("a"), deregister("b")];
         let lengths: Vec<usize> = runs(&steps).iter().map(|run| run.len()).collect();
         assert_eq!(lengths, [1, 2]);
+    }
+
+    #[test]
+    fn what_is_below_a_service_bears_its_tags_before_the_service_says_so() {
+        let tag = |arn: &str, key: &str| {
+            Step::Tag(Tag { arn: arn.into(), tags: Tags::from([(key.into(), String::new())]) })
+        };
+        let steps =
+            [tag("rule", "team"), tag("listener", "team"), tag("service", TAG_BELOW), tag("other", "team")];
+        let lengths: Vec<usize> = runs(&steps).iter().map(|run| run.len()).collect();
+        assert_eq!(lengths, [2, 2]);
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl Names {
             refused,
             allowed_functions: _,
             network_usage: _,
+            taken_domains: _,
         } = actual;
         known.refused = refused.iter().cloned().collect();
         for network in networks {

@@ -1,7 +1,10 @@
 //! Which tags below a service must be read. A tag costs a call, so those of what stays as it is are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_lattice::{Actual, ActualListener, ActualRule, Desired, DesiredListener, Ownership, Status};
+use trellis_lattice::{
+    Actual, ActualListener, ActualRule, ActualService, Desired, DesiredListener, Ownership, Status, Tags,
+    is_below_as_wished,
+};
 
 /// ARNs of listeners, rules and associations of our services whose owner matters for the plan and is not yet known.
 ///
@@ -10,11 +13,13 @@ use trellis_lattice::{Actual, ActualListener, ActualRule, Desired, DesiredListen
 /// | association | its network is not wanted, or it is neither ACTIVE nor being made |
 /// | rule | no wanted rule is equal to it in match, action and priority |
 /// | listener | it is not wanted, or anything in it differs or is missing |
+/// | all below a service | its mark says that they are not as its user asks: they are compared, and set ([`trellis_lattice::TAG_BELOW`]) |
 /// | any rule of a listener | some rule there is not ours: all must then be ordered around it; or its service is not wanted yet and all is to be read, since it may stay as it is or go to another unit |
 ///
 /// The answer to the last row can change what it asks for, so callers ask again until nothing is left.
 pub(super) fn unread_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String> {
     let mut arns = BTreeSet::new();
+    arns.extend(unread_below(desired, actual));
     for service in actual.services.iter().filter(|service| service.ownership == Ownership::Ours) {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         for association in &service.associations {
@@ -33,6 +38,17 @@ pub(super) fn unread_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet
         }
     }
     arns
+}
+
+/// What is below services and may lack tags that their users ask for, or bear such that they do not ask for any more.
+pub(super) fn unread_below(desired: &Desired, actual: &Actual) -> Vec<String> {
+    let ours = actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    let differing = ours.filter(|held| {
+        let mut wanted = desired.services.iter().filter(|wanted| wanted.name == held.name);
+        wanted.any(|wanted| !is_below_as_wished(&wanted.tags, &held.tags))
+    });
+    let below = differing.flat_map(ActualService::tagged_below);
+    below.filter(|(_, ownership, _)| **ownership == Ownership::Unread).map(|(arn, ..)| arn.clone()).collect()
 }
 
 fn unread_in(listener: &ActualListener, wanted: Option<&DesiredListener>) -> Vec<String> {
@@ -68,10 +84,13 @@ fn unread_in(listener: &ActualListener, wanted: Option<&DesiredListener>) -> Vec
 }
 
 /// Writes down what the tags told.
-pub(super) fn set(actual: &mut Actual, told: &BTreeMap<String, Ownership>) {
+pub(super) fn set(actual: &mut Actual, told: &BTreeMap<String, (Ownership, Tags)>) {
     for one in actual.resources_mut() {
-        if let Some(told) = told.get(one.arn) {
-            one.ownership.clone_from(told);
+        if let Some((ownership, tags)) = told.get(one.arn) {
+            one.ownership.clone_from(ownership);
+            if let Some(held) = one.tags {
+                held.clone_from(tags);
+            }
         }
     }
 }
@@ -81,7 +100,7 @@ mod tests {
     use super::*;
     use trellis_lattice::{
         Action, ActualService, DesiredRule, DesiredService, ListenerProtocol, Owner, PathMatch, RuleMatch,
-        Tags,
+        TAG_BELOW, TAG_USER, user_tags_mark,
     };
 
     fn path(text: &str) -> RuleMatch {
@@ -97,6 +116,7 @@ mod tests {
             matches: path(name),
             action: Action::FixedResponse(404),
             ownership: Ownership::Unread,
+            tags: Tags::new(),
         }
     }
 
@@ -133,6 +153,7 @@ mod tests {
             default_action: Action::FixedResponse(404),
             rules: vec![rule("/a", 1), rule("/b", 2)],
             ownership: Ownership::Unread,
+            tags: Tags::new(),
         };
         let association = trellis_lattice::ActualAssociation {
             id: "snsa-1".into(),
@@ -140,6 +161,7 @@ mod tests {
             network: "n".into(),
             status: Status::Active,
             ownership: Ownership::Unread,
+            tags: Tags::new(),
         };
         let service = ActualService {
             id: "svc-1".into(),
@@ -183,8 +205,23 @@ mod tests {
         actual.services[0].listeners[0].rules.push(rule("/x", 7));
         assert_eq!(asked(&desired, &actual), ["arn//x", "arn/listener"]);
         let told = [("arn//x", Ownership::Foreign), ("arn/listener", Ownership::Ours)];
-        set(&mut actual, &told.into_iter().map(|(arn, o)| (arn.to_owned(), o)).collect());
+        set(&mut actual, &told.into_iter().map(|(arn, o)| (arn.to_owned(), (o, Tags::new()))).collect());
         assert_eq!(asked(&desired, &actual), ["arn//a", "arn//b"]);
+    }
+
+    #[test]
+    fn where_the_users_tags_change_all_below_is_asked_for() {
+        let (mut desired, mut actual) = settled();
+        let mark = user_tags_mark([&"team".to_owned()]);
+        let tags: Tags = [("team", "a"), (TAG_USER, mark.as_str())].map(|(k, v)| (k.into(), v.into())).into();
+        desired.services[0].tags = tags.clone();
+        actual.services[0].tags = tags;
+        let all = ["arn//a", "arn//b", "arn/association", "arn/listener"];
+        assert_eq!(asked(&desired, &actual), all, "they were made before there was a mark");
+        desired.services[0].tags.clear();
+        assert!(asked(&desired, &actual).is_empty(), "nobody asks, and nobody did");
+        actual.services[0].tags.insert(TAG_BELOW.into(), "of others".into());
+        assert_eq!(asked(&desired, &actual), all);
     }
 
     #[test]

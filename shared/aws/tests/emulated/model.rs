@@ -30,6 +30,7 @@ fn comparable(actual: &Actual) -> Actual {
         refused: _,
         allowed_functions: _,
         network_usage,
+        taken_domains,
     } = &mut state;
     certificates.sort_by(|a, b| a.secret().cmp(b.secret()));
     for one in certificates {
@@ -38,6 +39,7 @@ fn comparable(actual: &Actual) -> Actual {
     auth.sort_by(|a, b| a.holder.cmp(&b.holder));
     access_logs.sort_by(|a, b| (&a.holder, &a.destination).cmp(&(&b.holder, &b.destination)));
     network_usage.clear();
+    taken_domains.clear();
     networks.retain(|one| one.ownership == Ownership::Ours);
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     vpc_associations.sort_by(|a, b| (&a.network, &a.vpc).cmp(&(&b.network, &b.vpc)));
@@ -67,12 +69,16 @@ fn comparable(actual: &Actual) -> Actual {
 
 fn order(service: &mut ActualService) {
     service.dns_name = None;
+    // They are read only where they are to be changed.
+    service.associations.iter_mut().for_each(|one| one.tags.clear());
     service.associations.sort_by(|a, b| a.network.cmp(&b.network));
     service.listeners.sort_by_key(|listener| listener.port);
-    for ActualListener { default_action, rules, .. } in &mut service.listeners {
+    for ActualListener { default_action, rules, tags, .. } in &mut service.listeners {
+        tags.clear();
         *default_action = default_action.normalised();
         rules.sort_by_key(|rule| rule.priority);
         for rule in rules {
+            rule.tags.clear();
             rule.matches = rule.matches.normalised();
             rule.action = rule.action.normalised();
         }

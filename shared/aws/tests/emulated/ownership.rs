@@ -3,8 +3,11 @@
 use crate::harness::{Emulator, Pass, converge, inspect, pass, pass_after_a_conflict};
 use crate::wishes::{VPC, allowing, export, gateway, route};
 use serde_json::json;
+use std::collections::BTreeSet;
 use trellis_aws::{LatticeClient, OwnedResource};
-use trellis_lattice::{Blocked, Desired, Grace, Ownership, ResourceKind, Step, TAG_USER, user_tags_mark};
+use trellis_lattice::{
+    Blocked, Desired, Grace, Ownership, ResourceKind, Step, TAG_USER, Tags, user_tags_mark,
+};
 
 use ResourceKind::{Listener, Rule, Service, ServiceAssociation, TargetGroup, VpcAssociation};
 
@@ -136,4 +139,56 @@ async fn a_tag_that_a_user_asks_for_no_more_goes_and_a_persons_stays() {
     let keys: Vec<&str> =
         ["audit", "cost", "team"].into_iter().filter(|key| tags.contains_key(*key)).collect();
     assert_eq!(keys, ["audit", "cost"], "{tags:?}");
+}
+
+/// Of listeners, rules and associations the tags are read where they are to be changed, and not else.
+#[tokio::test]
+async fn tags_of_what_is_below_a_service_are_changed_in_place_and_cost_nothing_while_they_stay() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    let with = |tags: &[(&str, &str)]| {
+        let mut wish = allowing(route(&["/a", "/b"], 1));
+        let asked: Vec<String> = tags.iter().map(|(key, _)| (*key).to_owned()).collect();
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        wish.services[0].tags.extend(tags);
+        if !asked.is_empty() {
+            wish.services[0].tags.insert(TAG_USER.to_owned(), user_tags_mark(&asked));
+        }
+        wish
+    };
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    converge(&emulator, &lattice, &with(&[("cost", "1"), ("team", "a")])).await;
+    let service = inspect(&lattice, &with(&[])).await.services[0].clone();
+    let below: BTreeSet<String> = service.tagged_below().map(|(arn, ..)| arn.clone()).collect();
+    assert_eq!(below.len(), 4, "a listener, two rules and an association");
+    let stranger = emulator.stranger().await;
+    for arn in &below {
+        stranger.tag_resource().resource_arn(arn).tags("audit", "theirs").send().await.unwrap();
+    }
+    let edited = with(&[("team", "b"), ("env", "prod")]);
+    let process = emulator.aws().await.lattice();
+    converge(&emulator, &process, &edited).await;
+    let shown = |tags: &Tags| -> Vec<String> {
+        let keys = ["audit", "cost", "env", "team"].into_iter();
+        keys.filter_map(|key| Some(format!("{key}={}", tags.get(key)?))).collect()
+    };
+    for (arn, tags) in emulator.aws().await.lattice().tags(&below).await.unwrap() {
+        assert_eq!(shown(&tags), ["audit=theirs", "env=prod", "team=b"], "{arn}");
+    }
+
+    // One that has read nothing yet reads what it would of a service without such tags.
+    let counted = async |wish: Desired| {
+        let process = emulator.aws().await.lattice();
+        let before = emulator.calls();
+        inspect(&process, &wish).await;
+        let after = emulator.calls();
+        after.values().sum::<u64>() - before.values().sum::<u64>()
+    };
+    let settled = counted(edited).await;
+    converge(&emulator, &emulator.aws().await.lattice(), &with(&[])).await;
+    for (arn, tags) in emulator.aws().await.lattice().tags(&below).await.unwrap() {
+        assert_eq!(shown(&tags), ["audit=theirs"], "{arn}");
+        assert!(!tags.contains_key(TAG_USER), "{arn}");
+    }
+    assert_eq!(settled, counted(with(&[])).await);
 }

@@ -1,11 +1,11 @@
 //! Settings of a service that only GetService tells, and a hostname that somebody else has in a service network.
 
-use crate::harness::{Emulator, converge, inspect, pass};
+use crate::harness::{Emulator, Pass, converge, inspect, limits, pass};
 use crate::wishes::{gateway, route};
 use serde_json::json;
 use trellis_aws::{End, ErrorClass};
 use trellis_hint::UnitKey;
-use trellis_lattice::{Desired, Owner, Step};
+use trellis_lattice::{Blocked, Desired, Outcome, Owner, Step, plan};
 
 const HOSTNAME: &str = "shop.example.test";
 
@@ -60,23 +60,41 @@ async fn an_idle_timeout_is_changed_in_place_and_the_default_comes_back() {
     assert_eq!(emulator.state()["services"][0]["idleTimeoutSeconds"], json!(60));
 }
 
+/// Who has the hostname, as a plan tells that makes nothing.
+#[track_caller]
+fn told(pass: &Pass) -> (&String, Option<&str>) {
+    assert!(pass.plan.steps.is_empty(), "{}", pass.plan);
+    match &pass.plan.blocked[..] {
+        [Blocked::DomainTaken { domain, network, arn, unit }] => {
+            assert_eq!((domain.as_str(), network.as_str()), (HOSTNAME, "my-hotel"));
+            (arn, unit.as_deref())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn with_backend(wish: Desired) -> Desired {
+    let Desired { services, target_groups, .. } = route(&["/"], 1);
+    let mut wish = Desired { target_groups, ..wish };
+    wish.services[0].listeners.clone_from(&services[0].listeners);
+    for group in &mut wish.target_groups {
+        group.tags = wish.owner.tags();
+    }
+    wish
+}
+
 #[tokio::test]
-async fn one_hostname_in_two_clusters_is_told_with_the_other_route_and_the_way_to_merge_them() {
+async fn one_hostname_in_two_clusters_is_told_with_the_other_route_before_anything_is_made() {
     let emulator = Emulator::instant();
     let lattice = emulator.aws().await.lattice();
     converge(&emulator, &lattice, &gateway(&[])).await;
     converge(&emulator, &lattice, &shop("one", "shop-one")).await;
-    let second = pass(&emulator.aws().await.lattice(), &shop("two", "shop-two")).await;
-    let End::Failed(error) = second.applied.end else { panic!("{:?}", second.applied.end) };
-    let text = error.source.to_string();
-    for part in [
-        "the hostname shop.example.test is taken in the service network my-hotel",
-        "HTTPRoute default/shop of cluster one has it",
-        "export the Service of the other cluster by a ServiceExport",
-    ] {
-        assert!(text.contains(part), "{text}");
-    }
-    assert!(!second.applied.outcome.failure.unwrap().retryable, "a person has to do something");
+    let before = emulator.state();
+    let second = pass(&emulator.aws().await.lattice(), &with_backend(shop("two", "shop-two"))).await;
+    let (_, unit) = told(&second);
+    assert_eq!(unit, Some("route/123456789012/us-west-2/HTTPRoute/one/default/shop"));
+    assert_eq!(emulator.state()["services"], before["services"]);
+    assert_eq!(emulator.state()["targetGroups"], before["targetGroups"]);
 }
 
 #[tokio::test]
@@ -87,26 +105,49 @@ async fn a_hostname_that_merged_routes_have_is_told_with_their_name() {
     let merged = shop_of("merged/123456789012/us-west-2/HTTPRoute/default/hotel", "hotel");
     converge(&emulator, &lattice, &merged).await;
     let refused = pass(&emulator.aws().await.lattice(), &shop("one", "shop-one")).await;
-    let End::Failed(error) = refused.applied.end else { panic!("{:?}", refused.applied.end) };
-    let text = error.source.to_string();
-    assert!(text.contains("HTTPRoute default/hotel has it, which is merged"), "{text}");
+    assert_eq!(told(&refused).1, Some(merged.owner.key.as_str()));
 }
 
-#[tokio::test]
-async fn a_hostname_that_a_stranger_has_is_told_with_his_service() {
-    let emulator = Emulator::instant();
-    let lattice = emulator.aws().await.lattice();
-    converge(&emulator, &lattice, &gateway(&[])).await;
+/// Brings a stranger's service with the hostname into the network; its ARN.
+async fn strangers(emulator: &Emulator) -> String {
     let stranger = emulator.stranger().await;
     let made = stranger.create_service().name("other").custom_domain_name(HOSTNAME).send().await.unwrap();
     let network = emulator.state()["serviceNetworks"][0]["id"].as_str().unwrap().to_owned();
     let associate = stranger.create_service_network_service_association();
     associate.service_identifier(made.id.unwrap()).service_network_identifier(network).send().await.unwrap();
+    made.arn.unwrap()
+}
+
+#[tokio::test]
+async fn a_hostname_that_a_stranger_has_is_told_with_his_service_and_taken_once_he_is_gone() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let arn = strangers(&emulator).await;
     let refused = pass(&lattice, &shop("one", "shop-one")).await;
-    let End::Failed(error) = refused.applied.end else { panic!("{:?}", refused.applied.end) };
-    let text = error.source.to_string();
-    let whose = format!("{} has it, which no route of this installation made", made.arn.unwrap());
-    assert!(text.contains(&whose), "{text}");
+    assert_eq!(told(&refused), (&arn, None));
+    let stranger = emulator.stranger().await;
+    let id = emulator.state()["serviceNetworkServiceAssociations"][0]["id"].as_str().unwrap().to_owned();
+    let leave = stranger.delete_service_network_service_association();
+    leave.service_network_service_association_identifier(id).send().await.unwrap();
+    converge(&emulator, &lattice, &shop("one", "shop-one")).await;
+}
+
+/// Between the look and the calls.
+#[tokio::test]
+async fn a_stranger_who_comes_first_is_told_by_the_next_plan() {
+    let emulator = Emulator::instant();
+    let lattice = emulator.aws().await.lattice();
+    converge(&emulator, &lattice, &gateway(&[])).await;
+    let wish = shop("one", "shop-one");
+    let seen = inspect(&lattice, &wish).await;
+    let early = plan(&wish, &seen, &limits());
+    let arn = strangers(&emulator).await;
+    let (tell, _) = tokio::sync::watch::channel(Outcome::default());
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let End::Failed(error) = lattice.apply(&early, &seen, until, &tell).await.end else { panic!("{early}") };
+    assert_eq!(error.source.class(), ErrorClass::Stale, "{}", error.source);
+    assert_eq!(told(&pass(&lattice, &wish).await), (&arn, None));
 }
 
 #[tokio::test]

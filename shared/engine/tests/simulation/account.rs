@@ -362,6 +362,7 @@ fn tagged(state: &Actual) -> Vec<String> {
         refused: _,
         allowed_functions: _,
         network_usage: _,
+        taken_domains: _,
     } = state;
     let networks = networks.iter().map(|one| &one.arn);
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
@@ -404,6 +405,7 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
         refused: _,
         allowed_functions: _,
         network_usage: _,
+        taken_domains: _,
     } = state;
     let mut all = vec![];
     let vpcs = vpc_associations.iter().filter(|one| busy(one.status));

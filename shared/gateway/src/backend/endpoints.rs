@@ -17,10 +17,7 @@ pub(super) fn targets(
     port: &ServicePort,
     ip_family: IpFamily,
 ) -> Targets {
-    let address_type = match ip_family {
-        IpFamily::Ipv4 => "IPv4",
-        IpFamily::Ipv6 => "IPv6",
-    };
+    let address_type = address_type(ip_family);
     let wanted = port.name.as_deref().unwrap_or_default();
     let (mut targets, mut leaving, mut left_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut coming = BTreeSet::new();
@@ -57,6 +54,14 @@ pub(super) fn targets(
     let mut targets = if targets.is_empty() { leaving } else { targets };
     targets.extend(coming);
     Targets { targets, left_out }
+}
+
+/// The type of slices that hold addresses of a family.
+pub(super) fn address_type(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::Ipv4 => "IPv4",
+        IpFamily::Ipv6 => "IPv6",
+    }
 }
 
 /// The type of slices that hold names instead of addresses.

@@ -1,7 +1,7 @@
 //! One port of one Service, as VPC Lattice sees it.
 
 use super::BackendError;
-use super::endpoints::{Targets, targets};
+use super::endpoints::{self, Targets, targets};
 use super::protocol::{Place, spoken};
 use crate::api::{self, EndpointSlice, Service, ServicePort};
 use crate::gates::gated;
@@ -104,10 +104,7 @@ pub(crate) fn pool(
         return Err(BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text));
     }
     let (port, number) = find_port(name, &service, asked)?;
-    let ip_family = match service.spec.ip_families.as_deref().and_then(|families| families.first()) {
-        Some(family) if family == "IPv6" => IpFamily::Ipv6,
-        _ => IpFamily::Ipv4,
-    };
+    let ip_family = family(&service, view.snapshot.facts.get(cluster).and_then(|facts| facts.ip_family));
     let place = Place { cluster, kind: Kind::Service, namespace, service: name };
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
@@ -116,6 +113,11 @@ pub(crate) fn pool(
     let gated = gated(view, cluster, namespace, &slices);
     let Targets { mut targets, left_out } = targets(&slices, &gated, port, ip_family);
     notes.extend(left_out_note(name, &left_out, asked.path));
+    if targets.is_empty() {
+        let other = other_family(ip_family);
+        let has_others = !endpoints::targets(&slices, &gated, port, other).targets.is_empty();
+        notes.extend(has_others.then(|| of_another_family(name, ip_family, asked.path)));
+    }
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
     // Targets bring their own ports. The Service's port as the group's keeps the group when Pods change theirs.
@@ -140,6 +142,47 @@ pub(crate) fn pool(
         is_kept: false,
         gone_since: None,
     })
+}
+
+/// The family of a Service's target group, which has one.
+///
+/// | `ipFamilies` of the Service | the family |
+/// |---|---|
+/// | one | that one: a headless Service, or slices that a person writes, may have addresses that the cluster gives no Pod |
+/// | both | the cluster's: EKS gives Pods addresses of one family. While that is not known the first, which is the Service's own |
+/// | none | the cluster's, else IPv4 |
+///
+/// A VPC has IPv4 addresses in any case, and IPv6 ones where its cluster has; for others VPC Lattice says what the VPC lacks.
+fn family(service: &Service, of_cluster: Option<IpFamily>) -> IpFamily {
+    let families = service.spec.ip_families.as_deref().unwrap_or_default();
+    let mut asked = families.iter().map(|family| match family.as_str() {
+        "IPv6" => IpFamily::Ipv6,
+        _ => IpFamily::Ipv4,
+    });
+    match (asked.next(), asked.next()) {
+        (Some(only), None) => only,
+        (first, _) => of_cluster.or(first).unwrap_or(IpFamily::Ipv4),
+    }
+}
+
+fn other_family(family: IpFamily) -> IpFamily {
+    match family {
+        IpFamily::Ipv4 => IpFamily::Ipv6,
+        IpFamily::Ipv6 => IpFamily::Ipv4,
+    }
+}
+
+/// What is to be told of a Service all of whose endpoints have addresses of the family that its target group has not.
+fn of_another_family(name: &str, family: IpFamily, path: &str) -> Problem {
+    let shown = endpoints::address_type;
+    let other = shown(other_family(family));
+    let text = format!(
+        "Service {} has endpoints by {other} only, and its target group takes those by {}: they get no requests; give the Service \
+         ipFamilyPolicy: SingleStack and ipFamilies: [{other}]",
+        quoted(name),
+        shown(family)
+    );
+    Problem::new(path, text)
 }
 
 /// What is to be told of addresses that no target can have.

@@ -1,4 +1,5 @@
 use super::vpc_status;
+use trellis_hint::UnitKey;
 use trellis_lattice::names::is_network_id;
 use trellis_lattice::{Blocked, Quota};
 
@@ -24,6 +25,12 @@ pub(super) fn text(blocked: &Blocked) -> String {
         ),
         Blocked::NetworkMissing { network } => {
             format!("The service network {network} does not exist yet; see the status of Gateway {network}.")
+        }
+        Blocked::DomainTaken { domain, network, arn, unit } => {
+            format!(
+                "The hostname {domain} is taken in the service network {network}: {}.",
+                whose(arn, unit.as_deref())
+            )
         }
         Blocked::VpcAssociatedElsewhere { vpc, network } => format!(
             "The VPC {vpc} is associated with the service network {network} already, and a VPC can have one only; \
@@ -94,6 +101,24 @@ pub(super) fn text(blocked: &Blocked) -> String {
         Blocked::AccessLogsOfOthers { holder } => {
             format!("The {holder} is not this installation's; its access logs are its owner's to ask for.")
         }
+    }
+}
+
+/// Who has a hostname, and what helps.
+fn whose(arn: &str, unit: Option<&str>) -> String {
+    match unit.and_then(|unit| unit.parse::<UnitKey>().ok()) {
+        Some(UnitKey::Route { kind, cluster, namespace, name }) => format!(
+            "{kind} {namespace}/{name} of cluster {} has it; give one of the two another hostname, or let one route serve both: \
+             export the Service of the other cluster by a ServiceExport, and name its ServiceImport in the route's backendRefs",
+            cluster.name
+        ),
+        Some(UnitKey::Merged { kind, namespace, name, .. }) => format!(
+            "{kind} {namespace}/{name} has it, which is merged with those of that name in other clusters; give one of the two \
+             another hostname, or merge this route too"
+        ),
+        _ => format!(
+            "{arn} has it, which no route of this installation made; name another hostname, or take that out of the network"
+        ),
     }
 }
 

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 pub(super) const MESSAGE_CHARS_MAX: usize = 32_768;
 
 /// Condition types of ours that stand only while they are true.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
     conditions::TARGET_GROUP,
     conditions::MERGED,
     conditions::KEPT_RULES,
     conditions::PARTIALLY_INVALID,
     conditions::CONFLICTED,
     conditions::SHARED_SERVICE,
+    conditions::SERVICE_NAMES,
     conditions::STANDALONE,
     conditions::REFUSED_TARGETS,
     conditions::DNS_ENDPOINT,

@@ -14,6 +14,7 @@ mod news;
 mod policy_status;
 mod refused;
 mod route_status;
+mod service_names;
 mod shared_service;
 mod told;
 mod vpc_status;
@@ -22,6 +23,7 @@ pub(crate) use gateway_status::{network_message, network_told};
 pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};
+pub(crate) use service_names::tells_name;
 pub(crate) use shared_service::{
     is_cut, is_in_service, kept_services, kept_sources, leader_of, mentioned, sharers, tells_leader,
 };

@@ -1,4 +1,5 @@
 use super::merge::Merge;
+use super::service_names;
 use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
 use super::{
@@ -19,6 +20,8 @@ use trellis_lattice::PLACE_TAKEN;
 
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
+/// Conditions that an entry of it can hold (CRD).
+const CONDITIONS_MAX: usize = 8;
 
 /// A route's status, and the units that read it and are to be hinted at: Gateways whose addresses and counts depend on
 /// it, and routes that share a service with it.
@@ -127,6 +130,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(parent.partially_invalid.clone());
     let is_in_service = parent.accepted.is_true() || !names_of(context, report, parent).is_empty();
     conditions.extend(shared_service::condition(report, parent).filter(|_| is_in_service));
+    conditions.extend(service_names::condition(context, report).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
     let merged = report
@@ -141,6 +145,8 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     if context.translation.desired.is_none() {
         conditions.extend(standing(old));
     }
+    // Those that are read by nobody but people are the last.
+    conditions.truncate(CONDITIONS_MAX);
     let merge = Merge::new(old, report.subject.generation, context.now);
     json!({
         "parentRef": parent.parent_ref,
@@ -152,9 +158,10 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
 /// What stays told while nothing is changed in VPC Lattice: who shares a service with the route, and what is kept, is so as
 /// long as it stands there. The heir of a service knows by that which one it waits for.
 fn standing(old: Option<&Value>) -> Vec<Condition> {
-    const STANDING: [(&str, &str); 4] = [
+    const STANDING: [(&str, &str); 5] = [
         (conditions::MERGED, reasons::BY_ANNOTATION),
         (conditions::SHARED_SERVICE, reasons::SAME_HOSTNAME),
+        (conditions::SERVICE_NAMES, reasons::NAMED),
         (conditions::KEPT_RULES, reasons::EDIT_REFUSED),
         (conditions::STANDALONE, reasons::BY_ANNOTATION),
     ];

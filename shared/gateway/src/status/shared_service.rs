@@ -175,7 +175,7 @@ impl<'a> Leader<'a> {
         let object = self.object?;
         let in_networks = entries_in(object, &networks);
         let mut names: Vec<String> =
-            in_networks.into_iter().filter(|name| is_name_for(name, hostname, &networks)).collect();
+            in_networks.into_iter().filter(|name| is_name_for(object, name, hostname, &networks)).collect();
         // Where it has several for the hostname, the one of the expected name is meant.
         names.sort_by_key(|name| service_of(name) != Some(serving.service.as_str()));
         names.into_iter().next()

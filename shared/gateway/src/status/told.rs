@@ -1,5 +1,6 @@
 //! What a route's status tells of what we wrote there.
 
+use super::service_names;
 use crate::gateway::CONTROLLER;
 use crate::units::scope_beside;
 use crate::{conditions, naming};
@@ -57,8 +58,17 @@ pub(crate) fn service_of(dns_name: &str) -> Option<&str> {
     (id.len() == ID_CHARS).then_some(service)
 }
 
-/// Whether a domain name is that of a service for a hostname in one of the networks, whosever it is.
-pub(crate) fn is_name_for(dns_name: &str, hostname: &str, networks: &BTreeSet<&str>) -> bool {
+/// Whether a domain name in a route's status is that of a service for a hostname in one of the networks, whosever it is: the status
+/// tells, or the name has the hash of that.
+pub(crate) fn is_name_for(route: &Value, dns_name: &str, hostname: &str, networks: &BTreeSet<&str>) -> bool {
+    match service_of(dns_name).and_then(|service| service_names::told_slot(route, service)) {
+        Some(told) => told == hostname,
+        None => has_hash_of(dns_name, hostname, networks),
+    }
+}
+
+/// Whether a domain name is that of a service whose name has the hash of a hostname, in one of the networks.
+pub(super) fn has_hash_of(dns_name: &str, hostname: &str, networks: &BTreeSet<&str>) -> bool {
     let beside = networks.iter().map(|network| scope_beside(Some(hostname), network));
     let scopes = [hostname.to_owned()].into_iter().chain(beside);
     let ends =
@@ -83,7 +93,7 @@ pub(crate) fn told_ids(route: &Value) -> BTreeMap<String, String> {
 /// The service that serves a route under a hostname, as its status tells.
 pub(crate) fn told_service(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> Option<String> {
     let names = dns_names(route);
-    let name = names.iter().find(|name| is_name_for(name, hostname, networks))?;
+    let name = names.iter().find(|name| is_name_for(route, name, hostname, networks))?;
     service_of(name).map(str::to_owned)
 }
 
@@ -94,13 +104,14 @@ pub(crate) fn tells_nothing(route: &Value) -> bool {
 
 /// Whether a route's status tells that something serves it under a hostname.
 pub(crate) fn tells_of(route: &Value, hostname: &str, networks: &BTreeSet<&str>) -> bool {
-    dns_names(route).iter().any(|name| is_name_for(name, hostname, networks))
+    dns_names(route).iter().any(|name| is_name_for(route, name, hostname, networks))
 }
 
 /// Whether a route's status tells of services, and all of them are for one of these.
 pub(crate) fn tells_only(route: &Value, hostnames: &[String], networks: &BTreeSet<&str>) -> bool {
     let names = dns_names(route);
-    let is_one = |name: &String| hostnames.iter().any(|hostname| is_name_for(name, hostname, networks));
+    let is_one =
+        |name: &String| hostnames.iter().any(|hostname| is_name_for(route, name, hostname, networks));
     !names.is_empty() && names.iter().all(is_one)
 }
 

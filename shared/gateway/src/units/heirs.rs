@@ -14,9 +14,10 @@ use super::rules;
 use super::services::Contender;
 use super::slot::Slot;
 use crate::hostname::do_meet;
+use crate::naming::ServiceName;
 use crate::route::{Route, RouteId};
 use crate::view::View;
-use crate::{Settings, naming, status};
+use crate::{Settings, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::UnitKey;
@@ -157,8 +158,9 @@ fn networks_of<'a>(one: &'a Contender) -> BTreeSet<&'a str> {
 /// Whether a route carries on with that very service: its status tells that the service serves it, or the name is its own.
 fn expects(one: &Contender, service: &ActualService, slot: &str) -> bool {
     let route = &one.claim.route;
+    let own = ServiceName::of(&route.id, &route.meta, Some(slot), Some(slot));
     status::told_services(one.object).contains(&service.name)
-        || service.name == naming::service(&route.id, naming::wanted_name(&route.meta), Some(slot))
+        || [own.first(), own.with_hash()].contains(&service.name)
 }
 
 /// The service that a route is to carry on with although it has not made it: that of a leader that has fallen, which its

@@ -22,6 +22,7 @@ mod parents;
 pub(crate) mod route_unit;
 mod rules;
 mod rules_of_gone;
+mod service_names;
 pub(crate) mod service_network;
 mod services;
 pub(crate) mod slot;

@@ -7,20 +7,21 @@ use super::heirs;
 use super::kept::{self, Kept};
 use super::moving;
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
+use super::service_names::{Taken, given_name, name_of_a_follower, not_to_the_letter, service_name};
 use super::slot::Slot;
 use crate::annotations;
 use crate::certificate;
 use crate::prefixes;
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
-use crate::route::{Route, RouteId};
+use crate::route::Route;
 use crate::snapshot::ObjectKey;
 use crate::view::View;
-use crate::{Settings, naming, status};
+use crate::{Settings, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_lattice::{
-    Action, ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol, Ownership,
+    Action, ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol,
 };
 
 /// What came out.
@@ -244,8 +245,9 @@ fn serve(
     let route = &members[leader].claim.route;
     let is_leader = leader == me;
     let beside = drafts.iter().filter(|one| !std::ptr::eq(*one, draft) && one.leader() == Some(leader));
-    let taken = Taken { draft, leader: route, beside: beside.collect(), named: &built.services };
-    let mut name = service_name(view, &taken, is_leader);
+    let beside = beside.collect();
+    let taken = Taken { draft, leader: route, beside, named: &built.services };
+    let mut name = service_name(view, &taken, members, is_leader);
     if is_leader && draft.slot != Slot::Own {
         let ids = |places: &BTreeSet<usize>| places.iter().map(|at| &members[*at].claim.route.id).collect();
         let leaders = drafts.iter().filter_map(ServiceDraft::leader).collect();
@@ -284,6 +286,8 @@ fn serve(
         let idle: BTreeSet<&String> = resolved.flat_map(ResolvedRule::idle).collect();
         let builder = Builder::of(view, settings, route);
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
+        let note = not_to_the_letter(view, (&route.meta, &draft.slot), &built.services, &name);
+        built.notes.extend(note.filter(|_| !draft.kept.contains(&me)));
         built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
         let (meta, requests) = (&members[me].claim.route.meta, draft.slot.requests());
@@ -304,116 +308,9 @@ fn serve(
     Some(service)
 }
 
-/// Which services a draft cannot have, since others of its leader's have them: no two are one.
-struct Taken<'a> {
-    draft: &'a ServiceDraft,
-    leader: &'a Route,
-    /// Those of the same slot and leader.
-    beside: Vec<&'a ServiceDraft>,
-    /// What has its name already.
-    named: &'a [DesiredService],
-}
-
-impl Taken<'_> {
-    /// Whether the draft may be made of a service that is there: whoever is where it is carries on with it, and one that is
-    /// nowhere is whose name it has.
-    fn leaves(&self, view: &View, service: &ActualService) -> bool {
-        let is_named = |other: &ServiceDraft| self.plain(view, other.scope.as_deref()) == service.name;
-        let is_others = || self.beside.iter().any(|other| other.is_where(service) || is_named(other));
-        self.leaves_name(&service.name) && (self.draft.is_where(service) || !is_others())
-    }
-
-    /// The name that a service of the leader has if nothing else is to be heeded.
-    fn plain(&self, view: &View, scope: Option<&str>) -> String {
-        naming::service_beside(view.actual, &self.leader.id, naming::wanted_name(&self.leader.meta), scope)
-    }
-
-    fn leaves_name(&self, name: &str) -> bool {
-        !self.named.iter().any(|other| other.name == name)
-    }
-}
-
-/// The name under which a leader has a shared service, perhaps another route's before; why it has to wait for that.
-fn given_name(
-    view: &View,
-    taken: &Taken,
-    name: String,
-    (members, leading): (&BTreeSet<&RouteId>, &BTreeSet<&RouteId>),
-    (own, others): (&Contender, &[Contender]),
-) -> Result<String, String> {
-    let draft = taken.draft;
-    let slot = draft.slot.text().unwrap_or_default();
-    let is_there = view.actual.services.iter().any(|one| kept::is_for(one, &draft.slot) && one.name == name);
-    let mut name = name;
-    if !is_there {
-        let inherited = heirs::inherited(own, others, (members, leading), &slot, &draft.networks);
-        name = inherited.filter(|name| can_be_given(view, taken, name)).unwrap_or(name);
-    }
-    let is_anothers = |service: &ActualService| {
-        service.name == name
-            && matches!(service.ownership, Ownership::OtherUnit(_))
-            && !naming::is_ending(service)
-    };
-    if view.actual.services.iter().any(is_anothers) {
-        // Its unit gives it away as soon as it sees who leads.
-        return Err(format!("The service {name} of {slot} is being given to this route"));
-    }
-    Ok(name)
-}
-
-/// Whether a service of that name is not there, or may come from another unit.
-fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
-    let mut named = view.actual.services.iter().filter(|service| service.name == name);
-    taken.leaves_name(name)
-        && named.all(|service| match service.ownership {
-            Ownership::Ours => taken.leaves(view, service) && !naming::is_ending(service),
-            Ownership::OtherUnit(_) => !naming::is_ending(service),
-            Ownership::Foreign | Ownership::Unread => false,
-        })
-}
-
 fn key(route: &Route) -> ObjectKey {
     let id = &route.id;
     ObjectKey { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone() }
-}
-
-/// The name of a draft's service: of one that is there already its own, since another name is another service with another
-/// domain name.
-fn service_name(view: &View, taken: &Taken, is_leader: bool) -> String {
-    let Taken { draft, leader, .. } = taken;
-    let scope = draft.scope.as_deref();
-    if !is_leader {
-        return naming::service(&leader.id, naming::wanted_name(&leader.meta), scope);
-    }
-    let plain = taken.plain(view, scope);
-    if draft.slot == Slot::Own && scope.is_none() {
-        // An edit that cannot be had changes no name either.
-        let is_kept = draft.leader().is_some_and(|at| draft.kept.contains(&at));
-        let held = is_kept.then(|| kept::service_of(view.actual, draft)).flatten();
-        return held.filter(|one| taken.leaves_name(&one.name)).map_or(plain, |one| one.name.clone());
-    }
-    let mut fitting = view.actual.services.iter().filter(|one| {
-        let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
-        one.ownership == Ownership::Ours && !naming::is_ending(one) && taken.leaves(view, one) && is_wanted
-    });
-    let first = fitting.clone().find(|service| service.name == plain).or_else(|| fitting.next());
-    if let Some(service) = first {
-        return service.name.clone();
-    }
-    // Another draft's of the route, or one that was given to another unit, which serves it elsewhere.
-    let is_anothers = |service: &ActualService| match service.ownership {
-        Ownership::Ours => !naming::is_ending(service),
-        Ownership::OtherUnit(_) => !naming::is_ending(service) && !draft.is_where(service),
-        Ownership::Foreign | Ownership::Unread => false,
-    };
-    let is_free = |name: &String| {
-        let mut named = view.actual.services.iter().filter(|service| service.name == *name);
-        taken.leaves_name(name) && !named.any(is_anothers)
-    };
-    let beside = taken.plain(view, Some(&draft.scope_beside()));
-    let of_slot = taken.plain(view, draft.slot.text().as_deref());
-    let last = beside.clone();
-    [plain, beside, of_slot].into_iter().find(is_free).unwrap_or(last)
 }
 
 /// A route that is refused as a whole keeps also what it had under hostnames that it does not ask for any more, unless

@@ -1,6 +1,7 @@
 //! Golden outputs without what is the same in most of them.
 
 use serde_json::{Value, json};
+use trellis_gateway::{Act, ObjectChange};
 
 /// Leaves tags, health checks and the owner out, and writes targets, actions and conditions in a line each.
 pub(crate) fn shorten(output: &mut Value) {
@@ -89,4 +90,15 @@ fn conditions(holder: Option<&mut Value>) {
         *condition =
             json!(format!("{kind} {status} {reason}: {}", text("message")).trim_end_matches([':', ' ']));
     });
+}
+
+/// A change of an object beside statuses.
+pub(crate) fn shown_change(change: &ObjectChange) -> Value {
+    let (key, verb) = (&change.key, change.act.verb());
+    let object = format!("{} {}/{}/{}", key.kind, change.cluster.name, key.namespace, key.name);
+    match &change.act {
+        Act::Create(whole) => json!({"object": object, verb: whole}),
+        Act::Patch { patch, .. } => json!({"object": object, verb: patch}),
+        Act::Delete { .. } => json!({"object": object, verb: null}),
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::adopted::as_the_controller_names;
 use super::brief;
-use super::foreign::{foreign, foreign_network, foreign_vpc_association};
+use super::brief::shown_change;
+use super::foreign::{foreign, foreign_network, foreign_vpc_association, services_beside};
 use super::vpcs::{associated, endpoints};
 use super::world::{Elsewhere, World, subnet_zones};
 use serde::{Deserialize, Serialize};
@@ -11,15 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use trellis_gateway::{
-    Act, BESIDE_KINDS, ObjectChange, ServicePer, Settings, Snapshot, StatusPatch, Subject, Translation,
-    admission_warnings, admission_warnings_among, beside, dependents, object_changes, statuses, translate,
-    wants_dependents, wants_everything, wants_objects,
+    BESIDE_KINDS, ServicePer, Settings, Snapshot, StatusPatch, Subject, Translation, admission_warnings,
+    admission_warnings_among, beside, dependents, object_changes, statuses, translate, wants_dependents,
+    wants_everything, wants_objects,
 };
 use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Grace,
-    Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Tags, TargetHealth, plan, settle, simulate,
+    IpFamily, Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
+    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Tags, TakenDomain, TargetHealth, plan, settle,
+    simulate,
 };
 
 /// The time of every patch.
@@ -120,6 +122,9 @@ pub(crate) struct Case {
     /// VPCs that somebody else has associated with the network `my-hotel`.
     #[serde(default)]
     pub(crate) foreign_vpc_associations: Vec<String>,
+    /// Custom domains that services of others have in service networks.
+    #[serde(default)]
+    pub(crate) taken_domains: BTreeSet<TakenDomain>,
     /// Service networks in VPC Lattice that are somebody else's.
     #[serde(default)]
     pub(crate) foreign_networks: Vec<String>,
@@ -132,6 +137,9 @@ pub(crate) struct Case {
     /// VPCs of clusters, where they are not the usual ones.
     #[serde(default)]
     pub(crate) vpcs: BTreeMap<String, String>,
+    /// The families of clusters' addresses; of others EKS does not tell.
+    #[serde(default)]
+    pub(crate) ip_families: BTreeMap<String, IpFamily>,
     /// The sets of clusters, where they are not the default one.
     #[serde(default)]
     pub(crate) cluster_sets: BTreeMap<String, String>,
@@ -252,6 +260,12 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         let mut outcome = applied(&case.apply, &translation);
         let in_the_way = policies_blocked(&translation, &actual, &settings.limits);
         outcome.blocked.extend(in_the_way.into_iter().filter(|one| !case.apply.blocked.contains(one)));
+        if let Some(desired) = translation.desired.as_ref().filter(|_| !actual.taken_domains.is_empty()) {
+            let beside = with_networks(desired, actual.clone());
+            outcome
+                .services
+                .retain(|name, _| services_beside(desired, &beside, &settings.limits).contains(name));
+        }
         outcome.vpc_associations = associated(&case.apply, &translation, &actual, &settings.limits);
         outcome.vpc_endpoints = endpoints(&case.apply, &translation, &actual, &settings.limits);
         for read in wants_objects(unit, &snapshot) {
@@ -353,16 +367,6 @@ fn assert_settled(
     assert!(again.is_empty(), "statuses do not settle: {again:#?}");
 }
 
-fn shown_change(change: &ObjectChange) -> Value {
-    let (key, verb) = (&change.key, change.act.verb());
-    let object = format!("{} {}/{}/{}", key.kind, change.cluster.name, key.namespace, key.name);
-    match &change.act {
-        Act::Create(whole) => serde_json::json!({"object": object, verb: whole}),
-        Act::Patch { patch, .. } => serde_json::json!({"object": object, verb: patch}),
-        Act::Delete { .. } => serde_json::json!({"object": object, verb: null}),
-    }
-}
-
 fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     let mut outcome = Outcome {
         blocked: apply.blocked.clone(),
@@ -401,7 +405,9 @@ fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits)
         .desired
         .as_ref()
         .map(|desired| plan(desired, &with_networks(desired, actual.clone()), limits));
-    let counts = |one: &Blocked| one.is_of_policy() || matches!(one, Blocked::NetworkNotAllowed { .. });
+    use Blocked::{DomainTaken, NetworkNotAllowed};
+    let counts =
+        |one: &Blocked| one.is_of_policy() || matches!(one, NetworkNotAllowed { .. } | DomainTaken { .. });
     plan.into_iter().flat_map(|plan| plan.blocked).filter(counts).collect()
 }
 
@@ -449,6 +455,7 @@ fn before(case: &Case, unit: &UnitKey, base: &Path, settings: &Settings) -> Actu
             .map(|vpc| foreign_vpc_association(vpc))
             .collect(),
         subnet_zones: subnet_zones(),
+        taken_domains: case.taken_domains.clone(),
         ..Actual::default()
     };
     let Some(clusters) = &case.before else { return nothing };

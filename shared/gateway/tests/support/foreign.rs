@@ -3,8 +3,15 @@
 use std::collections::BTreeSet;
 use trellis_lattice::names::is_network_id;
 use trellis_lattice::{
-    ActualNetwork, ActualService, ActualVpcAssociation, Ownership, PrivateDns, Status, Tags,
+    Actual, ActualNetwork, ActualService, ActualVpcAssociation, Desired, Limits, Ownership, PrivateDns,
+    Status, Tags, plan, simulate,
 };
+
+/// The services that are made of a wish beside what others have.
+pub(crate) fn services_beside(desired: &Desired, beside: &Actual, limits: &Limits) -> BTreeSet<String> {
+    let there = simulate(beside, &plan(desired, beside, limits)).services;
+    there.into_iter().map(|one| one.name).collect()
+}
 
 /// Somebody else's service of that name.
 pub(crate) fn foreign(name: &String) -> ActualService {

@@ -113,7 +113,8 @@ impl World {
             let facts = facts(name, case.vpcs.get(name), case.cluster_sets.get(name));
             let tells = !case.without_subnets.contains(name);
             let subnets = facts.subnets.iter().filter(|_| tells).cloned().collect();
-            ClusterFacts { state, mode, subnets, ..facts }
+            let ip_family = case.ip_families.get(name).copied();
+            ClusterFacts { state, mode, subnets, ip_family, ..facts }
         });
         let facts = facts.collect();
         let is_served = |kind: &Kind| case.serves.iter().any(|served| served == kind.as_str());
@@ -348,6 +349,7 @@ fn facts(name: &str, vpc: Option<&String>, cluster_set: Option<&String>) -> Clus
         vpc: vpc.cloned().unwrap_or_else(|| format!("vpc-0a1b2c3d4e5f6000{digit}")),
         subnets: SUBNETS.iter().map(|(last, _)| subnet(digit, *last)).collect(),
         security_group: Some(format!("sg-0a1b2c3d4e5f6000{digit}")),
+        ip_family: None,
         cluster_set: Some(cluster_set.cloned().unwrap_or_default()),
     }
 }

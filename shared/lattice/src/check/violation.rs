@@ -68,6 +68,11 @@ pub enum ViolationKind {
         /// The tag's key.
         key: String,
     },
+    /// A step says that all below a service bears its user's tags, and it does not.
+    NotBelow {
+        /// The service.
+        arn: String,
+    },
     /// A step makes what is there.
     ThereAlready {
         /// What it makes.
@@ -196,6 +201,7 @@ impl Display for ViolationKind {
             Self::Unmarked => f.write_str("it would not bear its owner's tags"),
             Self::OwnerTags { arn } => write!(f, "the owner tags of {arn} would change"),
             Self::TagOfOthers { arn, key } => write!(f, "the tag {key} of {arn} is somebody else's"),
+            Self::NotBelow { arn } => write!(f, "not all below {arn} bears the tags that it is marked with"),
             Self::ThereAlready { what } => write!(f, "{what} is there already"),
             Self::Taken { what } => write!(f, "{what} is taken"),
             Self::Untimely { what, deed, status } => write!(f, "{what} is {deed} while {status:?}"),

@@ -200,7 +200,7 @@ fn tag_steps(arn: &str, wished: &Tags, held: &Tags) -> impl Iterator<Item = Step
     untag.into_iter().chain(tag)
 }
 
-fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
+pub(super) fn missing_tags(wished: &Tags, held: &Tags) -> Tags {
     let missing = wished.iter().filter(|(key, value)| held.get(*key) != Some(*value));
     let missing = missing.filter(|(key, _)| *key != TAG_OWNER && *key != TAG_UNIT);
     missing.map(|(key, value)| (key.clone(), value.clone())).collect()
@@ -281,6 +281,7 @@ fn sorted_actual(actual: &Actual) -> Actual {
         refused,
         allowed_functions: _,
         network_usage: _,
+        taken_domains: _,
     } = &mut actual;
     access_logs.sort_by(|a, b| (&a.holder, &a.destination, &a.id).cmp(&(&b.holder, &b.destination, &b.id)));
     auth.sort_by(|a, b| a.holder.cmp(&b.holder));

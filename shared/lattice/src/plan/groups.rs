@@ -1,7 +1,7 @@
 //! Target groups, without the question of which targets.
 
 use super::draft::{Draft, in_progress, is_broken};
-use super::targets;
+use super::{services, targets};
 use crate::{
     ActualService, ActualTargetGroup, AwaitDrained, AwaitPropagation, AwaitServiceGone, AwaitTargetGroup,
     AwaitTargetGroupGone, Blocked, CreateTargetGroup, DeleteTargetGroup, DesiredTargetGroup, Ownership,
@@ -33,7 +33,9 @@ pub(super) fn clear(draft: &mut Draft) {
 
 /// Creates what is missing.
 pub(super) fn create(draft: &mut Draft) {
-    for wanted in draft.desired.target_groups.clone() {
+    let barred = services::barred_groups(draft);
+    let wanted = draft.desired.target_groups.clone().into_iter();
+    for wanted in wanted.filter(|wanted| !barred.contains(&wanted.name)) {
         match draft.group(&wanted.name) {
             Some(group) if fits(group, &wanted) => {}
             Some(group) => {

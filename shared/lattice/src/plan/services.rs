@@ -5,11 +5,12 @@ use super::draft::{Draft, in_progress, is_broken};
 use super::networks::network_usable;
 use super::unwanted;
 use crate::names::domain;
+use crate::user_tags::below_mark;
 use crate::{
     ActualAssociation, ActualService, AwaitAssociation, AwaitAssociationGone, AwaitService, AwaitServiceGone,
     Blocked, CreateAssociation, CreateService, DeleteAssociation, DeleteListener, DeleteService,
-    DesiredListener, DesiredService, HandOver, Holder, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status, Tags,
-    UpdateCertificate, UpdateIdleTimeout,
+    DesiredListener, DesiredService, HandOver, Holder, IDLE_TIMEOUT_DEFAULT, Ownership, Quota, Status,
+    TAG_BELOW, Tags, TakenDomain, UpdateCertificate, UpdateIdleTimeout,
 };
 use std::collections::BTreeSet;
 
@@ -89,13 +90,16 @@ pub(super) fn create(draft: &mut Draft) {
                 let blocked = Blocked::ServiceNameTaken { service: wanted.name, arn: held.arn.clone(), unit };
                 draft.block(blocked);
             }
+            None if is_barred(draft, &wanted) => block_taken(draft, &wanted, |_| true),
             // A service costs from the moment it is made, and none of its networks would take it.
             None if !wanted.networks.is_empty() && wanted.networks.iter().all(|one| is_full(draft, one)) => {
                 block_full(draft, &wanted.networks);
             }
             None => {
                 let holder = Holder::Service(wanted.name.clone());
-                let tags = marked(draft, &holder, draft.tags(&wanted.tags));
+                let mut tags = marked(draft, &holder, draft.tags(&wanted.tags));
+                // All below it is made with the same.
+                tags.extend(below_mark(&wanted.tags).map(|mark| (TAG_BELOW.to_owned(), mark)));
                 let DesiredService { name, custom_domain, certificate_arn, idle_timeout_seconds, .. } =
                     wanted;
                 let service = name;
@@ -108,6 +112,37 @@ pub(super) fn create(draft: &mut Draft) {
                 });
             }
         }
+    }
+}
+
+/// What stands in the way of a service's domain in a network.
+fn taken<'a>(draft: &'a Draft, wanted: &'a DesiredService, network: &'a str) -> Option<&'a TakenDomain> {
+    let own = domain(wanted.custom_domain.as_deref()?);
+    draft.model.taken_domains.iter().find(|one| one.network == *network && one.domain == own)
+}
+
+/// Whether others have a service's domain wherever it is to be: then nothing is made for it.
+fn is_barred(draft: &Draft, wanted: &DesiredService) -> bool {
+    !wanted.networks.is_empty() && wanted.networks.iter().all(|one| taken(draft, wanted, one).is_some())
+}
+
+/// The target groups that only services that are not there need, and that others' domains keep from being made.
+pub(super) fn barred_groups(draft: &Draft) -> BTreeSet<String> {
+    let is_barred = |one: &&DesiredService| draft.service(&one.name).is_none() && is_barred(draft, one);
+    let (barred, others): (Vec<&DesiredService>, Vec<&DesiredService>) =
+        draft.desired.services.iter().partition(is_barred);
+    let used: BTreeSet<&str> = others.into_iter().flat_map(DesiredService::target_groups).collect();
+    let groups = barred.into_iter().flat_map(DesiredService::target_groups);
+    groups.filter(|group| !used.contains(group)).map(str::to_owned).collect()
+}
+
+/// Tells of the networks in which others have the domain.
+fn block_taken(draft: &mut Draft, wanted: &DesiredService, of: impl Fn(&str) -> bool) {
+    let networks = wanted.networks.iter().filter(|network| of(network));
+    let taken: Vec<TakenDomain> =
+        networks.filter_map(|network| taken(draft, wanted, network).cloned()).collect();
+    for TakenDomain { network, domain, arn, unit } in taken {
+        draft.block(Blocked::DomainTaken { domain, network, arn, unit });
     }
 }
 
@@ -173,9 +208,14 @@ pub(super) fn associate(draft: &mut Draft) {
         let (full, open): (BTreeSet<String>, BTreeSet<String>) =
             missing.cloned().partition(|network| is_full(draft, network));
         block_full(draft, &full);
+        block_taken(draft, &wanted, |network| open.contains(network));
         for network in open {
             let is_joined = joined(draft, &held, &network).is_some();
-            if !is_joined && network_usable(draft, &network) && predecessor(draft, &held, &network).is_none()
+            let is_taken = taken(draft, &wanted, &network).is_some();
+            if !is_joined
+                && !is_taken
+                && network_usable(draft, &network)
+                && predecessor(draft, &held, &network).is_none()
             {
                 create_association(draft, &wanted.name, &network, &wanted.tags);
             }
@@ -225,7 +265,8 @@ pub(super) fn associate_again(draft: &mut Draft) {
             let is_secured = is_secured(draft, &Holder::Service(wanted.name.clone()));
             let goes = broken || association.status == Status::DeleteInProgress;
             let is_known = going.iter().any(|(_, one): &(_, ActualAssociation)| one.id == association.id);
-            if goes && is_secured && !is_known && network_usable(draft, network) {
+            let is_free = !is_known && taken(draft, &wanted, network).is_none();
+            if goes && is_secured && is_free && network_usable(draft, network) {
                 delete_association(draft, &held.name, &association);
                 going.push((wanted.clone(), association));
             }

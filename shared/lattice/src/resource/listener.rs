@@ -57,6 +57,9 @@ pub struct ActualListener {
     pub rules: Vec<ActualRule>,
     /// Told by the tags.
     pub ownership: Ownership,
+    /// Tags; empty when not read.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 impl DesiredListener {
@@ -74,8 +77,8 @@ impl ActualListener {
 
     /// It and all below it.
     pub(crate) fn as_resources(&mut self) -> Vec<ResourceMut<'_>> {
-        let Self { id, arn, ownership, rules, .. } = self;
-        let mut all = vec![ResourceMut { id, arn, ownership, tags: None }];
+        let Self { id, arn, ownership, tags, rules, .. } = self;
+        let mut all = vec![ResourceMut { id, arn, ownership, tags: Some(tags) }];
         all.extend(rules.iter_mut().map(ActualRule::as_resource));
         all
     }
@@ -155,6 +158,7 @@ impl StepKind for CreateListener {
             default_action: self.default_action.clone(),
             rules: vec![],
             ownership: owner.of(&self.tags),
+            tags: self.tags.clone(),
         });
     }
 

@@ -50,7 +50,7 @@ pub use service::{
 };
 pub use service_association::{
     ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation,
-    PLACE_TAKEN, place_taken,
+    PLACE_TAKEN, TakenDomain, place_taken,
 };
 pub use tag::{Tag, Untag};
 pub use target::{

@@ -43,12 +43,15 @@ pub struct ActualRule {
     pub action: Action,
     /// Told by the tags.
     pub ownership: Ownership,
+    /// Tags; empty when not read.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 impl ActualRule {
     pub(crate) fn as_resource(&mut self) -> ResourceMut<'_> {
-        let Self { id, arn, ownership, .. } = self;
-        ResourceMut { id, arn, ownership, tags: None }
+        let Self { id, arn, ownership, tags, .. } = self;
+        ResourceMut { id, arn, ownership, tags: Some(tags) }
     }
 }
 
@@ -111,6 +114,7 @@ impl StepKind for CreateRule {
             matches: self.rule.matches.clone(),
             action: self.rule.action.clone(),
             ownership: owner.of(&self.tags),
+            tags: self.tags.clone(),
         });
     }
 

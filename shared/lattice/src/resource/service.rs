@@ -94,11 +94,19 @@ impl ActualService {
 
     /// The rules, listeners and associations that are parts of it: ARNs, and whose they are.
     pub(crate) fn below(&self) -> impl Iterator<Item = (&String, &Ownership)> {
+        self.tagged_below().map(|(arn, ownership, _)| (arn, ownership)).chain(
+            self.associations.iter().filter(|one| !one.status.lasts()).map(|one| (&one.arn, &one.ownership)),
+        )
+    }
+
+    /// Those of them that stay for now: ARNs, whose they are, and their tags.
+    pub fn tagged_below(&self) -> impl Iterator<Item = (&String, &Ownership, &Tags)> {
         let rules = self.listeners.iter().flat_map(|listener| &listener.rules);
+        let lasting = self.associations.iter().filter(|one| one.status.lasts());
         rules
-            .map(|rule| (&rule.arn, &rule.ownership))
-            .chain(self.listeners.iter().map(|listener| (&listener.arn, &listener.ownership)))
-            .chain(self.associations.iter().map(|one| (&one.arn, &one.ownership)))
+            .map(|one| (&one.arn, &one.ownership, &one.tags))
+            .chain(self.listeners.iter().map(|one| (&one.arn, &one.ownership, &one.tags)))
+            .chain(lasting.map(|one| (&one.arn, &one.ownership, &one.tags)))
     }
 
     /// Its custom domain, as domains are compared ([`domain`]).

@@ -21,12 +21,30 @@ pub struct ActualAssociation {
     pub status: Status,
     /// Told by the tags.
     pub ownership: Ownership,
+    /// Tags; empty when not read.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+}
+
+/// A custom domain that a service of others has in a service network, one that does not give way: no second one comes in there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenDomain {
+    /// The network's name.
+    pub network: String,
+    /// The domain, as domains are compared ([`crate::names::domain`]).
+    pub domain: String,
+    /// ARN of the service that has it.
+    pub arn: String,
+    /// The unit that it is of, if it is one of this installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
 }
 
 impl ActualAssociation {
     pub(crate) fn as_resource(&mut self) -> ResourceMut<'_> {
-        let Self { id, arn, ownership, .. } = self;
-        ResourceMut { id, arn, ownership, tags: None }
+        let Self { id, arn, ownership, tags, .. } = self;
+        ResourceMut { id, arn, ownership, tags: Some(tags) }
     }
 }
 
@@ -93,6 +111,7 @@ impl StepKind for CreateAssociation {
             network,
             status: Status::CreateInProgress,
             ownership: owner.of(&self.tags),
+            tags: self.tags.clone(),
         }));
     }
 
@@ -104,7 +123,11 @@ impl StepKind for CreateAssociation {
         view.is_secured(&Holder::Service(service.clone()))?;
         ready(held.status, &format!("service {service}"))?;
         let what = || ViolationKind::ThereAlready { what: text(service, network) };
-        require(view.association(service, network).is_err(), what)
+        require(view.association(service, network).is_err(), what)?;
+        let is_taken =
+            |one: &TakenDomain| one.network == *network && Some(&one.domain) == held.domain().as_ref();
+        let what = || ViolationKind::Taken { what: format!("the hostname of {service} in {network}") };
+        require(!view.state.taken_domains.iter().any(is_taken), what)
     }
 }
 

@@ -4,10 +4,13 @@ use super::Joined;
 use crate::check::{View, ours, require, there};
 use crate::step::{Nature, StepKind};
 use crate::user_tags::was_asked_for;
-use crate::{Actual, Owner, TAG_OWNER, TAG_UNIT, TAG_USER, Tags, ViolationKind};
+use crate::{Actual, Owner, Ownership, TAG_BELOW, TAG_OWNER, TAG_UNIT, TAG_USER, Tags, ViolationKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter, Result as Written};
+
+/// Tags beside which a resource has no room for more than one.
+const FULL: usize = 49;
 
 /// TagResource with tags of ours that are missing or differ. Never the owner tags: without them nothing is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +46,9 @@ impl StepKind for Tag {
         let Self { arn, tags } = self;
         our_tags(view, arn)?;
         let owner = tags.contains_key(TAG_OWNER) || tags.contains_key(TAG_UNIT);
-        require(!owner, || ViolationKind::OwnerTags { arn: arn.clone() })
+        require(!owner, || ViolationKind::OwnerTags { arn: arn.clone() })?;
+        let is_true = !tags.contains_key(TAG_BELOW) || bears_below(view, arn);
+        require(is_true, || ViolationKind::NotBelow { arn: arn.clone() })
     }
 }
 
@@ -100,6 +105,28 @@ impl Display for Untag {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         write!(f, "- tags of {} {}", self.arn, Joined(self.keys.iter()))
     }
+}
+
+/// Whether all of ours below a service has been read and bears what its user asks for, and nothing that he once asked for; what is
+/// full of others' tags bears what it can.
+fn bears_below(view: &View, arn: &str) -> bool {
+    let held = view.state.services.iter().find(|one| one.arn == arn);
+    let Some((held, wanted)) = held.and_then(|held| Some((held, view.wanted_service(&held.name)?))) else {
+        return false;
+    };
+    let asked = |tags: &Tags| -> Tags {
+        let mark = tags.get(TAG_USER).cloned().unwrap_or_default();
+        tags.iter()
+            .filter(|(key, _)| was_asked_for(key, &mark))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
+    };
+    let wished = asked(&wanted.tags);
+    held.tagged_below().all(|(_, ownership, tags)| match ownership {
+        Ownership::Ours => asked(tags) == wished || tags.len() >= FULL,
+        Ownership::Unread => false,
+        Ownership::OtherUnit(_) | Ownership::Foreign => true,
+    })
 }
 
 /// The tags of a resource of ours.

@@ -3,14 +3,14 @@
 use crate::support::{
     foreign_rule, forward, gateway, group, made, made_but, network, only_association, only_group,
     only_listener, only_network, only_service, other_unit, owner, prefix, rule, simple_route, targets,
-    vpc_association,
+    user_tags, vpc_association,
 };
 use trellis_lattice::{
     Action, Actual, AwaitDrained, AwaitPropagation, AwaitService, CreateAssociation, CreateListener,
     CreateNetwork, CreateRule, CreateService, CreateTargetGroup, CreateVpcAssociation, DeleteAssociation,
     DeleteListener, DeleteNetwork, DeleteRule, DeleteService, DeleteTargetGroup, DeleteVpcAssociation,
     DeregisterTargets, Desired, DesiredRule, Limits, ListenerProtocol, Owner, Ownership, Plan, PrivateDns,
-    RegisterTargets, RuleUpdate, Status, Step, TAG_UNIT, Tag, Tags, Target, TargetHealth, Untag,
+    RegisterTargets, RuleUpdate, Status, Step, TAG_BELOW, TAG_UNIT, Tag, Tags, Target, TargetHealth, Untag,
     UpdateCertificate, UpdateIdleTimeout, UpdateListener, UpdateRules, UpdateVpcAssociation, check,
 };
 
@@ -214,6 +214,15 @@ fn what_is_not_ours_is_not_changed() {
     let actual = made_but(&wanted(), |a| only_listener(a).rules[0].ownership = Ownership::Foreign);
     refused(&nothing(), &actual, delete_rule(RULE_A), "not ours");
     refused(&nothing(), &actual, update_rule(no_change(RULE_A)), "not ours");
+}
+
+#[test]
+fn a_service_is_not_marked_before_all_below_it_bears_its_users_tags() {
+    let mut desired = wanted();
+    let before = made(&desired);
+    desired.services[0].tags = user_tags("a");
+    let step = Step::Tag(Tag { arn: "arn:svc-s".into(), tags: Tags::from([(TAG_BELOW.into(), "1".into())]) });
+    refused(&desired, &before, step, "not all below arn:svc-s bears");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod access_logs;
 mod auth;
+mod below;
 mod check;
 mod external;
 mod functions;
@@ -14,6 +15,7 @@ mod properties;
 mod rules;
 mod services;
 mod support;
+mod tags;
 mod target_groups;
 mod vpc_endpoints;
 mod vpc_settings;

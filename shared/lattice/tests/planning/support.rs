@@ -6,8 +6,8 @@ use trellis_lattice::{
     ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork, DesiredRule,
     DesiredService, DesiredTargetGroup, DesiredVpcAssociation, HealthCheck, IpConfig, IpFamily, Limits,
     ListenerProtocol, Owner, Ownership, PathMatch, Plan, PrivateDns, ProtocolVersion, RuleMatch, Status,
-    Step, Tags, Target, TargetGroupConfig, TargetProtocol, ViolationKind, WeightedTargetGroup, check, plan,
-    settle, simulate,
+    Step, TAG_USER, Tags, TakenDomain, Target, TargetGroupConfig, TargetProtocol, ViolationKind,
+    WeightedTargetGroup, check, plan, settle, simulate, user_tags_mark,
 };
 
 pub(crate) const VPC: &str = "vpc-1";
@@ -168,6 +168,12 @@ pub(crate) fn only_group(actual: &mut Actual) -> &mut ActualTargetGroup {
     &mut actual.target_groups[0]
 }
 
+/// The tag `team` as a user asks for it, with what tells of that.
+pub(crate) fn user_tags(team: &str) -> Tags {
+    let mark = user_tags_mark([&"team".to_owned()]);
+    Tags::from([("team".to_owned(), team.to_owned()), (TAG_USER.to_owned(), mark)])
+}
+
 /// A rule that somebody else put there.
 pub(crate) fn foreign_rule(priority: u16) -> ActualRule {
     ActualRule {
@@ -178,6 +184,7 @@ pub(crate) fn foreign_rule(priority: u16) -> ActualRule {
         matches: prefix(&format!("/foreign/{priority}")),
         action: Action::FixedResponse(500),
         ownership: Ownership::Foreign,
+        tags: Tags::new(),
     }
 }
 
@@ -221,4 +228,20 @@ pub(crate) fn assert_in_order(text: &str, lines: &[&str]) {
     for line in lines {
         assert!(rest.any(|held| held.trim() == *line), "`{line}` is missing or out of order in\n{text}");
     }
+}
+
+/// Ids are of one listener and one rule only.
+pub(crate) fn name_after(service: &str, listener: &mut ActualListener) {
+    let port = listener.port;
+    (listener.id, listener.arn) =
+        (format!("{}-{service}", listener.id), format!("{}-{service}", listener.arn));
+    for one in &mut listener.rules {
+        (one.id, one.arn) = (format!("{}-{service}-{port}", one.id), format!("{}-{service}-{port}", one.arn));
+    }
+}
+
+/// A custom domain that wishes have.
+pub(crate) fn taken_in(network: &str) -> TakenDomain {
+    let (network, domain) = (network.to_owned(), "example.com".to_owned());
+    TakenDomain { network, domain, arn: "arn:svc-of-others".into(), unit: None }
 }

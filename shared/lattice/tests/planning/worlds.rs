@@ -1,7 +1,9 @@
 //! Made-up wishes and made-up contents of VPC Lattice, odd ones on purpose: small alphabets of names, so that the two
 //! meet often, and every status and ownership.
 
-use crate::support::{config, listener, owner, prefix, rule, service, targets};
+use crate::support::{config, listener, name_after, owner, prefix, rule, service, taken_in, targets};
+pub(crate) use crate::tags::{held_tags, tags_there};
+use crate::tags::{tags, users_tags};
 use crate::vpc_settings::private_dns;
 use crate::{access_logs, auth, imports, vpc_endpoints};
 use proptest::collection::{btree_set, vec};
@@ -12,7 +14,7 @@ use trellis_lattice::{
     Action, Actual, ActualAssociation, ActualListener, ActualNetwork, ActualRule, ActualService,
     ActualTarget, ActualTargetGroup, ActualVpcAssociation, Desired, DesiredListener, DesiredNetwork,
     DesiredRule, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, Grace, HealthCheck, IpConfig,
-    Limits, ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
+    Limits, ListenerProtocol, Mode, Ownership, Status, TAG_IDLE_TIMEOUT, TARGET_GROUP_ID, Tags,
     TargetGroupConfig, TargetHealth, WeightedTargetGroup,
 };
 
@@ -81,22 +83,6 @@ fn action(service: &'static str) -> impl Strategy<Value = Action> {
     ]
 }
 
-fn tags() -> impl Strategy<Value = Tags> {
-    proptest::collection::btree_map("[ab]", "[12]", 0..3)
-}
-
-/// Tags of something that is there: it may have been unwanted for a while, or its parts.
-pub(crate) fn tags_there() -> impl Strategy<Value = Tags> {
-    let marks = ["", "/port.80", "/port.443", "/network.net-1"];
-    let mark = (select(marks.to_vec()), select(vec!["", "odd", "100", "990", "995", "2000"]));
-    let marks = proptest::collection::vec(mark, 0..3);
-    (tags(), proptest::option::weighted(0.3, marks)).prop_map(|(mut tags, marks)| {
-        let marks = marks.into_iter().flatten();
-        tags.extend(marks.map(|(part, since)| (format!("{TAG_UNWANTED}{part}"), since.to_owned())));
-        tags
-    })
-}
-
 fn graces() -> impl Strategy<Value = Option<Grace>> {
     select(vec![None, Some(0), Some(10)]).prop_map(|seconds| Some(Grace { now: 1_000, seconds: seconds? }))
 }
@@ -129,7 +115,7 @@ fn desired_service() -> impl Strategy<Value = DesiredService> {
         let certificate = proptest::option::weighted(0.3, Just("arn:certificate".to_owned()));
         let networks = subsequence(NETWORKS.to_vec(), 0..=2);
         let idle = idle_timeouts();
-        (domain, certificate, idle, networks, vec(desired_listener(name), 0..3), tags()).prop_map(
+        (domain, certificate, idle, networks, vec(desired_listener(name), 0..3), users_tags()).prop_map(
             move |(custom_domain, certificate_arn, idle, networks, listeners, tags)| DesiredService {
                 custom_domain,
                 certificate_arn,
@@ -289,11 +275,6 @@ pub(crate) fn statuses() -> impl Strategy<Value = Status> {
     ]
 }
 
-pub(crate) fn held_tags(ownership: &Ownership, tags: Tags) -> Tags {
-    let owners = if *ownership == Ownership::Ours { owner().tags() } else { Tags::new() };
-    owners.into_iter().chain(tags).collect()
-}
-
 fn actual_network() -> impl Strategy<Value = ActualNetwork> {
     (select(NETWORKS.to_vec()), ownerships(), tags_there()).prop_map(|(name, ownership, tags)| {
         ActualNetwork {
@@ -325,16 +306,18 @@ fn actual_vpc_association() -> impl Strategy<Value = ActualVpcAssociation> {
 
 fn actual_rules(service: &'static str) -> impl Strategy<Value = Vec<ActualRule>> {
     let priorities = subsequence((1..9_u16).collect::<Vec<_>>(), 0..=4).prop_shuffle();
-    let parts = (select(PATHS.to_vec()), select(PATHS.to_vec()), action(service), part_ownerships());
+    let parts =
+        (select(PATHS.to_vec()), select(PATHS.to_vec()), action(service), part_ownerships(), users_tags());
     (priorities, vec(parts, 4)).prop_map(|(priorities, rules)| {
         let numbered = priorities.into_iter().zip(rules);
-        let rules = numbered.map(|(priority, (name, path, action, ownership))| ActualRule {
+        let rules = numbered.map(|(priority, (name, path, action, ownership, tags))| ActualRule {
             id: format!("rule-0-{priority}"),
             arn: format!("arn:rule-0-{priority}"),
             name: rule(priority, name, action.clone()).name,
             priority,
             matches: prefix(path),
             action,
+            tags: held_tags(&ownership, tags),
             ownership,
         });
         unique(rules.collect(), |r| r.name.clone())
@@ -342,8 +325,9 @@ fn actual_rules(service: &'static str) -> impl Strategy<Value = Vec<ActualRule>>
 }
 
 fn actual_listener(service: &'static str) -> impl Strategy<Value = ActualListener> {
-    (select(PORTS.to_vec()), protocols(), action(service), actual_rules(service), part_ownerships()).prop_map(
-        |(port, protocol, default_action, rules, ownership)| ActualListener {
+    let ours = (part_ownerships(), users_tags());
+    (select(PORTS.to_vec()), protocols(), action(service), actual_rules(service), ours).prop_map(
+        |(port, protocol, default_action, rules, (ownership, tags))| ActualListener {
             id: format!("listener-0-{port}"),
             arn: format!("arn:listener-0-{port}"),
             name: format!("l-{port}"),
@@ -351,18 +335,21 @@ fn actual_listener(service: &'static str) -> impl Strategy<Value = ActualListene
             protocol,
             default_action,
             rules,
+            tags: held_tags(&ownership, tags),
             ownership,
         },
     )
 }
 
 fn actual_association() -> impl Strategy<Value = ActualAssociation> {
-    (select(NETWORKS.to_vec()), statuses(), part_ownerships()).prop_map(|(network, status, ownership)| {
+    let ours = (part_ownerships(), users_tags());
+    (select(NETWORKS.to_vec()), statuses(), ours).prop_map(|(network, status, (ownership, tags))| {
         ActualAssociation {
             id: format!("snsa-0-{network}"),
             arn: format!("arn:snsa-0-{network}"),
             network: network.into(),
             status,
+            tags: held_tags(&ownership, tags),
             ownership,
         }
     })
@@ -375,6 +362,11 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
         let associations = vec(actual_association(), 0..3);
         (statuses(), domain, ownerships(), tags_there(), listeners, associations, idle_timeouts()).prop_map(
             move |(status, custom_domain, ownership, tags, listeners, associations, idle)| {
+                let (mut listeners, mut associations) = (listeners, associations);
+                listeners.iter_mut().for_each(|listener| name_after(name, listener));
+                for one in &mut associations {
+                    (one.id, one.arn) = (format!("{}-{name}", one.id), format!("{}-{name}", one.arn));
+                }
                 let read = ownership == Ownership::Ours;
                 // A service cannot be deleted while it is associated.
                 let associated = read && status != Status::DeleteInProgress;
@@ -442,14 +434,15 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
     let vpc_associations = (vec(actual_vpc_association(), 0..3), vpc_endpoints::actuals());
-    let logs = (access_logs::actuals(), auth::actuals(), imports::actuals());
+    let taken = subsequence(NETWORKS.to_vec(), 0..=1);
+    let logs = (access_logs::actuals(), auth::actuals(), imports::actuals(), taken);
     (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
         |(
             networks,
             (vpc_associations, endpoints),
             services,
             target_groups,
-            (access_logs, auth, certificates),
+            (access_logs, auth, certificates, taken),
         )| {
             let mut actual = Actual {
                 networks: unique(networks, |n| n.name.clone()),
@@ -463,6 +456,7 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 certificates,
                 refused: vec![],
                 allowed_functions: BTreeSet::new(),
+                taken_domains: taken.into_iter().map(taken_in).collect(),
                 network_usage: BTreeMap::new(),
             };
             make_consistent(&mut actual);
@@ -474,6 +468,13 @@ fn actuals() -> impl Strategy<Value = Actual> {
 /// VPC Lattice itself sees to it that an action names an existing target group, which then is not failed or going, and
 /// that one service only uses it.
 fn make_consistent(actual: &mut Actual) {
+    // A domain is one service's in a network.
+    let has = |service: &ActualService, network: &str, domain: &str| {
+        service.domain().as_deref() == Some(domain)
+            && service.associations.iter().any(|one| one.network == network)
+    };
+    let services = &actual.services;
+    actual.taken_domains.retain(|one| !services.iter().any(|held| has(held, &one.network, &one.domain)));
     for service in &mut actual.services {
         for listener in &mut service.listeners {
             let rules = listener.rules.iter_mut().map(|r| &mut r.action);

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use trellis_lattice::{
-    ActualListener, CreateListener, DeleteListener, ListenerProtocol, Ownership, UpdateListener,
+    ActualListener, CreateListener, DeleteListener, ListenerProtocol, Ownership, Tags, UpdateListener,
 };
 
 /// A service's listeners, and whether any of them or of their rules was changed a moment ago.
@@ -93,6 +93,7 @@ impl LatticeClient {
                 .unwrap_or(action::UNKNOWN),
             rules,
             ownership: Ownership::Unread,
+            tags: Tags::new(),
         };
         Ok(Some((listener, changed || rules_changed)))
     }

@@ -12,7 +12,7 @@ use aws_sdk_vpclattice::types as sdk;
 use futures::future::try_join_all;
 use std::collections::BTreeMap;
 use std::time::Instant;
-use trellis_lattice::{ActualRule, CreateRule, DeleteRule, Ownership, RuleUpdate, UpdateRules};
+use trellis_lattice::{ActualRule, CreateRule, DeleteRule, Ownership, RuleUpdate, Tags, UpdateRules};
 
 impl LatticeClient {
     /// The rules of a listener but its default rule, and whether any of them was changed a moment ago.
@@ -75,6 +75,7 @@ impl LatticeClient {
                 .and_then(|wire| action::action(wire, group_names))
                 .unwrap_or(action::UNKNOWN),
             ownership: Ownership::Unread,
+            tags: Tags::new(),
         }))
     }
 }

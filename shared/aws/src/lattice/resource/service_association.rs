@@ -8,12 +8,13 @@ use crate::lattice::step::{Lane, Perform, StepEnd};
 use crate::lattice::wait::{ASSOCIATION, GONE, Reading, Seen, until_active, until_gone};
 use crate::lattice::{LatticeClient, PAGE_ENTRIES, found};
 use aws_sdk_vpclattice::types as sdk;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use trellis_hint::UnitKey;
+use trellis_lattice::names::domain;
 use trellis_lattice::{
-    ActualAssociation, AwaitAssociation, AwaitAssociationGone, CreateAssociation, DeleteAssociation, Owner,
-    Ownership, Status, place_taken,
+    Actual, ActualAssociation, ActualNetwork, AwaitAssociation, AwaitAssociationGone, CreateAssociation,
+    DeleteAssociation, Desired, DesiredService, Owner, Ownership, Status, Tags, TakenDomain, place_taken,
 };
 
 const GET: &str = "GetServiceNetworkServiceAssociation";
@@ -53,7 +54,8 @@ impl LatticeClient {
                 network.called(wanted).into_iter().map(move |network| {
                     let (id, arn, called) = (id.clone(), arn.clone(), network.name.clone());
                     let ownership = Ownership::Unread;
-                    (ActualAssociation { id, arn, network: called, status, ownership }, network)
+                    let tags = Tags::new();
+                    (ActualAssociation { id, arn, network: called, status, ownership, tags }, network)
                 })
             })
             .collect();
@@ -61,18 +63,58 @@ impl LatticeClient {
         Ok(associations)
     }
 
-    /// Why a service cannot come into a network in which another one has its custom domain. A person must end that if the other is
-    /// a route's of another cluster, or nobody's of this installation; what is of the own cluster moves by itself.
-    async fn domain_taken(
+    /// The custom domains of wanted services that others have in the networks that these are to come into, one listing of each such
+    /// network. Left out is what is of the own cluster's routes: that moves by itself.
+    pub(in crate::lattice) async fn taken_domains(
         &self,
-        operation: &'static str,
-        service: &str,
-        network_arn: &str,
-        network: &str,
-    ) -> Result<Option<AwsError>, AwsError> {
-        let read = self.api().get_service().service_identifier(service).send();
-        let own = self.read("GetService", read).await?;
-        let (Some(domain), Some(arn)) = (own.custom_domain_name, own.arn) else { return Ok(None) };
+        desired: &Desired,
+        actual: &Actual,
+    ) -> Result<BTreeSet<TakenDomain>, AwsError> {
+        let is_in = |wanted: &DesiredService, network: &ActualNetwork| {
+            let held = actual.services.iter().find(|held| held.name == wanted.name);
+            let links = held.into_iter().flat_map(|held| &held.associations);
+            let lasts =
+                |status| matches!(status, Status::Active | Status::CreateInProgress | Status::Unknown);
+            links.filter(|one| one.network == network.name).any(|one| lasts(one.status))
+        };
+        let with_domain = desired.services.iter().filter(|wanted| wanted.custom_domain.is_some());
+        let coming = with_domain.flat_map(|wanted| {
+            let networks = actual.networks.iter().filter(|network| wanted.networks.contains(&network.name));
+            networks.filter(move |network| !is_in(wanted, network)).map(move |network| (network, wanted))
+        });
+        // One network may be called by its name and by its id.
+        let mut asked: BTreeMap<&str, BTreeSet<(&str, String)>> = BTreeMap::new();
+        for (network, wanted) in coming {
+            let of_network = asked.entry(&network.arn).or_default();
+            of_network
+                .extend(wanted.custom_domain.as_deref().map(|one| (network.name.as_str(), domain(one))));
+        }
+        let cluster = desired.owner.key.parse::<UnitKey>().ok().and_then(|key| key.cluster().cloned());
+        let mut taken = BTreeSet::new();
+        for (arn, asked) in asked {
+            for (domain, holder) in self.domains_in(arn).await? {
+                let named: Vec<&str> =
+                    asked.iter().filter(|(_, one)| *one == domain).map(|(name, _)| *name).collect();
+                if named.is_empty() {
+                    continue;
+                }
+                let unit = self.key_of(&holder).await?;
+                if unit.as_ref().is_some_and(|unit| unit.cluster().cloned() == cluster) {
+                    continue;
+                }
+                taken.extend(named.into_iter().map(|network| TakenDomain {
+                    network: network.to_owned(),
+                    domain: domain.clone(),
+                    arn: holder.clone(),
+                    unit: unit.as_ref().map(ToString::to_string),
+                }));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The custom domains in a network, each with the ARN of the service that has it.
+    async fn domains_in(&self, network_arn: &str) -> Result<Vec<(String, String)>, AwsError> {
         let pages = self
             .api()
             .list_service_network_service_associations()
@@ -82,35 +124,38 @@ impl LatticeClient {
             .items()
             .send();
         let all = self.list("ListServiceNetworkServiceAssociations", pages).await?;
-        let same = |one: &sdk::ServiceNetworkServiceAssociationSummary| {
-            let theirs = one.custom_domain_name.as_deref().unwrap_or_default();
-            theirs.eq_ignore_ascii_case(&domain) && one.service_id.as_deref() != Some(service)
+        let held =
+            all.into_iter().filter_map(|one| Some((domain(&one.custom_domain_name?), one.service_arn?)));
+        Ok(held.collect())
+    }
+
+    /// Why a service cannot come into a network in which another one has its custom domain. The next look tells whose it is, and
+    /// what is of the own cluster moves by itself.
+    async fn domain_taken(
+        &self,
+        operation: &'static str,
+        service: &str,
+        network_arn: &str,
+        network: &str,
+    ) -> Result<Option<AwsError>, AwsError> {
+        let read = self.api().get_service().service_identifier(service).send();
+        let own = self.read("GetService", read).await?;
+        let (Some(name), Some(arn)) = (own.custom_domain_name.as_deref().map(domain), own.arn) else {
+            return Ok(None);
         };
-        let Some(holder) = all.into_iter().find(same).and_then(|one| one.service_arn) else {
+        let held = self.domains_in(network_arn).await?;
+        let Some((_, holder)) = held.into_iter().find(|(other, holder)| *other == name && *holder != arn)
+        else {
             return Ok(None);
         };
         let (own, theirs) = (self.key_of(&arn).await?, self.key_of(&holder).await?);
         let cluster = |key: &Option<UnitKey>| key.as_ref().and_then(UnitKey::cluster).cloned();
-        let whose = match (&theirs, cluster(&theirs)) {
-            (Some(_), theirs) if theirs == cluster(&own) => {
-                return Ok(Some(AwsError::stale(operation, place_taken(&domain, network))));
-            }
-            (Some(UnitKey::Route { kind, cluster, namespace, name }), _) => format!(
-                "{kind} {namespace}/{name} of cluster {} has it; give one of the two another hostname, or let one route \
-                 serve both: export the Service of the other cluster by a ServiceExport, and name its ServiceImport in the \
-                 route's backendRefs",
-                cluster.name
-            ),
-            (Some(UnitKey::Merged { kind, namespace, name, .. }), _) => format!(
-                "{kind} {namespace}/{name} has it, which is merged with those of that name in other clusters; give one of the \
-                 two another hostname, or merge this route too"
-            ),
-            _ => format!(
-                "{holder} has it, which no route of this installation made; take that out of the network"
-            ),
+        let text = if theirs.is_some() && cluster(&theirs) == cluster(&own) {
+            place_taken(&name, network)
+        } else {
+            format!("the hostname {name} is taken in the service network {network} by {holder}")
         };
-        let text = format!("the hostname {domain} is taken in the service network {network}: {whose}");
-        Ok(Some(AwsError::needs_a_person(operation, text)))
+        Ok(Some(AwsError::stale(operation, text)))
     }
 
     /// The unit that a resource's tags name.

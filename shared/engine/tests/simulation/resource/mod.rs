@@ -120,6 +120,7 @@ impl Known {
             refused: _,
             allowed_functions: _,
             network_usage: _,
+            taken_domains: _,
         } = actual;
         let networks = networks.iter().map(|one| (network::KIND, &one.name, &one.id, &one.ownership));
         let services = services.iter().map(|one| (service::KIND, &one.name, &one.id, &one.ownership));

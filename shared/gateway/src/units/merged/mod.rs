@@ -30,9 +30,11 @@ use super::giving_way::giving_way;
 use super::kept::{self, Kept};
 use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
+use super::service_names::not_to_the_letter;
 use super::services::{Built, Contender, tell_of_route};
 use super::slot::Slot;
 use crate::backend::external;
+use crate::naming::ServiceName;
 use crate::problem::Problem;
 use crate::report::{Report, Serving};
 use crate::route::{self, Route, RouteId};
@@ -336,6 +338,7 @@ impl Merged<'_, '_> {
             };
             let route = Route { id: self.id.clone(), ..leader.clone() };
             let beside = self.desired.services.clone();
+            let note = not_to_the_letter(self.view, (&leader.meta, &draft.slot), &beside, &name);
             let builder = Builder::merging(self.view, self.settings, &route, &stays).beside(&beside);
             let mut whole = self.with_what_stays(draft, &outcome.drafts, &stays, merging);
             if outcome.drafts.first().is_some_and(|first| !std::ptr::eq(first, draft)) {
@@ -343,6 +346,8 @@ impl Merged<'_, '_> {
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
+            let told = Unheeded { problems: note.into_iter().collect(), ..Unheeded::default() };
+            unheeded.extend(draft.leader().map(|at| (asking[at], told)));
             unheeded.extend(built.unheeded.into_iter().map(|(at, one)| (asking[at], one)));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
@@ -380,10 +385,15 @@ impl Merged<'_, '_> {
             .iter()
             .filter(|one| kept::is_for(one, &draft.slot) && draft.can_be(one) && is_free(&one.name));
         let mut ours: Vec<&ActualService> = ours.collect();
-        let wanted = naming::wanted_name(&leader.meta);
-        let plain = Some(naming::service(self.id, wanted, draft.scope.as_deref())).filter(is_free);
-        let scope = if plain.is_some() { draft.scope.clone() } else { Some(draft.scope_beside()) };
-        let plain = plain.unwrap_or_else(|| naming::service(self.id, wanted, scope.as_deref()));
+        let slot = draft.slot.text();
+        let names = |scope| ServiceName::of(self.id, &leader.meta, slot.as_deref(), scope);
+        let own = names(draft.scope.as_deref());
+        let beside = draft.scope_beside();
+        // One name is one service's, so a further one of the route has it with a hash.
+        let with_hash = draft.scope.is_some().then(|| own.with_hash());
+        let plain = [own.first()].into_iter().chain(with_hash).find(is_free);
+        let own = if plain.is_some() { own } else { names(Some(&beside)) };
+        let plain = plain.unwrap_or_else(|| own.first());
         let object = self.view.get(&leader.id.cluster, self.id.kind, &self.id.namespace, &self.id.name);
         let told =
             if let Found::Object(object) = object { status::told_services(object) } else { BTreeSet::new() };
@@ -407,7 +417,7 @@ impl Merged<'_, '_> {
                 Err(format!("The service {name} is being given to the merged routes"))
             }
             Some(Ownership::OtherUnit(_) | Ownership::Foreign) => {
-                Ok(naming::service_beside(actual, self.id, wanted, scope.as_deref()))
+                Ok(naming::service_beside(actual, own, |one| kept::is_for(one, &draft.slot)))
             }
             _ => Ok(name),
         }
