@@ -53,7 +53,7 @@ const TAG_VALUE_CHARS: usize = 256;
 ///
 /// A custom domain cannot be changed (UpdateService), so the hash is of the domain too: another domain is another service. Every name
 /// but those of the first row holds the unit's hash, by which leftovers are found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct ServiceName<'a> {
     id: &'a RouteId,
     wanted: Option<&'a str>,

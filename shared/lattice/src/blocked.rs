@@ -214,8 +214,7 @@ impl Display for Blocked {
                 write!(f, "service network {network} does not exist; a Gateway of that name creates it")
             }
             Self::DomainTaken { domain, network, arn, unit } => {
-                let who = unit.as_ref().unwrap_or(arn);
-                write!(f, "the hostname {domain} is taken in service network {network} by {who}")
+                taken(f, domain, network, unit.as_ref().unwrap_or(arn))
             }
             Self::VpcAssociatedElsewhere { vpc, network } => {
                 write!(f, "VPC {vpc} is associated with service network {network}, and can be with one only")
@@ -223,9 +222,7 @@ impl Display for Blocked {
             Self::EndpointWithoutSubnets { vpc, network } => {
                 write!(f, "no subnet of VPC {vpc} is known for its endpoint of service network {network}")
             }
-            Self::NetworkAmbiguous { network } => {
-                write!(f, "several service networks are named {network}")
-            }
+            Self::NetworkAmbiguous { network } => write!(f, "several service networks are named {network}"),
             Self::NetworkUnseen { network } => write!(
                 f,
                 "service network {network} is not shown, and a VPC is associated with one of that name: none is made in its \
@@ -295,6 +292,10 @@ impl Display for Blocked {
             }
         }
     }
+}
+
+fn taken(f: &mut Formatter<'_>, domain: &str, network: &str, by: &str) -> Result {
+    write!(f, "the hostname {domain} is taken in service network {network} by {by}")
 }
 
 /// A quota that a plan can run into (`Limits`).

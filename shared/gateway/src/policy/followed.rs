@@ -106,7 +106,7 @@ pub(super) fn add_of_export(
         translation.desired.iter().flat_map(|desired| desired.target_groups.clone()).collect();
     let target = (Kind::ServiceExport, namespace, name);
     let refused = (!is_there).then(|| missing(Kind::ServiceExport, namespace, name));
-    for one in judged(&listed, cluster, target, refused) {
+    for one in judged(&listed, cluster, target, refused.as_ref()) {
         let accepted = one.wish.as_ref().err().cloned().unwrap_or_else(accepted);
         let effect = if translation.refused {
             one.wish.is_ok().then(|| Effect::Nothing("The export is not valid; see its status.".into()))
@@ -154,7 +154,7 @@ fn judged_of<'a>(
 ) -> Result<Vec<Judged<'a>>, String> {
     let (kind, namespace, name) = target;
     let listed = view.list(cluster, Kind::TargetGroupPolicy, Some(namespace))?;
-    let judged_by = |refused| judged(&listed, cluster, target, refused);
+    let judged_by = |refused: Option<Condition>| judged(&listed, cluster, target, refused.as_ref());
     if judged_by(None).is_empty() {
         return Ok(vec![]);
     }

@@ -174,7 +174,7 @@ pub(super) fn judged<'a>(
     listed: &Listed<'a>,
     cluster: &ClusterId,
     (kind, namespace, name): (Kind, &str, &str),
-    refused: Option<Condition>,
+    refused: Option<&Condition>,
 ) -> Vec<Judged<'a>> {
     let candidates = sorted(listed.values().filter_map(|object| {
         let target = naming(object, namespace, kind, name)?;
@@ -184,7 +184,7 @@ pub(super) fn judged<'a>(
             object,
             meta: api::meta(object),
             target,
-            refused: refused.clone(),
+            refused: refused.cloned(),
             idle: None,
         })
     }));

@@ -14,8 +14,11 @@ const FOLLOWER_MESSAGE: &str = " for this route too.";
 
 /// The condition for a parent of a report; none where nothing is shared in its network.
 pub(super) fn condition(report: &RouteReport, parent: &ParentReport) -> Option<Condition> {
-    let sentences: Vec<String> = report
-        .services_of(parent)
+    condition_of(report.services_of(parent))
+}
+
+fn condition_of<'a>(services: impl Iterator<Item = &'a Serving>) -> Option<Condition> {
+    let sentences: Vec<String> = services
         .filter_map(|serving| {
             let hostname = serving.hostname.as_deref().unwrap_or_default();
             match &serving.leader {
@@ -245,7 +248,6 @@ fn listed(key: &ObjectKey, generation: i64) -> String {
 mod tests {
     use super::*;
     use crate::gateway::CONTROLLER;
-    use crate::report::Subject;
     use crate::status::merge::MESSAGE_CHARS_MAX;
     use serde_json::json;
 
@@ -257,26 +259,13 @@ mod tests {
         ObjectKey { kind: Kind::HTTPRoute, namespace: "shop".into(), name: name.into() }
     }
 
-    fn report(serving: Serving) -> RouteReport {
-        let subject = Subject { cluster: one(), object: key("own"), generation: 1 };
-        RouteReport {
-            subject,
-            parents: vec![],
-            services: vec![serving],
-            kept: None,
-            rivals: BTreeSet::new(),
-            is_standalone: false,
-            is_heir: false,
-            is_moving: false,
-            awaits: None,
-            merged: None,
-            unwritten: None,
-        }
-    }
-
     fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {
         let networks = BTreeSet::from(["n".to_owned()]);
         Serving { service: "s".into(), hostname: Some("a.example".into()), networks, leader, followers }
+    }
+
+    fn told(serving: &Serving) -> Condition {
+        condition_of([serving].into_iter()).unwrap()
     }
 
     fn route_with(message: &str) -> Value {
@@ -297,7 +286,7 @@ mod tests {
     /// protocol.
     #[test]
     fn the_sentences_of_a_leader_and_its_followers_are_a_wire_format() {
-        let lead = condition(&report(serving(None, vec![(key("b"), 3), (key("c"), 12)]))).unwrap();
+        let lead = told(&serving(None, vec![(key("b"), 3), (key("c"), 12)]));
         assert_eq!(
             (lead.kind, lead.status, lead.reason),
             ("application-networking.k8s.aws/SharedService", "True", "SameHostname")
@@ -307,7 +296,7 @@ mod tests {
             "The service for a.example also has the rules of HTTPRoute shop/b (generation 3), HTTPRoute shop/c \
              (generation 12)."
         );
-        let followed = condition(&report(serving(Some(key("lead")), vec![]))).unwrap();
+        let followed = told(&serving(Some(key("lead")), vec![]));
         assert_eq!(
             followed.message,
             "The service of HTTPRoute shop/lead serves a.example for this route too."
@@ -331,7 +320,7 @@ mod tests {
     #[test]
     fn a_leaders_message_holds_ninety_followers_of_the_longest_names() {
         let longest = ObjectKey { namespace: "n".repeat(63), name: "r".repeat(253), ..key("") };
-        let all = condition(&report(serving(None, vec![(longest, 1_000_000); 90]))).unwrap();
+        let all = told(&serving(None, vec![(longest, 1_000_000); 90]));
         assert!(all.message.chars().count() <= MESSAGE_CHARS_MAX, "{}", all.message.len());
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Of several services of one route the first hostname's has the name that is asked for. What has another one, the status tells.
 
-use super::contest::{Member, ServiceDraft, named};
+use super::contest::{Member, ServiceDraft};
 use super::heirs;
 use super::kept;
 use super::services::Contender;
@@ -100,11 +100,11 @@ fn can_be_given(view: &View, taken: &Taken, name: &str) -> bool {
 pub(super) fn service_name(view: &View, taken: &Taken, members: &[Member], is_leader: bool) -> String {
     let draft = taken.draft;
     let scope = draft.scope.as_deref();
-    let names = taken.names(scope);
+    let own = taken.names(scope);
     if !is_leader {
-        let (asked, slot) = (names.first(), draft.slot.text().unwrap_or_default());
+        let (asked, slot) = (own.first(), draft.slot.text().unwrap_or_default());
         let is_told = draft.leader().is_some_and(|at| status::tells_name(members[at].object, &asked, &slot));
-        return if is_told { asked } else { names.with_hash() };
+        return if is_told { asked } else { own.with_hash() };
     }
     let plain = taken.plain(view, scope);
     if draft.slot == Slot::Own && scope.is_none() {
@@ -112,7 +112,7 @@ pub(super) fn service_name(view: &View, taken: &Taken, members: &[Member], is_le
         let is_kept = draft.leader().is_some_and(|at| draft.kept.contains(&at));
         let held = is_kept.then(|| kept::service_of(view.actual, draft)).flatten();
         let held = held.map(|one| one.name.clone()).filter(|name| taken.leaves_name(name));
-        return held.unwrap_or_else(|| if taken.leaves_name(&plain) { plain } else { names.with_hash() });
+        return held.unwrap_or_else(|| if taken.leaves_name(&plain) { plain } else { own.with_hash() });
     }
     let mut fitting = view.actual.services.iter().filter(|one| {
         let is_wanted = one.name == plain || kept::is_for(one, &draft.slot) && draft.can_be(one);
@@ -135,7 +135,7 @@ pub(super) fn service_name(view: &View, taken: &Taken, members: &[Member], is_le
     let beside = taken.plain(view, Some(&draft.scope_beside()));
     let of_slot = taken.plain(view, draft.slot.text().as_deref());
     let last = beside.clone();
-    [plain, names.with_hash(), beside, of_slot].into_iter().find(is_free).unwrap_or(last)
+    [plain, own.with_hash(), beside, of_slot].into_iter().find(is_free).unwrap_or(last)
 }
 
 /// What is to be told of a service that has another name than its route asks for.
@@ -167,17 +167,4 @@ pub(super) fn not_to_the_letter(
         )
     };
     Some(naming::override_note(text))
-}
-
-/// The same, where the service is another route's.
-pub(super) fn name_of_a_follower(meta: &Meta, slot: &Slot, leader: &RouteId) -> Option<Problem> {
-    naming::wanted_name(meta).map(|asked| {
-        naming::override_note(format!(
-            "The service of {} is that of {}, which is older, and is named as that one asks: {} is no service's name; put the \
-             annotation there",
-            slot.requests(),
-            named(leader),
-            quoted(asked)
-        ))
-    })
 }

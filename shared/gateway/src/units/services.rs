@@ -7,7 +7,7 @@ use super::heirs;
 use super::kept::{self, Kept};
 use super::moving;
 use super::rules::{self, Priorities, ResolvedRule, is_sound};
-use super::service_names::{Taken, given_name, name_of_a_follower, not_to_the_letter, service_name};
+use super::service_names::{Taken, given_name, not_to_the_letter, service_name};
 use super::slot::Slot;
 use crate::annotations;
 use crate::certificate;
@@ -269,7 +269,7 @@ fn serve(
                 "{} {} and matches the same requests for {}, so they go there; match something else, or take the match out of \
                  one of the two",
                 named(&members[*winner].claim.route.id),
-                members[*winner].claim.precedence(&members[me].claim),
+                members[*winner].claim.precedence(members[me].claim),
                 requests
             );
             let problem = Problem::new(place.clone(), text);

@@ -405,9 +405,9 @@ fn policies_blocked(translation: &Translation, actual: &Actual, limits: &Limits)
         .desired
         .as_ref()
         .map(|desired| plan(desired, &with_networks(desired, actual.clone()), limits));
-    use Blocked::{DomainTaken, NetworkNotAllowed};
-    let counts =
-        |one: &Blocked| one.is_of_policy() || matches!(one, NetworkNotAllowed { .. } | DomainTaken { .. });
+    let counts = |one: &Blocked| {
+        one.is_of_policy() || matches!(one, Blocked::NetworkNotAllowed { .. } | Blocked::DomainTaken { .. })
+    };
     plan.into_iter().flat_map(|plan| plan.blocked).filter(counts).collect()
 }
 

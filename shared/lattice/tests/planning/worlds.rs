@@ -361,9 +361,10 @@ fn actual_service() -> impl Strategy<Value = ActualService> {
         let listeners = vec(actual_listener(name), 0..4);
         let associations = vec(actual_association(), 0..3);
         (statuses(), domain, ownerships(), tags_there(), listeners, associations, idle_timeouts()).prop_map(
-            move |(status, custom_domain, ownership, tags, listeners, associations, idle)| {
-                let (mut listeners, mut associations) = (listeners, associations);
-                listeners.iter_mut().for_each(|listener| name_after(name, listener));
+            move |(status, custom_domain, ownership, tags, mut listeners, mut associations, idle)| {
+                for listener in &mut listeners {
+                    name_after(name, listener);
+                }
                 for one in &mut associations {
                     (one.id, one.arn) = (format!("{}-{name}", one.id), format!("{}-{name}", one.arn));
                 }
