@@ -467,9 +467,8 @@ fn actuals() -> impl Strategy<Value = Actual> {
 }
 
 /// VPC Lattice itself sees to it that an action names an existing target group, which then is not failed or going, and
-/// that one service only uses it.
+/// that one service only uses it; and that a domain is one service's in a network.
 fn make_consistent(actual: &mut Actual) {
-    // A domain is one service's in a network.
     let has = |service: &ActualService, network: &str, domain: &str| {
         service.domain().as_deref() == Some(domain)
             && service.associations.iter().any(|one| one.network == network)
