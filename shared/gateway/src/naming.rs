@@ -127,10 +127,6 @@ pub(crate) fn service_beside(
     is_for: impl Fn(&ActualService) -> bool,
 ) -> String {
     let (first, second) = (name.first(), name.with_hash());
-    if first == second {
-        // It holds the unit's hash: nobody else's can be meant.
-        return first;
-    }
     let has = |name: &str| actual.services.iter().any(|one| one.name == name && is_for(one));
     let is_taken = || {
         let taken = |one: &ActualService| match one.ownership {
@@ -146,6 +142,10 @@ pub(crate) fn service_beside(
     let controllers = service_of_controller(name.id);
     if name.wanted.is_none() && name.scope.is_none() && has(&controllers) {
         return controllers;
+    }
+    if first == second {
+        // It holds the unit's hash: nobody else's can be meant.
+        return first;
     }
     if has(&second) || is_taken() { second } else { first }
 }
