@@ -226,7 +226,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
                     })
                     .collect(),
                 vpc_endpoints: unique(endpoints, |one| (one.network.clone(), one.vpc.clone())),
-                services: unique(services, |s| s.name.clone()),
+                services: one_in_a_network(unique(services, |s| s.name.clone())),
                 target_groups,
                 access_logs,
                 auth,
@@ -234,6 +234,17 @@ fn wishes() -> impl Strategy<Value = Desired> {
             }
         },
     )
+}
+
+/// A custom domain is one service's in a network, so nobody wishes for two.
+fn one_in_a_network(mut services: Vec<DesiredService>) -> Vec<DesiredService> {
+    let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
+    for service in &mut services {
+        if let Some(domain) = service.custom_domain.clone() {
+            service.networks.retain(|network| taken.insert((domain.clone(), network.clone())));
+        }
+    }
+    services
 }
 
 /// The first of each key.
