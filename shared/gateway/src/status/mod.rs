@@ -14,16 +14,15 @@ mod news;
 mod policy_status;
 mod refused;
 mod route_status;
-mod service_names;
 mod shared_service;
 mod told;
+mod told_names;
 mod vpc_status;
 
 pub(crate) use gateway_status::{network_message, network_told};
 pub use news::{ClusterEvent, News, cluster_events};
 pub(crate) use policy_status::policy_routes;
 pub(crate) use route_status::{accepts, domain_name, is_foreign_only, is_same_parent};
-pub(crate) use service_names::tells_name;
 pub(crate) use shared_service::{
     is_cut, is_in_service, kept_services, kept_sources, leader_of, mentioned, sharers, tells_leader,
 };
@@ -31,6 +30,7 @@ pub(crate) use told::{
     dns_names, dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told,
     tells_nothing, tells_of, tells_only, told_ids, told_service, told_services, untold_since,
 };
+pub(crate) use told_names::tells_name;
 
 pub(crate) use vpc_status::HOW_TO_BE_RID_OF_GROUPS;
 

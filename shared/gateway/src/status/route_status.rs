@@ -1,7 +1,7 @@
 use super::merge::Merge;
-use super::service_names;
 use super::shared_service::{self, Leader, mentioned, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
+use super::told_names;
 use super::{
     Context, Members, endpoint_names, fails_in_passing, outcome_problem, programmed, programmed_before,
     refused,
@@ -130,7 +130,7 @@ fn render(context: &Context, report: &RouteReport, parent: &ParentReport, old: O
     conditions.extend(parent.partially_invalid.clone());
     let is_in_service = parent.accepted.is_true() || !names_of(context, report, parent).is_empty();
     conditions.extend(shared_service::condition(report, parent).filter(|_| is_in_service));
-    conditions.extend(service_names::condition(context, report).filter(|_| is_in_service));
+    conditions.extend(told_names::condition(context, report).filter(|_| is_in_service));
     conditions.extend(shared_service::kept_condition(report).filter(|_| is_in_service));
     conditions.extend(standalone(report).filter(|_| is_in_service));
     let merged = report

@@ -1,6 +1,6 @@
 //! What a route's status tells of what we wrote there.
 
-use super::service_names;
+use super::told_names;
 use crate::gateway::CONTROLLER;
 use crate::units::scope_beside;
 use crate::{conditions, naming};
@@ -61,7 +61,7 @@ pub(crate) fn service_of(dns_name: &str) -> Option<&str> {
 /// Whether a domain name in a route's status is that of a service for a hostname in one of the networks, whosever it is: the status
 /// tells, or the name has the hash of that.
 pub(crate) fn is_name_for(route: &Value, dns_name: &str, hostname: &str, networks: &BTreeSet<&str>) -> bool {
-    match service_of(dns_name).and_then(|service| service_names::told_slot(route, service)) {
+    match service_of(dns_name).and_then(|service| told_names::told_slot(route, service)) {
         Some(told) => told == hostname,
         None => has_hash_of(dns_name, hostname, networks),
     }

@@ -3,9 +3,9 @@
 //! A listener counts the routes that it takes and that are not refused there. A route's own status, which tells of the rest, has one
 //! verdict for a parent; a hostname that on this port is an older route's of another kind is the part of it that is told by listener.
 
-use super::addresses::Names;
 use super::claim::GatewayName;
 use super::cluster_routes::routes;
+use super::gateway_addresses::Names;
 use super::slot::Slot;
 use crate::attach::{Refusal, Taken, attach};
 use crate::gateway::JudgedGateway;

@@ -1,8 +1,8 @@
 //! What the Gateways and the ServiceNetworks of one name want: the service network, and the VPCs of the Gateways' clusters.
 
-use super::addresses::addresses;
 use super::attached_routes::attached_routes;
 use super::from_secrets::Imports;
+use super::gateway_addresses::addresses;
 use super::network_name;
 use super::service_network::{self, Asked};
 use super::slot;

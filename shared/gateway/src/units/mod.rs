@@ -1,6 +1,5 @@
 //! One translation for each kind of unit.
 
-mod addresses;
 mod attached_routes;
 mod builder;
 mod claim;
@@ -9,6 +8,7 @@ mod contest;
 pub(crate) mod dependents;
 pub(crate) mod export_unit;
 pub(crate) mod from_secrets;
+mod gateway_addresses;
 pub(crate) mod gateway_unit;
 mod giving_way;
 mod gone_imports;

@@ -16,7 +16,7 @@
 //! and namespace; where none names it, the endpoint has what each of the clusters gives. While nothing is known of one of them both
 //! settings stay as they are. A VpcAssociationPolicy that keeps the VPC out keeps it from having an endpoint too.
 
-use super::addresses::Names;
+use super::gateway_addresses::Names;
 use super::gateway_unit::{Gateways, Wish};
 use crate::Translation;
 use crate::api::Meta;
