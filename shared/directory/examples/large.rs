@@ -72,7 +72,7 @@ fn add(n: usize, listing: &mut Listing, clusters: &mut BTreeMap<ClusterId, Seen>
         } else {
             String::new()
         },
-        dns_names: vec![dns_name.clone()],
+        services: BTreeSet::from([id.clone()]),
     };
     clusters.entry(cluster).or_default().routes.push(route);
     listing.services.push(ListedService {

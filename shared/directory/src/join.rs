@@ -58,7 +58,7 @@ struct Joined<'a> {
     /// Target groups of a service, by its ARN.
     groups_of: BTreeMap<&'a str, Vec<&'a ListedGroup>>,
     /// The routes, by the id of a service that serves them.
-    routes_of: BTreeMap<String, Vec<(&'a ClusterId, &'a ShownRoute)>>,
+    routes_of: BTreeMap<&'a str, Vec<(&'a ClusterId, &'a ShownRoute)>>,
     /// Units that a cluster which could be read asks for.
     asked_for: BTreeSet<&'a UnitKey>,
     /// Clusters that could be read.
@@ -93,7 +93,7 @@ impl<'a> Joined<'a> {
             }
             for route in &seen.routes {
                 joined.asked_for.insert(&route.unit);
-                for service in route.dns_names.iter().filter_map(|name| service_id(name)) {
+                for service in &route.services {
                     joined.routes_of.entry(service).or_default().push((id, route));
                 }
             }
@@ -146,7 +146,7 @@ impl<'a> Joined<'a> {
         let groups = self.groups_of.get(listed.arn.as_str()).into_iter().flatten();
         let groups: Vec<(&ListedGroup, Option<Source>)> =
             groups.map(|group| (*group, self.tags(&group.arn).and_then(source_of))).collect();
-        let routes = self.routes_of.get(&listed.id).map(Vec::as_slice).unwrap_or_default();
+        let routes = self.routes_of.get(listed.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut clusters: BTreeSet<&str> = routes.iter().map(|(cluster, _)| cluster.name.as_str()).collect();
         clusters.extend(groups.iter().filter_map(|(_, source)| Some(source.as_ref()?.cluster.name.as_str())));
         clusters.extend(unit.as_ref().and_then(UnitKey::cluster).map(|cluster| cluster.name.as_str()));
@@ -215,8 +215,7 @@ impl<'a> Joined<'a> {
             services.iter().map(|one| (one.id.as_str(), one.name.as_str())).collect();
         let all = self.sources.clusters.iter().flat_map(|(id, seen)| {
             seen.routes.iter().map(|route| {
-                let services = route.dns_names.iter().filter_map(|name| service_id(name));
-                let services = services.filter_map(|id| names.get(id.as_str()).copied());
+                let services = route.services.iter().filter_map(|id| names.get(id.as_str()).copied());
                 Route {
                     cluster: id.name.clone(),
                     kind: route.kind.to_string(),
@@ -274,12 +273,6 @@ fn programmed(routes: &[ShownRoute]) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn cost(services: usize) -> f64 {
     services as f64 * SERVICE_USD_A_MONTH
-}
-
-/// The id of the service that a domain name of VPC Lattice belongs to: its first label ends with it.
-fn service_id(dns_name: &str) -> Option<String> {
-    let (_, id) = dns_name.split('.').next()?.rsplit_once('-')?;
-    Some(format!("svc-{id}"))
 }
 
 fn named(cluster: &ClusterId, route: &ShownRoute) -> String {

@@ -46,7 +46,7 @@ fn service(number: u32, name: &str, account: &str) -> ListedService {
     }
 }
 
-fn route(of: &str, name: &str, standing: Standing, message: &str, dns_names: &[&str]) -> ShownRoute {
+fn route(of: &str, name: &str, standing: Standing, message: &str, services: &[&str]) -> ShownRoute {
     ShownRoute {
         unit: unit(of, name),
         kind: Kind::HTTPRoute,
@@ -56,7 +56,7 @@ fn route(of: &str, name: &str, standing: Standing, message: &str, dns_names: &[&
         gateways: BTreeSet::from(["default/my-hotel".to_owned()]),
         standing,
         message: message.into(),
-        dns_names: dns_names.iter().map(|name| (*name).to_owned()).collect(),
+        services: services.iter().map(|id| (*id).to_owned()).collect(),
     }
 }
 
@@ -89,7 +89,7 @@ fn sources() -> Sources {
     ]);
     let network =
         ListedNetwork { id: "sn-1".into(), arn: own("servicenetwork", "sn-1"), name: "my-hotel".into() };
-    let inventory = route("one", "inventory", Standing::Programmed, "", &[&services[0].dns_name]);
+    let inventory = route("one", "inventory", Standing::Programmed, "", &[&services[0].id]);
     let refused = route("one", "refused", Standing::Refused, "UnsupportedValue: spec.rules[0]: <no>", &[]);
     let gateway = ShownGateway {
         namespace: "default".into(),

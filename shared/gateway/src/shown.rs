@@ -1,7 +1,6 @@
 //! What a service directory shows of a cluster's objects, and of where a target group's targets come from: read from what is stored
 //! there, with no judgement of its own.
 
-use crate::gateway::CONTROLLER;
 use crate::route::ROUTE_KINDS;
 use crate::snapshot::Snapshot;
 use crate::{conditions, naming, status};
@@ -42,8 +41,8 @@ pub struct ShownRoute {
     pub standing: Standing,
     /// What its status says where it is not Programmed: reason and message of the first condition that is not as it should be.
     pub message: String,
-    /// Domain names of its services in VPC Lattice.
-    pub dns_names: Vec<String>,
+    /// Ids (`svc-…`) of its services in VPC Lattice.
+    pub services: BTreeSet<String>,
 }
 
 /// A Gateway whose service network is there.
@@ -114,7 +113,7 @@ pub fn shown_routes(cluster: &ClusterId, snapshot: &Snapshot) -> Vec<ShownRoute>
             gateways,
             standing,
             message,
-            dns_names: status::dns_names(object),
+            services: status::told_ids(object).into_keys().collect(),
         })
     });
     shown.collect()
@@ -143,10 +142,8 @@ fn texts(list: Option<&Value>) -> Vec<String> {
 
 /// How a route stands, and what its status says of that.
 fn standing(object: &Value) -> (Standing, String) {
-    let entries = object.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten();
-    let ours = entries.filter(|one| one.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER));
     let mut worst = (Standing::Untold, String::new());
-    for entry in ours {
+    for entry in status::entries_of(object) {
         let of = |kind: &str| {
             let all = entry.get("conditions").and_then(Value::as_array).into_iter().flatten();
             all.into_iter().find(|one| one.get("type").and_then(Value::as_str) == Some(kind))
@@ -176,6 +173,7 @@ fn text(condition: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CONTROLLER;
     use crate::{ClusterFacts, Read, ReadResult};
     use serde_json::json;
 

@@ -11,7 +11,7 @@ use trellis_gateway::{
     Act, CONTROLLER, ClusterEvent, ClusterFacts, ObjectChange, ObjectKey, Read, SecretKey, SecretRead,
     StatusPatch,
 };
-use trellis_gateway::{BalancerFacts, Instance, InstanceFacts, Selector};
+use trellis_gateway::{Instance, Selector};
 use trellis_hint::{ClusterId, Hint, Kind};
 use trellis_lattice::{
     Actual, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Outcome, Plan, ServiceOutcome,
@@ -19,7 +19,7 @@ use trellis_lattice::{
 };
 use trellis_ports::{
     Answer, Applied, ApplyError, Awaited, Budget, CallError, Calls, Cluster, Clusters, End, ErrorClass,
-    Facts, Fleet, Lane, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
+    Fleet, Lane, Lattice, OutgoingHint, Owned, PatchOutcome, Queue, Waiting,
 };
 
 /// How a namespace takes no Events.
@@ -322,34 +322,6 @@ impl Clusters for World {
         let client =
             |name: &String| (id(name), Ok(Arc::new(Client { world: self.clone(), name: name.clone() })));
         Ok(Fleet { facts: names.iter().map(facts).collect(), clusters: names.iter().map(client).collect() })
-    }
-}
-
-impl Facts for World {
-    async fn functions(&self, arns: &BTreeSet<String>) -> BTreeMap<String, FunctionFacts> {
-        let take = self.state().functions_take;
-        tokio::time::sleep(take).await;
-        let known = self.state().functions.clone();
-        let of = |arn: &String| known.get(arn).cloned().unwrap_or(FunctionFacts::Missing);
-        arns.iter().map(|arn| (arn.clone(), of(arn))).collect()
-    }
-
-    async fn instances(&self, selectors: &BTreeSet<Selector>) -> BTreeMap<Selector, InstanceFacts> {
-        let mut state = self.state();
-        state.instances_asked.push(selectors.clone());
-        let of = |selector: &Selector| match &state.instances_unknown {
-            None => {
-                let meant = state.instances.iter();
-                let meant = meant.filter(|(id, one)| selector.means(id, Some(one)) == Some(true));
-                InstanceFacts::Known(meant.map(|(id, one)| (id.clone(), one.clone())).collect())
-            }
-            Some(why) => InstanceFacts::Unknown(why.clone()),
-        };
-        selectors.iter().map(|selector| (selector.clone(), of(selector))).collect()
-    }
-
-    async fn load_balancers(&self, arns: &BTreeSet<String>) -> BTreeMap<String, BalancerFacts> {
-        arns.iter().map(|arn| (arn.clone(), BalancerFacts::Missing)).collect()
     }
 }
 

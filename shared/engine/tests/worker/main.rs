@@ -5,6 +5,7 @@
 
 mod directory;
 mod external;
+mod facts;
 mod fakes;
 mod functions;
 mod held;

@@ -81,18 +81,11 @@ pub(super) fn pool(
         vpc: addresses.vpc.clone().unwrap_or_else(own),
     };
     let targets = addresses.ips.iter().map(|ip| Target::at(ip.to_string(), addresses.port));
+    let (config, targets) = (TargetGroupConfig::Ip(config), targets.take(asked.targets_max).collect());
     Ok(Pool {
-        cluster: cluster.clone(),
-        kind: Kind::Backend,
-        namespace: namespace.to_owned(),
-        service: name.to_owned(),
         health_check: Some(spoken.health_check()),
-        config: TargetGroupConfig::Ip(config),
         policy: spoken.policy,
-        targets: targets.take(asked.targets_max).collect(),
         notes,
-        export: None,
-        is_kept: false,
-        gone_since: None,
+        ..declared::pool_of(cluster, (namespace, name), config, targets)
     })
 }

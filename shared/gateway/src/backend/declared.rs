@@ -241,7 +241,17 @@ pub(crate) fn pool(
             return load_balancer::pool(view, cluster, (namespace, name), &balancer, asked);
         }
     };
-    Ok(Pool {
+    Ok(pool_of(cluster, (namespace, name), config, targets))
+}
+
+/// What requests to a Backend go to, where nothing is checked and nothing is to be told.
+pub(super) fn pool_of(
+    cluster: &ClusterId,
+    (namespace, name): (&str, &str),
+    config: TargetGroupConfig,
+    targets: BTreeSet<Target>,
+) -> Pool {
+    Pool {
         cluster: cluster.clone(),
         kind: Kind::Backend,
         namespace: namespace.to_owned(),
@@ -254,7 +264,7 @@ pub(crate) fn pool(
         export: None,
         is_kept: false,
         gone_since: None,
-    })
+    }
 }
 
 fn declared(

@@ -225,18 +225,11 @@ pub(super) fn pool(
         }
     };
     Ok(Pool {
-        cluster: cluster.clone(),
-        kind: Kind::Backend,
-        namespace: namespace.to_owned(),
-        service: name.to_owned(),
         health_check: Some(spoken.health_check()),
-        config,
         policy: spoken.policy,
-        targets,
         notes,
-        export: None,
         is_kept,
-        gone_since: None,
+        ..declared::pool_of(cluster, (namespace, name), config, targets)
     })
 }
 

@@ -154,20 +154,7 @@ pub(super) fn pool(
             config(vpc)
         }
     };
-    Ok(Pool {
-        cluster: cluster.clone(),
-        kind: Kind::Backend,
-        namespace: namespace.to_owned(),
-        service: name.to_owned(),
-        health_check: None,
-        config,
-        policy: None,
-        targets: BTreeSet::from([target]),
-        notes: vec![],
-        export: None,
-        is_kept: false,
-        gone_since: None,
-    })
+    Ok(declared::pool_of(cluster, (namespace, name), config, BTreeSet::from([target])))
 }
 
 /// Why nothing is known of it now, if so.

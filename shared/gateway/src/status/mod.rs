@@ -27,7 +27,7 @@ pub(crate) use shared_service::{
     is_cut, is_in_service, kept_services, kept_sources, leader_of, mentioned, sharers, tells_leader,
 };
 pub(crate) use told::{
-    dns_names, dns_names_at, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told,
+    dns_names_at, entries_of, has_words, is_merged, is_ours, is_programmed, is_standalone, is_told,
     tells_nothing, tells_of, tells_only, told_ids, told_service, told_services, untold_since,
 };
 pub(crate) use told_names::tells_name;

@@ -120,7 +120,8 @@ pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
     entries_of(route).filter_map(|entry| entry.get("conditions").and_then(Value::as_array)).flatten()
 }
 
-fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
+/// The entries of a route's status that are ours.
+pub(crate) fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
     let entries = route.pointer("/status/parents").and_then(Value::as_array);
     entries.into_iter().flatten().filter(|entry| is_ours(entry))
 }

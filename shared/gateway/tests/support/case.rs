@@ -417,9 +417,8 @@ fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
     plan.to_string().lines().map(str::to_owned).collect()
 }
 
-/// What VPC Lattice has, and the networks that a route's services are to join.
+/// What VPC Lattice has, and the networks that a route's services are to join, each by one name.
 pub(crate) fn with_networks(desired: &Desired, actual: Actual) -> Actual {
-    // One for each name: a network that has two is the planner's tests' matter.
     let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
         id: format!("sn-of-{name}"),
         arn: format!("arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-of-{name}"),

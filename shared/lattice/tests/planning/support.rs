@@ -245,3 +245,20 @@ pub(crate) fn taken_in(network: &str) -> TakenDomain {
     let (network, domain) = (network.to_owned(), "example.com".to_owned());
     TakenDomain { network, domain, arn: "arn:svc-of-others".into(), unit: None }
 }
+
+/// A custom domain is one service's in a network, so nobody wishes for two.
+pub(crate) fn one_in_a_network(mut services: Vec<DesiredService>) -> Vec<DesiredService> {
+    let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
+    for service in &mut services {
+        if let Some(domain) = service.custom_domain.clone() {
+            service.networks.retain(|network| taken.insert((domain.clone(), network.clone())));
+        }
+    }
+    services
+}
+
+/// The first of each key.
+pub(crate) fn unique<T, K: Ord>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    values.into_iter().filter(|value| seen.insert(key(value))).collect()
+}

@@ -1,7 +1,9 @@
 //! Made-up wishes and made-up contents of VPC Lattice, odd ones on purpose: small alphabets of names, so that the two
 //! meet often, and every status and ownership.
 
-use crate::support::{config, listener, name_after, owner, prefix, rule, service, taken_in, targets};
+use crate::support::{
+    config, listener, name_after, one_in_a_network, owner, prefix, rule, service, taken_in, targets, unique,
+};
 pub(crate) use crate::tags::{held_tags, tags_there};
 use crate::tags::{tags, users_tags};
 use crate::vpc_settings::private_dns;
@@ -234,23 +236,6 @@ fn wishes() -> impl Strategy<Value = Desired> {
             }
         },
     )
-}
-
-/// A custom domain is one service's in a network, so nobody wishes for two.
-fn one_in_a_network(mut services: Vec<DesiredService>) -> Vec<DesiredService> {
-    let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
-    for service in &mut services {
-        if let Some(domain) = service.custom_domain.clone() {
-            service.networks.retain(|network| taken.insert((domain.clone(), network.clone())));
-        }
-    }
-    services
-}
-
-/// The first of each key.
-fn unique<T, K: Ord>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    values.into_iter().filter(|value| seen.insert(key(value))).collect()
 }
 
 pub(crate) fn ownerships() -> impl Strategy<Value = Ownership> {
