@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,7 +104,9 @@ def test_a_route_that_an_older_one_shadows_is_warned_of_by_its_name(world: World
     gateway(world, listener("http"))
     hostnames = [f"shop.{world.namespace}.example.test"]
     assert warnings(world, route("older", hostnames=hostnames)) == []
-    # Times of creation are whole seconds, and of two of one second the name decides.
+    # Times of creation are whole seconds, and of two of one second the name decides: the next one is made in another.
+    made = datetime.fromisoformat(world.get("httproutes", "older")["metadata"]["creationTimestamp"])
+    wait_for("the second to be over", lambda: datetime.now(UTC) - made >= timedelta(seconds=1), within=REFUSED_SECONDS)
     wait_for("the older route's status", lambda: world.accepted("older"), within=REFUSED_SECONDS)
     (warning,) = warnings(world, route("shadowed", hostnames=hostnames))
     assert warning.startswith(f"spec.rules[0]: HTTPRoute {world.namespace}/older is older and matches the same requests")
