@@ -147,6 +147,12 @@ bench-drift: ## Figures of a drift pass over ROUTES=1000 routes in CLUSTERS=2 cl
 	LATTICE_EMULATOR=$(CURDIR)/target/measure/lattice-emulator TRELLIS_ROUTES=$(ROUTES) TRELLIS_CLUSTERS=$(CLUSTERS) \
 	  cargo test --profile measure --locked --quiet -p trellis-wiring --test drift -- --nocapture a_pass
 
+.PHONY: bench-plan
+bench-plan: ROUTES = 1000
+bench-plan: ## Time and memory of `trellis plan` for ROUTES=1000 routes, as users build it
+	@cargo build --release --locked --quiet -p trellis-cli
+	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m bench.plan --routes $(ROUTES) "$${CARGO_TARGET_DIR:-target}/release/trellis"
+
 .PHONY: golden
 golden: ## Rewrite the golden files
 	@UPDATE_GOLDEN=1 cargo test --workspace --locked --quiet

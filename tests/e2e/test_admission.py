@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from stack.world import EXAMPLES, World
 APPLY_SECONDS = 30
 #: Two hints, two reads.
 REFUSED_SECONDS = 40.0
+#: What a warning begins with: the code of what it is about.
+CODE = re.compile(r"^TRL[0-9]{4} ")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,9 @@ def warnings(world: World, item: dict[str, Any]) -> list[str]:
     done = subprocess.run(argv, env=inherited(), input=yaml.safe_dump(item), capture_output=True, text=True, check=False,
                           timeout=APPLY_SECONDS)
     assert done.returncode == 0, done.stderr
-    return [line.removeprefix("Warning: ") for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    told = [line.removeprefix("Warning: ") for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    assert all(CODE.match(warning) for warning in told), told
+    return [CODE.sub("", warning) for warning in told]
 
 
 def inventory(**rule: Any) -> dict[str, Any]:

@@ -4,10 +4,12 @@ use crate::annotations;
 use crate::api;
 use crate::backend::{self, left_out_note, never_targets};
 use crate::beside;
+use crate::code::Code;
 use crate::gateway::judge;
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
+use crate::report::{Condition, ParentReport};
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
 use crate::units::{network_name, service_network, slot};
@@ -25,10 +27,15 @@ const WARNING_CHARS_MAX: usize = 256;
 
 /// Warnings for an object.
 pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
+    bounded(&problems(kind, object))
+}
+
+/// What is wrong with an object.
+pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
     if is_foreign_only(object) {
         return vec![];
     }
-    let problems = match kind {
+    match kind {
         Kind::HTTPRoute | Kind::GRPCRoute | Kind::TLSRoute => route_problems(kind, object),
         Kind::Gateway => gateway_problems(object),
         Kind::ServiceExport => {
@@ -47,8 +54,11 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
         Kind::ServiceNetwork => network_problems(object),
         kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],
-    };
-    let mut warnings: Vec<String> = problems.iter().map(|problem| shortened(&problem.to_string())).collect();
+    }
+}
+
+fn bounded(problems: &[Problem]) -> Vec<String> {
+    let mut warnings: Vec<String> = problems.iter().map(|problem| shortened(&problem.coded())).collect();
     if warnings.len() > WARNINGS_MAX {
         let more = warnings.len() - WARNINGS_MAX + 1;
         warnings.truncate(WARNINGS_MAX - 1);
@@ -77,17 +87,17 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     }
     let domains = route.hostnames.iter().filter(|hostname| !crate::hostname::is_wildcard(hostname));
     let domains = domains.filter_map(|hostname| crate::hostname::no_domain(hostname));
-    problems.extend(domains.map(|why| Problem::new("spec.hostnames", why)));
+    problems.extend(domains.map(|why| Problem::new(Code::HostnameNoDomain, "spec.hostnames", why)));
     for hostname in route.hostnames.iter().filter(|hostname| crate::hostname::is_wildcard(hostname)) {
         let text = format!(
             "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",
             quoted(hostname)
         );
-        problems.push(Problem::new("spec.hostnames", text));
+        problems.push(Problem::new(Code::HostnameWildcard, "spec.hostnames", text));
     }
     if kind == Kind::TLSRoute && route.hostnames.is_empty() {
         let text = "VPC Lattice passes TLS on by hostname; name at least one, or on the listener";
-        problems.push(Problem::new("spec.hostnames", text));
+        problems.push(Problem::new(Code::HostnameNeeded, "spec.hostnames", text));
     }
     problems.extend(annotations::problems(kind, &meta));
     // What is wrong with the route as a whole is wrong with each of its rules.
@@ -103,17 +113,21 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
     };
     let listeners = gateway.listeners.iter().flat_map(|listener| {
         let name = format!("Listener {}", quoted(&listener.wire.name));
-        let messages = [&listener.accepted.message, &listener.resolved_refs.message];
-        messages
-            .into_iter()
-            .filter(|text| !text.is_empty())
-            .map(move |text| Problem::new(name.clone(), text.trim_end_matches('.')))
+        let conditions = [&listener.accepted, &listener.resolved_refs];
+        let telling = conditions.into_iter().filter(|condition| !condition.message.is_empty());
+        telling.map(move |one| Problem::new(code_of(one), name.clone(), one.message.trim_end_matches('.')))
     });
     let own = gateway.accepted.message.trim_end_matches('.');
     let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
-        .then(|| Problem::new(format!("Gateway {}", quoted(&gateway.name)), own));
+        .then(|| Problem::new(code_of(&gateway.accepted), format!("Gateway {}", quoted(&gateway.name)), own));
     let annotations = annotations::problems(Kind::Gateway, &api::meta(object));
     own.into_iter().chain(listeners).chain(annotations).chain(slot::listener_problem(&gateway)).collect()
+}
+
+/// The code of what a condition tells.
+fn code_of(condition: &Condition) -> Code {
+    let listed = condition.problems.first().map(|problem| problem.code);
+    listed.or_else(|| Code::of_condition(condition.kind, condition.reason)).unwrap_or(Code::UnknownField)
 }
 
 fn network_problems(object: &Value) -> Vec<Problem> {
@@ -125,7 +139,7 @@ fn network_problems(object: &Value) -> Vec<Problem> {
 /// Warnings for the deletion of an object.
 pub(crate) fn deletion_warnings(kind: Kind, object: &Value) -> Vec<String> {
     let warning = (kind == Kind::ServiceNetwork).then(|| service_network::deletion_warning(object)).flatten();
-    warning.iter().map(|text| shortened(text)).collect()
+    warning.iter().map(|text| shortened(&format!("{} {text}", Code::NetworkStays))).collect()
 }
 
 /// Endpoints that are left out in whatever VPC. A controller's slices have none.
@@ -136,7 +150,7 @@ fn slice_problems(object: &Value) -> Vec<Problem> {
             "{} is no address of a VPC, so VPC Lattice sends no requests there; name addresses of the cluster's VPC",
             quoted(&address)
         );
-        Problem::new("endpoints", text)
+        Problem::new(Code::EndpointsLeftOut, "endpoints", text)
     };
     never_targets(&slice).map(problem).collect()
 }
@@ -159,20 +173,27 @@ pub(crate) fn route_warnings(
         _ => None,
     });
     let told = reports.flat_map(|report| &report.parents).flat_map(|parent| {
-        let refused = (!parent.accepted.is_true()).then(|| parent.accepted.message.clone());
-        refused.into_iter().chain([parent.unserved.clone(), parent.notes.clone()])
+        let refused = if parent.accepted.is_true() { vec![] } else { refusal(parent) };
+        refused.into_iter().chain(parent.problems.iter().cloned())
     });
-    let left_out = left_out_problems(cluster, kind, object, &snapshot).into_iter();
-    let mut warnings = warnings(kind, object);
-    for text in told.chain(left_out.map(|problem| problem.to_string())).filter(|text| !text.is_empty()) {
-        let text = shortened(&text);
-        // A parent's message begins with what was said of the object alone.
-        let is_said = warnings.iter().any(|said| text.starts_with(said.trim_end_matches('…')));
-        if !is_said && warnings.len() < WARNINGS_MAX {
-            warnings.push(text);
+    let mut all = problems(kind, object);
+    for problem in told.chain(left_out_problems(cluster, kind, object, &snapshot)) {
+        // Beside others is told again what is told of the object alone.
+        if !all.iter().any(|said| (&said.path, &said.text) == (&problem.path, &problem.text)) {
+            all.push(problem);
         }
     }
-    warnings
+    bounded(&all)
+}
+
+/// Why a parent does not take a route.
+fn refusal(parent: &ParentReport) -> Vec<Problem> {
+    let accepted = &parent.accepted;
+    if !accepted.problems.is_empty() {
+        return accepted.problems.clone();
+    }
+    let name = format!("Gateway {}", quoted(&parent.gateway));
+    vec![Problem::new(code_of(accepted), name, accepted.message.trim_end_matches('.'))]
 }
 
 /// The object with the time at which it is made: the youngest, as long as nobody says another.

@@ -2,6 +2,7 @@
 
 use crate::api::Meta;
 use crate::backend::external;
+use crate::code::Code;
 use crate::naming;
 use crate::objects::route_annotations;
 use crate::policy::iam_auth;
@@ -101,7 +102,7 @@ pub(crate) fn of_a_follower(meta: &Meta, leader: &str, requests: &str) -> Option
         "The service for {requests} is that of {leader}; write {} there, where alone that counts, or name another hostname",
         asked.join(" and ")
     );
-    Some(Problem::new(format!("metadata.annotations[{TAG_PREFIX}{first}]"), text))
+    Some(Problem::new(Code::AnnotationMoot, format!("metadata.annotations[{TAG_PREFIX}{first}]"), text))
 }
 
 /// `rule-<index>-priority`.
@@ -126,5 +127,5 @@ fn unread(kind: Kind, name: &str) -> Problem {
         }
         name => format!("{} is no annotation of kind {kind}; correct or remove it", quoted(name)),
     };
-    Problem::new(format!("metadata.annotations[{TAG_PREFIX}{name}]"), text)
+    Problem::new(Code::AnnotationUnknown, format!("metadata.annotations[{TAG_PREFIX}{name}]"), text)
 }

@@ -218,9 +218,9 @@ pub fn told_units(
     statuses(&unwritten, translation, outcome, NO_TIME).iter().flat_map(readers).collect()
 }
 
-/// What exists already, and what a plan has to leave out. Services and target groups that only bear a wanted name are
+/// What exists, and what a plan has to leave out: what is told of a unit of which VPC Lattice has `actual`. Services and target groups that only bear a wanted name are
 /// another's, and their domain names are not the unit's to tell.
-fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
+pub fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
     let serving = |dns_name: &Option<String>, arn: &String| ServiceOutcome {
         arn: arn.clone(),
         dns_name: dns_name.clone(),

@@ -1,6 +1,7 @@
 //! Which listeners of a Gateway take a route.
 
 use crate::api::{self, AllowedRoutes};
+use crate::code::Code;
 use crate::gateway::{JudgedGateway, JudgedListener};
 use crate::hostname;
 use crate::problem::{Problem, quoted};
@@ -52,7 +53,7 @@ impl Isolated {
             quoted(&self.hostname),
             quoted(&self.listener)
         );
-        Problem::new("spec.hostnames", text)
+        Problem::new(Code::HostnameIsolated, "spec.hostnames", text)
     }
 }
 
@@ -72,8 +73,11 @@ pub(crate) fn attach(
     parent: &ParentRef,
     gateway: &JudgedGateway,
 ) -> Result<Taken, Refusal> {
-    let refused =
-        |reason, text: String| Err(Refusal::Condition(Condition::no(conditions::ACCEPTED, reason, text)));
+    let refused = |reason, path: &str, text: String| {
+        let code = Code::of_condition(conditions::ACCEPTED, reason).unwrap_or(Code::Invalid);
+        let problem = Problem::new(code, path, text);
+        Err(Refusal::Condition(Condition::no_for(conditions::ACCEPTED, reason, vec![problem])))
+    };
     let named: Vec<&JudgedListener> = gateway
         .listeners
         .iter()
@@ -82,18 +86,15 @@ pub(crate) fn attach(
         .collect();
     let gateway_name = format!("Gateway {}/{}", gateway.namespace, gateway.name);
     if named.is_empty() {
-        let text = format!(
-            "{}: {gateway_name} has no listener of that sectionName and port; name one that it has.",
-            parent.path
-        );
-        return refused(reasons::NO_MATCHING_PARENT, text);
+        let text =
+            format!("{gateway_name} has no listener of that sectionName and port; name one that it has");
+        return refused(reasons::NO_MATCHING_PARENT, &parent.path, text);
     }
     if named.iter().all(|listener| !listener.is_usable) {
         let text = format!(
-            "{}: No listener meant here is valid; see the listeners' conditions in the status of {gateway_name}.",
-            parent.path
+            "No listener meant here is valid; see the listeners' conditions in the status of {gateway_name}"
         );
-        return refused(reasons::NO_MATCHING_PARENT, text);
+        return refused(reasons::NO_MATCHING_PARENT, &parent.path, text);
     }
     let mut allowed = vec![];
     for listener in named.into_iter().filter(|listener| listener.is_usable) {
@@ -106,11 +107,11 @@ pub(crate) fn attach(
     }
     if allowed.is_empty() {
         let text = format!(
-            "{}: No listener of {gateway_name} takes routes of kind {} from namespace {}; change the listener's \
-             allowedRoutes or protocol.",
-            parent.path, route.id.kind, route.id.namespace
+            "No listener of {gateway_name} takes routes of kind {} from namespace {}; change the listener's allowedRoutes or \
+             protocol",
+            route.id.kind, route.id.namespace
         );
-        return refused(reasons::NOT_ALLOWED_BY_LISTENERS, text);
+        return refused(reasons::NOT_ALLOWED_BY_LISTENERS, &parent.path, text);
     }
     let met: Vec<Attached> = allowed
         .into_iter()
@@ -128,13 +129,12 @@ pub(crate) fn attach(
     if let (true, Some(isolated)) = (attached.is_empty(), isolated.first()) {
         let problem =
             isolated.problem(&gateway.namespace, &gateway.name, "; attach the route to that listener");
-        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, problem.to_string());
+        let reason = reasons::NO_MATCHING_LISTENER_HOSTNAME;
+        return Err(Refusal::Condition(Condition::no_for(conditions::ACCEPTED, reason, vec![problem])));
     }
     if attached.is_empty() {
-        let text = format!(
-            "spec.hostnames: None is within a hostname of a listener of {gateway_name}; change one of them."
-        );
-        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, text);
+        let text = format!("None is within a hostname of a listener of {gateway_name}; change one of them");
+        return refused(reasons::NO_MATCHING_LISTENER_HOSTNAME, "spec.hostnames", text);
     }
     Ok(Taken { attached, isolated, sharing: gateway.sharing.clone() })
 }

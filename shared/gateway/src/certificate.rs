@@ -3,6 +3,7 @@
 //! imports these (the Gateway's unit does, [`crate::units::from_secrets`]), else one that ACM has for the hostname.
 
 use crate::api::Listener;
+use crate::code::Code;
 use crate::grant::{From, To, is_granted};
 use crate::hostname::is_wildcard;
 use crate::problem::{Problem, quoted};
@@ -124,7 +125,8 @@ pub(crate) fn refused(
         let Reference { kind, name, namespace: there, at, .. } = reference;
         let path = format!("{path}.tls.certificateRefs[{at}]");
         let no = |reason, text: String| {
-            Some(Condition::no(conditions::RESOLVED_REFS, reason, Problem::new(path.clone(), text).to_string()))
+            let problem = Problem::new(Code::CertificateRef, path.clone(), text);
+            Some(Condition::no_for(conditions::RESOLVED_REFS, reason, vec![problem]))
         };
         if !reference.is_secret() {
             let text = format!("A certificate cannot be of kind {}; {}", quoted(kind), remedy());
@@ -183,7 +185,7 @@ pub(crate) fn note(
             "Certificates of Secrets are imported only where the installation's parameter CertificateSecrets says so; have a \
              certificate in ACM for each hostname (RSA 2048, this Region), or name one in tls.options under {OPTION}"
         );
-        return Some(Problem::new(path, text));
+        return Some(Problem::new(Code::CertificateSecretsOff, path, text));
     };
     let secrets = secrets(view, cluster, listener, namespace);
     let hostname = exact_hostname(listener)?;
@@ -195,7 +197,7 @@ pub(crate) fn note(
             names.join(" and "),
             quoted(hostname)
         );
-        Problem::new(path, text)
+        Problem::new(Code::CertificateMissing, path, text)
     })
 }
 
@@ -225,7 +227,8 @@ pub(crate) fn missing(
     let lacks = |(view, cluster): (&View, &ClusterId)| {
         lacks(view, hostname) && !have(view, &secrets(view, cluster, listener, namespace), hostname)
     };
-    (is_without && view.is_none_or(lacks)).then(|| Problem::new(path, missing_for(hostname)))
+    (is_without && view.is_none_or(lacks))
+        .then(|| Problem::new(Code::CertificateMissing, path, missing_for(hostname)))
 }
 
 /// Whether ACM is known to have no certificate for a hostname.
@@ -319,7 +322,7 @@ pub(crate) fn unchecked_clients(path: &str, listener: &Listener, tls: Option<&Va
     };
     let text = "VPC Lattice checks no client certificates, so the listener is not served; remove the field, or check them \
                 behind a listener of protocol TLS that passes them through";
-    Some(Problem::new(field, text))
+    Some(Problem::new(Code::ClientCertificates, field, text))
 }
 
 fn remedy() -> String {

@@ -2,6 +2,7 @@
 
 use crate::api::{self, Gateway, Listener, RouteKind};
 use crate::certificate;
+use crate::code::Code;
 use crate::problem::{Problem, message, quoted};
 use crate::report::Condition;
 use crate::route::leftovers;
@@ -38,6 +39,14 @@ pub(crate) struct JudgedGateway {
     pub(crate) listeners: Vec<JudgedListener>,
     /// How its routes are shared out among services.
     pub(crate) sharing: Sharing,
+}
+
+impl JudgedGateway {
+    /// Whether a route without hostnames has nothing of it but a service of its own.
+    pub(crate) fn is_for_own_services(&self) -> bool {
+        let is_open = |listener: &JudgedListener| listener.wire.hostname.as_deref().is_none_or(str::is_empty);
+        self.sharing.is_by_route() && self.listeners.iter().all(is_open)
+    }
 }
 
 /// A listener and what holds of it.
@@ -167,15 +176,17 @@ fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
         .is_some_and(|addresses| addresses.as_array().is_some_and(|all| !all.is_empty()))
     {
         let problem = Problem::new(
+            Code::Addresses,
             "spec.addresses",
             "VPC Lattice gives each service a name of its own and takes no addresses; remove the field",
         );
-        return Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_ADDRESS, problem.to_string());
+        return Condition::no_for(conditions::ACCEPTED, reasons::UNSUPPORTED_ADDRESS, vec![problem]);
     }
-    let notes = message(&leftovers("spec", &rest));
+    let problems = leftovers("spec", &rest);
+    let notes = message(&problems);
     let good = listeners.iter().filter(|listener| listener.is_usable).count();
     if good == listeners.len() && good > 0 {
-        return Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, notes);
+        return Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, notes).telling(problems);
     }
     let bad: Vec<&str> = listeners
         .iter()
@@ -237,24 +248,31 @@ fn judge_listener(
         .map(|protocol| allowed_kinds(path, listener, &kinds_of(*protocol)))
         .unwrap_or_default();
     let bad_kinds = kinds_problem.map(|problem| {
-        Condition::no(conditions::RESOLVED_REFS, reasons::INVALID_ROUTE_KINDS, problem.to_string())
+        Condition::no_for(conditions::RESOLVED_REFS, reasons::INVALID_ROUTE_KINDS, vec![problem])
     });
     let resolved_refs = bad_kinds.map_or(certificate, Ok).unwrap_or_else(|note| {
-        let note = note.filter(|_| protocol.is_ok()).map(|note| note.to_string());
-        Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, note.unwrap_or_default())
+        let note = note.filter(|_| protocol.is_ok());
+        let text = note.as_ref().map(ToString::to_string).unwrap_or_default();
+        Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, text).telling(note)
     });
     let accepted = match (&protocol, port, conflict) {
-        (Err((reason, problem)), ..) => Condition::no(conditions::ACCEPTED, reason, problem.to_string()),
+        (Err((reason, problem)), ..) => {
+            Condition::no_for(conditions::ACCEPTED, reason, vec![problem.clone()])
+        }
         (_, None, _) => Condition::no(
             conditions::ACCEPTED,
             reasons::PORT_UNAVAILABLE,
-            Problem::new(format!("{path}.port"), "A port is from 1 to 65535; set one").to_string(),
+            Problem::new(Code::ListenerPort, format!("{path}.port"), "A port is from 1 to 65535; set one")
+                .to_string(),
         ),
         (.., Some((reason, text))) => Condition::no(conditions::ACCEPTED, reason, text.clone()),
         _ if let Some(problem) = unchecked_clients => {
-            Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, problem.to_string())
+            Condition::no_for(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, vec![problem.clone()])
         }
-        _ => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, listener_notes(path, listener)),
+        _ => {
+            let notes = listener_notes(path, listener);
+            Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, message(&notes)).telling(notes)
+        }
     };
     JudgedListener {
         is_usable: accepted.is_true() && !kinds.is_empty(),
@@ -286,12 +304,18 @@ fn protocol(path: &str, listener: &Listener) -> Result<ListenerProtocol, (&'stat
                 listener.protocol,
                 quoted(mode)
             );
-            Err((reasons::UNSUPPORTED_VALUE, Problem::new(format!("{path}.tls.mode"), text)))
+            Err((
+                reasons::UNSUPPORTED_VALUE,
+                Problem::new(Code::ListenerMode, format!("{path}.tls.mode"), text),
+            ))
         }
         (other, _) => {
             let text =
                 format!("VPC Lattice has no listener of protocol {}; use HTTP, HTTPS or TLS", quoted(other));
-            Err((reasons::UNSUPPORTED_PROTOCOL, Problem::new(format!("{path}.protocol"), text)))
+            Err((
+                reasons::UNSUPPORTED_PROTOCOL,
+                Problem::new(Code::ListenerProtocol, format!("{path}.protocol"), text),
+            ))
         }
     }
 }
@@ -332,6 +356,7 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
             None => {
                 problem.get_or_insert_with(|| {
                     Problem::new(
+                        Code::RouteKinds,
                         format!("{path}.allowedRoutes.kinds[{at}]"),
                         format!(
                             "A listener of protocol {} cannot carry {}; remove the kind",
@@ -352,17 +377,18 @@ fn shown(wanted: &RouteKind) -> String {
     group.map_or_else(|| wanted.kind.clone(), |group| format!("{group}/{}", wanted.kind))
 }
 
-fn listener_notes(path: &str, listener: &Listener) -> String {
+fn listener_notes(path: &str, listener: &Listener) -> Vec<Problem> {
     let mut problems = leftovers(path, &listener.rest);
     if let Some(tls) = &listener.tls {
         problems.extend(leftovers(&format!("{path}.tls"), &tls.rest));
         let options = tls.options.iter().flatten().filter(|(name, _)| *name != certificate::OPTION);
         problems.extend(options.map(|(name, _)| {
             Problem::new(
+                Code::TlsOption,
                 format!("{path}.tls.options"),
                 format!("VPC Lattice knows no option {}; remove it", quoted(name)),
             )
         }));
     }
-    message(&problems)
+    problems
 }

@@ -38,6 +38,7 @@ mod backend;
 mod behind;
 mod beside;
 mod certificate;
+mod code;
 mod conditions;
 mod facts;
 mod gates;
@@ -65,19 +66,21 @@ mod view;
 mod weights;
 
 pub use assess::{
-    Assessment, assess, assess_instances, candidate_service_names, concerns_dependents, readers, to_inspect,
-    told_units,
+    Assessment, assess, assess_instances, candidate_service_names, concerns_dependents, outcome_of, readers,
+    to_inspect, told_units,
 };
 pub use backend::declared::{Named, named, selector};
 pub use backend::external::external_groups;
 pub use behind::{BEHIND_KINDS, behind, leads_to, selects};
 pub use beside::{BESIDE_KINDS, Meeting, beside};
 pub use certificate::are_asked_for as asks_for_certificates;
+pub use code::{Code, Explanation, Level};
 pub use facts::{Balancer, BalancerFacts, Instance, InstanceFacts, Selector};
 pub use gates::{PodReport, READINESS_GATE, Word, pods_waiting};
 pub use gateway::CONTROLLER;
 pub use implied::{units, units_of_cluster};
 pub use objects::{Act, OPTIONAL_KINDS, ObjectChange, object_changes, wants_objects};
+pub use problem::Problem;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     BackendReport, ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules,
@@ -88,6 +91,7 @@ pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use shown::{ShownGateway, ShownRoute, Source, Standing, shown_gateways, shown_routes, source_of};
 pub use snapshot::{ClusterFacts, ClusterState, ObjectKey, Read, ReadResult, Snapshot};
 pub use status::{ClusterEvent, News, cluster_events};
+pub use units::aside::stands_aside;
 pub use units::from_secrets::{waits_for_secrets, wants_secrets};
 pub use units::slot::ServicePer;
 pub use units::vpc_access::waits_for_endpoint_names;
@@ -457,7 +461,12 @@ pub fn deletion_warnings(kind: Kind, object: &Value) -> Vec<String> {
     admission::deletion_warnings(kind, object)
 }
 
-/// What VPC Lattice cannot do of one object, for `kubectl`'s user: few, each at most 256 characters.
+/// What VPC Lattice cannot do of one object, whatever else there is.
+pub fn admission_problems(kind: Kind, object: &Value) -> Vec<Problem> {
+    admission::problems(kind, object)
+}
+
+/// As [`admission_problems`], for `kubectl`'s user: few, each at most 256 characters and with its code.
 pub fn admission_warnings(kind: Kind, object: &Value) -> Vec<String> {
     admission::warnings(kind, object)
 }

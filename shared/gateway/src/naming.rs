@@ -2,6 +2,7 @@
 
 use crate::api::Meta;
 use crate::backend::Pool;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
 use crate::snapshot::ClusterFacts;
@@ -183,7 +184,8 @@ pub(crate) fn override_problem(meta: &Meta) -> Option<Problem> {
 
 /// A problem with the name that a route asks for.
 pub(crate) fn override_note(text: String) -> Problem {
-    Problem::new(format!("metadata.annotations[{TAG_PREFIX}{OVERRIDE_ANNOTATION}]"), text)
+    let path = format!("metadata.annotations[{TAG_PREFIX}{OVERRIDE_ANNOTATION}]");
+    Problem::new(Code::AnnotationValue, path, text)
 }
 
 /// A listener's name, unique in its service by the port.
@@ -357,7 +359,7 @@ pub(crate) fn user_tags(meta: &Meta) -> (Tags, Vec<Problem>) {
         };
         problems.extend(problem.map(|text| {
             let path = format!("metadata.annotations[{TAG_PREFIX}{TAGS_ANNOTATION}]");
-            Problem::new(path, format!("The tag {} is left out: it {text}", quoted(pair)))
+            Problem::new(Code::TagLeftOut, path, format!("The tag {} is left out: it {text}", quoted(pair)))
         }));
     }
     (tags, problems)
@@ -393,7 +395,7 @@ pub(crate) fn tag_problems(meta: &Meta) -> Vec<Problem> {
             "A resource bears {TAGS_MAX} tags, up to {OWN_TAGS_MAX} of them Trellis' own: the last {more} in order of \
              their keys are left out; ask for fewer"
         );
-        problems.push(Problem::new(path, text));
+        problems.push(Problem::new(Code::TagLeftOut, path, text));
     }
     problems
 }

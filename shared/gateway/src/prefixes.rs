@@ -5,6 +5,7 @@
 //! prefixes as possible, and the status says so. A route's prefixes are widened for the route's own sake, never for that
 //! of a younger route of its hostname: what one team adds changes nothing for another.
 
+use crate::code::Code;
 use crate::priority::{Candidate, order};
 use crate::problem::{Problem, quoted};
 use std::cmp::Reverse;
@@ -236,7 +237,7 @@ pub(crate) fn notes(widened: &[Widened], contributor: usize, most: usize) -> Vec
              raise the quota {QUOTA} to match whole path elements",
             quoted(&format!("{first}-more"))
         );
-        Some(Problem::new("spec.rules", text))
+        Some(Problem::new(Code::PrefixWidened, "spec.rules", text))
     };
     let taken = note(&of(Difference::Taken), " and miss the rule that they belong to");
     taken.into_iter().chain(note(&of(Difference::Unclaimed), "")).collect()

@@ -1,5 +1,6 @@
 //! What is wrong with a user's object: never an error of the program, always a condition or a warning.
 
+use crate::code::Code;
 use std::fmt;
 
 /// Problems that one message lists; the rest is counted. A condition's message is read by a person.
@@ -9,17 +10,26 @@ pub(crate) const PROBLEMS_SHOWN_MAX: usize = 5;
 const VALUE_CHARS_MAX: usize = 60;
 
 /// A field, what is wrong with it, and the remedy.
+///
+/// Without its code it stands in conditions, with it in warnings ([`Problem::coded`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Problem {
-    /// The field's path, such as `spec.rules[0].matches[0].queryParams`.
-    pub(crate) path: String,
+pub struct Problem {
+    /// The field's path, such as `spec.rules[0].matches[0].queryParams`; of a finding that is of no field something that names it.
+    pub path: String,
     /// One sentence without its full stop: what is wrong, and after a semicolon what helps.
-    pub(crate) text: String,
+    pub text: String,
+    /// What it is about. Last, since problems are sorted by where they are.
+    pub code: Code,
 }
 
 impl Problem {
-    pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+    pub(crate) fn new(code: Code, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), code }
+    }
+
+    /// With its code before it.
+    pub fn coded(&self) -> String {
+        format!("{} {self}", self.code)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is to be said of an object, before it is known how the apply went.
 
 use crate::gates::PodReport;
+use crate::problem::{self, Problem};
 use crate::reasons;
 use crate::snapshot::ObjectKey;
 use serde::Serialize;
@@ -22,15 +23,30 @@ pub struct Condition {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// What the message lists, where it lists problems.
+    #[serde(skip)]
+    pub problems: Vec<Problem>,
 }
 
 impl Condition {
     pub(crate) fn yes(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, status: "True", reason, message: message.into() }
+        Self { kind, status: "True", reason, message: message.into(), problems: vec![] }
     }
 
     pub(crate) fn no(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, status: "False", reason, message: message.into() }
+        Self { kind, status: "False", reason, message: message.into(), problems: vec![] }
+    }
+
+    /// One that does not hold, because of these problems.
+    pub(crate) fn no_for(kind: &'static str, reason: &'static str, problems: Vec<Problem>) -> Self {
+        let message = problem::message(&problems);
+        Self { kind, status: "False", reason, message, problems }
+    }
+
+    /// With problems that its message tells of.
+    pub(crate) fn telling(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
+        self.problems.extend(problems);
+        self
     }
 
     pub(crate) fn is_true(&self) -> bool {
@@ -194,6 +210,9 @@ pub struct ParentReport {
     /// What else a person should know: fields that cost no rule and are not honoured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,
+    /// What `unserved` and `notes` list.
+    #[serde(skip)]
+    pub problems: Vec<Problem>,
 }
 
 /// A Gateway's report.

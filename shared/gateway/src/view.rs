@@ -4,11 +4,14 @@
 //! and did not find.
 
 use crate::api;
+use crate::gateway::{self, JudgedGateway};
+use crate::problem::Problem;
 use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::Actual;
 
@@ -31,6 +34,8 @@ pub(crate) struct View<'a> {
     /// Whether `actual` was read; before that nothing can be said of what is not in it.
     pub(crate) is_inspected: bool,
     unanswered: RefCell<BTreeSet<Read>>,
+    /// What was made of Gateways, by where their objects are in memory: hundreds of routes are on one.
+    judged: RefCell<BTreeMap<usize, Result<Rc<JudgedGateway>, Problem>>>,
 }
 
 /// Objects of one kind and cluster with their keys, in order of these.
@@ -62,7 +67,13 @@ impl<'a> IntoIterator for Listed<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, actual: &'a Actual) -> Self {
-        Self { snapshot, actual, is_inspected: true, unanswered: RefCell::default() }
+        Self {
+            snapshot,
+            actual,
+            is_inspected: true,
+            unanswered: RefCell::default(),
+            judged: RefCell::default(),
+        }
     }
 
     /// As it is seen before VPC Lattice was inspected: `nothing` is there.
@@ -118,6 +129,21 @@ impl<'a> View<'a> {
     /// What was read of a Secret. Not noted down where it was not: only who needs it reads it ([`crate::wants_secrets`]).
     pub(crate) fn secret(&self, key: &SecretKey) -> Option<&'a SecretRead> {
         self.snapshot.secrets.read.get(key)
+    }
+
+    /// A Gateway of the snapshot, judged.
+    pub(crate) fn judged(
+        &self,
+        cluster: &ClusterId,
+        object: &'a Value,
+    ) -> Result<Rc<JudgedGateway>, Problem> {
+        let at = std::ptr::from_ref(object).addr();
+        let known = self.judged.borrow().get(&at).cloned();
+        known.unwrap_or_else(|| {
+            let judged = gateway::judge(Some((self, cluster)), object).map(Rc::new);
+            self.judged.borrow_mut().insert(at, judged.clone());
+            judged
+        })
     }
 
     /// All objects of a kind in a cluster, or in one namespace of it.

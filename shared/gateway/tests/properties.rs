@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use trellis_gateway::{
-    CONTROLLER, ClusterFacts, REFERRING_KINDS, Read, ReadResult, Settings, Snapshot, admission_warnings,
-    dependents, references, statuses, translate, units, wants, wants_everything,
+    CONTROLLER, ClusterFacts, Code, REFERRING_KINDS, Read, ReadResult, Settings, Snapshot,
+    admission_warnings, dependents, references, statuses, translate, units, wants, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
 use trellis_lattice::{Action, Actual, Limits, Outcome, plan};
@@ -368,6 +368,8 @@ proptest! {
         let warnings = admission_warnings(kind, &object);
         prop_assert!(warnings.len() <= 10);
         prop_assert!(warnings.iter().all(|warning| warning.chars().count() <= 256 && !warning.is_empty()));
+        let code = |warning: &str| warning.split(' ').next().and_then(Code::parse);
+        prop_assert!(warnings.iter().all(|one| code(one).is_some() || one.starts_with("And ")), "{warnings:?}");
     }
 }
 

@@ -27,7 +27,7 @@ pub use policy::{POLICY_TARGETS_MAX, PolicyTarget, policy_target_kinds, policy_t
 pub use referents::{SERVICE_NAME_ANNOTATION, backend_kind, exported_service, referents};
 pub use touched::{EVENT_BYTES_MAX, Touched, TouchedKind, touched};
 pub use unit::{ParseUnitError, UnitKey};
-pub use units_of::{parent_gateways, units_of};
+pub use units_of::{parent_gateway_names, parent_gateways, units_of};
 
 use serde::{Deserialize, Serialize};
 

@@ -64,13 +64,17 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
 
 /// The names of the Gateways that a route refers to, in `spec.parentRefs`.
 pub fn parent_gateways(route: &Value) -> BTreeSet<String> {
-    let refs = route.pointer("/spec/parentRefs").and_then(Value::as_array);
-    refs.into_iter()
-        .flatten()
-        .filter(|parent| parent.get("kind").and_then(Value::as_str).unwrap_or("Gateway") == "Gateway")
-        .filter_map(|parent| parent.get("name").and_then(Value::as_str).map(str::to_owned))
-        .filter(|name| is_subdomain(name))
-        .collect()
+    parent_gateway_names(route).map(str::to_owned).collect()
+}
+
+/// As [`parent_gateways`], in the order of the references, for who asks of thousands of routes.
+pub fn parent_gateway_names(route: &Value) -> impl Iterator<Item = &str> {
+    let refs = route.get("spec").and_then(|spec| spec.get("parentRefs")?.as_array());
+    let refs = refs.into_iter().flatten();
+    let gateways =
+        refs.filter(|parent| parent.get("kind").and_then(Value::as_str).unwrap_or("Gateway") == "Gateway");
+    let names = gateways.filter_map(|parent| parent.get("name").and_then(Value::as_str));
+    names.filter(|name| is_subdomain(name))
 }
 
 fn slice_services(object: Option<&Value>, old_object: Option<&Value>) -> BTreeSet<String> {

@@ -19,6 +19,7 @@ pub(crate) use route_object::{
     BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire,
 };
 
+use crate::code::Code;
 use crate::problem::Problem;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -66,7 +67,7 @@ pub(crate) fn parse<T: DeserializeOwned>(object: &Value) -> Result<T, Problem> {
     T::deserialize(object).or_else(|_| {
         serde_path_to_error::deserialize(object).map_err(|error| {
             let path = error.path().to_string();
-            Problem::new(path, format!("{}; correct the field", error.into_inner()))
+            Problem::new(Code::Unreadable, path, format!("{}; correct the field", error.into_inner()))
         })
     })
 }

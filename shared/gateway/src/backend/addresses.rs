@@ -6,6 +6,7 @@ use super::endpoints;
 use super::protocol::{Place, spoken};
 use super::service::{Asked, Pool};
 use crate::api::AddressesWire;
+use crate::code::Code;
 use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
 use crate::view::View;
@@ -27,7 +28,7 @@ pub(crate) struct Addresses {
 
 /// Reads what a Backend says of them.
 pub(super) fn read(wire: AddressesWire) -> Result<Addresses, Problem> {
-    let refuse = |text: String| Err(Problem::new("spec.addresses.addresses", text));
+    let refuse = |text: String| Err(Problem::new(Code::BackendValue, "spec.addresses.addresses", text));
     let vpc = declared::vpc("spec.addresses", wire.vpc)?;
     let port = declared::port("spec.addresses", wire.port)?;
     let protocol = declared::protocol("spec.addresses", wire.protocol.as_deref(), true)?;

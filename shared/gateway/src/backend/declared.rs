@@ -9,6 +9,7 @@ use super::load_balancer::{self, LoadBalancer};
 use super::service::{Asked, Pool};
 use super::{BackendError, Pools};
 use crate::api::{self, BackendObject, LambdaWire, ServicePort};
+use crate::code::Code;
 use crate::facts::Selector;
 use crate::problem::{Problem, quoted};
 use crate::report::{BackendReport, Condition};
@@ -44,7 +45,7 @@ pub(crate) fn read(object: &Value, scope: &Scope) -> Result<Declared, Problem> {
     let spec = api::parse::<BackendObject>(object)?.spec;
     if let Some(unknown) = spec.rest.keys().next() {
         let text = format!("A Backend cannot be this; use one of {KINDS}");
-        return Err(Problem::new(format!("spec.{unknown}"), text));
+        return Err(Problem::new(Code::BackendValue, format!("spec.{unknown}"), text));
     }
     match (spec.lambda, spec.addresses, spec.instances, spec.load_balancer, spec.target_group) {
         (Some(wire), None, None, None, None) => lambda(&wire, scope).map(Declared::Lambda),
@@ -53,11 +54,16 @@ pub(crate) fn read(object: &Value, scope: &Scope) -> Result<Declared, Problem> {
         (None, None, None, Some(wire), None) => load_balancer::read(wire, scope).map(Declared::LoadBalancer),
         (None, None, None, None, Some(wire)) => match external::arn_problem(&wire.arn, Some(scope)) {
             None => Ok(Declared::TargetGroup(wire.arn)),
-            Some(why) => {
-                Err(Problem::new(TARGET_GROUP, format!("{} cannot be had: {why}", quoted(&wire.arn))))
-            }
+            Some(why) => Err(Problem::new(
+                Code::BackendValue,
+                TARGET_GROUP,
+                format!("{} cannot be had: {why}", quoted(&wire.arn)),
+            )),
         },
-        _ => Err(Problem::new("spec", format!("A Backend is one thing; name exactly one of {KINDS}"))),
+        _ => {
+            let text = format!("A Backend is one thing; name exactly one of {KINDS}");
+            Err(Problem::new(Code::BackendValue, "spec", text))
+        }
     }
 }
 
@@ -67,7 +73,7 @@ fn lambda(wire: &LambdaWire, scope: &Scope) -> Result<Lambda, Problem> {
         Some("V1") => EventVersion::V1,
         Some(other) => {
             let text = format!("{} is no version of the event; use V1 or V2", quoted(other));
-            return Err(Problem::new("spec.lambda.eventStructureVersion", text));
+            return Err(Problem::new(Code::BackendValue, "spec.lambda.eventStructureVersion", text));
         }
     };
     Ok(Lambda { arn: function::arn(&wire.function, wire.qualifier.as_deref(), scope)?, version })
@@ -83,7 +89,7 @@ pub(super) fn vpc(member: &str, vpc: Option<String>) -> Result<Option<String>, P
         None => Ok(vpc),
         Some(wrong) => {
             let text = format!("{} is no id of a VPC; write vpc- and its digits", quoted(wrong));
-            Err(Problem::new(format!("{member}.vpc"), text))
+            Err(Problem::new(Code::BackendValue, format!("{member}.vpc"), text))
         }
     }
 }
@@ -92,7 +98,7 @@ pub(super) fn vpc(member: &str, vpc: Option<String>) -> Result<Option<String>, P
 pub(super) fn port(member: &str, port: i64) -> Result<u16, Problem> {
     u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| {
         let text = format!("{port} is no port; use a number from 1 to 65535");
-        Problem::new(format!("{member}.port"), text)
+        Problem::new(Code::BackendValue, format!("{member}.port"), text)
     })
 }
 
@@ -109,7 +115,7 @@ pub(super) fn protocol(
         Some(other) => {
             let possible = if may_pass { "HTTP, HTTPS or TCP" } else { "HTTP or HTTPS" };
             let text = format!("{} is not possible; use {possible}", quoted(other));
-            Err(Problem::new(format!("{member}.protocol"), text))
+            Err(Problem::new(Code::BackendValue, format!("{member}.protocol"), text))
         }
     }
 }
@@ -140,7 +146,7 @@ pub(super) fn too_many_note(name: &str, count: usize, asked: &Asked) -> Option<P
             quoted(name),
             asked.targets_max
         );
-        Problem::new(asked.path, text)
+        Problem::new(Code::TooManyEndpoints, asked.path, text)
     })
 }
 
@@ -148,14 +154,15 @@ pub(super) fn resolved(text: String) -> Condition {
     Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, text)
 }
 
-pub(super) fn unresolved(reason: &'static str, problem: &Problem) -> Condition {
-    Condition::no(conditions::RESOLVED_REFS, reason, problem.to_string())
+pub(super) fn unresolved(reason: &'static str, problem: Problem) -> Condition {
+    Condition::no_for(conditions::RESOLVED_REFS, reason, vec![problem])
 }
 
 /// What is said where AWS does not tell of something.
 pub(super) fn untold(what: &str, why: &str) -> Condition {
     let message = format!("AWS does not tell of {what}: {why}. What rules lead to it stays.");
-    Condition { kind: conditions::RESOLVED_REFS, status: "Unknown", reason: reasons::PENDING, message }
+    let (status, reason) = ("Unknown", reasons::PENDING);
+    Condition { kind: conditions::RESOLVED_REFS, status, reason, message, problems: vec![] }
 }
 
 /// What a route's backendRef to a Backend leads to.
@@ -201,12 +208,15 @@ pub(crate) fn pool(
     let (config, targets) = match declared(view, cluster, (namespace, name), asked)? {
         Declared::TargetGroup(_) => {
             let text = "It is a target group that somebody else made";
-            return refuse(reasons::INVALID_BACKEND, Problem::new(TARGET_GROUP, text));
+            return refuse(reasons::INVALID_BACKEND, Problem::new(Code::BackendValue, TARGET_GROUP, text));
         }
         Declared::Lambda(lambda) => {
             if asked.route_kind != Kind::HTTPRoute {
                 let text = format!("No {} can lead to a function; use an HTTPRoute", asked.route_kind);
-                return refuse(reasons::INVALID_BACKEND, Problem::new("spec.lambda", text));
+                return refuse(
+                    reasons::INVALID_BACKEND,
+                    Problem::new(Code::BackendValue, "spec.lambda", text),
+                );
             }
             let origin = Origin {
                 cluster: Some(cluster),
@@ -221,7 +231,7 @@ pub(crate) fn pool(
                 Ok(_) => {}
                 Err(Obstacle::Awaited(reason, problem)) => {
                     let text = format!("Backend {}: {}: {}", quoted(name), problem.path, problem.text);
-                    return Err(BackendError::Awaited(reason, Problem::new(asked.path, text)));
+                    return Err(BackendError::Awaited(reason, Problem::new(problem.code, asked.path, text)));
                 }
                 Err(Obstacle::Unknown(_)) if !view.is_inspected => {}
                 Err(Obstacle::Unknown(_)) if is_led_to(view, &origin, (&config, &lambda.arn)) => {}
@@ -321,14 +331,20 @@ fn facts(view: &View, arn: &str, scope: &Scope) -> Result<Invocation, Obstacle> 
         }
         Some(FunctionFacts::Missing) => {
             let text = format!("The function {arn} does not exist; create it or correct the name");
-            Err(Obstacle::Awaited(reasons::FUNCTION_NOT_FOUND, Problem::new(path, text)))
+            Err(Obstacle::Awaited(
+                reasons::FUNCTION_NOT_FOUND,
+                Problem::new(Code::FunctionNotFound, path, text),
+            ))
         }
         Some(FunctionFacts::Known(function)) => function::invocation(function, arn).ok_or_else(|| {
             let text = format!(
                 "VPC Lattice may not invoke the function {arn}; run `{}`, or tag it trellis:invoke=allow",
                 function::command(arn, scope)
             );
-            Obstacle::Awaited(reasons::INVOKE_NOT_PERMITTED, Problem::new(path, text))
+            Obstacle::Awaited(
+                reasons::INVOKE_NOT_PERMITTED,
+                Problem::new(Code::InvokeNotPermitted, path, text),
+            )
         }),
     }
 }
@@ -428,7 +444,7 @@ pub(crate) fn report(view: &View, cluster: &ClusterId, object: &Value, installat
                  invoke it.",
                 lambda.arn
             )),
-            Err(Obstacle::Awaited(reason, problem)) => unresolved(reason, &problem),
+            Err(Obstacle::Awaited(reason, problem)) => unresolved(reason, problem),
             Err(Obstacle::Unknown(why)) => untold(&format!("the function {}", lambda.arn), &why),
         },
     };

@@ -11,6 +11,7 @@
 
 use super::{BackendError, Pools, declared, imports};
 use crate::api::{self, Meta};
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::view::View;
@@ -40,7 +41,7 @@ pub(crate) fn named<'a>(
     scope: Option<&Scope>,
 ) -> Option<Result<&'a str, (&'static str, Problem)>> {
     let arn = import.annotation(ANNOTATION)?;
-    let refuse = |reason, text| Some(Err((reason, Problem::new(path(), text))));
+    let refuse = |reason, text| Some(Err((reason, Problem::new(Code::ExternalGroup, path(), text))));
     let others: Vec<&str> = OF_EXPORTS.into_iter().filter(|name| import.annotation(name).is_some()).collect();
     if !others.is_empty() {
         let text = format!(
@@ -164,7 +165,7 @@ pub(super) fn of_import(
     Some(match named(import, Some(&cluster.scope))? {
         Ok(arn) => pools(view, &cluster.scope, &Named { what, path: path(), arn }, asked),
         Err((reason, problem)) => {
-            let problem = Problem::new(asked.path, format!("{what}: {}", problem.text));
+            let problem = Problem::new(problem.code, asked.path, format!("{what}: {}", problem.text));
             Err(BackendError::Broken(reason, problem))
         }
     })
@@ -193,10 +194,11 @@ pub(super) fn pools(
             Ok(Pools { external: Some(id.to_owned()), elsewhere, ..Pools::default() })
         }
         Err(Obstacle::Broken(reason, text)) => {
-            Err(BackendError::broken(reason, asked.path, format!("{what}: {text}")))
+            let problem = Problem::new(Code::ExternalGroup, asked.path, format!("{what}: {text}"));
+            Err(BackendError::Broken(reason, problem))
         }
         Err(Obstacle::Awaited(reason, text)) => {
-            let problem = Problem::new(asked.path, format!("{what}: {text}"));
+            let problem = Problem::new(Code::ExternalGroup, asked.path, format!("{what}: {text}"));
             Err(BackendError::Awaited(reason, problem))
         }
         Err(Obstacle::Unknown(why)) => {
@@ -312,7 +314,7 @@ pub(crate) fn told(view: &View, cluster: &ClusterId, import: &Meta, installation
     let what = format!("ServiceImport {}", quoted(&import.name));
     Some(match named(import, Some(&cluster.scope))? {
         Ok(arn) => told_of(view, &cluster.scope, &Named { what, path: path(), arn }, installation),
-        Err((reason, problem)) => Condition::no(conditions::TARGET_GROUP, reason, problem.to_string()),
+        Err((reason, problem)) => Condition::no_for(conditions::TARGET_GROUP, reason, vec![problem]),
     })
 }
 
@@ -323,6 +325,7 @@ pub(super) fn told_of(view: &View, scope: &Scope, named: &Named, installation: &
         status: "Unknown",
         reason: reasons::PENDING,
         message,
+        problems: vec![],
     };
     match view.snapshot.external_groups.get(named.arn) {
         None => unknown(format!("{NOT_ASKED}.")),
@@ -330,8 +333,8 @@ pub(super) fn told_of(view: &View, scope: &Scope, named: &Named, installation: &
             "VPC Lattice does not tell of the target group: {why}. What rules lead to it stays."
         )),
         Some(ExternalGroup::Missing) => {
-            let problem = Problem::new(&named.path, missing(named, scope));
-            Condition::no(conditions::TARGET_GROUP, reasons::EXTERNAL_GROUP_NOT_FOUND, problem.to_string())
+            let problem = Problem::new(Code::ExternalGroup, &named.path, missing(named, scope));
+            Condition::no_for(conditions::TARGET_GROUP, reasons::EXTERNAL_GROUP_NOT_FOUND, vec![problem])
         }
         Some(ExternalGroup::Known(group)) => {
             let vpc = group.vpc.as_ref().map(|vpc| format!(", in {vpc}")).unwrap_or_default();

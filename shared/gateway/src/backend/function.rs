@@ -8,6 +8,7 @@
 //! | Lambda says that it is not there | none: `FunctionNotFound` |
 //! | AWS does not tell | what rules lead to it stays; where none does, nothing of the route changes |
 
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::view::View;
 use serde_json::Value;
@@ -35,7 +36,7 @@ pub(crate) struct Lambda {
 
 /// The ARN of a function that is named by its name or ARN, of this account and Region.
 pub(crate) fn arn(function: &str, qualifier: Option<&str>, scope: &Scope) -> Result<String, Problem> {
-    let refuse = |text: String| Err(Problem::new("spec.lambda.function", text));
+    let refuse = |text: String| Err(Problem::new(Code::BackendValue, "spec.lambda.function", text));
     let is_word = |text: &str, most: usize| {
         (1..=most).contains(&text.len())
             && text.bytes().all(|one| one.is_ascii_alphanumeric() || matches!(one, b'-' | b'_'))
@@ -71,7 +72,7 @@ pub(crate) fn arn(function: &str, qualifier: Option<&str>, scope: &Scope) -> Res
     }
     if of_arn.is_some() && qualifier.is_some() {
         let text = "The function's ARN has a qualifier already; leave one of the two out";
-        return Err(Problem::new("spec.lambda.qualifier", text));
+        return Err(Problem::new(Code::BackendValue, "spec.lambda.qualifier", text));
     }
     match of_arn.or(qualifier) {
         None => Ok(own(name)),
@@ -80,7 +81,7 @@ pub(crate) fn arn(function: &str, qualifier: Option<&str>, scope: &Scope) -> Res
         }
         Some(qualifier) => {
             let text = format!("{} is neither a version nor an alias; correct it", quoted(qualifier));
-            Err(Problem::new("spec.lambda.qualifier", text))
+            Err(Problem::new(Code::BackendValue, "spec.lambda.qualifier", text))
         }
     }
 }

@@ -13,6 +13,7 @@ use super::gone::{self, Origin};
 use super::protocol::{Place, spoken};
 use super::service::{Asked, Pool};
 use crate::api::InstancesWire;
+use crate::code::Code;
 use crate::facts::{InstanceFacts, Selector};
 use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
@@ -52,10 +53,14 @@ pub(super) fn read(wire: InstancesWire) -> Result<Instances, Problem> {
         (Some(ids), None, None) => {
             if let Some(wrong) = ids.iter().find(|id| !is_instance(id)) {
                 let text = format!("{} is no id of an instance; write i- and its digits", quoted(wrong));
-                return Err(Problem::new(path("ids"), text));
+                return Err(Problem::new(Code::BackendValue, path("ids"), text));
             }
             if !(1..=IDS_MAX).contains(&ids.len()) {
-                return Err(Problem::new(path("ids"), format!("Name 1 to {IDS_MAX} instances")));
+                return Err(Problem::new(
+                    Code::BackendValue,
+                    path("ids"),
+                    format!("Name 1 to {IDS_MAX} instances"),
+                ));
             }
             Selector::Ids(ids)
         }
@@ -72,23 +77,27 @@ pub(super) fn read(wire: InstancesWire) -> Result<Instances, Problem> {
                      {VALUE_CHARS_MAX} for the value, without *, ? and \\",
                     quoted(key)
                 );
-                return Err(Problem::new(path("tags"), text));
+                return Err(Problem::new(Code::BackendValue, path("tags"), text));
             }
             if !(1..=TAGS_MAX).contains(&tags.len()) {
-                return Err(Problem::new(path("tags"), format!("Name 1 to {TAGS_MAX} tags")));
+                return Err(Problem::new(
+                    Code::BackendValue,
+                    path("tags"),
+                    format!("Name 1 to {TAGS_MAX} tags"),
+                ));
             }
             Selector::Tags(tags)
         }
         (None, None, Some(name)) => {
             if !(1..=GROUP_CHARS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
                 let text = format!("{} is no name of an Auto Scaling group; correct it", quoted(&name));
-                return Err(Problem::new(path("autoScalingGroup"), text));
+                return Err(Problem::new(Code::BackendValue, path("autoScalingGroup"), text));
             }
             Selector::ScalingGroup(name)
         }
         _ => {
             let text = "Instances are named in one way; use exactly one of ids, tags, autoScalingGroup";
-            return Err(Problem::new("spec.instances", text));
+            return Err(Problem::new(Code::BackendValue, "spec.instances", text));
         }
     };
     Ok(Instances {
@@ -204,14 +213,14 @@ pub(super) fn pool(
         Ok(sorted) => {
             let told = sorted.notes(&vpc).into_iter();
             let told = told.map(|note| format!("Backend {} names {note}", quoted(name)));
-            notes.extend(told.map(|text| Problem::new(asked.path, text)));
+            notes.extend(told.map(|text| Problem::new(Code::EndpointsLeftOut, asked.path, text)));
             notes.extend(declared::too_many_note(name, sorted.targets.len(), asked));
             let target = |id: &&str| Target::Instance { instance: (*id).to_owned(), port: instances.port };
             (sorted.targets.iter().take(asked.targets_max).map(target).collect(), false)
         }
         Err(Obstacle::Missing) => {
             let text = format!("Backend {}: {}", quoted(name), missing(&instances.selector));
-            let problem = Problem::new(asked.path, text);
+            let problem = Problem::new(Code::ScalingGroupNotFound, asked.path, text);
             return Err(BackendError::Awaited(reasons::SCALING_GROUP_NOT_FOUND, problem));
         }
         Err(Obstacle::Unknown(_)) if !view.is_inspected => (BTreeSet::new(), false),
@@ -263,8 +272,9 @@ pub(super) fn told(view: &View, cluster: &ClusterId, instances: &Instances) -> C
             declared::resolved(format!("{}.", parts.join("; ")))
         }
         Err(Obstacle::Missing) => {
-            let problem = Problem::new("spec.instances.autoScalingGroup", missing(&instances.selector));
-            declared::unresolved(reasons::SCALING_GROUP_NOT_FOUND, &problem)
+            let text = missing(&instances.selector);
+            let problem = Problem::new(Code::ScalingGroupNotFound, "spec.instances.autoScalingGroup", text);
+            declared::unresolved(reasons::SCALING_GROUP_NOT_FOUND, problem)
         }
         Err(Obstacle::Unknown(why)) => declared::untold(&instances.selector.to_string(), &why),
     }

@@ -11,11 +11,12 @@ use super::declared::{self, NOT_ASKED, of_backend};
 use super::gone::{self, Origin};
 use super::service::{Asked, Pool};
 use crate::api::LoadBalancerWire;
+use crate::code::Code;
 use crate::facts::{Balancer, BalancerFacts};
 use crate::problem::{Problem, quoted};
-use crate::reasons;
 use crate::report::Condition;
 use crate::view::View;
+use crate::{conditions, reasons};
 use std::collections::BTreeSet;
 use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::{
@@ -38,7 +39,7 @@ pub(crate) struct LoadBalancer {
 /// Reads what a Backend says of it.
 pub(super) fn read(wire: LoadBalancerWire, scope: &Scope) -> Result<LoadBalancer, Problem> {
     if let Some(why) = arn_problem(&wire.arn, scope) {
-        return Err(Problem::new(ARN, why));
+        return Err(Problem::new(Code::BackendValue, ARN, why));
     }
     Ok(LoadBalancer {
         arn: wire.arn,
@@ -85,7 +86,10 @@ enum Obstacle {
 }
 
 fn facts<'s>(view: &View<'s>, arn: &str) -> Result<&'s Balancer, Obstacle> {
-    let awaited = |reason, text: String| Err(Obstacle::Awaited(reason, Problem::new(ARN, text)));
+    let awaited = |reason, text: String| {
+        let code = Code::of_condition(conditions::RESOLVED_REFS, reason).unwrap_or(Code::Invalid);
+        Err(Obstacle::Awaited(reason, Problem::new(code, ARN, text)))
+    };
     match view.snapshot.load_balancers.get(arn) {
         None => Err(Obstacle::Unknown(NOT_ASKED.to_owned())),
         Some(BalancerFacts::Unknown(why)) => Err(Obstacle::Unknown(why.clone())),
@@ -120,7 +124,7 @@ pub(super) fn pool(
         // An Application Load Balancer speaks HTTP/1.1 with VPC Lattice (User Guide, target groups: HTTP2 and GRPC are for instances
         // and addresses).
         let text = format!("No {} can lead to a load balancer; use an HTTPRoute", asked.route_kind);
-        let text = of_backend_text(Problem::new("spec.loadBalancer", text));
+        let text = of_backend_text(Problem::new(Code::BackendValue, "spec.loadBalancer", text));
         return Err(BackendError::broken(reasons::INVALID_BACKEND, asked.path, text));
     }
     let target = Target::LoadBalancer { load_balancer: balancer.arn.clone(), port: balancer.port };
@@ -135,7 +139,7 @@ pub(super) fn pool(
     let config = match facts(view, &balancer.arn) {
         Ok(known) => config(known.vpc.clone()),
         Err(Obstacle::Awaited(reason, problem)) => {
-            let problem = Problem::new(asked.path, of_backend_text(problem));
+            let problem = Problem::new(problem.code, asked.path, of_backend_text(problem));
             return Err(BackendError::Awaited(reason, problem));
         }
         Err(Obstacle::Unknown(_)) if !view.is_inspected => config(String::new()),
@@ -172,7 +176,7 @@ pub(super) fn told(view: &View, balancer: &LoadBalancer) -> Condition {
             "Routes lead to port {} of {} in {}.",
             balancer.port, balancer.arn, known.vpc
         )),
-        Err(Obstacle::Awaited(reason, problem)) => declared::unresolved(reason, &problem),
+        Err(Obstacle::Awaited(reason, problem)) => declared::unresolved(reason, problem),
         Err(Obstacle::Unknown(why)) => declared::untold(&format!("the load balancer {}", balancer.arn), &why),
     }
 }

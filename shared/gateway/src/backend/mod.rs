@@ -22,6 +22,8 @@ pub(crate) use service::left_out_note;
 pub(crate) use service::{Asked, Pool, pool};
 
 use crate::Settings;
+use crate::code::Code;
+use crate::conditions;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::{BackendRef, Route};
@@ -47,7 +49,8 @@ pub(crate) enum BackendError {
 
 impl BackendError {
     fn broken(reason: &'static str, path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::Broken(reason, Problem::new(path, text))
+        let code = Code::of_condition(conditions::RESOLVED_REFS, reason).unwrap_or(Code::Invalid);
+        Self::Broken(reason, Problem::new(code, path, text))
     }
 }
 

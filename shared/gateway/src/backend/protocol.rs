@@ -4,6 +4,7 @@ use super::BackendError;
 use super::gone::{self, Origin};
 use super::service::Asked;
 use crate::api::ServicePort;
+use crate::code::Code;
 use crate::policy::target_group::{InForce, Wish};
 use crate::problem::{Problem, quoted};
 use crate::reasons;
@@ -59,7 +60,7 @@ pub(super) fn spoken(
     let (wish, stays) = match policy {
         InForce::Policy(wish) => (Some(wish), false),
         InForce::AsItIs(why) => {
-            notes.push(Problem::new(asked.path, why));
+            notes.push(Problem::new(Code::BackendAsItIs, asked.path, why));
             (None, true)
         }
         InForce::Nothing | InForce::NotServed => (None, false),
@@ -75,7 +76,7 @@ pub(super) fn spoken(
                      apply the custom resource definition",
                     quoted(&place.cluster.name)
                 );
-                notes.push(Problem::new(asked.path, text));
+                notes.push(Problem::new(Code::BackendAsItIs, asked.path, text));
             }
             return Ok(held);
         }
@@ -84,7 +85,7 @@ pub(super) fn spoken(
         && let Some(unheeded) = wish.unheeded(protocol, protocol_version)
     {
         let text = format!("TargetGroupPolicy {}: {}: {}", wish.policy, unheeded.path, unheeded.text);
-        notes.push(Problem::new(asked.path, text));
+        notes.push(Problem::new(unheeded.code, asked.path, text));
     }
     let policy = wish.as_ref().map(|wish| wish.policy.clone());
     let check = wish.map_or(Check::Plain, |wish| Check::Asked(Box::new(wish)));
@@ -182,7 +183,7 @@ fn protocol(
             quoted(port.app_protocol.as_deref().unwrap_or_default()),
             if is_grpc { "gRPC" } else { "HTTP/1.1" },
         );
-        notes.push(Problem::new(asked.path, text));
+        notes.push(Problem::new(Code::AppProtocol, asked.path, text));
     }
     let (protocol, version) = app.spoken();
     let protocol = said.unwrap_or(protocol);

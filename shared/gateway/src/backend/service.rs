@@ -4,6 +4,7 @@ use super::BackendError;
 use super::endpoints::{self, Targets, targets};
 use super::protocol::{Place, spoken};
 use crate::api::{self, EndpointSlice, Service, ServicePort};
+use crate::code::Code;
 use crate::gates::gated;
 use crate::policy::target_group;
 use crate::problem::{Problem, quoted};
@@ -90,7 +91,7 @@ pub(crate) fn pool(
             "Service {} is Terminating: its endpoints serve until they go, and then nothing answers; name another one",
             quoted(name)
         );
-        notes.push(Problem::new(asked.path, text));
+        notes.push(Problem::new(Code::ServiceTerminating, asked.path, text));
     }
     let service: Service = api::parse(service).map_err(|problem| {
         let text = format!("Service {}: {}: {}", quoted(name), problem.path, problem.text);
@@ -182,7 +183,7 @@ fn of_another_family(name: &str, family: IpFamily, path: &str) -> Problem {
         quoted(name),
         shown(family)
     );
-    Problem::new(path, text)
+    Problem::new(Code::EndpointsLeftOut, path, text)
 }
 
 /// What is to be told of addresses that no target can have.
@@ -198,7 +199,7 @@ pub(crate) fn left_out_note(name: &str, left_out: &BTreeSet<String>, path: &str)
         quoted(name),
         quoted(first)
     );
-    Some(Problem::new(path, text))
+    Some(Problem::new(Code::EndpointsLeftOut, path, text))
 }
 
 /// What is to be told of more endpoints than a target group takes.
@@ -210,7 +211,7 @@ fn too_many_note(name: &str, count: usize, asked: &Asked) -> Option<Problem> {
             quoted(name),
             asked.targets_max
         );
-        Problem::new(asked.path, text)
+        Problem::new(Code::TooManyEndpoints, asked.path, text)
     })
 }
 

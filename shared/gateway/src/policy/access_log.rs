@@ -2,6 +2,7 @@
 
 use super::Attached;
 use super::attached::Candidate;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Effect};
 use crate::view::View;
@@ -75,7 +76,7 @@ fn judge(candidate: &Candidate, given: &mut Given) -> Result<String, Condition> 
         return Err(refused.clone());
     }
     let (destination, kind) = destination(candidate.object)
-        .map_err(|problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()))?;
+        .map_err(|problem| Condition::no_for(conditions::ACCEPTED, reasons::INVALID, vec![problem]))?;
     // One that does nothing now is in nobody's way.
     if candidate.idle.is_some() {
         return Ok(destination);
@@ -105,7 +106,7 @@ pub(super) fn destination(policy: &Value) -> Result<(String, LogType), Problem> 
             "{} is no ARN of a CloudWatch Logs log group, an S3 bucket or a Firehose delivery stream; name one",
             quoted(arn)
         );
-        Problem::new(PATH, text)
+        Problem::new(Code::PolicyValue, PATH, text)
     };
     kind.map(|kind| (arn.to_owned(), kind)).ok_or_else(wrong)
 }

@@ -13,6 +13,7 @@
 use super::Attached;
 use super::attached::Candidate;
 use crate::api;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, Effect, Report};
 use crate::view::View;
@@ -99,7 +100,7 @@ fn judge(candidate: &Candidate, given: Option<&str>) -> Result<DesiredPolicy, (C
         return Err((refused.clone(), false));
     }
     let text = policy(candidate.object).map_err(|problem| {
-        (Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()), true)
+        (Condition::no_for(conditions::ACCEPTED, reasons::INVALID, vec![problem]), true)
     })?;
     if let Some(other) = given {
         let text = format!(
@@ -116,10 +117,18 @@ pub(super) fn policy(object: &Value) -> Result<String, Problem> {
     const PATH: &str = "spec.policy";
     let text = object.pointer("/spec/policy").and_then(Value::as_str).unwrap_or_default();
     let parsed: Value = serde_json::from_str(text).map_err(|error| {
-        Problem::new(PATH, format!("The policy is no JSON ({error}); write an IAM policy document"))
+        Problem::new(
+            Code::PolicyDocument,
+            PATH,
+            format!("The policy is no JSON ({error}); write an IAM policy document"),
+        )
     })?;
     if !parsed.is_object() {
-        return Err(Problem::new(PATH, "The policy is no JSON object; write an IAM policy document"));
+        return Err(Problem::new(
+            Code::PolicyDocument,
+            PATH,
+            "The policy is no JSON object; write an IAM policy document",
+        ));
     }
     let plain = parsed.to_string();
     if plain.len() > POLICY_BYTES_MAX {
@@ -127,7 +136,7 @@ pub(super) fn policy(object: &Value) -> Result<String, Problem> {
             "The policy has {} bytes without spaces, and VPC Lattice takes {POLICY_BYTES_MAX}; make it shorter",
             plain.len()
         );
-        return Err(Problem::new(PATH, text));
+        return Err(Problem::new(Code::PolicyDocument, PATH, text));
     }
     Ok(plain)
 }
@@ -152,6 +161,7 @@ pub(super) fn opens(object: &Value) -> bool {
 fn left() -> Problem {
     let path = format!("metadata.annotations[{TAG_PREFIX}{AUTH_TYPE}]");
     Problem::new(
+        Code::AuthStays,
         path,
         format!("{LEFT}; make one anew, or set the annotation to {} to open it", quoted("NONE")),
     )
@@ -168,12 +178,14 @@ pub(crate) fn left_closed(route: &Value) -> Option<Problem> {
 
 /// Tells a route that it is closed by a policy that is gone.
 fn tell_left(translation: &mut Translation) {
-    let note = left().to_string();
+    let left = left();
+    let note = left.to_string();
     for report in &mut translation.reports {
         let Report::Route(report) = report else { continue };
         for parent in &mut report.parents {
             let notes = [parent.notes.as_str(), note.as_str()];
             parent.notes = notes.into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join(" ");
+            parent.problems.push(left.clone());
         }
     }
 }

@@ -18,6 +18,7 @@ mod vpc_spec;
 use crate::Translation;
 use crate::annotations;
 use crate::api;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::report::{Condition, PolicyEntry, PolicyReport, Report, Subject};
 use crate::route::RouteId;
@@ -213,7 +214,7 @@ fn wrong_target(policy: Kind, namespace: &str, target: &PolicyTarget) -> Problem
                 shown(group),
                 shown(&target.kind)
             );
-            Problem::new("spec.targetRef", text)
+            Problem::new(Code::PolicyTarget, "spec.targetRef", text)
         }
         Some(_) if !target.is_local(namespace) => {
             let text = format!(
@@ -222,11 +223,11 @@ fn wrong_target(policy: Kind, namespace: &str, target: &PolicyTarget) -> Problem
                 quoted(target.namespace.as_deref().unwrap_or_default()),
                 quoted(namespace)
             );
-            Problem::new("spec.targetRef.namespace", text)
+            Problem::new(Code::PolicyTarget, "spec.targetRef.namespace", text)
         }
         Some(_) => {
             let text = format!("{} is no name of an object; correct it", quoted(&target.name));
-            Problem::new("spec.targetRef.name", text)
+            Problem::new(Code::PolicyTarget, "spec.targetRef.name", text)
         }
     }
 }

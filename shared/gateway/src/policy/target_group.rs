@@ -12,7 +12,8 @@
 
 use super::attached::{Candidate, naming, sorted};
 use crate::api;
-use crate::problem::{self, Problem, quoted};
+use crate::code::Code;
+use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::view::{Listed, View};
 use crate::{conditions, reasons};
@@ -98,13 +99,13 @@ impl Wish {
     ) -> Option<Problem> {
         if self.protocol == Some(TargetProtocol::Tcp) && protocol != TargetProtocol::Tcp {
             let text = "TCP is for TLSRoutes; an HTTPRoute or a GRPCRoute leads to HTTP or HTTPS, name one of the two";
-            return Some(Problem::new("spec.protocol", text));
+            return Some(Problem::new(Code::PolicyUnheeded, "spec.protocol", text));
         }
         let needs_http2 = matches!(self.version, Some(ProtocolVersion::Http2 | ProtocolVersion::Grpc));
         (needs_http2 && version == Some(ProtocolVersion::Http1)).then(|| {
             let text = "VPC Lattice leads to HTTP/2 from HTTPS listeners only; attach the route to one and to no HTTP \
                         listener";
-            Problem::new("spec.protocolVersion", text)
+            Problem::new(Code::PolicyUnheeded, "spec.protocolVersion", text)
         })
     }
 
@@ -192,9 +193,8 @@ pub(super) fn judged<'a>(
     let judge = |candidate: Candidate<'a>| {
         let wish = match &candidate.refused {
             Some(refused) => Err(refused.clone()),
-            None => wish(candidate.object).map_err(|problems| {
-                Condition::no(conditions::ACCEPTED, reasons::INVALID, problem::message(&problems))
-            }),
+            None => wish(candidate.object)
+                .map_err(|problems| Condition::no_for(conditions::ACCEPTED, reasons::INVALID, problems)),
         };
         let wish = wish.and_then(|wish| match &given {
             Some(other) => {
@@ -255,7 +255,7 @@ pub(super) fn wish(object: &Value) -> Result<Wish, Vec<Problem>> {
     );
     if protocol == Some(TargetProtocol::Tcp) && version.is_some() {
         let text = "protocolVersion is not supported for TCP protocol TargetGroupPolicy; take it out";
-        problems.push(Problem::new("spec.protocolVersion", text));
+        problems.push(Problem::new(Code::PolicyValue, "spec.protocolVersion", text));
     }
     let check = check_wish(spec.health_check.unwrap_or_default(), &mut problems);
     if !problems.is_empty() {
@@ -275,7 +275,7 @@ fn check_wish(wire: CheckWire, problems: &mut Vec<Problem>) -> CheckWish {
         if fits.is_none() {
             let (low, high) = range.into_inner();
             let text = format!("{value} is not from {low} to {high}; name a number in that range");
-            problems.push(Problem::new(path(member), text));
+            problems.push(Problem::new(Code::PolicyValue, path(member), text));
         }
         fits
     };
@@ -295,14 +295,14 @@ fn check_wish(wire: CheckWire, problems: &mut Vec<Problem>) -> CheckWish {
             CODES.start(),
             CODES.end()
         );
-        problems.push(Problem::new(path("statusMatch"), text));
+        problems.push(Problem::new(Code::PolicyValue, path("statusMatch"), text));
     }
     if let Some(at) = at.as_deref().filter(|at| !is_path(at)) {
         let text = format!(
             "{} is no path that VPC Lattice takes; begin it with / and use letters, digits and @:%_+.~#?&/=-",
             quoted(at)
         );
-        problems.push(Problem::new(path("path"), text));
+        problems.push(Problem::new(Code::PolicyValue, path("path"), text));
     }
     CheckWish {
         enabled: wire.enabled,
@@ -329,7 +329,11 @@ fn one_of<T>(
     let word = word.filter(|word| !word.is_empty())?;
     let found = read(&word);
     if found.is_none() {
-        problems.push(Problem::new(path, format!("{} is none of {words}; name one", quoted(&word))));
+        problems.push(Problem::new(
+            Code::PolicyValue,
+            path,
+            format!("{} is none of {words}; name one", quoted(&word)),
+        ));
     }
     found
 }

@@ -1,5 +1,6 @@
 //! What a VpcAssociationPolicy says.
 
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub(super) fn spec(policy: &Value) -> Result<VpcSpec, Vec<Problem>> {
         let value = member(&format!("/spec/{name}"))?;
         if value.as_bool().is_none() {
             problems.push(Problem::new(
+                Code::PolicyValue,
                 format!("spec.{name}"),
                 format!("{value} is neither true nor false; write one of the two"),
             ));
@@ -79,14 +81,14 @@ fn group_problems(groups: &[String], problems: &mut Vec<Problem>) {
             "{} is no id of a security group; name one as EC2 does, sg- and 8 or 17 letters and digits after it",
             quoted(group)
         );
-        problems.push(Problem::new(format!("{PATH}[{at}]"), text));
+        problems.push(Problem::new(Code::PolicyValue, format!("{PATH}[{at}]"), text));
     }
     let count = groups.iter().collect::<BTreeSet<_>>().len();
     if count > GROUPS_MAX {
         let text = format!(
             "{count} security groups are named, and an association can have {GROUPS_MAX}; name fewer"
         );
-        problems.push(Problem::new(PATH, text));
+        problems.push(Problem::new(Code::PolicyValue, PATH, text));
     }
 }
 
@@ -100,7 +102,7 @@ fn preference_of(
     const DOMAINS: &str = "spec.dnsOptions.privateDnsSpecifiedDomains";
     let parsed = preference.and_then(DnsPreference::parse);
     let known = || DnsPreference::ALL.map(DnsPreference::as_str).join(", ");
-    let mut wrong = |path: &str, text: String| problems.push(Problem::new(path, text));
+    let mut wrong = |path: &str, text: String| problems.push(Problem::new(Code::PolicyValue, path, text));
     match (preference, parsed) {
         (Some(text), None) => {
             wrong(PREFERENCE, format!("{} is none; write one of {}", quoted(text), known()));

@@ -1,5 +1,6 @@
 use super::{Match, convert_headers, leftovers, path_problem};
 use crate::api::{GrpcMethodWire, MatchWire};
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use serde::Deserialize;
 use trellis_lattice::{Limits, PathMatch, RuleMatch};
@@ -10,6 +11,7 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
     let mut problems = leftovers(path, &wire.rest);
     if wire.path.is_some() {
         problems.push(Problem::new(
+            Code::GrpcMatch,
             format!("{path}.path"),
             "A GRPCRoute matches services and methods, not paths; use method",
         ));
@@ -18,7 +20,11 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
         None => GrpcMethodWire::default(),
         Some(Ok(method)) => method,
         Some(Err(error)) => {
-            problems.push(Problem::new(format!("{path}.method"), format!("{error}; correct the field")));
+            problems.push(Problem::new(
+                Code::GrpcMatch,
+                format!("{path}.method"),
+                format!("{error}; correct the field"),
+            ));
             GrpcMethodWire::default()
         }
     };
@@ -26,7 +32,7 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
     let kind = method.kind.as_deref().unwrap_or("Exact");
     if kind != "Exact" {
         let text = format!("VPC Lattice cannot match a gRPC method by {}; use Exact", quoted(kind));
-        problems.push(Problem::new(format!("{path}.method.type"), text));
+        problems.push(Problem::new(Code::GrpcMatch, format!("{path}.method.type"), text));
     }
     let service = method.service.as_deref().unwrap_or_default();
     let name = method.method.as_deref().unwrap_or_default();
@@ -35,6 +41,7 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
         (service, "") => PathMatch::Prefix(format!("/{service}/")),
         ("", _) => {
             problems.push(Problem::new(
+                Code::GrpcMatch,
                 format!("{path}.method.method"),
                 "VPC Lattice cannot match a method of any service; name the service too",
             ));

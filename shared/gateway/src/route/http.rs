@@ -1,5 +1,6 @@
 use super::{Match, convert_headers, leftovers, path_problem};
 use crate::api::MatchWire;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 use trellis_lattice::{Limits, PathMatch, RuleMatch};
@@ -19,7 +20,7 @@ pub(super) fn convert(path: &str, wire: MatchWire, limits: &Limits) -> Result<Ma
         other => {
             let text =
                 format!("VPC Lattice cannot match a path by {}; use Exact or PathPrefix", quoted(other));
-            problems.push(Problem::new(format!("{path}.path.type"), text));
+            problems.push(Problem::new(Code::PathMatch, format!("{path}.path.type"), text));
             (false, vec![])
         }
     };
@@ -62,7 +63,7 @@ fn convert_method(path: &str, wire: Option<&Value>, problems: &mut Vec<Problem>)
         }
         Some(other) => {
             let text = format!("{} is no HTTP method; name one", quoted(&other.to_string()));
-            problems.push(Problem::new(format!("{path}.method"), text));
+            problems.push(Problem::new(Code::MethodMatch, format!("{path}.method"), text));
             None
         }
     }

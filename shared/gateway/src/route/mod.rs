@@ -6,6 +6,7 @@ mod tls;
 mod unsupported;
 
 use crate::api::{BackendRefWire, HeaderWire, MatchWire, Meta, ParentRefWire, RouteObject, RuleWire};
+use crate::code::Code;
 use crate::naming;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
@@ -214,7 +215,7 @@ fn unreadable_rule(index: usize, problem: &Problem) -> Rule {
         index,
         matches: vec![],
         backends: vec![],
-        problems: vec![Problem::new(path, problem.text.clone())],
+        problems: vec![Problem::new(problem.code, path, problem.text.clone())],
     }
 }
 
@@ -222,6 +223,7 @@ fn backend_ref(path: String, wire: BackendRefWire, problems: &mut Vec<Problem>) 
     let weight = wire.weight.unwrap_or(1);
     if !(0..=WEIGHT_MAX).contains(&weight) {
         problems.push(Problem::new(
+            Code::Weight,
             format!("{path}.weight"),
             format!("{weight} is no weight; set one from 0 to {WEIGHT_MAX}"),
         ));
@@ -261,6 +263,7 @@ fn convert_headers(
     }
     if headers.len() > limits.headers_per_rule {
         problems.push(Problem::new(
+            Code::HeaderMatch,
             format!("{path}.headers"),
             format!(
                 "{} headers are matched, VPC Lattice takes {} in one rule; match fewer",
@@ -276,18 +279,21 @@ fn header_problem(path: &str, wire: &HeaderWire) -> Option<Problem> {
     let kind = wire.kind.as_deref().unwrap_or("Exact");
     if kind != "Exact" {
         return Some(Problem::new(
+            Code::HeaderMatch,
             format!("{path}.type"),
             format!("VPC Lattice cannot match a header by {}; use Exact", quoted(kind)),
         ));
     }
     if !(1..=HEADER_NAME_CHARS_MAX).contains(&wire.name.chars().count()) {
         return Some(Problem::new(
+            Code::HeaderMatch,
             format!("{path}.name"),
             format!("A header's name has 1 to {HEADER_NAME_CHARS_MAX} characters in VPC Lattice; shorten it"),
         ));
     }
     (!(1..=HEADER_VALUE_CHARS_MAX).contains(&wire.value.chars().count())).then(|| {
         Problem::new(
+            Code::HeaderMatch,
             format!("{path}.value"),
             format!(
                 "A header's value has 1 to {HEADER_VALUE_CHARS_MAX} characters in VPC Lattice; shorten it"
@@ -302,7 +308,7 @@ fn path_problem(path: &str, value: &str, limits: &Limits) -> Option<Problem> {
     let strange = value.chars().find(|c| !(c.is_ascii_alphanumeric() || "/@:%_+.~&=-".contains(*c)));
     if !value.starts_with('/') {
         let text = format!("The path {} does not begin with a slash; put one before it", quoted(value));
-        return Some(Problem::new(path, text));
+        return Some(Problem::new(Code::PathMatch, path, text));
     }
     if let Some(strange) = strange {
         let text = format!(
@@ -310,7 +316,7 @@ fn path_problem(path: &str, value: &str, limits: &Limits) -> Option<Problem> {
             quoted(&strange.to_string()),
             quoted(value)
         );
-        return Some(Problem::new(path, text));
+        return Some(Problem::new(Code::PathMatch, path, text));
     }
     (value.len() > limits.path_chars).then(|| {
         let text = format!(
@@ -318,6 +324,6 @@ fn path_problem(path: &str, value: &str, limits: &Limits) -> Option<Problem> {
             value.len(),
             limits.path_chars
         );
-        Problem::new(path, text)
+        Problem::new(Code::PathMatch, path, text)
     })
 }

@@ -1,6 +1,7 @@
 //! Members of a route that nothing here reads: each is something that a user asked for and will not get.
 
 use crate::api::Rest;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub(crate) fn leftovers(path: &str, rest: &Rest) -> Vec<Problem> {
                 .filter(|(_, filter)| !changes_nothing(filter))
                 .map(|(at, filter)| filter_problem(format!("{path}.filters[{at}]"), filter))
                 .collect(),
-            _ => vec![Problem::new(format!("{path}.{member}"), remedy(member))],
+            _ => vec![Problem::new(code_of(member), format!("{path}.{member}"), remedy(member))],
         })
         .collect()
 }
@@ -63,7 +64,20 @@ fn filter_problem(path: String, filter: &Value) -> Problem {
         "RequestHeaderModifier" | "ResponseHeaderModifier" => "cannot change headers",
         _ => "knows no such filter",
     };
-    Problem::new(path, format!("VPC Lattice {what}; remove the filter {}", quoted(kind)))
+    Problem::new(Code::Filter, path, format!("VPC Lattice {what}; remove the filter {}", quoted(kind)))
+}
+
+fn code_of(member: &str) -> Code {
+    match member {
+        "queryParams" => Code::QueryMatch,
+        "timeouts" => Code::Timeouts,
+        "retry" => Code::Retry,
+        "sessionPersistence" => Code::SessionPersistence,
+        "infrastructure" => Code::Infrastructure,
+        "allowedListeners" => Code::ListenerSets,
+        "tls" => Code::ClientCertificates,
+        _ => Code::UnknownField,
+    }
 }
 
 fn remedy(member: &str) -> &'static str {

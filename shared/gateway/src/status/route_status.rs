@@ -1,5 +1,5 @@
 use super::merge::Merge;
-use super::shared_service::{self, Leader, mentioned, named};
+use super::shared_service::{self, Leader, mentioned, mentions, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
 use super::told_names;
 use super::{
@@ -77,7 +77,7 @@ fn sharing_units(context: &Context, report: &RouteReport, object: &Value) -> BTr
     let mut units = mentioned(cluster, object);
     let own = unit_of(cluster, &subject.object);
     for (key, other) in ROUTE_KINDS.into_iter().flat_map(|kind| context.snapshot.all(cluster, kind)) {
-        if mentioned(cluster, other).contains(&own) {
+        if mentions(cluster, other, &own, &subject.object) {
             units.insert(unit_of(cluster, key));
         }
     }

@@ -141,6 +141,13 @@ pub(crate) fn mentioned(cluster: &ClusterId, route: &Value) -> BTreeSet<UnitKey>
     naming_messages(route).flat_map(|message| units_in(cluster, message)).collect()
 }
 
+/// Whether a route's status names another one of its cluster, in whose unit somebody asks this of all routes.
+pub(crate) fn mentions(cluster: &ClusterId, route: &Value, own: &UnitKey, key: &ObjectKey) -> bool {
+    let path = format!("{}/{}", key.namespace, key.name);
+    // By the text first: of a thousand routes few name another one.
+    naming_messages(route).any(|message| message.contains(&path) && units_in(cluster, message).contains(own))
+}
+
 /// The units of routes that a message names as `<kind> <namespace>/<name>`.
 fn units_in(cluster: &ClusterId, message: &str) -> Vec<UnitKey> {
     let words: Vec<&str> = message.split_whitespace().collect();

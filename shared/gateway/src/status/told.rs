@@ -122,7 +122,8 @@ pub(super) fn conditions_of(route: &Value) -> impl Iterator<Item = &Value> {
 
 /// The entries of a route's status that are ours.
 pub(crate) fn entries_of(route: &Value) -> impl Iterator<Item = &Value> {
-    let entries = route.pointer("/status/parents").and_then(Value::as_array);
+    // Asked of every route of a cluster: `Value::pointer` allocates for each step of its way.
+    let entries = route.get("status").and_then(|status| status.get("parents")?.as_array());
     entries.into_iter().flatten().filter(|entry| is_ours(entry))
 }
 

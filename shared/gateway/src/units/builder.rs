@@ -8,6 +8,7 @@ use super::merged;
 use super::rules::{self, Priorities, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
 use crate::backend::{NO_BACKEND, Pool, Pools, external};
+use crate::code::Code;
 use crate::prefixes;
 use crate::priority::{self, Candidate, Origin, order};
 use crate::problem::Problem;
@@ -360,7 +361,14 @@ impl<'a> Builder<'a> {
                 external::SERVES_ONE,
                 place.service
             );
-            (user.to_owned(), Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text))
+            (
+                user.to_owned(),
+                Problem::new(
+                    Code::ExternalGroup,
+                    format!("spec.rules[{}].backendRefs", rule.rule.index),
+                    text,
+                ),
+            )
         };
         taken.map(text).collect()
     }
@@ -477,5 +485,5 @@ pub(crate) fn used_groups(listeners: &[DesiredListener]) -> BTreeSet<&str> {
 fn limit(path: &str, need: &str, limit: usize, quota: &str) -> Problem {
     let text =
         format!("{need} of VPC Lattice, and the limit is {limit}; ask for less or raise the quota {quota}");
-    Problem::new(path, text)
+    Problem::new(Code::QuotaExceeded, path, text)
 }

@@ -5,6 +5,7 @@ use super::parents::{Parent, parents};
 use super::slot::Slot;
 use super::standalone;
 use crate::attach::Taken;
+use crate::code::Code;
 use crate::hostname::{do_meet, is_wildcard, no_domain};
 use crate::policy;
 use crate::problem::{Problem, quoted};
@@ -158,7 +159,7 @@ fn unheard(route: &Route, parents: &[Parent]) -> Vec<Problem> {
              it out",
             quoted(hostname)
         );
-        Problem::new("spec.hostnames", text)
+        Problem::new(Code::HostnameUnheard, "spec.hostnames", text)
     };
     unheard.map(problem).collect()
 }
@@ -243,7 +244,7 @@ fn servable(route: &Route, hostname: Option<&str>) -> Servable {
     match hostname {
         None if is_tls => {
             let text = "VPC Lattice passes TLS on by hostname; name at least one";
-            Servable::Not(Problem::new("spec.hostnames", text))
+            Servable::Not(Problem::new(Code::HostnameNeeded, "spec.hostnames", text))
         }
         None => Servable::GeneratedName(None),
         Some(wildcard) if is_wildcard(wildcard) => {
@@ -253,7 +254,7 @@ fn servable(route: &Route, hostname: Option<&str>) -> Servable {
                 "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",
                 quoted(wildcard)
             );
-            let problem = Problem::new(path, text);
+            let problem = Problem::new(Code::HostnameWildcard, path, text);
             // A wildcard of the listener alone still lets the route in.
             if route.hostnames.is_empty() && !is_tls {
                 Servable::GeneratedName(Some(problem))
@@ -264,7 +265,8 @@ fn servable(route: &Route, hostname: Option<&str>) -> Servable {
         Some(hostname) => match no_domain(hostname) {
             Some(why) => {
                 let is_own = route.hostnames.iter().any(|own| own == hostname);
-                Servable::Not(Problem::new(if is_own { "spec.hostnames" } else { "spec.parentRefs" }, why))
+                let path = if is_own { "spec.hostnames" } else { "spec.parentRefs" };
+                Servable::Not(Problem::new(Code::HostnameNoDomain, path, why))
             }
             None => Servable::Domain(hostname.to_owned()),
         },

@@ -23,6 +23,7 @@ use super::rules::{ResolvedRule, is_sound};
 use super::slot::Slot;
 use crate::Settings;
 use crate::certificate;
+use crate::code::Code;
 use crate::gateway::protocol_name;
 use crate::policy::ONE_FOR_A_SERVICE;
 use crate::problem::Problem;
@@ -266,7 +267,11 @@ impl Contest<'_> {
                 protocol_name(port.protocol),
                 protocol_name(ask.protocol)
             );
-            return Problem::new(self.members[at].claim.parents[ask.parent].reference.path.clone(), text);
+            return Problem::new(
+                Code::PortTaken,
+                self.members[at].claim.parents[ask.parent].reference.path.clone(),
+                text,
+            );
         }
         let what = if port.hostname != ask.hostname {
             "for other hostnames than this route, and in a service requests cannot be told apart by their host".to_owned()
@@ -283,7 +288,7 @@ impl Contest<'_> {
             ask.gateway.namespace,
             ask.gateway.name,
         );
-        Problem::new("spec.hostnames", text)
+        Problem::new(Code::PortTaken, "spec.hostnames", text)
     }
 
     fn of_other_gateways(
@@ -302,7 +307,7 @@ impl Contest<'_> {
             self.shown(),
             gateways.join(" and "),
         );
-        Problem::new("spec.hostnames", text)
+        Problem::new(Code::HostnameTaken, "spec.hostnames", text)
     }
 
     /// In another route's service others could call a route than its policy says.
@@ -312,7 +317,7 @@ impl Contest<'_> {
             named(&self.members[oldest].claim.route.id),
             self.shown(),
         );
-        Problem::new("spec.hostnames", text)
+        Problem::new(Code::HostnameTaken, "spec.hostnames", text)
     }
 
     fn shown(&self) -> String {
@@ -353,7 +358,11 @@ impl Contest<'_> {
             return problem;
         }
         let older = named(&self.members[leader].claim.route.id);
-        Problem::new(problem.path, format!("{}. It shares the service of {older}", problem.text))
+        Problem::new(
+            problem.code,
+            problem.path,
+            format!("{}. It shares the service of {older}", problem.text),
+        )
     }
 
     /// Whether even one rule for each alternative of each match, and one target group for each backend, would be within the

@@ -5,6 +5,7 @@ use super::cluster_routes::{objects, read, routes};
 use super::{export_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::{declared, exporters_of, external, referent_kind};
+use crate::code::Code;
 use crate::gateway::is_our_class;
 use crate::policy;
 use crate::prefixes::takes_everything;
@@ -90,7 +91,12 @@ fn class_report(view: &View, changed: &Changed) -> Option<Report> {
         return None;
     }
     let notes = class.pointer("/spec/parametersRef").filter(|parameters| !parameters.is_null()).map(|_| {
-        Problem::new("spec.parametersRef", "The class takes no parameters; remove the field").to_string()
+        Problem::new(
+            Code::ClassParameters,
+            "spec.parametersRef",
+            "The class takes no parameters; remove the field",
+        )
+        .to_string()
     });
     Some(Report::Class(ClassReport {
         subject: subject(changed.cluster, Kind::GatewayClass, class),

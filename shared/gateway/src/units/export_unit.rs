@@ -7,6 +7,7 @@ use super::subject;
 use crate::annotations;
 use crate::api::{self, Meta, Service, ServiceExport};
 use crate::backend::{Asked, BackendError, is_of_other_federation, mark, pool, service_of_export};
+use crate::code::Code;
 use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
 use crate::view::{Found, View};
@@ -48,7 +49,7 @@ pub(crate) fn translate(
     let export: ServiceExport = match api::parse(object) {
         Ok(export) => export,
         Err(problem) => {
-            let valid = Condition::no(conditions::VALID, reasons::INVALID, problem.to_string());
+            let valid = Condition::no_for(conditions::VALID, reasons::INVALID, vec![problem]);
             return Translation::refused(report(valid, vec![]));
         }
     };
@@ -94,7 +95,7 @@ pub(crate) fn translate(
     let notes = message(&annotations::problems(Kind::ServiceExport, &export.metadata));
     let between = if notes.is_empty() { "" } else { " " };
     let valid = match reason {
-        Some(reason) => Condition::no(conditions::VALID, reason, message(&problems)),
+        Some(reason) => Condition::no_for(conditions::VALID, reason, problems),
         None => Condition::yes(
             conditions::VALID,
             reasons::VALID,
@@ -123,7 +124,7 @@ pub(crate) fn asks_for_target_groups(export: &Meta) -> (bool, Option<Problem>) {
         _ => {
             let path = format!("metadata.annotations[{TAG_PREFIX}{TARGET_GROUP}]");
             let text = format!("{} is neither true nor false and counts as false; set one", quoted(value));
-            (false, Some(Problem::new(path, text)))
+            (false, Some(Problem::new(Code::AnnotationValue, path, text)))
         }
     }
 }
@@ -147,6 +148,7 @@ fn ports(
             "GRPC" => ports.push((path, port.port, Kind::GRPCRoute)),
             "TLS" => ports.push((path, port.port, Kind::TLSRoute)),
             other => problems.push(Problem::new(
+                Code::AnnotationValue,
                 format!("{path}.routeType"),
                 format!("{} is no route type; use HTTP, GRPC or TLS", quoted(other)),
             )),
@@ -161,6 +163,7 @@ fn ports(
             match port.parse() {
                 Ok(number) => ports.push((path.to_owned(), number, Kind::HTTPRoute)),
                 Err(_) => problems.push(Problem::new(
+                    Code::AnnotationValue,
                     path,
                     format!("{} is no port; list port numbers with commas between", quoted(port)),
                 )),
@@ -175,7 +178,7 @@ fn ports(
                 "Service {} does not exist; create it or name another by annotation service-name",
                 quoted(&format!("{namespace}/{service}"))
             );
-            Ok((vec![], vec![Problem::new("metadata.name", text)]))
+            Ok((vec![], vec![Problem::new(Code::BackendNotFound, "metadata.name", text)]))
         }
         Found::Object(object) => {
             let service: Service = match api::parse(object) {

@@ -395,7 +395,7 @@ fn report(
     let judged = match gateway::judge(Some((view, cluster)), object) {
         Ok(judged) => judged,
         Err(problem) => {
-            let accepted = Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string());
+            let accepted = Condition::no_for(conditions::ACCEPTED, reasons::INVALID, vec![problem]);
             let (listeners, addresses, vpc_notes) = (vec![], vec![], String::new());
             return GatewayReport {
                 subject,
@@ -426,10 +426,10 @@ fn report(
         let notes = problem::message(&problems);
         let own = judged.accepted.clone();
         let between = if own.message.is_empty() || notes.is_empty() { "" } else { " " };
-        Condition { message: format!("{}{between}{notes}", own.message), ..own }
+        Condition { message: format!("{}{between}{notes}", own.message), ..own }.telling(problems)
     };
     let accepted = network_name::problem(view, name, settings).map_or_else(told, |problem| {
-        Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string())
+        Condition::no_for(conditions::ACCEPTED, reasons::INVALID, vec![problem])
     });
     let is_awaited =
         |key: &SecretKey| matches!(view.secret(key), Some(SecretRead::Missing | SecretRead::Forbidden));

@@ -1,6 +1,7 @@
 //! The idle time-out that a route asks for by annotation.
 
 use crate::api::Meta;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use std::ops::RangeInclusive;
 use trellis_lattice::TAG_PREFIX;
@@ -22,7 +23,7 @@ pub(crate) fn idle_timeout(meta: &Meta) -> Result<Option<u16>, Problem> {
                 "{} is no idle time-out, and VPC Lattice's default holds; use a number of seconds from {least} to {most}",
                 quoted(text)
             );
-            Err(Problem::new(path(), text))
+            Err(Problem::new(Code::AnnotationValue, path(), text))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One translation for each kind of unit.
 
+pub(crate) mod aside;
 mod attached_routes;
 mod builder;
 mod claim;

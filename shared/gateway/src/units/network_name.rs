@@ -1,6 +1,7 @@
 //! What a service network can be called.
 
 use crate::Settings;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::view::View;
 use trellis_lattice::names::{is_network_id, label};
@@ -21,7 +22,7 @@ fn bad(name: &str) -> Option<Problem> {
              single hyphens",
             quoted(name)
         );
-        Problem::new("metadata.name", text)
+        Problem::new(Code::NetworkName, "metadata.name", text)
     })
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn bad_to_make(name: &str) -> Option<Problem> {
     let is_id = is_network_id(name).then(|| {
         let text =
             format!("{} is the id of a service network, by which none is made; choose a name", quoted(name));
-        Problem::new("metadata.name", text)
+        Problem::new(Code::NetworkName, "metadata.name", text)
     });
     is_id.or_else(|| bad(name))
 }
@@ -43,7 +44,7 @@ pub(super) fn problem(view: &View, name: &str, settings: &Settings) -> Option<Pr
             quoted(name)
         );
         let is_new = name.starts_with(NETWORK_RESERVED) && !is_network(view, name, settings);
-        is_new.then(|| Problem::new("metadata.name", text))
+        is_new.then(|| Problem::new(Code::NetworkName, "metadata.name", text))
     };
     bad(name).or_else(reserved)
 }

@@ -1,7 +1,9 @@
 //! A route's parents that are ours.
 
 use crate::attach::{Attached, Refusal, Taken, attach};
+use crate::code::Code;
 use crate::gateway::{self, Whose};
+use crate::problem::Problem;
 use crate::report::Condition;
 use crate::route::{ParentRef, Route};
 use crate::status;
@@ -36,10 +38,11 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
             }
             (Whose::Others, None) if has_entry_of_ours(object, reference, &route.id.namespace) => {
                 let text = format!(
-                    "{}: Gateway {}/{} does not exist; create it or remove the reference.",
-                    reference.path, reference.namespace, reference.name
+                    "Gateway {}/{} does not exist; create it or remove the reference",
+                    reference.namespace, reference.name
                 );
-                Err(Condition::no(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, text))
+                let problem = Problem::new(Code::ParentNotFound, reference.path.clone(), text);
+                Err(Condition::no_for(conditions::ACCEPTED, reasons::NO_MATCHING_PARENT, vec![problem]))
             }
             (Whose::Others, _) | (Whose::Ours, None) => continue,
             (Whose::Ours, Some(gateway)) => match attach_to(view, route, reference, gateway) {
@@ -57,9 +60,14 @@ pub(crate) fn parents(view: &View, route: &Route, object: &Value, unknown: &mut 
     parents
 }
 
-fn attach_to(view: &View, route: &Route, reference: &ParentRef, gateway: &Value) -> Result<Taken, Refusal> {
+fn attach_to<'a>(
+    view: &View<'a>,
+    route: &Route,
+    reference: &ParentRef,
+    gateway: &'a Value,
+) -> Result<Taken, Refusal> {
     // That nobody can read what its Gateway says is no refusal: the route keeps what it has.
-    let judged = gateway::judge(Some((view, &route.id.cluster)), gateway).map_err(|problem| {
+    let judged = view.judged(&route.id.cluster, gateway).map_err(|problem| {
         let (namespace, name) = (&reference.namespace, &reference.name);
         Refusal::Unknown(format!("Gateway {namespace}/{name} cannot be read: {problem}"))
     })?;

@@ -1,5 +1,6 @@
 //! What a route wants: its services, and what is to be said to each of its parents.
 
+use super::aside::{Aside, Bystanders};
 use super::claim::Claim;
 use super::cluster_routes::{objects, read};
 use super::giving_way::giving_way;
@@ -25,7 +26,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trellis_hint::{Kind, UnitKey, parent_gateways};
+use trellis_hint::{Kind, UnitKey, parent_gateway_names};
 use trellis_lattice::{Desired, Owner};
 
 /// Translates one route.
@@ -62,11 +63,11 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let is_worth_reading =
         !claim.parents.is_empty() || !unknown.is_empty() && !status::is_foreign_only(object);
     let mentioned = status::mentioned(&id.cluster, object);
-    let (mut rules, mut rivals) = (vec![], vec![]);
+    let (mut rules, mut rivals, mut aside) = (vec![], vec![], Aside::default());
     if is_worth_reading {
         let (http2, told) = (claim.listeners_take_http2(), status::told_ids(object));
         rules = rules::resolve(view, &claim.route, http2, Some(&told), settings, &mut unknown);
-        rivals = others(view, &claim, &mentioned, settings, &mut unknown);
+        (rivals, aside) = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let mut own = Contender { claim, rules, object };
     if own.claim.parents.is_empty() {
@@ -77,7 +78,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     for one in rivals.iter_mut().chain([&mut own]) {
         merged::bar_what_is_merged(&mut one.claim, &merged);
     }
-    let built = services::build(view, &own, &rivals, settings);
+    let built = services::build(view, &own, (&rivals, &aside), settings);
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
     let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, settings) };
     let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
@@ -112,45 +113,56 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
 }
 
 /// The other routes of the cluster that may have a service together with this one, or whose service it
-/// had part in, as its status mentions: where one of these leads now decides whether it gives that service away.
+/// had part in, as its status mentions: where one of these leads now decides whether it gives that service away. Beside them those
+/// that may answer where it does not.
 fn others<'a>(
     view: &View<'a>,
     own: &Claim,
     mentioned: &BTreeSet<UnitKey>,
     settings: &Settings,
     unknown: &mut Vec<String>,
-) -> Vec<Contender<'a>> {
+) -> (Vec<Contender<'a>>, Aside<'a>) {
     let slots = own.slots();
     let hostnames: Vec<&str> = slots.iter().filter_map(|slot| slot.domain()).collect();
     let is_alone = slots.iter().all(|slot| **slot == Slot::Own)
         && !mentioned.iter().any(|one| *one != own.route.id.unit());
     if is_alone && own.route.hostnames.is_empty() {
-        return vec![];
+        return (vec![], Aside::default());
     }
     let cluster = &own.route.id.cluster;
     // Told by the bare objects, since there may be thousands of routes and few of them are. Asked for even while the
     // Gateways are not known, so that one round of reads asks for everything.
     let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
     let is_mentioned = |kind: Kind, object: &Value| {
-        let meta = api::meta(object);
-        let (cluster, namespace, name) = (own.route.id.cluster.clone(), meta.namespace, meta.name);
-        !mentioned.is_empty() && mentioned.contains(&RouteId { kind, cluster, namespace, name }.unit())
+        let unit = || {
+            let meta = api::meta(object);
+            let (cluster, namespace, name) = (own.route.id.cluster.clone(), meta.namespace, meta.name);
+            RouteId { kind, cluster, namespace, name }.unit()
+        };
+        !mentioned.is_empty() && mentioned.contains(&unit())
     };
     let may_share = |kind: Kind, object: &Value| {
-        let named = object.pointer("/spec/hostnames").and_then(Value::as_array).map(Vec::as_slice);
+        let named = object.get("spec").and_then(|spec| spec.get("hostnames")?.as_array()).map(Vec::as_slice);
         let named = named.unwrap_or_default().iter().filter_map(Value::as_str);
         let meets = |one: &str| hostnames.iter().any(|hostname| do_meet(&one.to_ascii_lowercase(), hostname));
         let names_it = named.clone().any(meets);
-        let shares = || parent_gateways(object).iter().any(|gateway| gateways.contains(gateway.as_str()));
+        let shares = || parent_gateway_names(object).any(|gateway| gateways.contains(gateway));
         (names_it || named.clone().next().is_none()) && (shares() || is_mentioned(kind, object))
             || names_it
                 && read(cluster, kind, object, settings)
                     .is_some_and(|other| is_in_network_of(view, own, &other))
     };
-    let fitting =
-        objects(view, cluster, unknown).into_iter().filter(|(kind, object)| may_share(*kind, object));
-    let fitting: Vec<(Route, &Value)> =
-        fitting.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object))).collect();
+    let (mut bystanders, mut aside) = (Bystanders::of(view, cluster), Aside::default());
+    let mut fitting = vec![];
+    for (kind, object) in
+        objects(view, cluster, unknown).into_iter().filter(|(kind, one)| may_share(*kind, one))
+    {
+        if !own.route.hostnames.is_empty() && !is_mentioned(kind, object) && bystanders.has(object) {
+            aside.push(kind, object);
+        } else {
+            fitting.extend(read(cluster, kind, object, settings).map(|route| (route, object)));
+        }
+    }
     let mut others = vec![];
     for (route, object) in fitting.into_iter().filter(|(route, _)| route.id != own.route.id) {
         let claim = Claim::of(view, route, object, unknown);
@@ -162,7 +174,7 @@ fn others<'a>(
         };
         others.push(Contender { claim, rules, object });
     }
-    others
+    (others, aside)
 }
 
 /// Whether a Gateway of another route stands for a service network of the route's, under whatever name.
@@ -216,16 +228,19 @@ impl Reports<'_> {
         let partial = (!self.built.dropped.is_empty()).then(|| {
             let text = format!("Dropped Rule(s) {}", problem::message(&self.built.dropped));
             Condition::yes(conditions::PARTIALLY_INVALID, reasons::UNSUPPORTED_VALUE, text)
+                .telling(self.built.dropped.iter().cloned())
         });
         let parents = claim.parents.iter().enumerate().map(|(at, parent)| {
             let accepted = self.accepted(at, parent);
+            let unserved = if accepted.is_true() { self.unserved(at) } else { vec![] };
             ParentReport {
                 parent_ref: parent.reference.reference.clone(),
                 gateway: parent.reference.name.clone(),
                 resolved_refs: resolved_refs.clone(),
                 partially_invalid: partial.clone().filter(|_| accepted.is_true()),
-                unserved: if accepted.is_true() { self.unserved(at) } else { String::new() },
+                unserved: problem::message(&unserved),
                 notes: notes.clone(),
+                problems: unserved.into_iter().chain(self.built.notes.iter().cloned()).collect(),
                 accepted,
             }
         });
@@ -251,8 +266,7 @@ impl Reports<'_> {
             return refused.clone();
         }
         let refused = |problems: &[Problem]| {
-            let text = problem::message(problems);
-            Condition::no(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, text)
+            Condition::no_for(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, problems.to_vec())
         };
         if !self.built.refused.is_empty() {
             return refused(&self.built.refused);
@@ -266,7 +280,7 @@ impl Reports<'_> {
     }
 
     /// What a parent does not get although it takes the route.
-    fn unserved(&self, at: usize) -> String {
+    fn unserved(&self, at: usize) -> Vec<Problem> {
         let parent = &self.own.claim.parents[at];
         // Another parentRef may name that listener.
         let is_attached = |isolated: &&Isolated| {
@@ -290,7 +304,7 @@ impl Reports<'_> {
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
         let network = &parent.reference.name;
         let shadowed = self.built.shadowed.iter().filter(|(there, _)| there == network);
-        problem::message(refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)))
+        refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)).cloned().collect()
     }
 
     /// A target group of others that is not there, or not free yet, or a function that is not there or that may not be invoked yet.
@@ -340,6 +354,7 @@ fn held_reports(
         partially_invalid: None,
         unserved: String::new(),
         notes: String::new(),
+        problems: vec![],
     });
     let id = &claim.route.id;
     let subject = subject(&id.cluster, id.kind, object);
@@ -370,15 +385,16 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
             parents.push(ParentReport {
                 parent_ref: reference.clone(),
                 gateway: wire.name.clone(),
-                accepted: Condition::no(
+                accepted: Condition::no_for(
                     conditions::ACCEPTED,
                     reasons::UNSUPPORTED_VALUE,
-                    problem.to_string(),
+                    vec![problem.clone()],
                 ),
                 resolved_refs: unresolved("The route could not be read.".into()),
                 partially_invalid: None,
                 unserved: String::new(),
                 notes: String::new(),
+                problems: vec![],
             });
         }
     }

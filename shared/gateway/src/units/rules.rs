@@ -2,8 +2,9 @@
 
 use crate::Settings;
 use crate::backend::{self, BackendError, Pool, Pools};
+use crate::code::Code;
 use crate::priority::{Candidate, Origin};
-use crate::problem::{self, Problem, quoted};
+use crate::problem::{Problem, quoted};
 use crate::report::Condition;
 use crate::route::{Route, Rule};
 use crate::view::View;
@@ -101,7 +102,11 @@ pub(crate) fn problems(rule: &ResolvedRule, settings: &Settings) -> Vec<Problem>
         let text = format!(
             "The rule leads to {groups} target groups, VPC Lattice takes {most} in a rule; name fewer backends"
         );
-        problems.push(Problem::new(format!("spec.rules[{}].backendRefs", rule.rule.index), text));
+        problems.push(Problem::new(
+            Code::QuotaExceeded,
+            format!("spec.rules[{}].backendRefs", rule.rule.index),
+            text,
+        ));
     }
     problems
 }
@@ -135,15 +140,21 @@ pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
         }
         None => Condition::yes(conditions::RESOLVED_REFS, reasons::RESOLVED_REFS, ""),
         Some((reason, _)) => {
-            let text = problem::message(broken.iter().map(|(_, problem)| *problem));
-            Condition::no(conditions::RESOLVED_REFS, reason, text)
+            let problems = broken.iter().map(|(_, problem)| Problem::clone(problem)).collect();
+            Condition::no_for(conditions::RESOLVED_REFS, reason, problems)
         }
     }
 }
 
 /// A ResolvedRefs condition for what is not known.
 pub(crate) fn unresolved(message: String) -> Condition {
-    Condition { kind: conditions::RESOLVED_REFS, status: "Unknown", reason: reasons::PENDING, message }
+    Condition {
+        kind: conditions::RESOLVED_REFS,
+        status: "Unknown",
+        reason: reasons::PENDING,
+        message,
+        problems: vec![],
+    }
 }
 
 /// Priorities that the user gives to rules by annotation, by rule index.
@@ -160,6 +171,7 @@ impl Priorities {
             match text.trim().parse::<u16>() {
                 Ok(number) if (1..=most).contains(&number) => _ = priorities.insert(rule.index, number),
                 _ => notes.push(Problem::new(
+                    Code::AnnotationValue,
                     format!("metadata.annotations[application-networking.k8s.aws/{name}]"),
                     format!("{} is no priority; use a number from 1 to {most}", quoted(text)),
                 )),
@@ -171,7 +183,8 @@ impl Priorities {
             let has_it = route.rules.iter().any(|rule| rule.index == index);
             let text =
                 || format!("The route has no rule {index}: its first one is rule 0; correct or remove it");
-            (!has_it).then(|| Problem::new(format!("metadata.annotations[{key}]"), text()))
+            (!has_it)
+                .then(|| Problem::new(Code::AnnotationMoot, format!("metadata.annotations[{key}]"), text()))
         };
         notes.extend(route.meta.annotations.iter().flatten().filter_map(|(key, _)| of_no_rule(key)));
         Self(priorities)

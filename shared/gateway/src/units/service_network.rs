@@ -70,7 +70,7 @@ pub(super) fn object(
             let told: Vec<&str> = told.into_iter().filter(|text| !text.is_empty()).collect();
             Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, told.join(". "))
         },
-        |problem| Condition::no(conditions::ACCEPTED, reasons::INVALID, problem.to_string()),
+        |problem| Condition::no_for(conditions::ACCEPTED, reasons::INVALID, vec![problem]),
     );
     let report = NetworkReport {
         subject: subject(cluster, Kind::ServiceNetwork, object),

@@ -1,7 +1,8 @@
 //! What a route comes to: the services that its unit owns, those of other routes that serve it, and what is not served.
 
+use super::aside::{Aside, unanswered};
 use super::builder::{Builder, BuiltService, Unheeded};
-use super::claim::{Ask, Claim, GatewayName};
+use super::claim::{Ask, Claim};
 use super::contest::{Member, ServiceDraft, decide, named, secrets_certificate};
 use super::heirs;
 use super::kept::{self, Kept};
@@ -11,7 +12,7 @@ use super::service_names::{Taken, given_name, not_to_the_letter, service_name};
 use super::slot::Slot;
 use crate::annotations;
 use crate::certificate;
-use crate::prefixes;
+use crate::code::Code;
 use crate::problem::{Problem, quoted};
 use crate::report::Serving;
 use crate::route::Route;
@@ -20,9 +21,7 @@ use crate::view::View;
 use crate::{Settings, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use trellis_lattice::{
-    Action, ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol,
-};
+use trellis_lattice::{ActualService, Certificates, DesiredService, DesiredTargetGroup, ListenerProtocol};
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -78,13 +77,18 @@ pub(crate) struct Contender<'a> {
     pub(crate) object: &'a Value,
 }
 
-/// Builds all services of a route. The others are the routes that may have a hostname in common with it.
-pub(crate) fn build(view: &View, own: &Contender, others: &[Contender], settings: &Settings) -> Built {
+/// Builds all services of a route. The others are the routes that may have a hostname in common with it, and those that stand aside.
+pub(crate) fn build(
+    view: &View,
+    own: &Contender,
+    (others, aside): (&[Contender], &Aside),
+    settings: &Settings,
+) -> Built {
     let claim = &own.claim;
     let mut built = Built::default();
     tell_of_route(own, settings, &mut built);
     for slot in claim.slots() {
-        build_for(view, slot, own, others, settings, &mut built);
+        build_for(view, slot, own, (others, aside), settings, &mut built);
     }
     if claim.asks.is_empty() && built.refused.is_empty() {
         built.refused.extend(claim.notes.iter().cloned());
@@ -128,7 +132,7 @@ fn build_for(
     view: &View,
     slot: &Slot,
     own: &Contender,
-    others: &[Contender],
+    (others, aside): (&[Contender], &Aside),
     settings: &Settings,
     built: &mut Built,
 ) {
@@ -151,7 +155,7 @@ fn build_for(
         let Some(service) = serve(view, all, (&members, me), (own, others), settings, built) else {
             continue;
         };
-        built.notes.extend(unanswered(&service, draft, &members, others));
+        built.notes.extend(unanswered((view, settings), &service, draft, &members, (others, aside)));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
             draft.networks.contains(&ask.gateway.name)
@@ -170,40 +174,6 @@ fn build_for(
             verdict.refused.push(problem);
         }
     }
-}
-
-/// What of a hostname nobody answers although a route for all hostnames is on the same listener: by the specification that
-/// one would, and here it is a service of its own.
-fn unanswered(
-    service: &DesiredService,
-    draft: &ServiceDraft,
-    members: &[Member],
-    others: &[Contender],
-) -> Option<Problem> {
-    let hostname = draft.slot.domain()?;
-    let leader = &members[draft.leader()?].claim.route;
-    let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
-    let of_draft = asks.filter(|ask| ask.slot == draft.slot && draft.networks.contains(&ask.gateway.name));
-    let listeners: BTreeSet<(&GatewayName, u16)> = of_draft.map(|ask| (&ask.gateway, ask.port)).collect();
-    let mut beside = others.iter().filter(|one| one.claim.route.id.kind == leader.id.kind).flat_map(|one| {
-        let open = one.claim.asks.iter().filter(|ask| ask.hostname.is_none() && ask.slot != draft.slot);
-        open.filter(|ask| listeners.contains(&(&ask.gateway, ask.port))).map(move |ask| (one, ask.port))
-    });
-    let is_open = |port: u16| {
-        let listener = service.listeners.iter().find(|listener| listener.port == port);
-        listener.is_some_and(|listener| {
-            listener.default_action == Action::FixedResponse(404)
-                && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
-        })
-    };
-    let (other, _) = beside.find(|(_, port)| is_open(*port))?;
-    let text = format!(
-        "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
-         service of its own; name the hostname in that route too, if it is to answer them",
-        quoted(hostname),
-        named(&other.claim.route.id)
-    );
-    Some(Problem::new("spec.hostnames", text))
 }
 
 /// The routes that ask for a slot, the oldest first. A route's own is its alone.
@@ -272,7 +242,7 @@ fn serve(
                 members[*winner].claim.precedence(members[me].claim),
                 requests
             );
-            let problem = Problem::new(place.clone(), text);
+            let problem = Problem::new(Code::MatchShadowed, place.clone(), text);
             built.shadowed.extend(draft.networks.iter().map(|network| (network.clone(), problem.clone())));
         }
         built.notes.extend(other_certificates(draft, &members[me]));
@@ -364,7 +334,7 @@ fn certificate_note(view: &View, settings: &Settings, draft: &ServiceDraft, ask:
             certificate::lacks(view, hostname).then(|| certificate::missing_for(hostname))?
         }
     };
-    Some(Problem::new("spec.hostnames", text))
+    Some(Problem::new(Code::CertificateMissing, "spec.hostnames", text))
 }
 
 /// Why it is not known whether there is a certificate: the service keeps the one that it has.
@@ -390,5 +360,5 @@ fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> 
          one, or the listener in the parentRef's sectionName",
         draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
     );
-    Some(Problem::new("spec.parentRefs", text))
+    Some(Problem::new(Code::CertificateDiffers, "spec.parentRefs", text))
 }

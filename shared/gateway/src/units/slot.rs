@@ -14,6 +14,7 @@
 
 use super::claim::GatewayName;
 use crate::api::Meta;
+use crate::code::Code;
 use crate::gateway::JudgedGateway;
 use crate::hostname::{is_wildcard, no_domain};
 use crate::problem::{Problem, quoted};
@@ -61,7 +62,7 @@ impl ServicePer {
 pub(crate) fn problem(meta: &Meta) -> Option<Problem> {
     let why = ServicePer::parse(meta.annotation(ANNOTATION)?).err()?;
     let text = format!("{why}, and counts as if it were not there; write one of them");
-    Some(Problem::new(format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text))
+    Some(Problem::new(Code::AnnotationValue, format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text))
 }
 
 /// How a Gateway shares its routes out.
@@ -77,6 +78,11 @@ impl Sharing {
         let per = ServicePer::of(meta, default);
         let domain = domains(gateway).next().filter(|_| per == ServicePer::Gateway);
         Self { per, domain }
+    }
+
+    /// Whether each route without a hostname has a service of its own.
+    pub(crate) fn is_by_route(&self) -> bool {
+        self.per == ServicePer::Route
     }
 
     /// The slot of a hostname of a route at a listener, which none stands for any for, and why it is refused there.
@@ -116,7 +122,7 @@ fn barred(gateway: &GatewayName, hostname: &str, domain: Option<&str>) -> Proble
          the Gateway with {TAG_PREFIX}{ANNOTATION}: hostname",
         quoted(hostname)
     );
-    Problem::new("spec.hostnames", text)
+    Problem::new(Code::HostnameTaken, "spec.hostnames", text)
 }
 
 /// What of a Gateway's listeners its one service cannot have.
@@ -133,7 +139,7 @@ pub(crate) fn listener_problem(gateway: &JudgedGateway) -> Option<Problem> {
             quoted(domain),
             others.join(" and ")
         );
-        Problem::new("spec.listeners", text)
+        Problem::new(Code::OneService, "spec.listeners", text)
     })
 }
 

@@ -10,6 +10,7 @@
 //! Such a service is reached through networks that somebody else associates it with, in another account say.
 
 use crate::api::{self, Meta};
+use crate::code::Code;
 use crate::gateway::{self, Whose};
 use crate::problem::{Problem, quoted};
 use crate::route::Route;
@@ -40,7 +41,7 @@ pub(crate) fn problem(meta: &Meta) -> Option<Problem> {
     let is_clear = is_yes(value) || value.trim().eq_ignore_ascii_case("false");
     (!is_clear).then(|| {
         let text = format!("{} counts as \"false\"; write \"true\" or \"false\"", quoted(value));
-        Problem::new(format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
+        Problem::new(Code::AnnotationValue, format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
     })
 }
 

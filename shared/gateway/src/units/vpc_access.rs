@@ -20,6 +20,7 @@ use super::gateway_addresses::Names;
 use super::gateway_unit::{Gateways, Wish};
 use crate::Translation;
 use crate::api::Meta;
+use crate::code::Code;
 use crate::naming;
 use crate::policy::{OfPolicies, VpcWish, vpc_wish};
 use crate::problem::{Problem, quoted};
@@ -166,7 +167,7 @@ fn read(meta: &Meta) -> Result<Annotated, Vec<Problem>> {
             "{} is none of \"association\" and \"endpoint\", and nothing new is made for the VPC; write one of them",
             quoted(&access)
         );
-        problems.push(Problem::new(path(ANNOTATION), text));
+        problems.push(Problem::new(Code::AnnotationValue, path(ANNOTATION), text));
     }
     let mut ids = |name: &str, prefix: &str, what: &str, max: usize| {
         let texts = meta.annotation(name).unwrap_or_default().split(',').map(str::trim);
@@ -177,16 +178,16 @@ fn read(meta: &Meta) -> Result<Annotated, Vec<Problem>> {
                  between",
                 quoted(wrong)
             );
-            problems.push(Problem::new(path(name), text));
+            problems.push(Problem::new(Code::AnnotationValue, path(name), text));
         }
         if all.len() > max {
             let text = format!("{} are named, and an endpoint can have {max}; name fewer", all.len());
-            problems.push(Problem::new(path(name), text));
+            problems.push(Problem::new(Code::AnnotationValue, path(name), text));
         }
         if access == "association" && meta.annotation(name).is_some() {
             let text =
                 format!("It counts beside {TAG_PREFIX}{ANNOTATION}: endpoint only; set that, or remove it");
-            problems.push(Problem::new(path(name), text));
+            problems.push(Problem::new(Code::AnnotationMoot, path(name), text));
         }
         all
     };

@@ -233,9 +233,9 @@ fn unscoped(unit: &UnitKey) -> String {
     unit.to_string().replacen(SCOPE, "", 1)
 }
 
-/// The golden output of a case. On the way it checks what holds for all cases.
-pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
-    let settings = Settings {
+/// What translation is told in a case.
+pub(crate) fn settings_of(case: &Case) -> Settings {
+    Settings {
         installation: "trellis".into(),
         limits: case.limits.clone(),
         allowed_networks: case.allowed_networks.clone(),
@@ -244,12 +244,17 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
         leaving: BTreeSet::new(),
         service_per: case.service_per,
         grace: case.gone_for.map(|seconds| Grace { now: FIRST_SEEN + seconds, seconds: GRACE }),
-    };
+    }
+}
+
+/// The golden output of a case. On the way it checks what holds for all cases.
+pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
+    let settings = settings_of(case);
     let mut text = format!("# {}\n", case.about);
     for unit in &case.units {
         let unit = &scoped(unit);
         let (mut snapshot, reads, rounds) = world.observe(unit);
-        let actual = first_seen(case, unit, &snapshot, before(case, unit, base, &settings), &settings);
+        let actual = actual_of(case, unit, &snapshot, base, &settings);
         let translation = translate(unit, &snapshot, &actual, &settings);
         let everything = everything(world);
         assert_eq!(
@@ -316,8 +321,19 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
     text
 }
 
+/// What VPC Lattice has of a unit when it is looked at.
+pub(crate) fn actual_of(
+    case: &Case,
+    unit: &UnitKey,
+    snapshot: &Snapshot,
+    base: &Path,
+    settings: &Settings,
+) -> Actual {
+    first_seen(case, unit, snapshot, before(case, unit, base, settings), settings)
+}
+
 /// A snapshot of everything, as a drift pass reads it.
-fn everything(world: &World) -> Snapshot {
+pub(crate) fn everything(world: &World) -> Snapshot {
     let mut snapshot = world.start();
     for read in wants_everything(&snapshot) {
         let answer = world.answer(&read);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trellis_gateway::{
     Balancer, BalancerFacts, ClusterFacts, ClusterState, Instance, InstanceFacts, OPTIONAL_KINDS, ROUNDS_MAX,
     Read, ReadResult, SecretKey, SecretRead, Secrets, Selector, ServicePer, Snapshot, TlsSecret,
@@ -253,9 +253,7 @@ impl World {
         found.map_or(SecretRead::Missing, |object| {
             let data = |name: &str| {
                 let text = object.get("stringData")?.get(name)?.as_str()?;
-                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates");
-                let file =
-                    text.strip_prefix('@').map(|file| fs::read(format!("{folder}/{file}.pem")).unwrap());
+                let file = text.strip_prefix('@').map(|file| fs::read(certificate(file)).unwrap());
                 Some(file.unwrap_or_else(|| text.into()))
             };
             SecretRead::Found(Box::new(TlsSecret {
@@ -295,6 +293,16 @@ impl World {
         }
         panic!("{unit} wants more after {ROUNDS_MAX} rounds: {:?}", wants(unit, &snapshot));
     }
+}
+
+/// The file of a test certificate. Tests of more than one crate go by these worlds.
+fn certificate(name: &str) -> PathBuf {
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let found = above.find_map(|folder| {
+        let folder = folder.join("shared/gateway/tests/certificates");
+        folder.is_dir().then_some(folder)
+    });
+    found.unwrap().join(format!("{name}.pem"))
 }
 
 fn identity(object: &Value) -> [&str; 3] {

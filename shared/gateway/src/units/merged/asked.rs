@@ -1,6 +1,7 @@
 //! Whether a route is merged with those of its name in other clusters: by an annotation of its Gateways.
 
 use crate::api::{self, Meta};
+use crate::code::Code;
 use crate::gateway::{self, Whose};
 use crate::policy;
 use crate::problem::{Problem, quoted};
@@ -22,13 +23,18 @@ fn says(meta: &Meta) -> bool {
     meta.annotation(ANNOTATION).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
+/// Whether a Gateway says that its routes are merged.
+pub(crate) fn is_merging(gateway: &Value) -> bool {
+    says(&api::meta(gateway))
+}
+
 /// What is wrong with the annotation of a Gateway.
 pub(crate) fn problem(meta: &Meta) -> Option<Problem> {
     let value = meta.annotation(ANNOTATION)?;
     let is_clear = says(meta) || value.trim().eq_ignore_ascii_case("false");
     (!is_clear).then(|| {
         let text = format!("{} counts as \"false\"; write \"true\" or \"false\"", quoted(value));
-        Problem::new(format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
+        Problem::new(Code::AnnotationValue, format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
     })
 }
 
@@ -91,6 +97,7 @@ pub(crate) fn obstacle(view: &View, route: &Route) -> Result<Option<Problem>, St
         return Ok(None);
     };
     Ok(Some(Problem::new(
+        Code::NotMerged,
         "spec.parentRefs",
         format!("The route is not merged with those of other clusters: {why}"),
     )))

@@ -18,7 +18,7 @@ mod shares;
 mod staying;
 mod taken;
 
-pub(crate) use asked::{ANNOTATION, observed, obstacle, problem, unit_of};
+pub(crate) use asked::{ANNOTATION, is_merging, observed, obstacle, problem, unit_of};
 pub(crate) use shares::{kept_shares, merge};
 pub(super) use taken::{bar_what_is_merged, split_merged};
 

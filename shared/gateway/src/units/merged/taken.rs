@@ -2,6 +2,7 @@
 
 use super::{Merging, is_merged};
 use crate::Settings;
+use crate::code::Code;
 use crate::hostname::do_meet;
 use crate::problem::{Problem, quoted};
 use crate::route::RouteId;
@@ -85,5 +86,5 @@ fn problem(winner: &RouteId, hostname: &str) -> Problem {
         named(winner),
         quoted(hostname)
     );
-    Problem::new("spec.hostnames", text)
+    Problem::new(Code::HostnameTaken, "spec.hostnames", text)
 }

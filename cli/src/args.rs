@@ -1,0 +1,301 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+use trellis_hint::{ClusterId, Scope};
+use trellis_lattice::{LimitOverrides, Limits};
+
+/// Says what manifests become in Amazon VPC Lattice, and what is wrong with them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "trellis", bin_name = "trellis", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Whether to use colours. NO_COLOR and CLICOLOR_FORCE count too.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+}
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Show what VPC Lattice would have for these manifests, what their statuses would say, and what it costs
+    ///
+    /// Nothing is asked of a cluster or of AWS: the plan is that of an account that has nothing yet, for a cluster that has these
+    /// objects and no others. An x in an ARN or a domain name stands for what VPC Lattice chooses. Functions and target groups of others that
+    /// the manifests name are taken to be there and to fit.
+    #[command(
+        after_help = "Exit status: 0 done, 1 an error; with --detailed-exitcode 2 where something would be changed."
+    )]
+    Plan(Plan),
+    /// Say what is wrong with these manifests
+    #[command(
+        after_help = "Exit status: 0 nothing found, 1 findings at the level of --fail-on, or an error."
+    )]
+    Lint(Lint),
+    /// Draw Gateways, services, rules, target groups and Services
+    Graph(Graph),
+    /// Say what a finding's code means and what helps
+    Explain(Explain),
+    /// Print the completion script of a shell
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version(Version),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// `trellis plan`.
+#[derive(Debug, Clone, Args)]
+pub struct Plan {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+    /// Exit with 2 where something would be changed.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Show the waits between the steps too.
+    #[arg(long)]
+    pub waits: bool,
+}
+
+/// Forms of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `trellis lint`.
+#[derive(Debug, Clone, Args)]
+pub struct Lint {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = LintFormat::Text)]
+    pub output: LintFormat,
+    /// The lowest level of a finding that makes the exit status 1.
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "LEVEL")]
+    pub fail_on: FailOn,
+}
+
+/// Forms of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// Levels that fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// What is not in force.
+    Error,
+    /// Also what a person should know.
+    Warning,
+    /// Nothing fails.
+    Never,
+}
+
+/// `trellis graph`.
+#[derive(Debug, Clone, Args)]
+pub struct Graph {
+    /// What to read.
+    #[command(flatten)]
+    pub input: Input,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub output: GraphFormat,
+}
+
+/// Forms of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A flowchart of Mermaid, which GitHub and GitLab draw.
+    Mermaid,
+    /// For Graphviz.
+    Dot,
+    /// For programs.
+    Json,
+}
+
+/// `trellis explain`.
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// The code, such as TRL0031. Without one all codes are listed.
+    pub code: Option<String>,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+}
+
+/// `trellis version`.
+#[derive(Debug, Clone, Args)]
+pub struct Version {
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+}
+
+/// What is read, and what is assumed of the clusters and the account.
+#[derive(Debug, Clone, Args)]
+pub struct Input {
+    /// A file, a folder, or - for standard input. With CLUSTER= before it, the manifests of another cluster.
+    #[arg(short, long = "filename", value_name = "[CLUSTER=]PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(required_unless_present = "kustomize")]
+    pub filename: Vec<String>,
+    /// A folder that kubectl kustomize is to build. With CLUSTER= before it, of another cluster.
+    #[arg(short = 'k', long, value_name = "[CLUSTER=]DIR", value_hint = ValueHint::DirPath)]
+    pub kustomize: Vec<String>,
+    /// Read folders in folders too.
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// The namespace of objects that name none.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// The EKS cluster that the manifests are for.
+    #[arg(long, env = "TRELLIS_CLUSTER_NAME", default_value = "cluster", value_name = "NAME")]
+    pub cluster: String,
+    /// The id of the cluster's VPC. With CLUSTER= before it, another cluster's.
+    #[arg(long, default_value = VPC, value_name = "[CLUSTER=]ID")]
+    pub vpc: Vec<String>,
+    /// The account, 12 digits.
+    #[arg(long, env = "TRELLIS_ACCOUNT", default_value = "111122223333")]
+    pub account: String,
+    /// The Region.
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub region: String,
+    /// The installation's name (the stack's parameter Owner).
+    #[arg(long, default_value = "trellis", value_name = "OWNER")]
+    pub owner: String,
+    /// Quotas that differ from AWS's defaults, as the stack's parameter Limits has them: {"rulesPerListener": 100}.
+    #[arg(long, default_value = "{}", value_name = "JSON", value_parser = limits)]
+    pub limits: Limits,
+    /// Service networks of others that Gateways may use (the stack's parameter AllowedNetworks).
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub allowed_networks: Vec<String>,
+    /// A hostname for which ACM has a certificate, such as shop.example.com or *.example.com.
+    #[arg(long, value_delimiter = ',', value_name = "HOSTNAME,…")]
+    pub certificate: Vec<String>,
+    /// What VPC Lattice bills for one service and hour, in USD; look it up for your Region.
+    #[arg(long, default_value_t = crate::cost::USD_PER_SERVICE_HOUR, value_name = "USD")]
+    pub service_hour_usd: f64,
+}
+
+/// The VPC of clusters of which none is named: no account has one of this id.
+pub const VPC: &str = "vpc-00000000000000000";
+
+/// Where manifests come from, each for a cluster or for the one that `--cluster` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input.
+    Stdin {
+        /// The cluster.
+        cluster: Option<String>,
+    },
+    /// A file or a folder.
+    Path {
+        /// The cluster.
+        cluster: Option<String>,
+        /// The path.
+        path: PathBuf,
+    },
+    /// A kustomization.
+    Kustomization {
+        /// The cluster.
+        cluster: Option<String>,
+        /// Its folder.
+        folder: PathBuf,
+    },
+}
+
+impl Input {
+    /// Where manifests are read from, in the order of the flags.
+    pub fn sources(&self) -> Vec<Source> {
+        let files = self.filename.iter().map(|text| match prefixed(text) {
+            (cluster, "-") => Source::Stdin { cluster },
+            (cluster, path) => Source::Path { cluster, path: path.into() },
+        });
+        let kustomizations = self.kustomize.iter().map(|text| {
+            let (cluster, folder) = prefixed(text);
+            Source::Kustomization { cluster, folder: folder.into() }
+        });
+        files.chain(kustomizations).collect()
+    }
+
+    /// The account and Region.
+    ///
+    /// # Errors
+    ///
+    /// A text that can be neither, for people.
+    pub fn scope(&self) -> Result<Scope, String> {
+        Scope::new(&self.account, &self.region).ok_or_else(|| {
+            format!("{} is no account of 12 digits, or {} is no Region", self.account, self.region)
+        })
+    }
+
+    /// The cluster of a name; none: the one that `--cluster` names.
+    ///
+    /// # Errors
+    ///
+    /// A name that no cluster can have, for people.
+    pub fn cluster_of(&self, name: Option<&str>) -> Result<ClusterId, String> {
+        let name = name.unwrap_or(&self.cluster);
+        ClusterId::new(self.scope()?, name).ok_or_else(|| format!("{name:?} is no name of an EKS cluster"))
+    }
+
+    /// The VPC of a cluster.
+    pub fn vpc_of(&self, name: &str) -> &str {
+        let own = self.vpc.iter().find_map(|text| match prefixed(text) {
+            (Some(cluster), vpc) => (cluster == name).then_some(vpc),
+            (None, vpc) => (name == self.cluster).then_some(vpc),
+        });
+        own.unwrap_or(VPC)
+    }
+}
+
+/// A cluster's name before `=`, and the rest. A path that is there counts as it stands.
+fn prefixed(text: &str) -> (Option<String>, &str) {
+    match text.split_once('=') {
+        Some((cluster, rest)) if !cluster.contains(['/', '.']) && !PathBuf::from(text).exists() => {
+            (Some(cluster.to_owned()), rest)
+        }
+        _ => (None, text),
+    }
+}
+
+fn limits(text: &str) -> Result<Limits, String> {
+    let set: LimitOverrides = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(set.over(&Limits::default()))
+}
