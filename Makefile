@@ -48,7 +48,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	test -z "$$(gofmt -l tests/cluster tests/externaldns)" || { gofmt -l tests/cluster tests/externaldns; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p e2e -p migrate
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p migrate
 	$(MAKE) lint-template
 
 # Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
@@ -114,6 +114,17 @@ test-directory: ## The service directory's page, with a thousand services, in a 
 	tests/build-programs.sh --quiet
 	PYTHONDONTWRITEBYTECODE=1 $(BROWSER)/bin/python -m pytest -q -p no:cacheprovider tests/directory
 
+.PHONY: test-charts
+test-charts: tools ## The Helm charts: what they render, and on a real API server
+	@tests/build-testcluster.sh
+	tests/build-helm.sh
+	$(PYTEST) tests/charts
+
+.PHONY: manifests
+manifests: tools ## Rewrite the files of deploy/ that the chart renders, for kustomize
+	@tests/build-helm.sh
+	UPDATE_GOLDEN=1 $(PYTEST) tests/charts/test_templates.py -k for_kustomize
+
 .PHONY: e2e
 e2e: build ## End to end on the local stack
 	@tests/build-externaldns.sh
@@ -170,7 +181,7 @@ release: tools ## What `sam build` makes for AWS, and its sizes
 clean: ## Remove all that was built here; what checkouts share stays (clean-cache)
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
-	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns
+	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns tests/helm/helm
 
 .PHONY: clean-cache
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share

@@ -12,10 +12,10 @@ step() {
 }
 
 mkdir -p .state/build
-# The test cluster, and ExternalDNS, are the longest build; it runs beside the Rust ones.
+# The test cluster, Helm and ExternalDNS are the longest build; it runs beside the Rust ones.
 # With job control it gets a process group, so that all of it ends when an earlier step fails.
 set -m
-{ tests/build-testcluster.sh && tests/build-externaldns.sh; } > .state/build/testcluster.log 2>&1 &
+{ tests/build-testcluster.sh && tests/build-helm.sh && tests/build-externaldns.sh; } > .state/build/testcluster.log 2>&1 &
 testcluster=$!
 set +m
 trap 'kill -- "-$testcluster" 2>/dev/null || true' EXIT
@@ -34,5 +34,6 @@ step "The service directory in a browser" make test-directory
 step "The test cluster is built" built_testcluster
 step "The test cluster's own tests" make test-cluster
 step "The Kubernetes client against a real API server" make test-kube
+step "The Helm charts" make test-charts
 step "End to end" make e2e
 printf '\n== %3d s  All passed.\n' $((SECONDS - began))

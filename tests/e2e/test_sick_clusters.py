@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from stack.cluster import Cluster, gateway_api_crds, load
+from stack.cluster import CRDS, Cluster, gateway_api_crds, load
 from stack.environment import inherited
 from stack.objects import Observer, dns_name, is_true, path
 from stack.pollers import Pollers, pollers
@@ -173,7 +173,7 @@ def refuses_rbac(hotel: Hotel) -> Iterator[None]:
 def lacks_crds(hotel: Hotel) -> Iterator[None]:
     """The kinds are not served, as before an installation; their objects outlast it in etcd."""
     two = hotel.world.two
-    crds = [item for item in load(*sorted(gateway_api_crds().glob("*.yaml")), *sorted((ROOT / "deploy" / "crds").glob("*.yaml")))
+    crds = [item for item in load(*sorted(gateway_api_crds().glob("*.yaml")), *sorted(CRDS.glob("*.yaml")))
             if item["kind"] == "CustomResourceDefinition"]
     none_served = [{**item, "spec": {**item["spec"], "versions": [{**one, "served": False} for one in item["spec"]["versions"]]}}
                    for item in crds]

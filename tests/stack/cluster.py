@@ -15,6 +15,8 @@ from .environment import inherited
 from .processes import Process, run
 from .settings import GATEWAY_API_MODULE, ROOT, TESTCLUSTER, ClusterSpec
 
+#: The CRDs of this project: what the chart trellis-crds installs, as it stands.
+CRDS = ROOT / "deploy" / "charts" / "trellis-crds" / "templates"
 #: kube-apiserver answers after 3 s on an idle machine and 7 s when two start at once.
 START_SECONDS = 120.0
 #: A heap of 40 % keeps two API servers with the Gateway API's CRDs below 700 MB together.
@@ -86,7 +88,7 @@ def install_apis(cluster: Cluster, log: Path) -> None:
     deploy = ROOT / "deploy"
     # The policy that stands among the Gateway API's files only guards upgrades.
     upstream = [item for item in load(*sorted(gateway_api_crds().glob("*.yaml"))) if item["kind"] == "CustomResourceDefinition"]
-    ours = load(*sorted((deploy / "crds").glob("*.yaml")))
+    ours = load(*sorted(CRDS.glob("*.yaml")))
     cluster.apply([*upstream, *ours, *load(deploy / "reconciler-rbac.yaml")], log)
     names = [item["metadata"]["name"] for item in [*upstream, *ours]]
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *[f"crd/{name}" for name in names], log=log)

@@ -29,8 +29,8 @@ _PROBE = {"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceG
 
 
 def manifests(url: str) -> list[dict[str, Any]]:
-    """The objects of deploy/webhook.yaml, with the API server calling `url` in place of a Service."""
-    kept = [item for item in load(ROOT / "deploy" / "webhook.yaml") if item["kind"] not in _LEFT_OUT]
+    """The objects of deploy/webhook.yaml and their namespace, with the API server calling `url` in place of a Service."""
+    kept = [item for item in load(ROOT / "deploy" / "namespace.yaml", ROOT / "deploy" / "webhook.yaml") if item["kind"] not in _LEFT_OUT]
     for item in kept:
         if item["kind"] in {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}:
             for hook in item["webhooks"]:

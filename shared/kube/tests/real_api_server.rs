@@ -124,7 +124,13 @@ async fn a_real_api_server_gives_what_the_rbac_file_allows_and_takes_status() {
         return;
     };
     let cluster = Cluster::start(&binary);
-    cluster.kubectl(&["apply", "-f", &deploy("reconciler-rbac.yaml"), "-f", &deploy("crds")]);
+    cluster.kubectl(&[
+        "apply",
+        "-f",
+        &deploy("reconciler-rbac.yaml"),
+        "-f",
+        &deploy("charts/trellis-crds/templates"),
+    ]);
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"]);
 
     // The first token is refused, the second is the reconciler's.

@@ -203,7 +203,8 @@ func (c *cluster) install(ctx context.Context) error {
 		return err
 	}
 	for _, pattern := range []string{
-		filepath.Join(module.Dir, "config/crd/standard/*.yaml"), manifests + "/crds/*.yaml", manifests + "/reconciler-rbac.yaml",
+		filepath.Join(module.Dir, "config/crd/standard/*.yaml"), manifests + "/charts/trellis-crds/templates/*.yaml", manifests + "/reconciler-rbac.yaml",
+		manifests + "/namespace.yaml",
 	} {
 		if err := c.applyFiles(ctx, pattern); err != nil {
 			return err
