@@ -34,8 +34,8 @@ pub enum Command {
     /// Show what VPC Lattice would have for these manifests, what their statuses would say, and what it costs
     ///
     /// Nothing is asked of a cluster or of AWS: the plan is that of an account that has nothing yet, for a cluster that has these
-    /// objects and no others. An x in an ARN or a domain name stands for what VPC Lattice chooses. Functions and target groups of others that
-    /// the manifests name are taken to be there and to fit.
+    /// objects and no others. An x in an ARN or a domain name stands for what VPC Lattice chooses. Functions, load balancers and target
+    /// groups of others that the manifests name are taken to be there and to fit.
     #[command(
         after_help = "Exit status: 0 done, 1 an error; with --detailed-exitcode 2 where something would be changed."
     )]

@@ -83,7 +83,7 @@ fn a_plan_exits_with_0_and_with_2_only_where_it_is_asked_and_something_would_cha
     assert!(plan.err.contains("apps/Deployment (1)") && !plan.out.contains("Deployment"), "{}", plan.err);
 }
 
-/// Routes to what only AWS knows: a function, and target groups of others, one of which is behind a TLSRoute.
+/// Routes to what only AWS knows: a function, instances, a load balancer, and target groups of others, one of which is behind a TLSRoute.
 const OF_OTHERS: &str = r#"
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -98,6 +98,16 @@ apiVersion: trellis.application-networking.k8s.aws/v1alpha1
 kind: Backend
 metadata: {name: rates}
 spec: {lambda: {function: rates}}
+---
+apiVersion: trellis.application-networking.k8s.aws/v1alpha1
+kind: Backend
+metadata: {name: office}
+spec: {instances: {ids: [i-00000000000000001], vpc: vpc-00000000000000002, port: 8080}}
+---
+apiVersion: trellis.application-networking.k8s.aws/v1alpha1
+kind: Backend
+metadata: {name: shop}
+spec: {loadBalancer: {arn: "arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/shop/0000000000000001", port: 80}}
 ---
 apiVersion: application-networking.k8s.aws/v1alpha1
 kind: ServiceImport
@@ -119,6 +129,10 @@ spec:
   rules:
   - matches: [{path: {type: PathPrefix, value: /rates}}]
     backendRefs: [{group: trellis.application-networking.k8s.aws, kind: Backend, name: rates}]
+  - matches: [{path: {type: Exact, value: /office}}]
+    backendRefs: [{group: trellis.application-networking.k8s.aws, kind: Backend, name: office}]
+  - matches: [{path: {type: Exact, value: /shop}}]
+    backendRefs: [{group: trellis.application-networking.k8s.aws, kind: Backend, name: shop}]
   - backendRefs: [{group: application-networking.k8s.aws, kind: ServiceImport, name: rooms}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -141,6 +155,10 @@ fn what_only_aws_knows_is_taken_to_be_there_and_that_is_told_once() {
         "{}",
         done.err
     );
+    for target in ["i-00000000000000001:8080", "loadbalancer/app/shop/0000000000000001:80"] {
+        assert_eq!(done.out.matches(target).count(), 1, "{}", done.out);
+        assert_eq!(done.err.matches(target.rsplit_once(':').unwrap().0).count(), 1, "{}", done.err);
+    }
     for group in ["tg-00000000000000001", "tg-00000000000000002"] {
         assert_eq!(done.err.matches(group).count(), 1, "{}", done.err);
         assert!(
