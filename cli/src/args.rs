@@ -49,6 +49,27 @@ pub enum Command {
     Graph(Graph),
     /// Say what a finding's code means and what helps
     Explain(Explain),
+    /// Register a cluster: let the functions read it, give its webhook a role, tag it
+    ///
+    /// Says what it will do, asks once, does it, and says what it did and what is to be done next. Nothing that is there is changed but
+    /// the cluster's tag. AWS is asked by the program aws, with your profile and your rights: cloudformation:DescribeStacks;
+    /// eks:Describe* and eks:List* of the cluster; eks:CreateAccessEntry, eks:CreateAddon, eks:CreatePodIdentityAssociation and iam:PassRole
+    /// for it, eks:TagResource.
+    #[command(after_help = "Exit status: 0 registered, 1 something is in the way, or an error.")]
+    Register(Register),
+    /// Take a cluster out: drain what it serves, then remove what register made
+    ///
+    /// The first call tags the cluster, and Trellis drains its shares and removes what it has in VPC Lattice. A later one, or the same with
+    /// --wait, removes the registration when nothing is left. What register did not make is told and stays. AWS is asked by the program
+    /// aws, with your profile and your rights: those of register, eks:Delete* and eks:UntagResource for it, and lambda:InvokeFunction.
+    #[command(after_help = "Exit status: 0 done, 1 something of it is left, or an error.")]
+    Unregister(Unregister),
+    /// Say what keeps a cluster from working, and what helps
+    ///
+    /// AWS is asked for the registration, the functions for what they see, by the program aws with your profile and your rights:
+    /// cloudformation:DescribeStacks, eks:Describe* and eks:List*, sqs:GetQueueAttributes, lambda:InvokeFunction.
+    #[command(after_help = "Exit status: 0 nothing is wrong but what passes or may be meant so, 1 an error.")]
+    Check(Check),
     /// Print the completion script of a shell
     Completion {
         /// The shell.
@@ -158,6 +179,67 @@ pub struct Explain {
     /// The form of the output.
     #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
     pub output: PlanFormat,
+}
+
+/// Names a cluster and the installation that it is for.
+#[derive(Debug, Clone, Args)]
+pub struct Registered {
+    /// The cluster's name in EKS.
+    pub cluster: String,
+    /// The CloudFormation stack of the installation.
+    #[arg(long, default_value = "trellis", value_name = "NAME")]
+    pub stack: String,
+    /// The namespace of the webhook in the cluster.
+    #[arg(long, short, default_value = "trellis-system", value_name = "NAME")]
+    pub namespace: String,
+    /// The webhook has its role by another way than Pod Identity, as on Fargate.
+    #[arg(long)]
+    pub own_webhook_role: bool,
+    /// The Region of both. Without it the one that the AWS CLI is set to.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// A profile of the AWS CLI.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+}
+
+/// `trellis register`.
+#[derive(Debug, Clone, Args)]
+pub struct Register {
+    /// The cluster.
+    #[command(flatten)]
+    pub of: Registered,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Do nothing; show the commands of the AWS CLI.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `trellis unregister`.
+#[derive(Debug, Clone, Args)]
+pub struct Unregister {
+    /// The cluster, and how it is done.
+    #[command(flatten)]
+    pub of: Register,
+    /// Wait until nothing is left, at most half an hour, and remove the registration then.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub wait: bool,
+}
+
+/// `trellis check`.
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// The cluster.
+    #[command(flatten)]
+    pub of: Registered,
+    /// Do not ask the functions, which may take a minute.
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// `trellis version`.

@@ -4,8 +4,11 @@ use crate::args::{
     Cli, Command, Explain, FailOn, Graph, GraphFormat, Input, Lint, LintFormat, Plan, PlanFormat, Version,
 };
 use crate::graph::graph;
+use crate::installation::aws::AwsError;
+use crate::installation::found::FoundError;
 use crate::machine;
 use crate::manifests::{Manifests, read};
+use crate::registration;
 use crate::report::{API_VERSION, Planned};
 use crate::text::{self, Width};
 use clap::CommandFactory;
@@ -33,6 +36,31 @@ pub enum RunError {
     /// There is no such code.
     #[error("{0:?} is no code; trellis explain lists them all")]
     Code(String),
+    /// AWS does not tell what has to be known.
+    #[error(transparent)]
+    Found(#[from] FoundError),
+    /// AWS refused a call.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Nobody is there to be asked.
+    #[error(
+        "standard input is no terminal, so nobody can be asked; give --yes, or --dry-run to see what would be done"
+    )]
+    NotAsked,
+    /// The person said no.
+    #[error("nothing was done")]
+    Declined,
+    /// A step was refused, and what was to come after it was not done.
+    #[error("{step}: {why}; what was to come after it was not done, the same command goes on from there")]
+    Step {
+        /// The step.
+        step: String,
+        /// Why.
+        why: AwsError,
+    },
+    /// Something is left after the longest wait.
+    #[error("{0} are left after half an hour; trellis check and the drift report say why")]
+    Left(String),
     /// Output cannot be written.
     #[error("output cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -64,6 +92,9 @@ pub fn run(cli: &Cli, output: &mut Output<'_>) -> Result<u8, RunError> {
         Command::Lint(args) => lint(args, output),
         Command::Graph(args) => draw(args, output),
         Command::Explain(args) => explain(args, output),
+        Command::Register(args) => registration::register(args, output),
+        Command::Unregister(args) => registration::unregister(args, output),
+        Command::Check(args) => registration::check(args, output),
         Command::Version(args) => version(args, output),
         Command::Completion { shell } => {
             let mut script = vec![];
@@ -167,7 +198,7 @@ fn planned(input: &Input, output: &mut Output<'_>) -> Result<Planned, RunError> 
     Ok(planned)
 }
 
-fn write_json(output: &mut Output<'_>, document: &impl Serialize) -> Result<(), RunError> {
+pub(crate) fn write_json(output: &mut Output<'_>, document: &impl Serialize) -> Result<(), RunError> {
     serde_json::to_writer_pretty(&mut *output.out, document)?;
     writeln!(output.out)?;
     Ok(())

@@ -410,6 +410,55 @@ codes! {
     Restless = 402 Error "Statuses do not come to rest",
         "Objects wake each other by their statuses without an end. This is a fault of Trellis.",
         "Report it with the files.";
+    // Of an installation and its clusters.
+    StackNotReady = 500 Error "The stack is not deployed",
+        "CloudFormation has the installation's stack in a state in which it may not be whole.",
+        "Wait until it is deployed, or mend it.";
+    ClusterNotReady = 501 Error "The cluster is not active",
+        "EKS has the cluster in a state in which it cannot be read.",
+        "Wait until it is active.";
+    AuthenticationMode = 502 Error "The cluster knows no access entries",
+        "The functions are let in by access entries, which the cluster's authentication mode does not have.",
+        "Change the mode to API_AND_CONFIG_MAP.";
+    AccessEntryMissing = 503 Error "A function is not let into the cluster",
+        "The role of a function has no access entry, so the API server does not know it.",
+        "Register the cluster: trellis register.";
+    AccessEntryGroups = 504 Error "An access entry lacks the group",
+        "The access entry of a function's role is there without the group that has the rights.",
+        "Give it the group that the message names.";
+    AgentMissing = 505 Error "There is no agent for Pod Identity",
+        "Without the add-on no Pod of the cluster gets a role by Pod Identity, so the webhook can send no hint.",
+        "Register the cluster: trellis register.";
+    AgentNotReady = 506 Warning "The agent for Pod Identity is not well",
+        "EKS has the add-on in a state in which Pods may get no roles.",
+        "See the add-on in the console of EKS.";
+    AssociationMissing = 507 Error "The webhook has no role",
+        "No Pod Identity association gives the webhook's ServiceAccount the role that may send to the queue.",
+        "Register the cluster: trellis register.";
+    AssociationRole = 508 Error "The webhook has another role",
+        "The Pod Identity association gives the webhook's ServiceAccount another role than the stack has made for it.",
+        "Give it the stack's, as the message says.";
+    NotRegistered = 509 Error "The cluster is not registered",
+        "The tag that registers the cluster is not there, or says that it is being taken out.",
+        "Register the cluster: trellis register.";
+    ClusterNew = 510 Note "The functions do not know the cluster yet",
+        "A function that runs looks for new clusters once a minute.",
+        "Ask again in a minute.";
+    ClusterUnreadable = 511 Error "The functions cannot read the cluster",
+        "The API server does not answer, does not let them in, or lacks CRDs or rights; what the cluster has in VPC Lattice stays as it is.",
+        "Do what the message says: it has the API server's own words.";
+    KindsNotServed = 512 Warning "The cluster lacks kinds",
+        "The API server does not serve some kinds that Trellis reads, so objects of these cannot be.",
+        "Install their CRDs if they are wanted.";
+    DeadLetters = 513 Warning "Messages could not be worked off",
+        "The dead-letter queue has messages that the reconcile function has tried to the end.",
+        "Read them, and send them again: OPERATIONS.md says how.";
+    MadeByHand = 514 Warning "A person has made it",
+        "It bears no tag of this installation, so it is not removed.",
+        "Remove it yourself if nobody else needs it.";
+    Unasked = 515 Warning "It could not be asked",
+        "AWS refused the call, or it failed, so nothing is known of it.",
+        "See the cause in the message; it may be a right that you lack.";
 }
 
 /// `TRL` and four digits.
@@ -426,39 +475,4 @@ impl Serialize for Code {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn codes_are_unique_in_order_and_each_is_explained_in_sentences() {
-        let numbers: Vec<u16> = Code::ALL.iter().map(|code| *code as u16).collect();
-        assert!(numbers.windows(2).all(|two| two[0] < two[1]), "in order, and no number twice: {numbers:?}");
-        let titles: BTreeSet<&str> = Code::ALL.iter().map(|code| code.explanation().title).collect();
-        assert_eq!(titles.len(), Code::ALL.len(), "no two codes say the same");
-        for code in Code::ALL {
-            let Explanation { title, meaning, remedy } = code.explanation();
-            assert!(!title.ends_with('.') && title.len() <= 80, "{code}: {title}");
-            assert!(meaning.ends_with('.') && remedy.ends_with('.'), "{code}: {meaning} {remedy}");
-            assert_eq!(Code::parse(&code.to_string().to_lowercase()), Some(*code));
-        }
-        assert_eq!(Code::parse("TRL9999"), None);
-        assert_eq!(Code::Filter.to_string(), "TRL0031");
-    }
-
-    /// A reason that is new needs a line in the table, or the fallback would tell it as something else.
-    #[test]
-    fn every_reason_of_this_version_has_a_line_of_its_own() {
-        let constants =
-            include_str!("../reasons.rs").lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
-        let names: Vec<&str> =
-            constants.filter_map(|line| line.split_once(": &str")).map(|(name, _)| name).collect();
-        assert!(names.len() > 40, "{names:?}");
-        let table = include_str!("of.rs");
-        let missing: Vec<&&str> = names
-            .iter()
-            .filter(|name| **name != "INVALID" && !table.contains(&format!("reasons::{name}")))
-            .collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-}
+mod code_tests;
