@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,8 +162,10 @@ def test_check_names_each_fault_and_what_helps_against_it(desk: Desk) -> None:
     queue = desk.world.stack.outputs.dead_letter_queue_url
     sqs = desk.world.stack.aws("sqs")
     sqs.send_message(QueueUrl=queue, MessageBody="no hint", MessageGroupId="check", MessageDeduplicationId="check")
-    expect("TRL0513", "1 message could not be worked off")
-    sqs.purge_queue(QueueUrl=queue)
+    try:
+        expect("TRL0513", "1 message could not be worked off")
+    finally:
+        sqs.purge_queue(QueueUrl=queue)
 
 
 def test_check_tells_what_the_functions_see_of_the_cluster(desk: Desk) -> None:
@@ -180,8 +181,10 @@ def test_check_tells_what_the_functions_see_of_the_cluster(desk: Desk) -> None:
 @contextmanager
 def no_rights(desk: Desk) -> Iterator[None]:
     desk.world.two.kubectl("delete", "clusterrolebinding", "trellis-reconciler")
-    yield
-    desk.world.two.apply(load(Path(ROOT) / "deploy" / "reconciler-rbac.yaml"))
+    try:
+        yield
+    finally:
+        desk.world.two.apply(load(ROOT / "deploy" / "reconciler-rbac.yaml"))
 
 
 def test_a_cluster_is_taken_out_and_what_a_person_made_stays(desk: Desk) -> None:

@@ -85,8 +85,9 @@ pub fn of_functions(of: &Installation, said: Option<&Said>, is_registered: bool)
 
 /// What is told of messages that could not be worked off.
 pub fn of_dead_letters(of: &Installation, count: u64) -> Option<Finding> {
+    let messages = if count == 1 { "message" } else { "messages" };
     let text = format!(
-        "{count} messages could not be worked off; OPERATIONS.md says how to read them and to send them again."
+        "{count} {messages} could not be worked off; OPERATIONS.md says how to read them and to send them again."
     );
     (count > 0).then(|| finding(&of.dead_letters_url, Code::DeadLetters, text))
 }
