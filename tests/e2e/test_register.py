@@ -48,7 +48,7 @@ class Desk:
         return self.world.stack.outputs.reconciler_role, self.world.stack.outputs.drift_role
 
     def trellis(self, command: str, *flags: str, cluster: str = "", stack: str = STACK) -> subprocess.CompletedProcess[str]:
-        argv = [PROGRAM, command, cluster or self.name, "--stack", stack, *flags]
+        argv = [str(PROGRAM), command, cluster or self.name, "--stack", stack, *flags]
         return subprocess.run(argv, env=self.world.stack.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=COMMAND_SECONDS, check=False)
 
@@ -128,7 +128,8 @@ def test_a_cluster_is_registered_by_one_command_that_says_what_it_does_and_does_
     assert desk.state() == (tags, entries, associations, addons)
     desk.cold()
     done = desk.trellis("check")
-    assert done.returncode == 0 and f"Cluster {desk.name} is registered with stack {STACK}, and nothing is wrong" in done.stdout, done.stdout
+    assert done.returncode == 0, done.stdout
+    assert f"Cluster {desk.name} is registered with stack {STACK}, and nothing is wrong" in done.stdout
 
 
 def test_check_names_each_fault_and_what_helps_against_it(desk: Desk) -> None:
