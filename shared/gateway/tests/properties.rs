@@ -12,7 +12,7 @@ use trellis_gateway::{
     admission_warnings, dependents, references, statuses, translate, units, wants, wants_everything,
 };
 use trellis_hint::{ClusterId, Kind, UnitKey};
-use trellis_lattice::{Action, Actual, Limits, Outcome, plan};
+use trellis_lattice::{Action, Actual, Limits, ListenerProtocol, Outcome, ProtocolVersion, plan};
 
 /// Cases of each property: the whole file runs for seconds.
 const CASES: u32 = 300;
@@ -87,8 +87,11 @@ fn gateway_spec() -> impl Strategy<Value = Value> {
             .into_iter()
             .enumerate()
             .map(|(at, (protocol, port, hostname, from))| {
+                let tls = json!({"options": {"application-networking.k8s.aws/certificate-arn":
+                    "arn:aws:acm:us-west-2:123456789012:certificate/00000000-0000-0000-0000-000000000001"}});
+                let tls = if protocol == "HTTPS" { tls } else { Value::Null };
                 json!({"name": format!("l{at}"), "protocol": protocol, "port": port, "hostname": hostname,
-                    "allowedRoutes": {"namespaces": {"from": from}}})
+                    "tls": tls, "allowedRoutes": {"namespaces": {"from": from}}})
             })
             .collect();
         json!({"gatewayClassName": "lattice", "listeners": listeners})
@@ -314,6 +317,12 @@ proptest! {
                         prop_assert!((1..=10).contains(&forward.len()));
                         prop_assert!(forward.iter().all(|one| (1..=999).contains(&one.weight)));
                         prop_assert!(forward.iter().all(|one| groups.contains(&one.target_group.as_str())));
+                        let led_to = desired.target_groups.iter().filter(|group| {
+                            forward.iter().any(|one| one.target_group == group.name)
+                        });
+                        let mut versions = led_to.filter_map(|group| group.config.protocol_version());
+                        let is_plain = listener.protocol == ListenerProtocol::Http;
+                        prop_assert!(!is_plain || versions.all(|version| version == ProtocolVersion::Http1));
                     }
                 }
             }

@@ -9,7 +9,7 @@
 //! | VPC Lattice says that it is not there | none: `ExternalTargetGroupNotFound`; the unit looks again for a while, then each pass |
 //! | VPC Lattice does not tell, or it is being made | what rules lead to it stays; where none does, nothing of the route changes |
 
-use super::{BackendError, Pools, declared, imports};
+use super::{BackendError, Pools, declared, imports, rules_of};
 use crate::api::{self, Meta};
 use crate::code::Code;
 use crate::problem::{Problem, quoted};
@@ -19,8 +19,8 @@ use crate::{Snapshot, conditions, naming, reasons};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind, Scope};
 use trellis_lattice::{
-    Desired, ExternalGroup, ExternalTargetGroup, Owner, Ownership, ProtocolVersion, Status, TAG_PREFIX,
-    TARGET_GROUP_ID, TargetProtocol,
+    Desired, ExternalGroup, ExternalTargetGroup, ListenerProtocol, Owner, Ownership, ProtocolVersion, Status,
+    TAG_PREFIX, TARGET_GROUP_ID, TargetProtocol,
 };
 
 /// Why a service goes without a target group that another one has.
@@ -145,6 +145,13 @@ pub(crate) fn used_by<'a>(view: &View<'a>) -> BTreeMap<&'a str, &'a str> {
     used.collect()
 }
 
+/// Whether a rule of a plain listener of the unit's leads to a target group of others.
+fn is_led_to_by_http(view: &View, id: &str) -> bool {
+    let ours = view.actual.services.iter().filter(|service| service.ownership == Ownership::Ours);
+    let mut plain = ours.flat_map(|one| &one.listeners).filter(|one| one.protocol == ListenerProtocol::Http);
+    plain.any(|listener| rules_of(listener).any(|(_, action)| action.target_groups().any(|name| name == id)))
+}
+
 /// A target group that an object names.
 pub(super) struct Named<'a> {
     /// The object, in words.
@@ -203,7 +210,13 @@ pub(super) fn pools(
         }
         Err(Obstacle::Unknown(why)) => {
             let why = format!("Of the target group {id} of {what}: {why}");
-            if !view.is_inspected || used_by(view).contains_key(id) {
+            // By which protocol it is spoken to is not known: listeners of plain HTTP stay away where they are.
+            let is_led_to = if asked.listeners.take_http2() {
+                used_by(view).contains_key(id)
+            } else {
+                is_led_to_by_http(view, id)
+            };
+            if !view.is_inspected || is_led_to {
                 Ok(Pools { external: Some(id.to_owned()), unknown: vec![why], ..Pools::default() })
             } else {
                 Err(BackendError::Unknown(why))
@@ -286,10 +299,10 @@ fn misfit(group: &ExternalTargetGroup, asked: &super::Asked) -> Option<String> {
             wants("a GRPCRoute needs one that speaks gRPC; make one of version GRPC")
         }
         Kind::GRPCRoute => None,
-        _ if !asked.listeners_take_http2
+        _ if !asked.listeners.take_http2()
             && matches!(group.protocol_version, Some(ProtocolVersion::Http2 | ProtocolVersion::Grpc)) =>
         {
-            wants("VPC Lattice leads to such from HTTPS listeners only; attach the route to one")
+            wants(asked.listeners.without_http2())
         }
         _ => None,
     }

@@ -107,8 +107,8 @@ pub(super) fn left<'a>(groups: impl Iterator<Item = &'a ActualTargetGroup>, aske
     pools
 }
 
-/// Of target groups of one origin those that such a route can lead to. Routes of several kinds, and such that have a plain listener and
-/// such that have none, may have a service together, with a target group each of one backend.
+/// Of target groups of one origin those that such a route can lead to. Routes of several kinds, and plain
+/// listeners and such with TLS, may have a service together, with a target group each of one backend.
 pub(super) fn fitting<'a>(
     groups: impl Iterator<Item = &'a ActualTargetGroup>,
     asked: &Asked,
@@ -118,13 +118,13 @@ pub(super) fn fitting<'a>(
         (Kind::TLSRoute, version) => version.is_none(),
         (Kind::GRPCRoute, version) => version == Some(ProtocolVersion::Grpc),
         (_, Some(ProtocolVersion::Http1)) => true,
-        (_, Some(ProtocolVersion::Http2)) => asked.listeners_take_http2,
+        (_, Some(ProtocolVersion::Http2)) => asked.listeners.take_http2(),
         (_, Some(ProtocolVersion::Grpc) | None) => false,
     })
 }
 
-/// Of fitting groups that requests go to, those of such a route: whoever can have HTTP/2 has it where anybody does, and what speaks
-/// HTTP/1.1 beside it is another route's.
+/// Of fitting groups that requests go to, those of such listeners: whoever can have HTTP/2 has it where anybody does, and what speaks
+/// HTTP/1.1 beside it is for plain ones.
 pub(super) fn own(in_use: Vec<&ActualTargetGroup>) -> Vec<&ActualTargetGroup> {
     let is_http2 = |group: &&ActualTargetGroup| version(group) == Some(ProtocolVersion::Http2);
     if in_use.iter().any(is_http2) { in_use.into_iter().filter(is_http2).collect() } else { in_use }

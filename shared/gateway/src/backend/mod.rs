@@ -19,7 +19,7 @@ pub(crate) use gone::{is_of_route, mark, rules_of};
 pub(crate) use gone_import::Gone;
 pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
 pub(crate) use service::left_out_note;
-pub(crate) use service::{Asked, Pool, pool};
+pub(crate) use service::{Asked, Listeners, Pool, pool};
 
 use crate::Settings;
 use crate::code::Code;
@@ -31,7 +31,7 @@ use crate::view::View;
 use gone::Origin;
 use std::collections::BTreeMap;
 use trellis_hint::{Kind, backend_kind};
-use trellis_lattice::Action;
+use trellis_lattice::{Action, ProtocolVersion};
 
 /// Answers a request whose rule leads nowhere, as the specification asks.
 pub(crate) const NO_BACKEND: Action = Action::FixedResponse(500);
@@ -70,13 +70,21 @@ pub(crate) struct Pools {
     pub(crate) gone: Option<(&'static str, Problem)>,
 }
 
-/// What a backendRef leads to; no pool at all only where something is not known. `told`: the services that serve the route, as
+impl Pools {
+    /// Whether it may be otherwise for listeners of plain HTTP.
+    pub(crate) fn may_need_tls(&self) -> bool {
+        let is_http2 = |pool: &Pool| pool.config.protocol_version() == Some(ProtocolVersion::Http2);
+        self.external.is_some() || self.busy.iter().any(is_http2)
+    }
+}
+
+/// What a backendRef leads to from such listeners; no pool at all only where something is not known. `told`: the services that serve the route, as
 /// its status tells, if it is the unit's own.
 pub(crate) fn resolve(
     view: &View,
     route: &Route,
     backend: &BackendRef,
-    listeners_take_http2: bool,
+    listeners: Listeners,
     told: Option<&BTreeMap<String, String>>,
     settings: &Settings,
 ) -> Result<Pools, BackendError> {
@@ -87,7 +95,7 @@ pub(crate) fn resolve(
         port: backend.port,
         export: None,
         route_kind: route.id.kind,
-        listeners_take_http2,
+        listeners,
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
         told,

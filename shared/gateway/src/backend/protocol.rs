@@ -172,7 +172,7 @@ fn protocol(
     let is_grpc = asked.route_kind == Kind::GRPCRoute;
     let said = wish.and_then(|wish| wish.protocol).filter(|protocol| *protocol != TargetProtocol::Tcp);
     let can_have =
-        |version: &ProtocolVersion| *version == ProtocolVersion::Http1 || asked.listeners_take_http2;
+        |version: &ProtocolVersion| *version == ProtocolVersion::Http1 || asked.listeners.take_http2();
     let said_version = wish.and_then(|wish| wish.version).filter(can_have);
     if app == AppProtocol::Other && said.is_none() && said_version.is_none() {
         let text = format!(
@@ -198,10 +198,7 @@ fn protocol(
     }
     let version = said_version.unwrap_or(version);
     if !can_have(&version) {
-        return unsupported(
-            "of the application protocol HTTP/2",
-            "VPC Lattice leads to such from HTTPS listeners only, attach the route to one",
-        );
+        return unsupported("of the application protocol HTTP/2", asked.listeners.without_http2());
     }
     Ok((protocol, Some(version)))
 }

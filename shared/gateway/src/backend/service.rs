@@ -14,6 +14,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Grace, HealthCheck, IpConfig, IpFamily, Target, TargetGroupConfig};
 
+/// The listeners that a backendRef is resolved for: an HTTP/2 target group gets no requests of plain ones (User Guide, target groups).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listeners {
+    /// Those with TLS.
+    Secure,
+    /// Those of plain HTTP, and the route has no others.
+    Plain,
+    /// Those of plain HTTP, and the route has others too.
+    PlainBeside,
+}
+
+impl Listeners {
+    /// Whether they lead to HTTP/2 target groups.
+    pub(crate) fn take_http2(self) -> bool {
+        self == Self::Secure
+    }
+
+    /// What is to be told of an HTTP/2 target group that they do not lead to.
+    pub(super) fn without_http2(self) -> &'static str {
+        match self {
+            Self::Secure | Self::Plain => {
+                "VPC Lattice leads to such from HTTPS listeners only, attach the route to one"
+            }
+            Self::PlainBeside => {
+                "VPC Lattice leads to such from HTTPS listeners only, so the route's HTTP listeners go without it; attach it \
+                 to HTTPS listeners alone"
+            }
+        }
+    }
+}
+
 /// What a backendRef asks of a Service.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -25,8 +56,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) export: Option<&'a str>,
     /// Decides the protocol.
     pub(crate) route_kind: Kind,
-    /// Whether every listener of the route can lead to an HTTP/2 target group: those behind HTTPS can.
-    pub(crate) listeners_take_http2: bool,
+    pub(crate) listeners: Listeners,
     /// Targets that a target group takes.
     pub(crate) targets_max: usize,
     /// How long what is gone stays.

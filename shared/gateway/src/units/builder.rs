@@ -5,7 +5,7 @@ use super::gone_imports::GoneImports;
 use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept, KeptPort};
 use super::merged;
-use super::rules::{self, Priorities, ResolvedRule, is_valid};
+use super::rules::{self, Priorities, Resolved, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
 use crate::backend::{NO_BACKEND, Pool, Pools, external};
 use crate::code::Code;
@@ -127,7 +127,7 @@ impl<'a> Builder<'a> {
         for (number, port) in &draft.ports {
             let mut candidates = vec![];
             for at in port.members.iter().copied().filter(|at| !draft.kept.contains(at)) {
-                let listener = (&place, *number, &gone);
+                let listener = (&place, (*number, port.protocol), &gone);
                 candidates.extend(self.candidates(at, &members[at], listener, &mut groups));
             }
             let kept = kept::of_port(self.view, draft, *number, &candidates, members);
@@ -227,7 +227,7 @@ impl<'a> Builder<'a> {
         &self,
         age: usize,
         member: &Member,
-        (place, port, gone): (&Place, u16, &GoneImports),
+        (place, (port, protocol), gone): (&Place, (u16, ListenerProtocol), &GoneImports),
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Vec<Candidate> {
         let route = &member.claim.route;
@@ -235,14 +235,14 @@ impl<'a> Builder<'a> {
         let mut candidates = vec![];
         for rule in member.rules.iter().filter(|rule| is_valid(rule, self.settings)) {
             // Of another route's rule that leads to something unknown, what is there stays; its own unit is held.
-            if rule.is_unknown() {
+            if rule.is_unknown(protocol) {
                 let held = kept::Held::of(self.view, place.service);
                 candidates.extend(kept::of_rule(self.view, age, (rule, port, &held), groups, |name| {
                     self.kept_group(name)
                 }));
                 continue;
             }
-            let action = self.action(route, rule, place, groups);
+            let action = self.action(route, rule.at(protocol), place, groups);
             let mut of_rule: Vec<Candidate> =
                 rules::candidates(age, &priorities, &rule.rule, &action).collect();
             for one in &mut of_rule {
@@ -305,12 +305,12 @@ impl<'a> Builder<'a> {
     fn action(
         &self,
         route: &Route,
-        rule: &ResolvedRule,
+        backends: &[Resolved],
         place: &Place,
         groups: &mut BTreeMap<String, DesiredTargetGroup>,
     ) -> Action {
         let mut sound: Vec<(u32, Vec<String>)> = vec![];
-        for (weight, pools) in rule.backends.iter().filter(|(weight, _)| *weight > 0) {
+        for (weight, pools) in backends.iter().filter(|(weight, _)| *weight > 0) {
             let Ok(pools) = pools else { continue };
             let of_backend = pools.busy.iter().filter_map(|pool| self.target_group(route, pool, place.scope));
             let of_backend: Vec<DesiredTargetGroup> = of_backend.collect();

@@ -5,6 +5,7 @@ use super::parents::{Parent, parents};
 use super::slot::Slot;
 use super::standalone;
 use crate::attach::Taken;
+use crate::backend::Listeners;
 use crate::code::Code;
 use crate::hostname::{do_meet, is_wildcard, no_domain};
 use crate::policy;
@@ -94,12 +95,14 @@ impl Claim {
         Self { route, parents, asks, notes, has_auth, is_standalone }
     }
 
-    /// Whether every listener that takes the route can lead to an HTTP/2 target group.
-    pub(crate) fn listeners_take_http2(&self) -> bool {
-        self.parents
-            .iter()
-            .flat_map(Parent::listeners)
-            .all(|attached| attached.listener.protocol != ListenerProtocol::Http)
+    /// The listeners that take the route, and those of plain HTTP where it has others too.
+    pub(crate) fn listeners(&self) -> (Listeners, Option<Listeners>) {
+        let has_plain = self.parents.iter().any(Parent::has_plain);
+        match (self.parents.iter().any(Parent::has_secure), has_plain) {
+            (true, true) => (Listeners::Secure, Some(Listeners::PlainBeside)),
+            (false, true) => (Listeners::Plain, None),
+            (_, false) => (Listeners::Secure, None),
+        }
     }
 
     /// What it asks for, each once, in the order of its hostnames.

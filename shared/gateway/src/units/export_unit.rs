@@ -6,7 +6,7 @@ use super::kept::{group_as_it_is, marked};
 use super::subject;
 use crate::annotations;
 use crate::api::{self, Meta, Service, ServiceExport};
-use crate::backend::{Asked, BackendError, is_of_other_federation, mark, pool, service_of_export};
+use crate::backend::{Asked, BackendError, Listeners, is_of_other_federation, mark, pool, service_of_export};
 use crate::code::Code;
 use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
@@ -66,7 +66,7 @@ pub(crate) fn translate(
             port: Some(port),
             export: Some(name),
             route_kind,
-            listeners_take_http2: true,
+            listeners: Listeners::Secure,
             targets_max: settings.limits.targets_per_target_group,
             grace: settings.grace,
             told: None,

@@ -62,8 +62,7 @@ impl<'a> Heirs<'a> {
         };
         let sharing = claims.filter(|(claim, _)| may_share(claim));
         let contenders = sharing.map(|(claim, object)| {
-            let http2 = claim.listeners_take_http2();
-            let rules = rules::resolve(view, &claim.route, http2, None, settings, &mut vec![]);
+            let rules = rules::resolve(view, &claim, None, settings, &mut vec![]);
             Contender { claim, rules, object }
         });
         // One that is merged has its service from its merged unit.

@@ -6,7 +6,7 @@ use super::rules::ResolvedRule;
 use super::rules_of_gone::are_told;
 use super::slot::Slot;
 use crate::backend::declared;
-use crate::backend::{Asked, BackendError, Pool, is_of_route, mark, pool, rules_of};
+use crate::backend::{Asked, BackendError, Listeners, Pool, is_of_route, mark, pool, rules_of};
 use crate::grant::{From, To, is_granted};
 use crate::priority::{Candidate, Origin};
 use crate::route::RouteId;
@@ -390,7 +390,7 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         port: config.port().map(i64::from),
         export: kept.group.tags.get(TAG_EXPORT).map(String::as_str),
         route_kind,
-        listeners_take_http2: true,
+        listeners: Listeners::Secure,
         targets_max: settings.limits.targets_per_target_group,
         grace: settings.grace,
         told: None,

@@ -10,6 +10,7 @@ use crate::status;
 use crate::view::View;
 use crate::{conditions, reasons};
 use serde_json::Value;
+use trellis_lattice::ListenerProtocol;
 
 /// A parent that is ours, and whether it takes the route.
 pub(crate) struct Parent {
@@ -23,6 +24,16 @@ impl Parent {
     /// The listeners that take the route.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = &Attached> {
         self.attached.iter().flat_map(|taken| &taken.attached)
+    }
+
+    /// Whether a listener of plain HTTP takes the route.
+    pub(crate) fn has_plain(&self) -> bool {
+        self.listeners().any(|one| one.listener.protocol == ListenerProtocol::Http)
+    }
+
+    /// Whether a listener with TLS does.
+    pub(crate) fn has_secure(&self) -> bool {
+        self.listeners().any(|one| one.listener.protocol != ListenerProtocol::Http)
     }
 }
 

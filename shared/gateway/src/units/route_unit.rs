@@ -65,8 +65,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let mentioned = status::mentioned(&id.cluster, object);
     let (mut rules, mut rivals, mut aside) = (vec![], vec![], Aside::default());
     if is_worth_reading {
-        let (http2, told) = (claim.listeners_take_http2(), status::told_ids(object));
-        rules = rules::resolve(view, &claim.route, http2, Some(&told), settings, &mut unknown);
+        let told = status::told_ids(object);
+        rules = rules::resolve(view, &claim, Some(&told), settings, &mut unknown);
         (rivals, aside) = others(view, &claim, &mentioned, settings, &mut unknown);
     }
     let mut own = Contender { claim, rules, object };
@@ -82,20 +82,14 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
     let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, settings) };
     let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
-    let waits_for_service = unknown.is_empty().then(|| resolved_refs(&own.rules));
+    let rules = unknown.is_empty().then_some(own.rules.as_slice());
     unknown.extend(built.held.iter().cloned());
     unknown.sort();
     unknown.dedup();
     if !unknown.is_empty() {
         return Translation::held(
             unknown.clone(),
-            held_reports(
-                &own.claim,
-                object,
-                &unknown,
-                rival_units(&own, &rivals),
-                waits_for_service.as_ref(),
-            ),
+            held_reports(&own.claim, object, &unknown, rival_units(&own, &rivals), rules),
         );
     }
     let mut partly = built.unknown.clone();
@@ -168,7 +162,7 @@ fn others<'a>(
         let claim = Claim::of(view, route, object, unknown);
         let rules = if slots.iter().any(|slot| **slot != Slot::Own && claim.wants(slot)) {
             // What is not known of another route's backends holds up that route, not this one.
-            rules::resolve(view, &claim.route, claim.listeners_take_http2(), None, settings, &mut vec![])
+            rules::resolve(view, &claim, None, settings, &mut vec![])
         } else {
             vec![]
         };
@@ -223,7 +217,6 @@ pub(super) struct Reports<'a> {
 impl Reports<'_> {
     pub(super) fn report(&self) -> Report {
         let claim = &self.own.claim;
-        let resolved_refs = resolved_refs(&self.own.rules);
         let notes = problem::message(&self.built.notes);
         let partial = (!self.built.dropped.is_empty()).then(|| {
             let text = format!("Dropped Rule(s) {}", problem::message(&self.built.dropped));
@@ -236,7 +229,7 @@ impl Reports<'_> {
             ParentReport {
                 parent_ref: parent.reference.reference.clone(),
                 gateway: parent.reference.name.clone(),
-                resolved_refs: resolved_refs.clone(),
+                resolved_refs: resolved_refs(&self.own.rules, parent),
                 partially_invalid: partial.clone().filter(|_| accepted.is_true()),
                 unserved: problem::message(&unserved),
                 notes: notes.clone(),
@@ -337,7 +330,7 @@ fn held_reports(
     object: &Value,
     unknown: &[String],
     rivals: BTreeSet<UnitKey>,
-    resolved_refs: Option<&Condition>,
+    rules: Option<&[ResolvedRule]>,
 ) -> Vec<Report> {
     if claim.parents.is_empty() {
         return vec![];
@@ -350,7 +343,7 @@ fn held_reports(
             Ok(_) => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
             Err(refused) => refused.clone(),
         },
-        resolved_refs: resolved_refs.cloned().unwrap_or_else(|| unresolved(text.clone())),
+        resolved_refs: rules.map_or_else(|| unresolved(text.clone()), |rules| resolved_refs(rules, parent)),
         partially_invalid: None,
         unserved: String::new(),
         notes: String::new(),
@@ -365,7 +358,7 @@ fn held_reports(
         kept: None,
         rivals,
         is_standalone: false,
-        is_heir: resolved_refs.is_some(),
+        is_heir: rules.is_some(),
         is_moving: false,
         awaits: None,
         merged: None,

@@ -1,5 +1,7 @@
 //! A route's rules and what their backends lead to.
 
+use super::claim::Claim;
+use super::parents::Parent;
 use crate::Settings;
 use crate::backend::{self, BackendError, Pool, Pools};
 use crate::code::Code;
@@ -11,42 +13,60 @@ use crate::view::View;
 use crate::{conditions, reasons};
 use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
-use trellis_lattice::{Action, TAG_PREFIX};
+use trellis_lattice::{Action, ListenerProtocol, TAG_PREFIX};
 
-/// A rule and what its backends lead to: weight and pools of each, in order.
+/// A backend's weight and what it leads to.
+pub(crate) type Resolved = (u32, Result<Pools, BackendError>);
+
+/// A rule and what its backends lead to.
 pub(crate) struct ResolvedRule {
     pub(crate) rule: Rule,
-    pub(crate) backends: Vec<(u32, Result<Pools, BackendError>)>,
+    /// Each, in order.
+    pub(crate) backends: Vec<Resolved>,
+    /// The same for the route's listeners of plain HTTP, where it has others too and these lead to something else.
+    plain: Option<Vec<Resolved>>,
 }
 
-/// Resolves all rules. What is not known is added to `unknown`. `told`: as for [`backend::resolve`].
+/// Resolves all rules of a route. What is not known is added to `unknown`. `told`: as for [`backend::resolve`].
 pub(crate) fn resolve(
     view: &View,
-    route: &Route,
-    listeners_take_http2: bool,
+    claim: &Claim,
     told: Option<&BTreeMap<String, String>>,
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> Vec<ResolvedRule> {
+    let route = &claim.route;
+    let (all, plain) = claim.listeners();
     let mut rules = vec![];
     for rule in &route.rules {
-        let mut backends = vec![];
-        for wanted in &rule.backends {
-            let resolved = backend::resolve(view, route, wanted, listeners_take_http2, told, settings);
-            if let (Err(BackendError::Unknown(why)), 1..) = (&resolved, wanted.weight) {
-                unknown.push(why.clone());
-            }
-            backends.push((wanted.weight, resolved));
-        }
-        rules.push(ResolvedRule { rule: rule.clone(), backends });
+        let resolved = |listeners| -> Vec<Resolved> {
+            let of = |wanted| backend::resolve(view, route, wanted, listeners, told, settings);
+            rule.backends.iter().map(|wanted| (wanted.weight, of(wanted))).collect()
+        };
+        let backends = resolved(all);
+        let may_differ = backends.iter().any(|(_, found)| found.as_ref().is_ok_and(Pools::may_need_tls));
+        let plain = plain.filter(|_| may_differ).map(resolved).filter(|plain| *plain != backends);
+        let whys = backends.iter().filter_map(|(weight, found)| match found {
+            Err(BackendError::Unknown(why)) if *weight > 0 => Some(why.clone()),
+            _ => None,
+        });
+        unknown.extend(whys);
+        rules.push(ResolvedRule { rule: rule.clone(), backends, plain });
     }
     rules
 }
 
 impl ResolvedRule {
+    /// What the backends lead to from a listener of that protocol.
+    pub(crate) fn at(&self, protocol: ListenerProtocol) -> &[Resolved] {
+        let plain = self.plain.as_ref().filter(|_| protocol == ListenerProtocol::Http);
+        plain.unwrap_or(&self.backends)
+    }
+
     /// All pools that get requests of it.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
-        let used = self.backends.iter().filter(|(weight, _)| *weight > 0);
+        let all = self.backends.iter().chain(self.plain.iter().flatten());
+        let used = all.filter(|(weight, _)| *weight > 0);
         used.filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.busy)
     }
 
@@ -62,14 +82,12 @@ impl ResolvedRule {
         errors.into_iter().any(|error| matches!(error, BackendError::Awaited(..)))
     }
 
-    /// Whether nothing is known of what it leads to.
-    pub(crate) fn is_unknown(&self) -> bool {
-        let unknown = |(weight, pools): &(u32, Result<Pools, BackendError>)| {
-            *weight > 0 && matches!(pools, Err(BackendError::Unknown(_)))
-        };
-        self.backends.iter().any(unknown)
-            && self.pools().next().is_none()
-            && self.externals().next().is_none()
+    /// Whether nothing is known of what it leads to from a listener of that protocol.
+    pub(crate) fn is_unknown(&self, protocol: ListenerProtocol) -> bool {
+        let mut used = self.at(protocol).iter().filter(|(weight, _)| *weight > 0).map(|(_, found)| found);
+        let leads_anywhere = |pools: &Pools| !pools.busy.is_empty() || pools.external.is_some();
+        used.clone().any(|found| matches!(found, Err(BackendError::Unknown(_))))
+            && !used.any(|found| found.as_ref().is_ok_and(leads_anywhere))
     }
 
     /// Names of target groups that get no requests and stay, since nothing is known of their clusters.
@@ -121,17 +139,23 @@ pub(crate) fn is_sound(rules: &[ResolvedRule], settings: &Settings) -> bool {
     rules.is_empty() || rules.iter().any(|rule| is_valid(rule, settings))
 }
 
-/// The ResolvedRefs condition: the first broken reference's reason, and all problems.
-pub(crate) fn resolved_refs(rules: &[ResolvedRule]) -> Condition {
-    let broken: Vec<(&'static str, &Problem)> = rules
-        .iter()
-        .flat_map(|rule| &rule.backends)
-        .filter_map(|(_, resolved)| match resolved {
+/// The ResolvedRefs condition of a parent: the first broken reference's reason, and all problems that its listeners have.
+pub(crate) fn resolved_refs(rules: &[ResolvedRule], parent: &Parent) -> Condition {
+    let plain = parent.has_plain().then_some(ListenerProtocol::Http);
+    let others = (parent.has_secure() || plain.is_none()).then_some(ListenerProtocol::Https);
+    let of_parent = |rule| plain.into_iter().chain(others).flat_map(move |one| ResolvedRule::at(rule, one));
+    let mut broken: Vec<(&'static str, &Problem)> = vec![];
+    for (_, resolved) in rules.iter().flat_map(of_parent) {
+        match resolved {
             Err(BackendError::Broken(reason, problem) | BackendError::Awaited(reason, problem))
-            | Ok(Pools { gone: Some((reason, problem)), .. }) => Some((*reason, problem)),
-            Ok(_) | Err(BackendError::Unknown(_)) => None,
-        })
-        .collect();
+            | Ok(Pools { gone: Some((reason, problem)), .. })
+                if !broken.contains(&(*reason, problem)) =>
+            {
+                broken.push((*reason, problem));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
     let unknown: BTreeSet<&str> = rules.iter().flat_map(ResolvedRule::unknown).map(String::as_str).collect();
     match broken.first() {
         None if !unknown.is_empty() => {

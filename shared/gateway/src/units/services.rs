@@ -122,8 +122,10 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
         let mut seen = BTreeSet::new();
         built.refused.retain(|problem| seen.insert(problem.clone()));
     }
-    for pool in rules.iter().flat_map(ResolvedRule::pools) {
-        built.notes.extend(pool.notes.iter().cloned());
+    for note in rules.iter().flat_map(ResolvedRule::pools).flat_map(|pool| &pool.notes) {
+        if !built.notes.contains(note) {
+            built.notes.push(note.clone());
+        }
     }
 }
 

@@ -237,8 +237,7 @@ impl<'a> Clusters<'a> {
             ask.slot = ask.hostname.clone().map_or(Slot::Own, Slot::Domain);
             ask.barred = None;
         }
-        let http2 = claim.listeners_take_http2();
-        let rules = rules::resolve(view, &claim.route, http2, None, settings, &mut unknown);
+        let rules = rules::resolve(view, &claim, None, settings, &mut unknown);
         if let Some(why) = unknown.into_iter().next() {
             return Err(why);
         }
