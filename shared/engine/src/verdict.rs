@@ -27,8 +27,8 @@ const AGAIN: [(u32, Duration); 3] =
 /// route's status.
 const MOVING_AGAIN: Duration = Duration::from_secs(5);
 
-/// What is waited for while something stays that nobody wants any more.
-const GRACE: &str = "what nobody wants any more stays for a while";
+/// What is waited for while something stays that is gone.
+const GRACE: &str = "what is gone stays for a while";
 
 /// What kind of a wait it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

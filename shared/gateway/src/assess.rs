@@ -73,9 +73,10 @@ impl Assessment {
         given.collect()
     }
 
-    /// When something is to go that nobody wants any more and that stays for a while.
+    /// When something is to go that stays for a while: what nobody wants any more, and targets of a Service that was made anew.
     pub fn grace_left(&self) -> Option<Duration> {
-        self.plan.as_ref()?.grace_left.map(Duration::from_secs)
+        let unwanted = self.plan.as_ref().and_then(|plan| plan.grace_left);
+        unwanted.into_iter().chain(self.translation.lasts).min().map(Duration::from_secs)
     }
 
     /// Whether requests still come to a service that another one takes the place of: whether that answers shows at another look.

@@ -163,6 +163,9 @@ pub struct Translation {
     pub waiting: BTreeMap<(String, String), BTreeMap<UnitKey, ObjectRef>>,
     /// Hostnames of services that are not wanted any more and stay for now: for the grace, or since nothing may be deleted.
     pub staying: BTreeSet<String>,
+    /// Seconds after which the clock alone makes another one of the same objects: a Service that was made just now has no endpoints
+    /// then, if it still has no EndpointSlice.
+    pub lasts: Option<u64>,
 }
 
 /// A new `.status` for one object: to be sent as a merge patch of the status subresource.
@@ -289,6 +292,7 @@ pub(crate) fn translate_whole(view: &View, unit: &UnitKey, settings: &Settings) 
     if let Some(desired) = &translation.desired {
         translation.staying = staying(desired, view.actual);
     }
+    translation.lasts = view.lasts_for();
     translation
 }
 

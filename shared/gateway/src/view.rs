@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::{ObjectKey, Read, Snapshot};
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind};
@@ -36,6 +36,8 @@ pub(crate) struct View<'a> {
     unanswered: RefCell<BTreeSet<Read>>,
     /// What was made of Gateways, by where their objects are in memory: hundreds of routes are on one.
     judged: RefCell<BTreeMap<usize, Result<Rc<JudgedGateway>, Problem>>>,
+    /// Seconds after which the clock alone changes what is made of it.
+    lasts: Cell<Option<u64>>,
 }
 
 /// Objects of one kind and cluster with their keys, in order of these.
@@ -73,12 +75,24 @@ impl<'a> View<'a> {
             is_inspected: true,
             unanswered: RefCell::default(),
             judged: RefCell::default(),
+            lasts: Cell::default(),
         }
     }
 
     /// As it is seen before VPC Lattice was inspected: `nothing` is there.
     pub(crate) fn uninspected(snapshot: &'a Snapshot, nothing: &'a Actual) -> Self {
         Self { is_inspected: false, ..Self::new(snapshot, nothing) }
+    }
+
+    /// Notes that what is made of it is another in so many seconds, whatever is told till then.
+    pub(crate) fn lasts(&self, seconds: u64) {
+        let first = self.lasts.get().map_or(seconds, |other| other.min(seconds));
+        self.lasts.set(Some(first));
+    }
+
+    /// The first of these moments.
+    pub(crate) fn lasts_for(&self) -> Option<u64> {
+        self.lasts.get()
     }
 
     /// The reads that were asked for and not answered.

@@ -95,12 +95,14 @@ impl ApiServer {
     }
 
     /// The object as the API server would store it: its bookkeeping continued, its status kept.
-    pub(crate) fn admitted(&self, key: &ObjectKey, mut object: Value, now: u64) -> Value {
+    pub(crate) fn admitted(&self, key: &ObjectKey, mut object: Value) -> Value {
         let old = self.objects.get(key);
         let metadata = |name: &str| old.and_then(|old| old["metadata"].get(name).cloned());
         let generation = metadata("generation").and_then(|generation| generation.as_i64()).unwrap_or(0);
         let same_spec = old.is_some_and(|old| old.get("spec") == object.get("spec"));
-        let created = format!("2026-01-01T{:02}:{:02}:{:02}Z", now / 3600 % 24, now / 60 % 60, now % 60);
+        // By the engine's clock, whose first day this is.
+        let now = crate::run::seconds();
+        let created = format!("2026-02-02T{:02}:{:02}:{:02}Z", now / 3600 % 24, now / 60 % 60, now % 60);
         object["metadata"]["generation"] = json!(if same_spec { generation } else { generation + 1 });
         object["metadata"]["uid"] =
             metadata("uid").unwrap_or_else(|| json!(format!("{}-{}", key.name, self.version + 1)));

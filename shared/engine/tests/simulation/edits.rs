@@ -14,9 +14,8 @@ const LATE_S: u32 = 200;
 pub(crate) async fn edit(sim: &Sim, cluster: &str, key: &ObjectKey, new: Option<Value>) {
     let turns = {
         let mut state = sim.state();
-        let now = state.now;
         let old = state.clusters[cluster].objects.get(key).cloned();
-        let new = new.map(|new| state.clusters[cluster].admitted(key, new, now));
+        let new = new.map(|new| state.clusters[cluster].admitted(key, new));
         if old.is_none() && new.is_none() || old.as_deref().map(content) == new.as_ref().map(content) {
             return;
         }

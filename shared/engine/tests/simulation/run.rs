@@ -133,6 +133,12 @@ fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_hours(491_664) + now.duration_since(began)
 }
 
+/// Seconds of that time.
+pub(crate) fn seconds() -> u64 {
+    let now = tokio::time::Instant::now();
+    now.duration_since(BEGAN.get().unwrap_or(now)).as_secs()
+}
+
 pub(crate) struct World {
     pub(crate) sim: Arc<Sim>,
     pub(crate) functions: Vec<Function>,

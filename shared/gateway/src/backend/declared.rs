@@ -274,6 +274,7 @@ pub(super) fn pool_of(
         export: None,
         is_kept: false,
         gone_since: None,
+        awaits_slices: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use super::service::Pool;
 use super::{Asked, BackendError, NO_BACKEND, Pools};
 use crate::naming;
+use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::route::RouteId;
 use crate::view::View;
@@ -46,6 +47,44 @@ pub(super) fn for_a_while(
     error: BackendError,
 ) -> Result<Pools, BackendError> {
     kept(error, |_| pools(view, origin, asked))
+}
+
+/// What requests go to of a Service that is there before its EndpointSlices are: the targets that it had, as long as these may still
+/// come. Where it is spoken to in another way now, what it had stays as it is.
+pub(super) fn until_slices_come(view: &View, pool: Pool, asked: &Asked) -> Pool {
+    let Some(left) = pool.awaits_slices else { return pool };
+    let origin = Origin {
+        cluster: Some(&pool.cluster),
+        kind: Kind::Service,
+        namespace: &pool.namespace,
+        service: Some(&pool.service),
+        export: pool.export.as_deref(),
+    };
+    let asked = Asked { port: pool.config.port().map(i64::from), ..*asked };
+    let mut held: Vec<&ActualTargetGroup> = fitting(led_to(view, &origin, &asked), &asked).collect();
+    held.retain(|group| has_targets(group));
+    held.sort_by_key(|group| (group.config.as_ref() != Some(&pool.config), &group.name));
+    let Some(first) = held.first() else { return pool };
+    view.lasts(left);
+    let text = format!(
+        "Service {} was made just now and has no EndpointSlice yet: the targets that it had stay for a minute at most; look at \
+         the cluster's endpoint slice controller if none comes",
+        quoted(&pool.service)
+    );
+    let mut notes = pool.notes.clone();
+    notes.push(Problem::new(asked.path, text));
+    if first.config.as_ref() == Some(&pool.config) {
+        let targets = held_targets(view, &origin, &pool.config).unwrap_or_default();
+        return Pool { targets, notes, ..pool };
+    }
+    match self::pool(first) {
+        Some(as_it_is) => Pool { notes, awaits_slices: Some(left), ..as_it_is },
+        None => pool,
+    }
+}
+
+fn has_targets(group: &ActualTargetGroup) -> bool {
+    group.targets.iter().any(|target| target.health != TargetHealth::Draining)
 }
 
 /// What there is for a while by the reason of an error; the error where that is nothing.
@@ -233,5 +272,6 @@ pub(super) fn pool(group: &ActualTargetGroup) -> Option<Pool> {
         export: group.tags.get(TAG_EXPORT).cloned(),
         is_kept: true,
         gone_since: None,
+        awaits_slices: None,
     })
 }

@@ -250,5 +250,6 @@ fn exported_pool(
     }
     let asked = Asked { export: Some(export_name), ..*asked };
     let pool = pool(view, cluster, namespace, service_of_export(&export.metadata), &asked)?;
-    Ok(Pool { export: Some(export_name.to_owned()), ..pool })
+    let pool = Pool { export: Some(export_name.to_owned()), ..pool };
+    Ok(gone::until_slices_come(view, pool, &asked))
 }

@@ -105,7 +105,10 @@ pub(crate) fn resolve(
     let permitted = || if is_own { Ok(()) } else { grants::permits(view, route, backend, kind, namespace) };
     if kind == Kind::Service {
         let found = permitted().and_then(|()| pool(view, cluster, namespace, &backend.name, &asked));
-        let one = |pool| Pools { busy: vec![pool], ..Pools::default() };
+        let one = |pool| {
+            let pool = gone::until_slices_come(view, pool, &asked);
+            Pools { busy: vec![pool], ..Pools::default() }
+        };
         let service = Some(backend.name.as_str());
         let origin = Origin { cluster: Some(cluster), kind, namespace, service, export: None };
         return found.map(one).or_else(|error| gone::for_a_while(view, &origin, &asked, error));

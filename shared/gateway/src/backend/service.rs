@@ -3,7 +3,7 @@
 use super::BackendError;
 use super::endpoints::{self, Targets, targets};
 use super::protocol::{Place, spoken};
-use crate::api::{self, EndpointSlice, Service, ServicePort};
+use crate::api::{self, EndpointSlice, Meta, Service, ServicePort};
 use crate::code::Code;
 use crate::gates::gated;
 use crate::policy::target_group;
@@ -11,8 +11,14 @@ use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{Grace, HealthCheck, IpConfig, IpFamily, Target, TargetGroupConfig};
+
+/// So long after a Service was made its EndpointSlices may not be there yet: whoever makes it anew takes them away too, and a busy
+/// cluster makes them seconds later.
+const SLICES_COME_SECONDS: u64 = 60;
 
 /// The listeners that a backendRef is resolved for: an HTTP/2 target group gets no requests of plain ones (User Guide, target groups).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +94,8 @@ pub(crate) struct Pool {
     pub(crate) is_kept: bool,
     /// The mark of a target group that stays for a while since its Service or export is gone.
     pub(crate) gone_since: Option<String>,
+    /// Seconds for which it is not known what its Service leads to, which is there before its EndpointSlices are.
+    pub(crate) awaits_slices: Option<u64>,
 }
 
 /// The pool of a Service's port.
@@ -123,6 +131,7 @@ pub(crate) fn pool(
         );
         notes.push(Problem::new(Code::ServiceTerminating, asked.path, text));
     }
+    let meta = api::meta(service);
     let service: Service = api::parse(service).map_err(|problem| {
         let text = format!("Service {}: {}: {}", quoted(name), problem.path, problem.text);
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
@@ -139,6 +148,8 @@ pub(crate) fn pool(
     let place = Place { cluster, kind: Kind::Service, namespace, service: name };
     let spoken = spoken(view, &place, port, asked, policy, &mut notes)?;
     let vpc = view.snapshot.facts.get(cluster).map(|facts| facts.vpc.clone()).unwrap_or_default();
+    let awaits_slices =
+        if slices.values().next().is_none() { slices_awaited(&meta, asked.grace) } else { None };
     // A slice that cannot be read gives no targets: its Service's others still do.
     let slices: Vec<EndpointSlice> = slices.values().filter_map(|slice| api::parse(slice).ok()).collect();
     let gated = gated(view, cluster, namespace, &slices);
@@ -172,7 +183,19 @@ pub(crate) fn pool(
         export: None,
         is_kept: false,
         gone_since: None,
+        awaits_slices,
     })
+}
+
+/// Seconds for which a Service may still be without any EndpointSlice since it was only just made. None: it has no endpoints. There is no
+/// such time where there is no grace either.
+fn slices_awaited(service: &Meta, grace: Option<Grace>) -> Option<u64> {
+    let Grace { now, .. } = grace.filter(|grace| grace.seconds > 0)?;
+    let made = OffsetDateTime::parse(service.creation_timestamp.as_deref()?, &Rfc3339).ok()?;
+    let made = u64::try_from(made.unix_timestamp()).ok()?;
+    let left = made.saturating_add(SLICES_COME_SECONDS).saturating_sub(now);
+    // The cluster's clock may be ahead of this one; how much is bounded.
+    (1..=2 * SLICES_COME_SECONDS).contains(&left).then(|| left.min(SLICES_COME_SECONDS))
 }
 
 /// The family of a Service's target group, which has one.

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
-    RuleMatch, TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TARGET_GROUP_ID, Tags,
+    RuleMatch, TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
     WeightedTargetGroup,
 };
 
@@ -380,7 +380,11 @@ impl<'a> Builder<'a> {
         let scope = own_export.map_or_else(|| scope.to_owned(), |export| format!("{scope}/{export}"));
         let name = naming::target_group(&self.owner.unit, &scope, pool);
         if pool.is_kept {
-            let group = self.kept_group(&name)?;
+            let mut group = self.kept_group(&name)?;
+            if pool.awaits_slices.is_some() {
+                // Its Service is there: it is wanted, and a mark from before is to go.
+                group.tags.remove(TAG_UNWANTED);
+            }
             return Some(match &pool.gone_since {
                 Some(since) => kept::marked(group, since.clone()),
                 None => group,

@@ -78,13 +78,24 @@ pub(crate) fn translate(
                 problems.push(problem);
             }
             Ok(pool) => {
-                let group = target_group(view, &export, &pool, &owner);
+                let mut group = target_group(view, &export, &pool, &owner);
+                if let Some(left) = pool.awaits_slices {
+                    let mut held = view.actual.target_groups.iter();
+                    let held = held.find(|held| held.name == group.name).and_then(group_as_it_is);
+                    group.targets = held.map(|held| held.targets).unwrap_or_default();
+                    if !group.targets.is_empty() {
+                        view.lasts(left);
+                    }
+                }
                 groups.insert(group.name.clone(), group);
             }
         }
     }
     if !unknown.is_empty() {
         return Translation::held(unknown, vec![]);
+    }
+    if view.get_even_terminating(cluster, Kind::Service, namespace, service) == Found::Missing {
+        groups.extend(staying(view, settings).map(|group| (group.name.clone(), group)));
     }
     problems.sort();
     problems.dedup();
@@ -109,10 +120,14 @@ pub(crate) fn translate(
 
 /// An export that is gone: its target groups stay for a while.
 fn gone(view: &View, owner: Owner, settings: &Settings) -> Translation {
-    let ours = view.actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
-    let stays = ours.filter_map(|group| Some(marked(group_as_it_is(group)?, mark(settings.grace, group)?)));
-    let target_groups = stays.collect();
+    let target_groups = staying(view, settings).collect();
     Translation::wanting(Desired { target_groups, ..Desired::nothing(owner) }, vec![])
+}
+
+/// The unit's target groups that stay for a while.
+fn staying(view: &View, settings: &Settings) -> impl Iterator<Item = DesiredTargetGroup> {
+    let ours = view.actual.target_groups.iter().filter(|group| group.ownership == Ownership::Ours);
+    ours.filter_map(|group| Some(marked(group_as_it_is(group)?, mark(settings.grace, group)?)))
 }
 
 /// Whether the export asks for target groups of its own, and what is to be told of a value that says neither.

@@ -415,6 +415,10 @@ fn endpoints_of(view: &View, kept: &Kept, settings: &Settings) -> Endpoints {
         _ => pool(view, &cluster, &namespace, &service, &asked),
     };
     match found {
+        Ok(Pool { awaits_slices: Some(left), .. }) => {
+            view.lasts(left);
+            Endpoints::Unknown
+        }
         Ok(pool) => Endpoints::Known(Box::new(pool)),
         Err(BackendError::Broken(..) | BackendError::Awaited(..)) => Endpoints::Gone,
         Err(BackendError::Unknown(_)) => Endpoints::Unknown,

@@ -52,6 +52,7 @@ impl Translation {
             told: vec![],
             waiting: BTreeMap::new(),
             staying: BTreeSet::new(),
+            lasts: None,
         }
     }
 

@@ -198,6 +198,9 @@ struct Output<'a> {
     held: &'a [String],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refused: bool,
+    /// Seconds after which the clock alone changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasts: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: &'a Option<Desired>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -290,6 +293,7 @@ pub(crate) fn outcome_of(case: &Case, world: &World, base: &Path) -> String {
             reads,
             rounds,
             held: &translation.held,
+            lasts: translation.lasts,
             refused: translation.refused,
             plan: translation
                 .desired
