@@ -12,7 +12,7 @@ mod multicluster;
 mod route_object;
 
 pub(crate) use backend_object::{AddressesWire, BackendObject, InstancesWire, LambdaWire, LoadBalancerWire};
-pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, service_of_slice};
+pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant, RouteKind};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};
 pub(crate) use route_object::{

@@ -1,5 +1,6 @@
-use crate::api::{Endpoint, EndpointSlice, ServicePort};
+use crate::api::{Endpoint, EndpointSlice, ServicePort, SlicePort};
 use crate::gates::Gated;
+use crate::problem::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use trellis_lattice::{IpFamily, Target};
@@ -18,7 +19,6 @@ pub(super) fn targets(
     ip_family: IpFamily,
 ) -> Targets {
     let address_type = address_type(ip_family);
-    let wanted = port.name.as_deref().unwrap_or_default();
     let (mut targets, mut leaving, mut left_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut coming = BTreeSet::new();
     let comes =
@@ -29,12 +29,7 @@ pub(super) fn targets(
             continue;
         }
         left_out.extend(never_targets(slice));
-        let ports = slice.ports.iter().flatten().filter(|one| {
-            one.name.as_deref().unwrap_or_default() == wanted
-                && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
-        });
-        let numbers: Vec<u16> =
-            ports.filter_map(|one| u16::try_from(one.port?).ok()).filter(|port| *port > 0).collect();
+        let numbers: Vec<u16> = numbers(slice, port).collect();
         for endpoint in slice.endpoints.iter().flatten() {
             let conditions = &endpoint.conditions;
             let is_ready = conditions.ready != Some(false);
@@ -54,6 +49,39 @@ pub(super) fn targets(
     let mut targets = if targets.is_empty() { leaving } else { targets };
     targets.extend(coming);
     Targets { targets, left_out }
+}
+
+/// The numbers of a slice's ports that are the Service's: of its name and of TCP.
+fn numbers(slice: &EndpointSlice, port: &ServicePort) -> impl Iterator<Item = u16> {
+    let wanted = port.name.as_deref().unwrap_or_default();
+    let fitting = slice.ports.iter().flatten().filter(move |one| {
+        one.name.as_deref().unwrap_or_default() == wanted && one.protocol.as_deref().unwrap_or("TCP") == "TCP"
+    });
+    fitting.filter_map(|one| u16::try_from(one.port?).ok()).filter(|port| *port > 0)
+}
+
+/// What the slices with endpoints of a family offer, in words, where none of them has the Service's port. None: one has it, or there is no
+/// endpoint.
+pub(super) fn other_ports(
+    slices: &[EndpointSlice],
+    port: &ServicePort,
+    ip_family: IpFamily,
+) -> Option<BTreeSet<String>> {
+    let has_endpoints =
+        |slice: &&EndpointSlice| slice.endpoints.iter().flatten().any(|one| !one.addresses.is_empty());
+    let of_family = slices.iter().filter(|slice| slice.address_type == address_type(ip_family));
+    let full: Vec<&EndpointSlice> = of_family.filter(has_endpoints).collect();
+    if full.is_empty() || full.iter().any(|slice| numbers(slice, port).next().is_some()) {
+        return None;
+    }
+    let shown = |one: &SlicePort| {
+        let number = one.port.map_or_else(|| "no number".to_owned(), |number| number.to_string());
+        let protocol = one.protocol.as_deref().unwrap_or("TCP");
+        let name = one.name.as_deref().filter(|name| !name.is_empty());
+        let name = name.map(|name| format!(" {}", quoted(name))).unwrap_or_default();
+        format!("{number}/{}{name}", quoted(protocol).trim_matches('"'))
+    };
+    Some(full.iter().flat_map(|slice| slice.ports.iter().flatten()).map(shown).collect())
 }
 
 /// The type of slices that hold addresses of a family.

@@ -159,6 +159,8 @@ pub(crate) fn pool(
         let other = other_family(ip_family);
         let has_others = !endpoints::targets(&slices, &gated, port, other).targets.is_empty();
         notes.extend(has_others.then(|| of_another_family(name, ip_family, asked.path)));
+        let offered = endpoints::other_ports(&slices, port, ip_family);
+        notes.extend(offered.map(|offered| of_other_ports(name, port, &offered, asked.path)));
     }
     notes.extend(too_many_note(name, targets.len(), asked));
     targets = targets.into_iter().take(asked.targets_max).collect();
@@ -237,6 +239,28 @@ fn of_another_family(name: &str, family: IpFamily, path: &str) -> Problem {
         shown(family)
     );
     Problem::new(Code::EndpointsLeftOut, path, text)
+}
+
+/// Ports of EndpointSlices that one message shows.
+const PORTS_SHOWN_MAX: usize = 3;
+
+/// What is to be told of a Service none of whose endpoints has the port.
+fn of_other_ports(name: &str, port: &ServicePort, offered: &BTreeSet<String>, path: &str) -> Problem {
+    let named = port.name.as_deref().filter(|name| !name.is_empty());
+    let named = named.map_or_else(|| "without a name".to_owned(), quoted);
+    let shown: Vec<&str> = offered.iter().take(PORTS_SHOWN_MAX).map(String::as_str).collect();
+    let offers = match offered.len().saturating_sub(PORTS_SHOWN_MAX) {
+        _ if shown.is_empty() => "no port".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    };
+    let text = format!(
+        "Service {} has endpoints, none of them for its port {} ({named}): its EndpointSlices offer {offers}; name a targetPort that \
+         the Pods have, and in slices written by hand the port as the Service does",
+        quoted(name),
+        port.port
+    );
+    Problem::new(path, text)
 }
 
 /// What is to be told of addresses that no target can have.
