@@ -3,6 +3,7 @@
 
 use super::service::Pool;
 use super::{Asked, BackendError, NO_BACKEND, Pools};
+use crate::code::Code;
 use crate::naming;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
@@ -72,7 +73,7 @@ pub(super) fn until_slices_come(view: &View, pool: Pool, asked: &Asked) -> Pool 
         quoted(&pool.service)
     );
     let mut notes = pool.notes.clone();
-    notes.push(Problem::new(asked.path, text));
+    notes.push(Problem::new(Code::EndpointsAwaited, asked.path, text));
     if first.config.as_ref() == Some(&pool.config) {
         let targets = held_targets(view, &origin, &pool.config).unwrap_or_default();
         return Pool { targets, notes, ..pool };

@@ -260,7 +260,7 @@ fn of_other_ports(name: &str, port: &ServicePort, offered: &BTreeSet<String>, pa
         quoted(name),
         port.port
     );
-    Problem::new(path, text)
+    Problem::new(Code::NoEndpointForPort, path, text)
 }
 
 /// What is to be told of addresses that no target can have.

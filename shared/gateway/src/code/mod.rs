@@ -335,6 +335,12 @@ codes! {
     LoadBalancerUnfit = 117 Error "VPC Lattice leads to no such load balancer",
         "VPC Lattice leads to internal load balancers of type application only.",
         "Name such a one.";
+    EndpointsAwaited = 118 Note "A Service has no EndpointSlice yet",
+        "The Service was made just now, so the targets that it had stay until its EndpointSlices come, for a minute at most.",
+        "Wait; if none comes, look at the cluster's endpoint slice controller.";
+    NoEndpointForPort = 119 Error "No endpoint has the Service's port",
+        "The Service's EndpointSlices have endpoints for other ports only, so its requests are answered 503.",
+        "Name a targetPort that the Pods have.";
     // What is in the way in VPC Lattice.
     ServiceNameTaken = 200 Error "A service's name is taken",
         "Another service of the account bears the name.",
