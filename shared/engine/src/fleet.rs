@@ -332,9 +332,13 @@ impl<C: Cluster> Members<C> {
         Self { reads_secrets, ..self }
     }
 
-    /// The snapshot with the Secrets that its Gateways' listeners name, side by side. What is not read in time is not known.
-    pub(crate) async fn read_secrets(&self, mut snapshot: Snapshot) -> Snapshot {
-        let mut wanted: Vec<SecretKey> = wants_secrets(&snapshot).into_iter().collect();
+    /// Reads the Secrets that the snapshot's Gateways name in listeners, side by side. What is not read in time is not known. Whether
+    /// any are named.
+    pub(crate) async fn read_secrets(&self, snapshot: &mut Snapshot) -> bool {
+        let mut wanted: Vec<SecretKey> = wants_secrets(snapshot).into_iter().collect();
+        if wanted.is_empty() {
+            return false;
+        }
         let left = wanted.split_off(wanted.len().min(SECRETS_MAX));
         let text = format!("Gateways of one name have the certificates of {SECRETS_MAX} Secrets at most");
         snapshot.secrets.read.extend(left.into_iter().map(|key| (key, SecretRead::Unreadable(text.clone()))));
@@ -352,7 +356,7 @@ impl<C: Cluster> Members<C> {
         });
         let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
         snapshot.secrets.read.extend(read);
-        snapshot
+        true
     }
 
     /// With little patience for all clusters but this one. Breakers of their own, so that nobody who has more is told that

@@ -214,26 +214,30 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         }
     }
 
-    /// The snapshot with what AWS tells of what its objects name: certificates of ACM where anything needs one, and target groups that
-    /// the unit did not make.
-    pub(crate) async fn with_what_aws_tells(&self, mut snapshot: Snapshot) -> Snapshot {
-        let mut groups = external_groups(&snapshot);
+    /// Asks AWS for what the snapshot's objects name: certificates of ACM where anything needs one, target groups that the unit did
+    /// not make, and what Backends name. Whether there was anything to ask for.
+    pub(crate) async fn ask_aws(&self, snapshot: &mut Snapshot) -> bool {
+        let mut is_asked = false;
+        let mut groups = external_groups(snapshot);
         groups.retain(|arn| !snapshot.external_groups.contains_key(arn));
         if !groups.is_empty() {
             // Of few units, and large: it must not make every unit's future as large.
             snapshot.external_groups.extend(Box::pin(self.lattice.external_groups(&groups)).await);
+            is_asked = true;
         }
-        let named = named(&snapshot);
+        let named = named(snapshot);
         if named != Named::default() {
-            Box::pin(self.ask(named, &mut snapshot)).await;
+            Box::pin(self.ask(named, snapshot)).await;
+            is_asked = true;
         }
-        if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(&snapshot) {
+        if snapshot.certificates == Certificates::NotAsked && asks_for_certificates(snapshot) {
+            is_asked = true;
             snapshot.certificates = match self.lattice.certificates(self.began()).await {
                 Ok(all) => Certificates::Known(all),
                 Err(error) => Certificates::Unknown(trellis_telemetry::chain(&error).to_string()),
             };
         }
-        snapshot
+        is_asked
     }
 
     /// Asks AWS for what Backends name. Who does not answer in time tells nothing, and holds up nothing else.

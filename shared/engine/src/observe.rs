@@ -56,7 +56,7 @@ pub enum ObserveError {
 pub(crate) async fn observe<R: Reader>(
     clusters: &BTreeMap<ClusterId, Result<R, String>>,
     start: Snapshot,
-    wants: impl Fn(&Snapshot) -> Vec<Read>,
+    mut wants: impl FnMut(&Snapshot) -> Vec<Read>,
 ) -> Result<Observed, ObserveError> {
     let (mut snapshot, mut reads, mut rounds) = (start, 0, 0);
     let mut spent: BTreeMap<ClusterId, Duration> = BTreeMap::new();

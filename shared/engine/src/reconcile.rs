@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use trellis_gateway::{
     Assessment, Read, ReadResult, Settings, Snapshot, assess, candidate_service_names, concerns_dependents,
-    dependents, to_inspect, told_units, wants, wants_dependents,
+    dependents, needs, to_inspect, told_units, wants_dependents,
 };
 use trellis_hint::{ClusterId, Hint, ObjectRef, UnitKey};
-use trellis_lattice::{Actual, Outcome};
+use trellis_lattice::{Actual, Desired, Outcome};
 use trellis_ports::{Applied, Awaited, Budget, Cluster, Clusters, End, ErrorClass, Lattice, Queue};
 use trellis_telemetry::Metric;
 
@@ -39,6 +39,13 @@ const FIRST_CATCH_UP: u32 = 1;
 
 /// Objects of hints that are waited for. A batch has ten messages at most.
 const HINTED_MAX: usize = 10;
+
+/// What was read for a unit.
+pub(crate) struct Observed {
+    pub(crate) snapshot: Snapshot,
+    /// What is to be inspected in VPC Lattice with that snapshot ([`to_inspect`]).
+    pub(crate) inspection: Option<Desired>,
+}
 
 /// How the work on a unit ended.
 struct Worked {
@@ -78,7 +85,12 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             // Rare and large: it must not make every unit's future as large.
             return Box::pin(self.look_at_cluster(&members, task, cluster, budget, outbox)).await;
         }
-        let mut snapshot = self.observe(&members, task).await?;
+        let mut start = members.snapshot();
+        for (read, answer) in hinted(&members, task).await {
+            start.insert(&read, answer);
+        }
+        let Observed { mut snapshot, inspection } =
+            self.observe_unit(&members, start, &task.unit, &settings).await?;
         let statuses = Statuses {
             members: &members,
             outbox,
@@ -89,7 +101,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         if let Some(verdict) = Box::pin(self.follow_instances(task, &snapshot, &settings, time)).await {
             return Ok(verdict);
         }
-        let worked = match Box::pin(self.work(task, &mut snapshot, &statuses, &settings, budget)).await {
+        let seen = (&mut snapshot, inspection);
+        let worked = match Box::pin(self.work(task, seen, &statuses, &settings, budget)).await {
             Ok(worked) => worked,
             Err(error) => {
                 // Whom an edit concerns follows from the objects alone. Once: a unit that fails comes again many times.
@@ -123,14 +136,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     async fn work(
         &self,
         task: &Task,
-        snapshot: &mut Snapshot,
+        (snapshot, mut inspection): (&mut Snapshot, Option<Desired>),
         statuses: &Statuses<'_, C::Cluster>,
         settings: &Settings,
         budget: Budget,
     ) -> Result<Worked, UnitError> {
         let (mut round, mut settled, mut refused) = (1, true, None);
         loop {
-            let actual = self.inspect(&task.unit, &task.hints, snapshot, settings).await?;
+            let actual = self.inspect(&task.unit, &task.hints, inspection).await?;
             let assessment = self.assess(&task.unit, snapshot, &actual, settings)?;
             tell_plan(&assessment);
             settled &= assessment.is_settled();
@@ -147,6 +160,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
                 return Ok(Worked { assessment, applied, settled });
             }
             refused = is_refused_delete(&applied).then_some((assessment.plan, applied));
+            // Statuses were written meanwhile.
+            inspection = to_inspect(&task.unit, snapshot, settings);
             round += 1;
         }
     }
@@ -158,33 +173,40 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         Ok(members.with_leaving(&self.settings.leaving).with_service_per(self.settings.service_per))
     }
 
-    /// Reads what the unit needs, at least as new as the hints say.
-    async fn observe(&self, members: &Members<C::Cluster>, task: &Task) -> Result<Snapshot, UnitError> {
-        let mut start = members.snapshot();
-        for (read, answer) in hinted(members, task).await {
-            start.insert(&read, answer);
-        }
-        let observed = observe(&members.clusters, start, |snapshot| wants(&task.unit, snapshot)).await?;
+    /// Reads what the unit needs of the clusters and, beside VPC Lattice, of AWS.
+    pub(crate) async fn observe_unit(
+        &self,
+        members: &Members<C::Cluster>,
+        start: Snapshot,
+        unit: &UnitKey,
+        settings: &Settings,
+    ) -> Result<Observed, UnitError> {
+        let mut inspection = None;
+        let wants = |snapshot: &Snapshot| {
+            let needs = needs(unit, snapshot, settings);
+            inspection = needs.inspection;
+            needs.reads
+        };
+        let observed = observe(&members.clusters, start, wants).await?;
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
         let mut snapshot = observed.snapshot;
-        if matches!(task.unit, UnitKey::Gateway { .. }) {
-            // Of few units, and large: it must not make every unit's future as large.
-            snapshot = Box::pin(members.read_secrets(snapshot)).await;
+        let is_gateway = matches!(unit, UnitKey::Gateway { .. });
+        // Of few units, and large: it must not make every unit's future as large.
+        let has_secrets = is_gateway && Box::pin(members.read_secrets(&mut snapshot)).await;
+        if self.ask_aws(&mut snapshot).await || has_secrets {
+            inspection = to_inspect(unit, &snapshot, settings);
         }
-        Ok(self.with_what_aws_tells(snapshot).await)
+        Ok(Observed { snapshot, inspection })
     }
 
-    /// Reads what VPC Lattice has of what the unit wants and owns.
+    /// Reads what VPC Lattice has of what the unit wants and owns; nothing where nothing is to be inspected.
     pub(crate) async fn inspect(
         &self,
         unit: &UnitKey,
         hints: &[Hint],
-        snapshot: &Snapshot,
-        settings: &Settings,
+        inspection: Option<Desired>,
     ) -> Result<Actual, UnitError> {
-        let Some(desired) = to_inspect(unit, snapshot, settings) else {
-            return Ok(Actual::default());
-        };
+        let Some(desired) = inspection else { return Ok(Actual::default()) };
         let names = candidate_service_names(unit, hints);
         Ok(self.lattice.inspect(&desired, &names, self.began()).await?)
     }

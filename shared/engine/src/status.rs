@@ -58,7 +58,7 @@ impl<C: Cluster> Statuses<'_, C> {
             let mut due = statuses(snapshot, translation, outcome, &now);
             due.retain(|patch| !untold.contains_key(&name_of(patch)));
             if due.is_empty() {
-                break;
+                return untold;
             }
             let sent: Vec<Sent> =
                 stream::iter(due).map(|patch| self.send(patch)).buffered(PATCHES_AT_ONCE).collect().await;

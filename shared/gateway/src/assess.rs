@@ -3,10 +3,11 @@
 //! [`assess`] is what the reconciler, the drift pass and whoever else wants to know share: they differ only in what they
 //! do with it. It is pure: no clock, no network.
 
+use crate::units::dependents::Hints;
 use crate::view::View;
 use crate::{
-    ObjectChange, Report, Settings, Snapshot, StatusPatch, Translation, dependents, object_changes,
-    plain_service_names, statuses, translate, translate_whole,
+    ObjectChange, Read, Report, Settings, Snapshot, StatusPatch, Translation, dependents_in, is_gone,
+    object_changes, plain_service_names, statuses, translate, translate_whole,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,13 +32,28 @@ pub struct Assessment {
     pub violations: Vec<Violation>,
     /// What exists already, and what the plan leaves out: as an apply of no steps would tell it.
     pub outcome: Outcome,
-    /// The statuses that are due with that outcome; their times are of no meaning.
-    pub statuses: Vec<StatusPatch>,
-    /// The changes of other objects that are due with that outcome, as far as these were read.
-    pub objects: Vec<ObjectChange>,
+}
+
+/// What a unit needs before it can be assessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needs {
+    /// What is still to be read of the clusters ([`crate::wants`]).
+    pub reads: Vec<Read>,
+    /// When nothing is: what is to be inspected in VPC Lattice ([`to_inspect`]).
+    pub inspection: Option<Desired>,
 }
 
 impl Assessment {
+    /// The statuses that are due with that outcome; their times are of no meaning. `snapshot`: what was assessed.
+    pub fn statuses(&self, snapshot: &Snapshot) -> Vec<StatusPatch> {
+        statuses(snapshot, &self.translation, &self.outcome, NO_TIME)
+    }
+
+    /// The changes of other objects that are due with that outcome, as far as these are in `snapshot`: what was assessed.
+    pub fn objects(&self, snapshot: &Snapshot) -> Vec<ObjectChange> {
+        object_changes(snapshot, &self.translation, &self.outcome)
+    }
+
     /// The plan's steps.
     pub fn steps(&self) -> &[Step] {
         self.plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default()
@@ -119,9 +135,7 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
         outcome = outcome_of(actual, &plan);
         planned = Some(plan);
     }
-    let statuses = statuses(snapshot, &translation, &outcome, NO_TIME);
-    let objects = object_changes(snapshot, &translation, &outcome);
-    Assessment { translation, plan: planned, violations, outcome, statuses, objects }
+    Assessment { translation, plan: planned, violations, outcome }
 }
 
 /// What has to be inspected in VPC Lattice before a unit can be assessed; none where nothing may be changed.
@@ -129,17 +143,25 @@ pub fn assess(snapshot: &Snapshot, actual: &Actual, unit: &UnitKey, settings: &S
 /// A route that is there may be refused, and then what it has stays as it is; what one had that is gone may go to the routes that
 /// shared it. Both show only in what is there, so all of it is read.
 pub fn to_inspect(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Option<Desired> {
+    needs(unit, snapshot, settings).inspection
+}
+
+/// What has to be read next for a unit and, when that is nothing, what has to be inspected: one translation tells both.
+pub fn needs(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Needs {
     let nothing = Actual::default();
     let view = View::uninspected(snapshot, &nothing);
-    let mut desired = translate_whole(&view, unit, settings).desired?;
-    if matches!(unit, UnitKey::Merged { .. }) {
-        desired.in_full = true;
-    }
-    if let UnitKey::Route { kind, cluster, namespace, name } = unit {
-        let is_there = snapshot.get(cluster, *kind, namespace, name).is_some();
-        desired.in_full = is_there || !dependents(unit, snapshot).is_empty();
-    }
-    Some(desired)
+    let desired = translate_whole(&view, unit, settings).desired;
+    let tells_others = matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit);
+    let told = if tells_others { dependents_in(&view, unit, settings) } else { Hints::new() };
+    let in_full = match unit {
+        UnitKey::Merged { .. } => true,
+        UnitKey::Route { kind, cluster, namespace, name } => {
+            snapshot.get(cluster, *kind, namespace, name).is_some() || !told.is_empty()
+        }
+        _ => false,
+    };
+    let inspection = desired.map(|desired| Desired { in_full, ..desired });
+    Needs { reads: view.unanswered(), inspection }
 }
 
 /// The steps by which the unit's instances behind routes follow those that run, where nothing else is to be done with their target groups;

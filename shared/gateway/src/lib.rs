@@ -66,8 +66,8 @@ mod view;
 mod weights;
 
 pub use assess::{
-    Assessment, assess, assess_instances, candidate_service_names, concerns_dependents, outcome_of, readers,
-    to_inspect, told_units,
+    Assessment, Needs, assess, assess_instances, candidate_service_names, concerns_dependents, needs,
+    outcome_of, readers, to_inspect, told_units,
 };
 pub use backend::declared::{Named, named, selector};
 pub use backend::external::external_groups;
@@ -200,18 +200,11 @@ pub const ROUNDS_MAX: usize = 9;
 ///
 /// It is what [`translate`], [`dependents`] of a Dependents unit and [`statuses`] ask for and do not find.
 pub fn wants(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
-    let nothing = Actual::default();
-    let view = View::uninspected(snapshot, &nothing);
-    let settings = Settings::default();
-    translate_in(&view, unit, &settings);
-    if matches!(unit, UnitKey::Dependents { .. }) || is_gone(&view, unit) {
-        dependents_in(&view, unit, &settings);
-    }
-    view.unanswered()
+    needs(unit, snapshot, &Settings::default()).reads
 }
 
 /// Whether a route unit's object is known to be missing: then those who shared a service with it are concerned.
-fn is_gone(view: &View, unit: &UnitKey) -> bool {
+pub(crate) fn is_gone(view: &View, unit: &UnitKey) -> bool {
     let UnitKey::Route { kind, cluster, namespace, name } = unit else { return false };
     view.get(cluster, *kind, namespace, name) == view::Found::Missing
 }

@@ -25,8 +25,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use trellis_gateway::{
-    ObjectKey, Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, translate, units_of_cluster,
-    untold_since, wants, wants_objects,
+    ObjectKey, Read, ReadResult, Report, Settings, Snapshot, is_told, statuses, to_inspect, translate,
+    units_of_cluster, untold_since, wants, wants_objects,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, Operation, UnitKey};
 use trellis_lattice::{Actual, Outcome};
@@ -251,20 +251,16 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let without_slices: BTreeMap<ClusterId, _> = readers
             .map(|(id, member)| (id.clone(), member.as_ref().map(WithoutSlices).map_err(Clone::clone)))
             .collect();
-        let of = |part: &[&Candidate], snapshot: &Snapshot| {
-            part.iter().flat_map(|one| wants(&one.unit, snapshot)).collect::<Vec<_>>()
-        };
-        let all: Vec<&Candidate> = part.iter().collect();
-        let snapshot = observe(&without_slices, snapshot, |snapshot| of(&all, snapshot)).await?.snapshot;
-        let mut snapshot = self.with_what_aws_tells(snapshot).await;
+        let mut snapshot = observe(&without_slices, snapshot, wants_of(part)).await?.snapshot;
+        self.ask_aws(&mut snapshot).await;
         let deep: Vec<&Candidate> =
-            all.into_iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
+            part.iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
         report.untold += deep.iter().filter(|one| is_overdue(&one.unit, &snapshot, scene.settings)).count();
         snapshot.forget(Kind::EndpointSlice);
         snapshot.forget(Kind::Pod);
         if !deep.is_empty() {
-            snapshot =
-                observe(&scene.members.clusters, snapshot, |snapshot| of(&deep, snapshot)).await?.snapshot;
+            let wants = wants_of(deep.iter().copied());
+            snapshot = observe(&scene.members.clusters, snapshot, wants).await?.snapshot;
             let reads = deep.iter().flat_map(|one| wants_objects(&one.unit, &snapshot)).collect();
             // What others read is compared where it can be read.
             let _: Result<(), String> = objects::read(
@@ -323,7 +319,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             Hint { catch_ups: scene.asked.catch_ups, ..hint.with_service_names(names) }
         };
         let looks = deep.iter().map(hint).map(|hint| async move {
-            let found = self.look_at_unit(&hint, snapshot, scene.settings);
+            let inspection = to_inspect(&hint.unit, snapshot, scene.settings);
+            let found = self.look_at_unit(&hint, (snapshot, inspection), scene.settings);
             let found = Budget::lasting(UNIT_LOOK_MAX).spend(found).await;
             (hint, found.unwrap_or_else(|over| Err(over.into())))
         });
@@ -402,6 +399,21 @@ fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool 
             .iter()
             .map(Report::subject)
             .any(|subject| (&subject.cluster, &subject.object) == (cluster, &key))
+}
+
+/// What these units want: each is asked until it wants nothing more.
+fn wants_of<'a>(part: impl IntoIterator<Item = &'a Candidate>) -> impl FnMut(&Snapshot) -> Vec<Read> {
+    let mut open: Vec<&Candidate> = part.into_iter().collect();
+    move |snapshot| {
+        let mut all = vec![];
+        open.retain(|one| {
+            let reads = wants(&one.unit, snapshot);
+            let is_open = !reads.is_empty();
+            all.extend(reads);
+            is_open
+        });
+        all
+    }
 }
 
 /// A cluster that is not asked for EndpointSlices. How many resources a unit wants depends on no endpoint.

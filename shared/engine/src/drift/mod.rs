@@ -24,6 +24,7 @@ pub(crate) use unit::object_of;
 use crate::fleet::Members;
 use crate::observe::observe;
 use crate::outbox::outgoing;
+use crate::reconcile::Observed;
 use crate::{Engine, UnitError, millis_since_1970};
 use futures::{StreamExt, stream};
 use index::Index;
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 use trellis_gateway::{
-    ClusterFacts, OPTIONAL_KINDS, Settings, Snapshot, made_for, units_of_cluster, wants, wants_cluster,
+    ClusterFacts, OPTIONAL_KINDS, Settings, Snapshot, made_for, units_of_cluster, wants_cluster,
 };
 use trellis_hint::{ClusterId, Hint, Kind, Look, ObjectRef, Operation, UnitKey};
 use trellis_ports::{Budget, Cluster, Clusters, Lattice, OutgoingHint, Queue};
@@ -214,13 +215,9 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         settings: &Settings,
     ) -> Result<Option<Drifted>, UnitError> {
         let start = members.snapshot();
-        let mut snapshot =
-            observe(&members.clusters, start, |snapshot| wants(&hint.unit, snapshot)).await?.snapshot;
-        if matches!(hint.unit, UnitKey::Gateway { .. }) {
-            snapshot = members.read_secrets(snapshot).await;
-        }
-        let snapshot = self.with_what_aws_tells(snapshot).await;
-        let drifted = self.look_at_unit(hint, &snapshot, settings).await?;
+        let Observed { snapshot, inspection } =
+            self.observe_unit(members, start, &hint.unit, settings).await?;
+        let drifted = self.look_at_unit(hint, (&snapshot, inspection), settings).await?;
         if drifted.as_ref().is_some_and(Drifted::can_be_repaired) {
             // As the look at its cluster would send it, so that there is one.
             self.send_in_time(&[outgoing(hint.clone(), "drift", &millis_since_1970(now).to_string())])

@@ -4,6 +4,7 @@ use super::Drifted;
 use crate::{Engine, UnitError};
 use trellis_gateway::{Assessment, ObjectChange, Settings, Snapshot, StatusPatch};
 use trellis_hint::{ClusterId, Hint, Kind, ObjectRef, Scope, UnitKey};
+use trellis_lattice::Desired;
 use trellis_ports::{Clusters, Lattice, Queue};
 
 /// Steps of one unit that a report tells; more are not told.
@@ -17,11 +18,11 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
     pub(super) async fn look_at_unit(
         &self,
         hint: &Hint,
-        snapshot: &Snapshot,
+        (snapshot, inspection): (&Snapshot, Option<Desired>),
         settings: &Settings,
     ) -> Result<Option<Drifted>, UnitError> {
         let unit = &hint.unit;
-        let actual = self.inspect(unit, std::slice::from_ref(hint), snapshot, settings).await?;
+        let actual = self.inspect(unit, std::slice::from_ref(hint), inspection).await?;
         let assessment = self.assess(unit, snapshot, &actual, settings)?;
         if !assessment.translation.held.is_empty() && assessment.plan.is_none() {
             return Ok(None);
@@ -30,7 +31,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let steps: Vec<String> =
             planned.iter().filter(|step| !step.is_wait()).map(ToString::to_string).collect();
         // What is under way belongs to the reconciler that is at it: its status is not drift.
-        let statuses = if planned.is_empty() { untold(&assessment) } else { vec![] };
+        let statuses = if planned.is_empty() { untold(&assessment, snapshot) } else { vec![] };
         let withheld = assessment.plan.iter().flat_map(|plan| &plan.withheld);
         let withheld: Vec<String> = withheld.map(ToString::to_string).take(STEPS_TOLD_MAX).collect();
         if steps.is_empty() && statuses.is_empty() && withheld.is_empty() {
@@ -42,12 +43,13 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 }
 
 /// The statuses that are due, and the other objects whose absence a status tells, each in words.
-fn untold(assessment: &Assessment) -> Vec<String> {
-    let patches =
-        assessment.statuses.iter().map(|StatusPatch { kind, cluster, namespace, name, summary, .. }| {
+fn untold(assessment: &Assessment, snapshot: &Snapshot) -> Vec<String> {
+    let patches = assessment.statuses(snapshot).into_iter().map(
+        |StatusPatch { kind, cluster, namespace, name, summary, .. }| {
             format!("{kind} {}/{namespace}/{name}: {summary}", cluster.name)
-        });
-    let told = assessment.objects.iter().filter(|one| one.teller.is_some());
+        },
+    );
+    let told = assessment.objects(snapshot).into_iter().filter(|one| one.teller.is_some());
     let changes = told.map(|ObjectChange { cluster, key, act, .. }| {
         format!("{} {}/{}/{}: {}", key.kind, cluster.name, key.namespace, key.name, act.verb())
     });

@@ -108,13 +108,14 @@ fn tell(mut ended: Vec<(u64, Result<run::Figures, String>)>, began: Instant) {
     ended.sort_by_key(|(seed, _)| *seed);
     let figures: Vec<&run::Figures> = ended.iter().filter_map(|(_, one)| one.as_ref().ok()).collect();
     println!(
-        "{} seeds held in {} s: {} batches, {} writes of VPC Lattice, {} of statuses, {} requests asked",
+        "{} seeds held in {} s: {} batches, {} writes of VPC Lattice, {} of statuses, {} requests asked, histories {:016x}",
         figures.len(),
         began.elapsed().as_secs(),
         figures.iter().map(|one| one.batches).sum::<usize>(),
         figures.iter().map(|one| one.lattice_writes).sum::<usize>(),
         figures.iter().map(|one| one.status_writes).sum::<usize>(),
         figures.iter().map(|one| one.asked).sum::<usize>(),
+        figures.iter().map(|one| one.fingerprint).fold(0, |all: u64, one| all.rotate_left(1) ^ one),
     );
     let failures: Vec<&String> = ended.iter().filter_map(|(_, one)| one.as_ref().err()).collect();
     if let Some(first) = failures.first() {

@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use trellis_engine::Drifted;
-use trellis_gateway::{CONTROLLER, ObjectKey, assess, candidate_service_names, to_inspect};
+use trellis_gateway::{
+    Assessment, CONTROLLER, ObjectKey, Snapshot, assess, candidate_service_names, to_inspect,
+};
 use trellis_hint::{Kind, UnitKey};
 use trellis_lattice::{
     ActualVpcAssociation, Owner, Ownership, Status, TAG_KEY, TAG_POLICY, TAG_SOURCE, TAG_WANTED_BY,
@@ -22,21 +24,31 @@ use trellis_lattice::{
 
 /// What a unit's plan would change if everything were known.
 pub(crate) fn differs(state: &State, unit: &UnitKey) -> Vec<String> {
-    untold(state, unit).steps
+    let (_, assessment) = assessed(state, unit);
+    steps(state, &assessment)
 }
 
 /// The same with the statuses that it would write, as a drift pass finds it.
 pub(crate) fn untold(state: &State, unit: &UnitKey) -> Drifted {
+    let (snapshot, assessment) = assessed(state, unit);
+    let statuses = assessment.statuses(&snapshot).into_iter().map(|patch| patch.summary).collect();
+    Drifted { unit: unit.to_string(), steps: steps(state, &assessment), statuses, withheld: vec![] }
+}
+
+/// A unit as it is assessed from all that is there.
+fn assessed(state: &State, unit: &UnitKey) -> (Arc<Snapshot>, Assessment) {
     let (snapshot, settings) = (state.whole(Counting::All), settings_now());
     let actual = to_inspect(unit, &snapshot, &settings).map(|desired| {
         let all = state.account.view(&desired.owner);
         inspected(&desired, &candidate_service_names(unit, &[]), &all)
     });
     let assessment = assess(&snapshot, &actual.unwrap_or_default(), unit, &settings);
+    (snapshot, assessment)
+}
+
+fn steps(state: &State, assessment: &Assessment) -> Vec<String> {
     let steps = assessment.steps().iter().filter(|step| !step.is_wait()).map(ToString::to_string);
-    let steps = steps.filter(|step| !state.account.are_refused(step)).collect();
-    let statuses = assessment.statuses.into_iter().map(|patch| patch.summary).collect();
-    Drifted { unit: unit.to_string(), steps, statuses, withheld: vec![] }
+    steps.filter(|step| !state.account.are_refused(step)).collect()
 }
 
 /// A cluster that a person takes out has nothing left of its own, no share and no VPC that is kept for it.

@@ -30,8 +30,11 @@ pub(crate) struct Heirs<'a> {
 }
 
 impl<'a> Heirs<'a> {
-    /// Reads all that deciding needs; what is not known makes no heir.
-    pub(crate) fn of(view: &View<'a>, id: &RouteId, settings: &Settings) -> Self {
+    /// Reads all that deciding needs; what is not known makes no heir. `stays`: names of services that the route still leads.
+    pub(crate) fn of(view: &View<'a>, id: &RouteId, stays: &BTreeSet<&str>, settings: &Settings) -> Self {
+        if view.is_inspected && left(view, stays).next().is_none() {
+            return Self::none();
+        }
         let unit = id.unit();
         // Told by the bare objects, since there may be thousands of routes and mostly nobody names another one.
         let names = |object: &Value| status::mentioned(&id.cluster, object).contains(&unit);
@@ -84,12 +87,7 @@ impl<'a> Heirs<'a> {
         stays: &BTreeSet<&str>,
         settings: &Settings,
     ) -> BTreeMap<String, Owner> {
-        let stands = |service: &&ActualService| {
-            let slot = Slot::of(service);
-            slot != Slot::Own && kept::is_for(service, &slot)
-        };
-        let left = view.actual.services.iter().filter(stands);
-        left.filter(|service| !stays.contains(service.name.as_str()))
+        left(view, stays)
             .filter_map(|service| {
                 let heir = self.heir_of(view, own, service, settings)?;
                 Some((service.name.clone(), settings.owner(&heir.unit())))
@@ -136,6 +134,14 @@ impl<'a> Heirs<'a> {
         })?;
         Some(contenders[heir].claim.route.id.clone())
     }
+}
+
+/// The services that others may have parts in and that the route does not lead any more.
+fn left<'a>(view: &View<'a>, stays: &BTreeSet<&str>) -> impl Iterator<Item = &'a ActualService> {
+    view.actual.services.iter().filter(|service| {
+        let slot = Slot::of(service);
+        slot != Slot::Own && kept::is_for(service, &slot) && !stays.contains(service.name.as_str())
+    })
 }
 
 pub(crate) fn sort(contenders: &mut [&Contender]) {

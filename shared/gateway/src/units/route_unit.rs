@@ -46,7 +46,8 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     let object = match view.get(&id.cluster, id.kind, &id.namespace, &id.name) {
         Found::Unknown(why) => return Translation::held(vec![why], vec![]),
         Found::Missing => {
-            let handovers = Heirs::of(view, id, settings).handovers(view, None, &BTreeSet::new(), settings);
+            let stays = BTreeSet::new();
+            let handovers = Heirs::of(view, id, &stays, settings).handovers(view, None, &stays, settings);
             return Translation::wanting(Desired { handovers, ..Desired::nothing(owner) }, vec![]);
         }
         Found::Object(object) => object,
@@ -80,7 +81,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
     }
     let built = services::build(view, &own, (&rivals, &aside), settings);
     let stays: BTreeSet<&str> = built.services.iter().map(|service| service.name.as_str()).collect();
-    let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, settings) };
+    let heirs = if mentioned.is_empty() { Heirs::none() } else { Heirs::of(view, id, &stays, settings) };
     let handovers = heirs.handovers(view, Some((&own, &rivals)), &stays, settings);
     let rules = unknown.is_empty().then_some(own.rules.as_slice());
     unknown.extend(built.held.iter().cloned());
