@@ -139,7 +139,7 @@ impl Run<'_> {
         // As a function does when it has applied the plan: by the translation that the plan is made of.
         let translation = &assessment.translation;
         let told = planned.map(|plan| statuses(&snapshot, translation, &outcome_of(&after, plan), NO_TIME));
-        let told = told.unwrap_or_else(|| assessment.statuses.clone());
+        let told = told.unwrap_or_else(|| assessment.statuses(&snapshot));
         self.note(unit, &after);
         let Assessment { translation, plan, violations, .. } = assessment;
         let Translation { desired, reports, held, .. } = translation;

@@ -69,16 +69,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             members = members.hurried(own, &self.others_breakers);
         }
         if let Some(cluster) = task.unit.cluster().filter(|cluster| !members.clusters.contains_key(cluster)) {
-            // Neither a change nor a deletion can be believed of a cluster that nobody registered.
-            tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
-            self.figures.add(Metric::HintsUnregistered, task.hints.len());
-            // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. A name that somebody
-            // made up never was.
-            let is_look = matches!(task.unit, UnitKey::Cluster { .. });
-            let before = if is_look { task.waits() + 1 } else { 0 };
-            if self.was_registered(cluster) && before <= WAITS_MAX {
-                self.look_when_it_answers(cluster, before, FIRST_CATCH_UP).await?;
-            }
+            self.not_registered(cluster, task).await?;
             return Ok(Verdict::Done);
         }
         if let UnitKey::Cluster { cluster } = &task.unit {
@@ -130,6 +121,20 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             self.look_when_it_answers(&cluster, 0, task.catch_ups() + 1).await?;
         }
         Ok(verdict(task, &assessment, applied, &untold))
+    }
+
+    /// Neither a change nor a deletion can be believed of a cluster that nobody registered.
+    async fn not_registered(&self, cluster: &ClusterId, task: &Task) -> Result<(), UnitError> {
+        tracing::warn!(%cluster, "the cluster is not registered: nothing is done for it");
+        self.figures.add(Metric::HintsUnregistered, task.hints.len());
+        // One that was registered a while ago may come back, and what it tells meanwhile goes unheard. A name that somebody made up
+        // never was.
+        let is_look = matches!(task.unit, UnitKey::Cluster { .. });
+        let before = if is_look { task.waits() + 1 } else { 0 };
+        if self.was_registered(cluster) && before <= WAITS_MAX {
+            self.look_when_it_answers(cluster, before, FIRST_CATCH_UP).await?;
+        }
+        Ok(())
     }
 
     /// Inspects, assesses and applies, with a new plan where VPC Lattice was not as it had been read.

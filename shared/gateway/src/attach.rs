@@ -10,12 +10,13 @@ use crate::route::{ParentRef, Route};
 use crate::units::slot::Sharing;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
+use std::rc::Rc;
 use trellis_hint::Kind;
 
 /// A listener that takes a route, and the hostnames under which it does; `None` stands for any.
 #[derive(Debug, Clone)]
 pub(crate) struct Attached {
-    pub(crate) listener: JudgedListener,
+    pub(crate) listener: Rc<JudgedListener>,
     pub(crate) hostnames: Vec<Option<String>>,
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn attach(
         let problem = Problem::new(code, path, text);
         Err(Refusal::Condition(Condition::no_for(conditions::ACCEPTED, reason, vec![problem])))
     };
-    let named: Vec<&JudgedListener> = gateway
+    let named: Vec<&Rc<JudgedListener>> = gateway
         .listeners
         .iter()
         .filter(|listener| parent.section.as_ref().is_none_or(|section| *section == listener.wire.name))
@@ -117,7 +118,7 @@ pub(crate) fn attach(
         .into_iter()
         .map(|listener| Attached {
             hostnames: hostname::intersection(listener.wire.hostname.as_deref(), &route.hostnames),
-            listener: listener.clone(),
+            listener: Rc::clone(listener),
         })
         .filter(|attached| !attached.hostnames.is_empty())
         .collect();

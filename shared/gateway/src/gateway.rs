@@ -12,6 +12,7 @@ use crate::view::{Found, View};
 use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::ListenerProtocol;
 
@@ -36,7 +37,7 @@ pub(crate) struct JudgedGateway {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) accepted: Condition,
-    pub(crate) listeners: Vec<JudgedListener>,
+    pub(crate) listeners: Vec<Rc<JudgedListener>>,
     /// How its routes are shared out among services.
     pub(crate) sharing: Sharing,
 }
@@ -44,7 +45,8 @@ pub(crate) struct JudgedGateway {
 impl JudgedGateway {
     /// Whether a route without hostnames has nothing of it but a service of its own.
     pub(crate) fn is_for_own_services(&self) -> bool {
-        let is_open = |listener: &JudgedListener| listener.wire.hostname.as_deref().is_none_or(str::is_empty);
+        let is_open =
+            |listener: &Rc<JudgedListener>| listener.wire.hostname.as_deref().is_none_or(str::is_empty);
         self.sharing.is_by_route() && self.listeners.iter().all(is_open)
     }
 }
@@ -131,7 +133,7 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
     let gateway: Gateway = api::parse(object)?;
     let namespace = gateway.metadata.namespace.as_str();
     let conflicts = conflicts(&gateway.spec.listeners);
-    let listeners: Vec<JudgedListener> = gateway
+    let listeners: Vec<Rc<JudgedListener>> = gateway
         .spec
         .listeners
         .iter()
@@ -147,7 +149,7 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
             let judged = judge_listener(&path, listener, conflict, certificate, unchecked.as_ref());
             let secrets = |(view, cluster)| certificate::secrets(view, cluster, listener, namespace);
             let secrets = view.map(secrets).unwrap_or_default();
-            JudgedListener { secrets, certificate_missing, ..judged }
+            Rc::new(JudgedListener { secrets, certificate_missing, ..judged })
         })
         .collect();
     let default = view.map_or(ServicePer::default(), |(view, _)| view.snapshot.service_per);
@@ -162,7 +164,7 @@ pub(crate) fn judge(view: Option<(&View, &ClusterId)>, object: &Value) -> Result
     Ok(judged)
 }
 
-fn accepted(gateway: &Gateway, listeners: &[JudgedListener]) -> Condition {
+fn accepted(gateway: &Gateway, listeners: &[Rc<JudgedListener>]) -> Condition {
     let mut rest = gateway.spec.rest.clone();
     // The API server fills `allowedListeners` with its default, which allows none: that is what we do.
     // So it does with `defaultScope`, which makes the Gateway nobody's default.

@@ -3,11 +3,12 @@
 //! This is how [`crate::wants`] and [`crate::translate`] cannot disagree: what is wanted is what translation asked for
 //! and did not find.
 
-use crate::api;
 use crate::gateway::{self, JudgedGateway};
 use crate::problem::Problem;
+use crate::route::{Route, RouteId, convert};
 use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::{ObjectKey, Read, Snapshot};
+use crate::{Settings, api};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,9 @@ pub(crate) enum Found<'a> {
     Unknown(String),
 }
 
+/// A Gateway, or why it cannot be read.
+type Judged = Result<Rc<JudgedGateway>, Problem>;
+
 /// A snapshot and the reads that it did not answer.
 pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
@@ -34,8 +38,10 @@ pub(crate) struct View<'a> {
     /// Whether `actual` was read; before that nothing can be said of what is not in it.
     pub(crate) is_inspected: bool,
     unanswered: RefCell<BTreeSet<Read>>,
+    /// Routes that were read already: one translation asks for most of them several times.
+    routes: RefCell<BTreeMap<RouteId, Result<Rc<Route>, Problem>>>,
     /// What was made of Gateways, by where their objects are in memory: hundreds of routes are on one.
-    judged: RefCell<BTreeMap<usize, Result<Rc<JudgedGateway>, Problem>>>,
+    judged: RefCell<BTreeMap<usize, Judged>>,
     /// Seconds after which the clock alone changes what is made of it.
     lasts: Cell<Option<u64>>,
 }
@@ -74,6 +80,7 @@ impl<'a> View<'a> {
             actual,
             is_inspected: true,
             unanswered: RefCell::default(),
+            routes: RefCell::default(),
             judged: RefCell::default(),
             lasts: Cell::default(),
         }
@@ -140,17 +147,28 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Reads the object of a route of the snapshot.
+    pub(crate) fn route(
+        &self,
+        id: &RouteId,
+        object: &Value,
+        settings: &Settings,
+    ) -> Result<Rc<Route>, Problem> {
+        if let Some(known) = self.routes.borrow().get(id) {
+            return known.clone();
+        }
+        let route = convert(id.clone(), object, &settings.limits).map(Rc::new);
+        self.routes.borrow_mut().insert(id.clone(), route.clone());
+        route
+    }
+
     /// What was read of a Secret. Not noted down where it was not: only who needs it reads it ([`crate::wants_secrets`]).
     pub(crate) fn secret(&self, key: &SecretKey) -> Option<&'a SecretRead> {
         self.snapshot.secrets.read.get(key)
     }
 
     /// A Gateway of the snapshot, judged.
-    pub(crate) fn judged(
-        &self,
-        cluster: &ClusterId,
-        object: &'a Value,
-    ) -> Result<Rc<JudgedGateway>, Problem> {
+    pub(crate) fn judged(&self, cluster: &ClusterId, object: &'a Value) -> Judged {
         let at = std::ptr::from_ref(object).addr();
         let known = self.judged.borrow().get(&at).cloned();
         known.unwrap_or_else(|| {

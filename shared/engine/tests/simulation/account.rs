@@ -26,13 +26,13 @@ const LONG_S: u32 = 90;
 /// Seconds that the data plane may follow late.
 const PROPAGATION_S: u64 = 10;
 
-type State = (Actual, BTreeMap<String, Tags>);
+type State = (Actual, BTreeMap<String, Arc<Tags>>);
 
 #[derive(Default)]
 pub(crate) struct Account {
     state: Actual,
     /// By ARN, of everything that can bear tags.
-    tags: BTreeMap<String, Tags>,
+    tags: BTreeMap<String, Arc<Tags>>,
     /// When what is under way will be over, by ARN; of draining targets by ARN, address and port.
     ready: BTreeMap<String, u64>,
     /// What will end in failure.
@@ -81,7 +81,9 @@ impl Account {
         dice: &mut Dice,
         fails: EndsInFailure,
     ) {
-        let mut state = Actual::clone(&self.view(owner));
+        let view = self.view(owner);
+        self.views.get_mut().clear();
+        let mut state = Arc::unwrap_or_clone(view);
         apply_step(&mut state, owner, step);
         self.moved.extend(step.moves_requests_of().map(|service| (service.to_owned(), now)));
         let before = std::mem::replace(&mut self.state, state);
@@ -90,15 +92,14 @@ impl Account {
             self.name_the_new(tags);
         }
         if let Step::Tag(Tag { arn, tags }) = step {
-            self.tags.entry(arn.clone()).or_default().extend(tags.clone());
+            self.tags_mut(arn).extend(tags.clone());
         }
         if let Step::Untag(Untag { arn, keys }) = step {
-            self.tags.entry(arn.clone()).or_default().retain(|key, _| !keys.contains(key));
+            self.tags_mut(arn).retain(|key, _| !keys.contains(key));
         }
         if let Step::HandOver(step) = step {
-            self.tags.entry(step.arn.clone()).or_default().extend(step.tags());
+            self.tags_mut(&step.arn).extend(step.tags());
         }
-        self.views.get_mut().clear();
         for (arn, seconds, status) in under_way(&self.state) {
             if !self.ready.contains_key(&arn) {
                 self.ready.insert(arn.clone(), now + 1 + u64::from(dice.up_to(seconds)));
@@ -225,7 +226,11 @@ impl Account {
 
     /// Tags of the resource of that id.
     pub(crate) fn tags_by_id(&self, id: &str) -> Option<&Tags> {
-        self.tags.get(&format!("arn:{id}"))
+        self.tags.get(&format!("arn:{id}")).map(Arc::as_ref)
+    }
+
+    fn tags_mut(&mut self, arn: &str) -> &mut Tags {
+        Arc::make_mut(self.tags.entry(arn.to_owned()).or_default())
     }
 
     /// Reads the tags of these anew.
@@ -233,7 +238,7 @@ impl Account {
         for one in actual.resources_mut().into_iter().filter(|one| arns.contains(one.arn)) {
             if let (Some(held), Some(tags)) = (one.tags, self.tags.get(one.arn)) {
                 *one.ownership = owner.of(tags);
-                held.clone_from(tags);
+                *held = Tags::clone(tags);
             }
         }
     }
@@ -269,7 +274,7 @@ impl Account {
     pub(crate) fn standing_of(&self, installation: &str) -> Vec<(String, &Tags)> {
         let mut state = self.state.clone();
         let arns = state.resources_mut().into_iter().map(|one| one.arn.clone());
-        let tagged = arns.filter_map(|arn| self.tags.get(&arn).map(|tags| (arn, tags)));
+        let tagged = arns.filter_map(|arn| self.tags.get(&arn).map(|tags| (arn, tags.as_ref())));
         tagged.filter(|(_, tags)| tags.get(TAG_OWNER).is_some_and(|owner| owner == installation)).collect()
     }
 
@@ -303,12 +308,13 @@ impl Account {
 
     /// Gives what was just made an identity of its own: one made anew under its old name is another one.
     fn name_the_new(&mut self, tags: &Tags) {
+        let tags = Arc::new(tags.clone());
         for ResourceMut { id, arn, .. } in self.state.resources_mut() {
             if !self.tags.contains_key(arn) {
                 self.next += 1;
                 *id = format!("{id}.{}", self.next);
                 *arn = format!("arn:{id}");
-                self.tags.insert(arn.clone(), tags.clone());
+                self.tags.insert(arn.clone(), Arc::clone(&tags));
             }
         }
         for service in self.state.services.iter_mut().filter(|service| service.dns_name.is_none()) {
@@ -336,11 +342,11 @@ fn ended(status: Status, fails: bool) -> Status {
 }
 
 /// The state with each ownership as its tags tell it to that owner.
-fn seen(state: &Actual, tags: &BTreeMap<String, Tags>, owner: &Owner) -> Actual {
+fn seen(state: &Actual, tags: &BTreeMap<String, Arc<Tags>>, owner: &Owner) -> Actual {
     let none = Tags::new();
     let mut view = state.clone();
     for one in view.resources_mut() {
-        *one.ownership = owner.of(tags.get(one.arn).unwrap_or(&none));
+        *one.ownership = owner.of(tags.get(one.arn).map_or(&none, Arc::as_ref));
     }
     view
 }

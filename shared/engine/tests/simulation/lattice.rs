@@ -198,6 +198,7 @@ impl LatticeModel {
         }
         judge::step(&mut state, &plan.owner, step, &view);
         let Some(step) = &self.taken(&mut state, step, &view, known) else { return Ok(None) };
+        drop(view);
         state.tell(format!("do {}: {step}", plan.owner.key));
         state.lattice_writes += 1;
         let failure = state.faults.ends_in_failure();

@@ -82,7 +82,7 @@ pub fn stands_aside(
     let view = View::new(snapshot, &nothing);
     !api::is_terminating(route)
         && Bystanders::of(&view, cluster).has(route)
-        && read(cluster, kind, route, settings).is_some()
+        && read(&view, cluster, kind, route, settings).is_some()
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> Option<&'a str> {
@@ -109,9 +109,9 @@ impl<'a> Aside<'a> {
         let of_kind = self.0.iter().filter(|(own, _)| *own == kind);
         let claims = of_kind.filter_map(|(kind, object)| {
             // What is not known of it holds nobody up.
-            Some(Claim::of(view, read(cluster, *kind, object, settings)?, object, &mut vec![]))
+            Some(Claim::of(view, read(view, cluster, *kind, object, settings)?, object, &mut vec![]))
         });
-        claims.into_iter().find(|claim| is_so(claim)).map(|claim| claim.route.id)
+        claims.into_iter().find(|claim| is_so(claim)).map(|claim| claim.route.id.clone())
     }
 }
 

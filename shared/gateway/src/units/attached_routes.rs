@@ -15,6 +15,7 @@ use crate::view::View;
 use crate::{Settings, status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind};
 
 /// Older, by name, by kind.
@@ -28,7 +29,7 @@ pub(super) fn attached_routes(
     settings: &Settings,
     unknown: &mut Vec<String>,
 ) -> (BTreeMap<String, usize>, Vec<Names>) {
-    let mut all: Vec<(Seniority, Route, &Value, Vec<Taken>)> = vec![];
+    let mut all: Vec<(Seniority, Rc<Route>, &Value, Vec<Taken>)> = vec![];
     for (route, object) in routes(view, cluster, settings, unknown) {
         let mut of_route = vec![];
         let parents = route.parents.iter().filter(|parent| {

@@ -16,6 +16,7 @@ use crate::status;
 use crate::view::View;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use trellis_hint::{Kind, Scope};
 use trellis_lattice::ListenerProtocol;
 
@@ -60,7 +61,7 @@ impl Ask {
 
 /// A route, its parents and what it asks for.
 pub(crate) struct Claim {
-    pub(crate) route: Route,
+    pub(crate) route: Rc<Route>,
     pub(crate) parents: Vec<Parent>,
     /// In the order of the route's hostnames, then of its parents.
     pub(crate) asks: Vec<Ask>,
@@ -73,7 +74,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn of(view: &View, route: Route, object: &Value, unknown: &mut Vec<String>) -> Self {
+    pub(crate) fn of(view: &View, route: Rc<Route>, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
         let (mut asks, notes) = asks(&route, &parents);
         let is_standalone = standalone::is_standalone(view, &route);

@@ -1,16 +1,23 @@
 //! The routes of a cluster.
 
-use crate::route::{ROUTE_KINDS, Route, RouteId, convert};
+use crate::route::{ROUTE_KINDS, Route, RouteId};
 use crate::view::View;
 use crate::{Settings, api};
 use serde_json::Value;
+use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind};
 
 /// The route of an object, if it can be read.
-pub(crate) fn read(cluster: &ClusterId, kind: Kind, object: &Value, settings: &Settings) -> Option<Route> {
+pub(crate) fn read(
+    view: &View,
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+    settings: &Settings,
+) -> Option<Rc<Route>> {
     let meta = api::meta(object);
     let id = RouteId { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
-    convert(id, object, &settings.limits).ok()
+    view.route(&id, object, settings).ok()
 }
 
 /// All route objects of a cluster, readable or not. A kind that the cluster does not serve has none.
@@ -36,7 +43,9 @@ pub(crate) fn routes<'a>(
     cluster: &ClusterId,
     settings: &Settings,
     unknown: &mut Vec<String>,
-) -> Vec<(Route, &'a Value)> {
+) -> Vec<(Rc<Route>, &'a Value)> {
     let objects = objects(view, cluster, unknown).into_iter();
-    objects.filter_map(|(kind, object)| Some((read(cluster, kind, object, settings)?, object))).collect()
+    objects
+        .filter_map(|(kind, object)| Some((read(view, cluster, kind, object, settings)?, object)))
+        .collect()
 }

@@ -17,6 +17,7 @@ use crate::{Settings, Translation, status};
 use crate::{conditions, reasons};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use trellis_hint::{ClusterId, Kind, ObjectRef, Scope, UnitKey, parent_gateways};
 
 /// Units and the objects that give the hint, each unit once.
@@ -355,14 +356,14 @@ pub(crate) fn naming_route(view: &View, cluster: &ClusterId, route: &UnitKey, se
 /// The routes with hostnames on the listeners of one without: requests that they leave unanswered do not come to it, which
 /// their statuses tell (`super::services`) and which names it only from then on.
 fn beside(view: &View, cluster: &ClusterId, unit: &UnitKey, settings: &Settings) -> Hints {
-    let claim = |route: Route, object: &Value| Claim::of(view, route, object, &mut vec![]);
+    let claim = |route: Rc<Route>, object: &Value| Claim::of(view, route, object, &mut vec![]);
     let mut all = objects(view, cluster, &mut vec![]);
     let is_own = |(kind, object): &(Kind, &Value)| {
         unit_of_route(cluster, *kind, &object_ref(cluster, *kind, object)) == *unit
     };
     let own = all.iter().position(is_own).map(|at| all.swap_remove(at));
     let Some((own_kind, own_object)) = own else { return Hints::new() };
-    let Some(own) = read(cluster, own_kind, own_object, settings) else { return Hints::new() };
+    let Some(own) = read(view, cluster, own_kind, own_object, settings) else { return Hints::new() };
     let own = claim(own, own_object);
     let open = own.asks.iter().filter(|ask| ask.hostname.is_none());
     let open: BTreeSet<(&GatewayName, u16)> = open.map(|ask| (&ask.gateway, ask.port)).collect();
@@ -373,7 +374,7 @@ fn beside(view: &View, cluster: &ClusterId, unit: &UnitKey, settings: &Settings)
     all.retain(|(kind, object)| *kind == own_kind && !parent_gateways(object).is_disjoint(&gateways));
     let mut hints = Hints::new();
     for (kind, object) in all {
-        let Some(route) = read(cluster, kind, object, settings) else { continue };
+        let Some(route) = read(view, cluster, kind, object, settings) else { continue };
         let takes_all = answers_everything(&route);
         let claim = claim(route, object);
         let mut named = claim.asks.iter().filter(|ask| ask.hostname.is_some());

@@ -44,7 +44,7 @@ impl<'a> Heirs<'a> {
         let mut others = routes(view, &id.cluster, settings, &mut vec![]);
         others.retain(|(route, _)| route.id != *id);
         let naming: Vec<&Route> =
-            others.iter().filter(|(_, object)| names(object)).map(|(route, _)| route).collect();
+            others.iter().filter(|(_, object)| names(object)).map(|(route, _)| &**route).collect();
         let hostnames: BTreeSet<String> =
             naming.iter().flat_map(|route| route.hostnames.iter().cloned()).collect();
         let gateways = |route: &Route| -> BTreeSet<(String, String)> {

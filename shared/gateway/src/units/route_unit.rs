@@ -18,7 +18,7 @@ use crate::gateway::{self, Whose};
 use crate::hostname::do_meet;
 use crate::problem::{self, Problem};
 use crate::report::{Condition, KeptRules, ParentReport, Report, RouteReport};
-use crate::route::{self, Route, RouteId};
+use crate::route::{Route, RouteId};
 use crate::snapshot::ObjectKey;
 use crate::view::{Found, View};
 use crate::{Settings, Translation, naming, status};
@@ -26,6 +26,7 @@ use crate::{conditions, reasons};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use trellis_hint::{Kind, UnitKey, parent_gateway_names};
 use trellis_lattice::{Desired, Owner};
 
@@ -52,7 +53,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         }
         Found::Object(object) => object,
     };
-    let route = match route::convert(id.clone(), object, &settings.limits) {
+    let route = match view.route(id, object, settings) {
         Ok(route) => route,
         Err(problem) => return unreadable(view, id, object, &problem),
     };
@@ -144,18 +145,18 @@ fn others<'a>(
         let shares = || parent_gateway_names(object).any(|gateway| gateways.contains(gateway));
         (names_it || named.clone().next().is_none()) && (shares() || is_mentioned(kind, object))
             || names_it
-                && read(cluster, kind, object, settings)
+                && read(view, cluster, kind, object, settings)
                     .is_some_and(|other| is_in_network_of(view, own, &other))
     };
     let (mut bystanders, mut aside) = (Bystanders::of(view, cluster), Aside::default());
-    let mut fitting = vec![];
+    let mut fitting: Vec<(Rc<Route>, &Value)> = vec![];
     for (kind, object) in
         objects(view, cluster, unknown).into_iter().filter(|(kind, one)| may_share(*kind, one))
     {
         if !own.route.hostnames.is_empty() && !is_mentioned(kind, object) && bystanders.has(object) {
             aside.push(kind, object);
         } else {
-            fitting.extend(read(cluster, kind, object, settings).map(|route| (route, object)));
+            fitting.extend(read(view, cluster, kind, object, settings).map(|route| (route, object)));
         }
     }
     let mut others = vec![];

@@ -18,7 +18,7 @@ use super::slot::Slot;
 use crate::Settings;
 use crate::backend::is_of_route;
 use crate::priority::{Candidate, Origin};
-use crate::route::{RouteId, convert};
+use crate::route::RouteId;
 use crate::status;
 use crate::view::{Found, View};
 use serde_json::Value;
@@ -119,7 +119,7 @@ fn is_turned_away(
     object: &Value,
     settings: &Settings,
 ) -> bool {
-    let Ok(route) = convert(id.clone(), object, &settings.limits) else { return false };
+    let Ok(route) = view.route(id, object, settings) else { return false };
     let names_it =
         |domain: &str| route.hostnames.is_empty() || route.hostnames.iter().any(|one| one == domain);
     let all = parents(view, &route, object, &mut vec![]);

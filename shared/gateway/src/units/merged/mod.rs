@@ -37,7 +37,7 @@ use crate::backend::external;
 use crate::naming::ServiceName;
 use crate::problem::Problem;
 use crate::report::{Report, Serving};
-use crate::route::{self, Route, RouteId};
+use crate::route::{Route, RouteId};
 use crate::view::{Found, View};
 use crate::{Settings, Translation, naming, status};
 use asked::{KINDS, is_merged};
@@ -52,7 +52,7 @@ pub(crate) fn of_member(view: &View, id: &RouteId, settings: &Settings) -> Optio
         return None;
     }
     let Found::Object(object) = view.get(&id.cluster, id.kind, &id.namespace, &id.name) else { return None };
-    let route = route::convert(id.clone(), object, &settings.limits).ok()?;
+    let route = view.route(id, object, settings).ok()?;
     if is_merged(view, &route) != Ok(true) {
         return None;
     }
@@ -225,8 +225,7 @@ impl<'a> Clusters<'a> {
         };
         kept::ask_for_followed(view, id, object);
         let _ = view.list(&id.cluster, Kind::AccessLogPolicy, Some(&id.namespace));
-        let route =
-            route::convert(id.clone(), object, &settings.limits).map_err(|problem| problem.to_string())?;
+        let route = view.route(id, object, settings).map_err(|problem| problem.to_string())?;
         if !is_merged(view, &route)? {
             self.apart.push(id.cluster.clone());
             return Ok(None);
@@ -335,7 +334,7 @@ impl Merged<'_, '_> {
                     continue;
                 }
             };
-            let route = Route { id: self.id.clone(), ..leader.clone() };
+            let route = Route { id: self.id.clone(), ..Route::clone(leader) };
             let beside = self.desired.services.clone();
             let note = not_to_the_letter(self.view, (&leader.meta, &draft.slot), &beside, &name);
             let builder = Builder::merging(self.view, self.settings, &route, &stays).beside(&beside);
