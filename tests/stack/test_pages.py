@@ -19,7 +19,7 @@ def test_who_invokes_a_function_waits_for_it(page: str) -> None:
 
 
 def test_the_report_is_shown_as_a_pass_answers() -> None:
-    (shown,) = re.findall(r"aws lambda invoke[^\n]*# (.*)", (ROOT / "README.md").read_text())
+    (shown,) = re.findall(r"aws lambda invoke[^\n]*# (\{.*)", (ROOT / "OPERATIONS.md").read_text())
     # By ARN, and an object of each.
     found = re.fullmatch(r'\{"clusters":\{"arn:…:cluster/C":\{"state":"(\w+)",…', shown)
     assert found, shown

@@ -9,8 +9,9 @@ use std::process::{Command, Output};
 const PROGRAM: &str = "aws";
 /// Seconds to a connection. The CLI tries three times.
 const CONNECT_SECONDS: &str = "10";
-/// Seconds to an answer: a Lambda function runs for at most 15 minutes (Lambda quotas), everything else answers in a few.
-const READ_SECONDS: &str = "900";
+/// Seconds to an answer: a Lambda function runs for at most 15 minutes (Lambda quotas), everything else answers in a few. With fewer the
+/// CLI would ask for a second drift pass beside the first.
+const READ_SECONDS: &str = "960";
 /// Characters of what the program says in a message.
 const TOLD_CHARS_MAX: usize = 600;
 
