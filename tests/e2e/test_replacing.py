@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+import yaml
 
 from stack.settings import ROOT
 from stack.waiting import wait_for
@@ -45,6 +46,26 @@ def test_what_is_replaced_by_force_fails_no_request_and_keeps_its_domain_name(wo
         world.quiet(within=GONE_SECONDS)
         assert len(answers) > sent
     assert world.inventory() == name
+
+
+def test_a_service_that_is_replaced_by_force_fails_no_request(world: World) -> None:
+    """Its EndpointSlices go with it, and the new ones come after it."""
+    name = world.inventory()
+    world.answers(name, "inventory-ver1 handler pod")
+    documents = yaml.safe_load_all((ROOT / "examples" / "inventory-ver1.yaml").read_text())
+    (service,) = [item for item in documents if item["kind"] == "Service"]
+
+    def made() -> str:
+        return world.kubectl("get", "service", "inventory-ver1", "-o", "jsonpath={.metadata.uid}")
+
+    before = made()
+    with no_failed_request(world, name) as answers:
+        sent = len(answers)
+        world.kubectl("replace", "--force", "-f", "-", stdin=yaml.safe_dump(service))
+        assert before and made() not in ("", before)
+        wait_for("the new Service's endpoints", lambda: world.ready_endpoints("inventory-ver1"), within=PROGRAMMED_SECONDS)
+        world.quiet(within=GONE_SECONDS)
+        assert len(answers) > sent
 
 
 def test_a_tool_that_prunes_before_it_applies_fails_no_request(world: World) -> None:
