@@ -111,7 +111,9 @@ fn refusal(arguments: &[String], told: &str) -> AwsError {
     let parts = told.split_once("An error occurred (").and_then(|(_, rest)| {
         let (code, rest) = rest.split_once(") when calling the ")?;
         let (operation, rest) = rest.split_once(" operation")?;
-        Some((code, operation, rest.split_once(": ").map_or("", |(_, message)| message)))
+        // "(reached max retries: 2)" may stand between.
+        let end = if rest.starts_with(" (") { "): " } else { ": " };
+        Some((code, operation, rest.split_once(end).map_or("", |(_, message)| message)))
     });
     match parts {
         Some((code, operation, message)) => AwsError::Refused {
