@@ -17,6 +17,13 @@ pub struct Cli {
     pub color: Colour,
 }
 
+impl Command {
+    /// Whether it does nothing but tell: then whoever stops reading has had enough.
+    pub fn only_tells(&self) -> bool {
+        !matches!(self, Self::Register(_) | Self::Unregister(_) | Self::Check(_))
+    }
+}
+
 /// When output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
@@ -60,9 +67,9 @@ pub enum Command {
     /// Take a cluster out: drain what it serves, then remove what register made
     ///
     /// The first call tags the cluster, and Trellis drains its shares and removes what it has in VPC Lattice. A later one, or the same with
-    /// --wait, removes the registration when nothing is left. What register did not make is told and stays. AWS is asked by the program
+    /// --wait, removes the registration when two passes of the drift function, a grace apart, find that nothing is left. What register did not make is told and stays. AWS is asked by the program
     /// aws, with your profile and your rights: those of register, eks:Delete* and eks:UntagResource for it, and lambda:InvokeFunction.
-    #[command(after_help = "Exit status: 0 done, 1 something of it is left, or an error.")]
+    #[command(after_help = "Exit status: 0 taken out, 2 something of it is left, 1 an error.")]
     Unregister(Unregister),
     /// Say what keeps a cluster from working, and what helps
     ///
@@ -184,14 +191,18 @@ pub struct Explain {
 /// Names a cluster and the installation that it is for.
 #[derive(Debug, Clone, Args)]
 pub struct Registered {
-    /// The cluster's name in EKS.
+    /// The cluster's name in EKS, or its ARN.
+    #[arg(value_parser = cluster_name)]
     pub cluster: String,
     /// The CloudFormation stack of the installation.
     #[arg(long, default_value = "trellis", value_name = "NAME")]
     pub stack: String,
     /// The namespace of the webhook in the cluster.
-    #[arg(long, short, default_value = "trellis-system", value_name = "NAME")]
+    #[arg(long, short, default_value = "trellis-system", value_name = "NAME", value_parser = label)]
     pub namespace: String,
+    /// The webhook's ServiceAccount, as the chart's `serviceAccount.name` has it.
+    #[arg(long, default_value = "trellis-webhook", value_name = "NAME", value_parser = label)]
+    pub service_account: String,
     /// The webhook has its role by another way than Pod Identity, as on Fargate.
     #[arg(long)]
     pub own_webhook_role: bool,
@@ -204,6 +215,27 @@ pub struct Registered {
     /// The form of the output.
     #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
     pub output: PlanFormat,
+}
+
+/// Characters of a cluster's name (EKS API reference, CreateCluster).
+const CLUSTER_CHARS_MAX: usize = 100;
+/// Characters of a label of DNS (RFC 1123), as a namespace's name is one.
+const LABEL_CHARS_MAX: usize = 63;
+
+fn cluster_name(text: &str) -> Result<String, String> {
+    let name = text.rsplit_once(":cluster/").map_or(text, |(_, name)| name);
+    let is_name = (1..=CLUSTER_CHARS_MAX).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if is_name { Ok(name.to_owned()) } else { Err("this is no name of an EKS cluster".to_owned()) }
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let is_label = (1..=LABEL_CHARS_MAX).contains(&text.len())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if is_label { Ok(text.to_owned()) } else { Err("use lower-case letters, digits and hyphens".to_owned()) }
 }
 
 /// `trellis register`.

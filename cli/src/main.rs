@@ -35,7 +35,11 @@ fn main() -> ExitCode {
     match done {
         Ok(status) => ExitCode::from(status),
         // Whoever reads has had enough.
-        Err(RunError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(OK),
+        Err(RunError::Write(error))
+            if error.kind() == io::ErrorKind::BrokenPipe && cli.command.only_tells() =>
+        {
+            ExitCode::from(OK)
+        }
         Err(error) => {
             _ = writeln!(err, "{name}: {error}");
             ExitCode::from(FAILED)

@@ -2,13 +2,13 @@
 
 use crate::args::{Check, PlanFormat, Register, Registered, Unregister};
 use crate::finding::{Finding, worst};
-use crate::installation::aws::{Aws, Program};
+use crate::installation::aws::{Aws, AwsError, Program};
 use crate::installation::found::{Cluster, Installation, Named, cluster, installation};
-use crate::installation::leaving::{Has, Said, said};
-use crate::installation::steps::{Doing, LEAVING, Step, finding, registering, removing};
+use crate::installation::leaving::{Has, Said, told};
+use crate::installation::steps::{Doing, LEAVING, Step, finding, of_another, registering, removing};
 use crate::installation::tested;
 use crate::report::API_VERSION;
-use crate::run::{FAILED, OK, Output, RunError, write_json};
+use crate::run::{FAILED, OK, Output, RunError, UNDER_WAY, write_json};
 use crate::text;
 use serde_json::json;
 use std::cmp::Reverse;
@@ -21,28 +21,41 @@ use trellis_gateway::{Code, Level};
 const WAIT: Duration = Duration::from_mins(30);
 /// Between two questions to the drift function, whose pass takes seconds.
 const WAIT_BETWEEN: Duration = Duration::from_secs(10);
+/// What a removal takes beyond the grace, after which the last look is.
+const BEYOND_GRACE: Duration = Duration::from_secs(5);
 
-/// What a command has to do with.
+/// What a command has to do with, and what it says in the end.
 struct Scene {
     aws: Program,
     named: Named,
     of: Installation,
     found: Cluster,
     format: PlanFormat,
+    /// Steps, and whether each is done.
+    steps: Vec<(Step, bool)>,
+    findings: Vec<Finding>,
+    /// What of a cluster that leaves is left.
+    left: Option<String>,
 }
 
 impl Scene {
     fn of(args: &Registered) -> Result<Self, RunError> {
         let aws = Program { region: args.region.clone(), profile: args.profile.clone() };
+        let flags = [("region", &args.region), ("profile", &args.profile)];
+        let flags = flags.into_iter().filter_map(|(flag, value)| {
+            Some(format!(" --{flag} {}", shell(std::slice::from_ref(value.as_ref()?))))
+        });
         let named = Named {
             stack: args.stack.clone(),
             cluster: args.cluster.clone(),
             namespace: args.namespace.clone(),
+            service_account: args.service_account.clone(),
             has_own_webhook_role: args.own_webhook_role,
+            flags: flags.collect(),
         };
         let of = installation(&aws, &named.stack)?;
         let found = cluster(&aws, &named, &of)?;
-        Ok(Self { aws, named, of, found, format: args.output })
+        Ok(Self { aws, named, of, found, format: args.output, steps: vec![], findings: vec![], left: None })
     }
 
     fn command(&self, step: &Step) -> Vec<String> {
@@ -54,40 +67,103 @@ impl Scene {
         self.found.tags.get(&self.of.tag.0).map(String::as_str)
     }
 
-    fn tell(&self, output: &mut Output<'_>, findings: &[Finding]) -> Result<(), RunError> {
-        if !findings.is_empty() && self.format == PlanFormat::Text {
-            output.out.write_all(text::findings(findings, output.width).as_bytes())?;
+    fn is_text(&self) -> bool {
+        self.format == PlanFormat::Text
+    }
+
+    /// Says what a person should know.
+    fn tell(&mut self, output: &mut Output<'_>, findings: Vec<Finding>) -> Result<(), RunError> {
+        if !findings.is_empty() && self.is_text() {
+            output.out.write_all(text::findings(&findings, output.width).as_bytes())?;
         }
+        self.findings.extend(findings);
         Ok(())
     }
 
-    /// Says the steps, asks, and does them in their order.
-    fn go(&self, output: &mut Output<'_>, args: &Register, doing: &Doing) -> Result<(), RunError> {
-        let is_text = self.format == PlanFormat::Text;
-        if is_text {
-            for step in &doing.steps {
-                writeln!(output.out, "{step}")?;
-                if args.dry_run {
-                    writeln!(output.out, "    aws {}", shell(&self.command(step)))?;
+    /// Says the steps, and asks, unless that was done before.
+    fn show(&self, output: &mut Output<'_>, args: &Register, steps: &[Step]) -> Result<(), RunError> {
+        let out = if self.is_text() { &mut *output.out } else { &mut *output.err };
+        for step in steps {
+            writeln!(out, "{step}")?;
+            if args.dry_run {
+                writeln!(out, "    aws {}{}", shell(&self.command(step)), self.named.flags)?;
+            }
+        }
+        out.flush()?;
+        if args.dry_run || steps.is_empty() {
+            return Ok(());
+        }
+        ask(output, args.yes, &format!("In EKS cluster {}", self.found.arn))
+    }
+
+    /// Does the steps in their order. Whether anybody listens does not matter any more.
+    fn go(&mut self, output: &mut Output<'_>, args: &Register, steps: Vec<Step>) -> Result<(), RunError> {
+        let mut refused = None;
+        for step in steps {
+            if !args.dry_run && refused.is_none() {
+                match self.aws.call(&self.command(&step)) {
+                    Ok(_) => _ = writeln!(output.err, "done: {step}"),
+                    Err(why) => refused = Some(RunError::Step { step: step.to_string(), why }),
                 }
             }
+            self.steps.push((step, !args.dry_run && refused.is_none()));
         }
-        let is_done = !args.dry_run && !doing.steps.is_empty();
-        if is_done {
-            ask(output, args.yes, &format!("In EKS cluster {}", self.found.arn))?;
-            for step in &doing.steps {
-                self.aws
-                    .call(&self.command(step))
-                    .map_err(|why| RunError::Step { step: step.to_string(), why })?;
-                writeln!(output.err, "done: {step}")?;
+        match refused {
+            None => Ok(()),
+            Some(error) => {
+                self.document(output)?;
+                Err(error)
             }
         }
-        if !is_text {
-            let document = json!({
-                "apiVersion": API_VERSION, "kind": "Registration", "cluster": self.found.arn, "stack": self.named.stack,
-                "steps": doing.steps, "done": is_done, "findings": doing.findings,
-            });
-            write_json(output, &document)?;
+    }
+
+    /// All of it for programs, once.
+    fn document(&self, output: &mut Output<'_>) -> Result<(), RunError> {
+        if self.is_text() {
+            return Ok(());
+        }
+        let steps = self.steps.iter().map(|(step, done)| json!({"step": step, "done": done}));
+        let document = json!({
+            "apiVersion": API_VERSION, "kind": "Registration", "cluster": self.found.arn, "stack": self.named.stack,
+            "steps": steps.collect::<Vec<_>>(), "left": self.left, "findings": self.findings,
+        });
+        write_json(output, &document)
+    }
+
+    /// What of the cluster is left in VPC Lattice, in words; none where a pass found nothing.
+    fn look(&self) -> Result<Option<String>, RunError> {
+        match told(&self.aws, &self.of, &self.found.arn) {
+            Ok(told) => Ok(told.left()),
+            Err(error) if error.is_busy() => {
+                Ok(Some("Another pass of the drift function is under way".to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same, believed only where a second pass says so after the grace: what nobody wants any more stays that long, and the index
+    /// of tags that is counted from may be behind.
+    fn look_twice(&self, output: &mut Output<'_>) -> Result<Option<String>, RunError> {
+        if let Some(left) = self.look()? {
+            return Ok(Some(left));
+        }
+        let pause = Duration::from_secs(self.of.grace_seconds) + BEYOND_GRACE;
+        _ = writeln!(output.err, "Nothing is left; a last look in {} s.", pause.as_secs());
+        sleep(pause);
+        self.look()
+    }
+
+    fn drained(&self, output: &mut Output<'_>) -> Result<(), RunError> {
+        let (began, mut last) = (Instant::now(), String::new());
+        while let Some(left) = self.look_twice(output)? {
+            if began.elapsed() > WAIT {
+                return Err(RunError::Left(left));
+            }
+            if left != last {
+                _ = writeln!(output.err, "{left}.");
+                last = left;
+            }
+            sleep(WAIT_BETWEEN);
         }
         Ok(())
     }
@@ -95,164 +171,162 @@ impl Scene {
 
 /// `trellis register`.
 pub(crate) fn register(args: &Register, output: &mut Output<'_>) -> Result<u8, RunError> {
-    let scene = Scene::of(&args.of)?;
-    let doing = registering(&scene.named, &scene.of, &scene.found);
-    scene.tell(output, &doing.findings)?;
-    if worst(&doing.findings) >= Some(Level::Error) {
-        // Half of a registration would only look like one.
-        let nothing = Doing { steps: vec![], ..doing };
-        scene.go(output, args, &nothing)?;
+    let mut scene = Scene::of(&args.of)?;
+    let Doing { steps, findings } = registering(&scene.named, &scene.of, &scene.found);
+    let is_barred = worst(&findings) >= Some(Level::Error);
+    scene.tell(output, findings)?;
+    // Half of a registration would only look like one.
+    let steps = if is_barred { vec![] } else { steps };
+    scene.show(output, args, &steps)?;
+    let is_there = steps.is_empty();
+    scene.go(output, args, steps)?;
+    scene.document(output)?;
+    if is_barred {
         return Ok(FAILED);
     }
-    scene.go(output, args, &doing)?;
-    if scene.format == PlanFormat::Text {
-        output.out.write_all(next(&scene, &doing).as_bytes())?;
+    if scene.is_text() {
+        output.out.write_all(next(&scene, is_there).as_bytes())?;
     }
     Ok(OK)
 }
 
 /// What is to be done in the cluster.
-fn next(scene: &Scene, doing: &Doing) -> String {
-    let Named { cluster, namespace, .. } = &scene.named;
-    let first = if doing.steps.is_empty() { "All of it is there already. " } else { "" };
+fn next(scene: &Scene, is_there: bool) -> String {
+    let namespace = &scene.named.namespace;
+    let first = if is_there { "All of it is there already. " } else { "" };
     format!(
         "{first}In the cluster itself, if it is not done yet:\n  \
          helm upgrade --install trellis-crds deploy/charts/trellis-crds --namespace {namespace} --create-namespace\n  \
          helm upgrade --install trellis deploy/charts/trellis --namespace {namespace} --wait \\\n    \
          --set cluster.arn={} \\\n    --set queueUrl={} \\\n    \
-         --set image.repository=<registry>/trellis-webhook --set image.tag=<tag>\nThen: trellis check {cluster}\n",
-        scene.found.arn, scene.of.queue_url
+         --set image.repository=<registry>/trellis-webhook --set image.tag=<tag>\nThen: {}\n",
+        scene.found.arn,
+        scene.of.queue_url,
+        scene.named.trellis("check")
     )
 }
 
 /// `trellis unregister`.
 pub(crate) fn unregister(args: &Unregister, output: &mut Output<'_>) -> Result<u8, RunError> {
     let mut scene = Scene::of(&args.of.of)?;
-    if is_to_be_drained(&scene)? {
-        let (key, value) = (scene.of.tag.0.clone(), LEAVING.to_owned());
-        let doing = Doing { steps: vec![Step::Tag { key, value }], findings: vec![] };
-        scene.go(output, &args.of, &doing)?;
-        if !args.wait {
-            return told_to_come_back(&scene, output);
-        }
-        scene = Scene::of(&args.of.of)?;
-    }
-    let left = match scene.tag() {
-        Some(_) if args.wait => drained(&scene, output)?,
-        Some(_) => left_of(&scene)?,
-        None => None,
-    };
-    if let Some(left) = left {
-        let text = format!("{left}; once it is gone the same command removes the registration.");
-        scene.tell(output, &[finding(&format!("cluster {}", scene.named.cluster), Code::Pending, text)])?;
+    if let Some(another) = of_another(&scene.of, &scene.found) {
+        scene.tell(output, vec![another])?;
+        scene.document(output)?;
         return Ok(FAILED);
     }
-    let doing = removing(&scene.named, &scene.of, &scene.found);
-    scene.tell(output, &doing.findings)?;
-    scene.go(output, &args.of, &doing)?;
-    if scene.format == PlanFormat::Text {
+    if is_to_be_drained(&scene)? {
+        let (key, value) = (scene.of.tag.0.clone(), LEAVING.to_owned());
+        let steps = vec![Step::Tag { key, value }];
+        scene.show(output, &args.of, &steps)?;
+        scene.go(output, &args.of, steps)?;
+        if !args.wait {
+            return comes_back(scene, output, "It is drained now, and then removed from VPC Lattice");
+        }
+        scene.found.tags.insert(scene.of.tag.0.clone(), LEAVING.to_owned());
+    }
+    if scene.tag().is_some() && args.wait {
+        scene.drained(output)?;
+    } else if scene.tag().is_some()
+        && let Some(left) = scene.look_twice(output)?
+    {
+        return comes_back(scene, output, &left);
+    }
+    let Doing { steps, findings } = removing(&scene.named, &scene.of, &scene.found);
+    scene.tell(output, findings)?;
+    // Who waited has been asked already.
+    let is_asked = args.of.yes || !scene.steps.is_empty();
+    scene.show(output, &Register { yes: is_asked, ..args.of.clone() }, &steps)?;
+    let is_gone = steps.is_empty();
+    scene.go(output, &args.of, steps)?;
+    scene.document(output)?;
+    if scene.is_text() {
+        let first = if is_gone { "Nothing of the registration is left. " } else { "" };
         let namespace = &scene.named.namespace;
-        let first = if doing.steps.is_empty() { "Nothing of the registration is left. " } else { "" };
-        writeln!(
-            output.out,
-            "{first}In the cluster itself, if it is not done yet: helm uninstall trellis --namespace {namespace}"
-        )?;
+        let text = "In the cluster itself, if it is not done yet: helm uninstall trellis";
+        writeln!(output.out, "{first}{text} --namespace {namespace}")?;
     }
     Ok(OK)
 }
 
 /// Whether the functions have to be told that the cluster leaves. Of one that lost its tag something may be left.
 fn is_to_be_drained(scene: &Scene) -> Result<bool, RunError> {
-    Ok(match scene.tag() {
-        Some(tag) => tag != LEAVING,
-        None => said(&scene.aws, &scene.of, &scene.found.arn)?.is_some_and(|said| said.has != Has::default()),
-    })
-}
-
-fn told_to_come_back(scene: &Scene, output: &mut Output<'_>) -> Result<u8, RunError> {
-    if scene.format == PlanFormat::Text {
-        writeln!(
-            output.out,
-            "Its shares in other clusters' routes are drained, then its services and target groups are removed. The same command \
-             says what is left, and removes the registration when nothing is."
-        )?;
+    if let Some(tag) = scene.tag() {
+        return Ok(tag != LEAVING);
     }
-    Ok(OK)
+    let told = told(&scene.aws, &scene.of, &scene.found.arn)?;
+    Ok(told.cluster.is_some_and(|said| said.has != Has::default()))
 }
 
-/// What of the cluster is left in VPC Lattice, in words.
-fn left_of(scene: &Scene) -> Result<Option<String>, RunError> {
-    let said = said(&scene.aws, &scene.of, &scene.found.arn)?;
-    Ok(match said {
-        Some(said) if said.is_drained() => None,
-        Some(said) if said.state == LEAVING => Some(format!("{} are left", said.left())),
-        _ => Some("The functions have not seen yet that it is being taken out".to_owned()),
-    })
-}
-
-fn drained(scene: &Scene, output: &mut Output<'_>) -> Result<Option<String>, RunError> {
-    let began = Instant::now();
-    let mut told = String::new();
-    while let Some(left) = left_of(scene)? {
-        if began.elapsed() > WAIT {
-            return Err(RunError::Left(left));
-        }
-        if left != told {
-            writeln!(output.err, "{left}")?;
-            told = left;
-        }
-        sleep(WAIT_BETWEEN);
+/// Something is left: the same command goes on later.
+fn comes_back(mut scene: Scene, output: &mut Output<'_>, left: &str) -> Result<u8, RunError> {
+    scene.left = Some(left.to_owned());
+    scene.document(output)?;
+    if scene.is_text() {
+        let wait = "the same command says what is left, and removes the registration when nothing is; with --wait it waits for that";
+        writeln!(output.out, "{left}; {wait}.")?;
     }
-    Ok(None)
+    Ok(UNDER_WAY)
 }
 
 /// `trellis check`.
 pub(crate) fn check(args: &Check, output: &mut Output<'_>) -> Result<u8, RunError> {
-    let scene = Scene::of(&args.of)?;
+    let mut scene = Scene::of(&args.of)?;
     let mut findings = tested::of_cluster(&scene.named, &scene.of, &scene.found);
-    let place = |what: &str| format!("{what} of stack {}", scene.named.stack);
+    let stack = scene.named.stack.clone();
     match tested::dead_letters(&scene.aws, &scene.of) {
         Ok(count) => findings.extend(tested::of_dead_letters(&scene.of, count)),
-        Err(error) => findings.push(finding(&place("dead-letter queue"), Code::Unasked, format!("{error}."))),
+        Err(error) => {
+            let place = format!("dead-letter queue of stack {stack}");
+            findings.push(finding(&place, Code::Unasked, format!("{error}.")));
+        }
     }
     let mut function: Option<Said> = None;
     if !args.quick {
         let is_registered = scene.tag() == Some(&scene.of.tag.1);
-        match said(&scene.aws, &scene.of, &scene.found.arn) {
-            Ok(said) => {
-                findings.extend(tested::of_functions(&scene.of, said.as_ref(), is_registered));
-                function = said;
+        match told(&scene.aws, &scene.of, &scene.found.arn) {
+            Ok(told) => {
+                function = told.cluster;
+                findings.extend(tested::of_functions(&scene.of, function.as_ref(), is_registered));
             }
-            Err(error) => {
-                findings.push(finding(&place("drift function"), Code::Unasked, format!("{error}.")));
-            }
+            Err(error) => findings.push(of_function(&error, &stack)),
         }
     }
     findings.sort_by_key(|finding| Reverse(finding.level));
     let worst = worst(&findings);
-    if scene.format == PlanFormat::Json {
+    let is_ok = worst < Some(Level::Error);
+    if scene.is_text() && findings.is_empty() {
+        let seen =
+            function.map(|said| format!(": of it {} in VPC Lattice", said.has.counted())).unwrap_or_default();
+        let name = &scene.named.cluster;
+        writeln!(output.out, "Cluster {name} is registered with stack {stack}, and nothing is wrong{seen}.")?;
+    } else if scene.is_text() {
+        scene.tell(output, findings)?;
+    } else {
         let document = json!({
-            "apiVersion": API_VERSION, "kind": "Check", "cluster": scene.found.arn, "stack": scene.named.stack,
-            "ok": worst < Some(Level::Error), "state": function.map(|said| said.state), "findings": findings,
+            "apiVersion": API_VERSION, "kind": "Check", "cluster": scene.found.arn, "stack": stack, "ok": is_ok,
+            "state": function.map(|said| said.state), "findings": findings,
         });
         write_json(output, &document)?;
-    } else {
-        scene.tell(output, &findings)?;
-        if findings.is_empty() {
-            let seen =
-                function.map(|said| format!(": it has {} in VPC Lattice", said.left())).unwrap_or_default();
-            writeln!(
-                output.out,
-                "Cluster {} is registered with stack {}, and nothing is wrong{seen}.",
-                scene.named.cluster, scene.named.stack
-            )?;
-        }
     }
-    Ok(if worst >= Some(Level::Error) { FAILED } else { OK })
+    Ok(if is_ok { OK } else { FAILED })
+}
+
+/// What is told of a drift function that gave no report.
+fn of_function(error: &AwsError, stack: &str) -> Finding {
+    let place = format!("drift function of stack {stack}");
+    match error {
+        busy if busy.is_busy() => {
+            finding(&place, Code::Pending, "Another pass is under way; ask again in a minute.".to_owned())
+        }
+        AwsError::Refused { .. } | AwsError::Program(_) => {
+            finding(&place, Code::Unasked, format!("{error}."))
+        }
+        AwsError::Failed(_) => finding(&place, Code::FunctionFails, format!("{error}.")),
+    }
 }
 
 /// Asks once. Nobody is asked where nobody can answer.
-fn ask(output: &mut Output<'_>, yes: bool, where_: &str) -> Result<(), RunError> {
+fn ask(output: &mut Output<'_>, yes: bool, place: &str) -> Result<(), RunError> {
     output.out.flush()?;
     if yes {
         return Ok(());
@@ -261,7 +335,7 @@ fn ask(output: &mut Output<'_>, yes: bool, where_: &str) -> Result<(), RunError>
     if !stdin.is_terminal() {
         return Err(RunError::NotAsked);
     }
-    write!(output.err, "{where_}. Go on? [y/N] ")?;
+    write!(output.err, "{place}. Go on? [y/N] ")?;
     output.err.flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;

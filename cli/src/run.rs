@@ -24,6 +24,9 @@ pub const FAILED: u8 = 1;
 /// Something would be changed (`--detailed-exitcode`).
 pub const CHANGES: u8 = 2;
 
+/// It goes on by itself, and is not at its end (`unregister`).
+pub const UNDER_WAY: u8 = 2;
+
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -59,7 +62,7 @@ pub enum RunError {
         why: AwsError,
     },
     /// Something is left after the longest wait.
-    #[error("{0} are left after half an hour; trellis check and the drift report say why")]
+    #[error("after half an hour: {0}; trellis check and the drift report say why")]
     Left(String),
     /// Output cannot be written.
     #[error("output cannot be written: {0}")]
@@ -199,7 +202,9 @@ fn planned(input: &Input, output: &mut Output<'_>) -> Result<Planned, RunError> 
 }
 
 pub(crate) fn write_json(output: &mut Output<'_>, document: &impl Serialize) -> Result<(), RunError> {
-    serde_json::to_writer_pretty(&mut *output.out, document)?;
+    // What cannot be written is an error of writing, whoever writes.
+    serde_json::to_writer_pretty(&mut *output.out, document)
+        .map_err(|error| if error.is_io() { RunError::Write(error.into()) } else { RunError::Json(error) })?;
     writeln!(output.out)?;
     Ok(())
 }

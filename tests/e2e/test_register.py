@@ -196,7 +196,7 @@ def test_a_cluster_is_taken_out_and_what_a_person_made_stays(desk: Desk) -> None
     eks.create_access_entry(clusterName=name, principalArn=reconciler, kubernetesGroups=[RECONCILER_GROUP], type="STANDARD")
     desk.register()
     first = desk.trellis("unregister", "--yes")
-    assert first.returncode == 0 and f"~ tag {TAG}=leaving" in first.stdout, first.stderr
+    assert first.returncode == 2 and f"~ tag {TAG}=leaving" in first.stdout, first.stderr
     assert len(desk.associations()) == 1, "nothing but the tag before it is drained"
     desk.cold()
     done = desk.trellis("unregister", "--yes", "--wait")
@@ -207,6 +207,13 @@ def test_a_cluster_is_taken_out_and_what_a_person_made_stays(desk: Desk) -> None
     assert [one["principalArn"] for one in entries] == [reconciler]
     again = desk.trellis("unregister", "--yes")
     assert again.returncode == 0 and "Nothing of the registration is left." in again.stdout, again.stdout + again.stderr
+    eks.tag_resource(resourceArn=desk.arn, tags={TAG: "staging"})
+    for command in ("register", "unregister"):
+        refused = desk.trellis(command, "--yes", "-o", "json")
+        assert refused.returncode == 1, refused.stdout
+        document = json.loads(refused.stdout)
+        assert document["steps"] == [] and [one["code"] for one in document["findings"]] == ["TRL0516"]
+    assert eks.list_tags_for_resource(resourceArn=desk.arn)["tags"][TAG] == "staging", "another installation's"
 
 
 def test_what_does_not_exist_is_told_with_the_flag_that_helps(desk: Desk) -> None:

@@ -37,6 +37,11 @@ pub enum AwsError {
 }
 
 impl AwsError {
+    /// Whether AWS says that it is asked too much at once: of a drift pass there is one at a time.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "TooManyRequestsException" || code.starts_with("Throttling"))
+    }
+
     /// Whether AWS says that what is asked for is not there.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "ResourceNotFoundException")
@@ -73,10 +78,11 @@ impl Program {
             }
         }
         // The CLI's first version does not heed it for every service, and would ask AWS itself.
-        if let Some(endpoint) = std::env::var_os("AWS_ENDPOINT_URL") {
+        if let Some(endpoint) = std::env::var_os("AWS_ENDPOINT_URL").filter(|endpoint| !endpoint.is_empty()) {
             command.args([OsStr::new("--endpoint-url"), &endpoint]);
         }
-        command.env("AWS_PAGER", "").output()
+        // Refusals in the form that is read below, whatever the person has set.
+        command.env("AWS_PAGER", "").env("AWS_CLI_ERROR_FORMAT", "legacy").output()
     }
 }
 
@@ -121,6 +127,9 @@ fn refusal(arguments: &[String], told: &str) -> AwsError {
             code: code.to_owned(),
             message: cut(message),
         },
+        None if told.is_empty() => {
+            AwsError::Failed(format!("{}: it ended without a word", operation(arguments)))
+        }
         None => AwsError::Failed(format!("{}: {}", operation(arguments), cut(told))),
     }
 }

@@ -13,12 +13,29 @@ pub struct Named {
     pub cluster: String,
     /// The webhook's namespace.
     pub namespace: String,
+    /// The webhook's ServiceAccount.
+    pub service_account: String,
     /// Whether a person gives the webhook its role by another way than Pod Identity.
     pub has_own_webhook_role: bool,
+    /// What else a command needs to mean the same account and Region, such as ` --region us-east-1`.
+    pub flags: String,
 }
 
-/// The webhook's ServiceAccount: the charts know it by no other name.
-pub const SERVICE_ACCOUNT: &str = "trellis-webhook";
+impl Named {
+    /// A command of the AWS CLI for the cluster, for people.
+    pub fn aws(&self, command: &str) -> String {
+        format!("aws eks {command} --cluster-name {}{}", self.cluster, self.flags)
+    }
+
+    /// A command of this program for the cluster, for people.
+    pub fn trellis(&self, command: &str) -> String {
+        format!(
+            "trellis {command} {} --stack {} --namespace {}{}",
+            self.cluster, self.stack, self.namespace, self.flags
+        )
+    }
+}
+
 /// The add-on that gives Pods of an EKS cluster their roles.
 pub const AGENT: &str = "eks-pod-identity-agent";
 
@@ -43,6 +60,8 @@ pub struct Installation {
     pub dead_letters_url: String,
     /// The name of the drift function.
     pub drift_function: String,
+    /// For how long what nobody wants any more stays.
+    pub grace_seconds: u64,
 }
 
 impl Installation {
@@ -69,8 +88,8 @@ pub struct Cluster {
     pub entries: BTreeMap<String, Entry>,
     /// The status of the add-on [`AGENT`]; none where it is not there.
     pub agent: Option<String>,
-    /// Who gives the webhook its role.
-    pub association: Option<Association>,
+    /// Who gives roles to ServiceAccounts of the webhook's name, in all namespaces.
+    pub associations: Vec<Association>,
 }
 
 /// An access entry.
@@ -87,6 +106,8 @@ pub struct Entry {
 pub struct Association {
     /// Its id.
     pub id: String,
+    /// The ServiceAccount's namespace.
+    pub namespace: String,
     /// The role that it gives.
     pub role: String,
     /// Its tags.
@@ -104,6 +125,17 @@ pub enum FoundError {
         "there is no stack {0} in this account and Region; name it by --stack, and its Region by --region"
     )]
     NoStack(String),
+    /// A stack that is not deployed yet, or no more.
+    #[error("stack {stack} is in state {status}; deploy it first")]
+    NotDeployed {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+    },
+    /// AWS gave an answer that lacks what it always has.
+    #[error("the answer of aws eks {0} has not what it should have; see what it prints by itself")]
+    Odd(&'static str),
     /// A stack that is none of Trellis, or of a version that has not all outputs yet.
     #[error(
         "stack {stack} has no {lacks}: it is no stack of Trellis, or of an older version; deploy this one first"
@@ -135,6 +167,10 @@ pub fn installation(aws: &dyn Aws, stack: &str) -> Result<Installation, FoundErr
         answer => answer?,
     };
     let described = &answer["Stacks"][0];
+    let status = text(&described["StackStatus"]);
+    if described["Outputs"].as_array().is_none_or(Vec::is_empty) && !status.is_empty() {
+        return Err(FoundError::NotDeployed { stack: stack.to_owned(), status });
+    }
     let output = |lacks: &'static str| {
         let value = pair(described, "Outputs", ("OutputKey", "OutputValue"), lacks);
         value.ok_or_else(|| FoundError::NotOurs { stack: stack.to_owned(), lacks })
@@ -146,7 +182,10 @@ pub fn installation(aws: &dyn Aws, stack: &str) -> Result<Installation, FoundErr
     let tag = parameter("ClusterTag")?;
     let (key, value) = tag.split_once('=').unwrap_or((&tag, ""));
     Ok(Installation {
-        status: text(&described["StackStatus"]),
+        status,
+        grace_seconds: parameter("GraceSeconds")?
+            .parse()
+            .map_err(|_| FoundError::NotOurs { stack: stack.to_owned(), lacks: "GraceSeconds" })?,
         owner: parameter("Owner")?,
         tag: (key.to_owned(), value.to_owned()),
         reconciler_role: output("ReconcilerRoleArn")?,
@@ -176,6 +215,10 @@ pub fn cluster(aws: &dyn Aws, named: &Named, of: &Installation) -> Result<Cluste
     let described = &described["cluster"];
     let arn = text(&described["arn"]);
     let tags = aws.call(&eks("list-tags-for-resource", ["--resource-arn", &arn]))?;
+    // An answer that says nothing does not say that there is no tag.
+    if arn.is_empty() || !tags["tags"].is_object() {
+        return Err(FoundError::Odd("list-tags-for-resource"));
+    }
     let authentication = text(&described["accessConfig"]["authenticationMode"]);
     let mut entries = BTreeMap::new();
     // In the other mode EKS knows no entries, and refuses to tell of them.
@@ -196,20 +239,29 @@ pub fn cluster(aws: &dyn Aws, named: &Named, of: &Installation) -> Result<Cluste
         tags: tags_of(&tags["tags"]),
         entries,
         agent,
-        association: association(aws, named)?,
+        associations: associations(aws, named)?,
         arn,
     })
 }
 
-fn association(aws: &dyn Aws, named: &Named) -> Result<Option<Association>, FoundError> {
+/// Of a namespace that the webhook was in before too: what register made there is ours.
+fn associations(aws: &dyn Aws, named: &Named) -> Result<Vec<Association>, FoundError> {
     let name = ["--cluster-name", named.cluster.as_str()];
-    let account = ["--namespace", named.namespace.as_str(), "--service-account", SERVICE_ACCOUNT];
-    let listed = aws.call(&eks("list-pod-identity-associations", name.into_iter().chain(account)))?;
-    let Some(id) = listed["associations"][0]["associationId"].as_str() else { return Ok(None) };
-    let call = eks("describe-pod-identity-association", name.into_iter().chain(["--association-id", id]));
-    let Some(found) = missing_is_none(aws.call(&call))? else { return Ok(None) };
-    let found = &found["association"];
-    Ok(Some(Association { id: id.to_owned(), role: text(&found["roleArn"]), tags: tags_of(&found["tags"]) }))
+    let listed = aws.call(&eks("list-pod-identity-associations", name))?;
+    let listed =
+        listed["associations"].as_array().ok_or(FoundError::Odd("list-pod-identity-associations"))?;
+    let mut found = vec![];
+    for one in listed.iter().filter(|one| one["serviceAccount"] == named.service_account.as_str()) {
+        let id = text(&one["associationId"]);
+        let call =
+            eks("describe-pod-identity-association", name.into_iter().chain(["--association-id", &id]));
+        if let Some(described) = missing_is_none(aws.call(&call))? {
+            let described = &described["association"];
+            let (role, tags) = (text(&described["roleArn"]), tags_of(&described["tags"]));
+            found.push(Association { id, namespace: text(&one["namespace"]), role, tags });
+        }
+    }
+    Ok(found)
 }
 
 fn missing_is_none(answer: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {

@@ -1,6 +1,6 @@
 //! What is to be done so that a cluster is registered, as steps and as findings: what a person made differently is told and not changed.
 
-use super::found::{AGENT, Association, Cluster, Entry, Installation, Named, SERVICE_ACCOUNT, eks};
+use super::found::{AGENT, Association, Cluster, Entry, Installation, Named, eks};
 use crate::finding::Finding;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -57,9 +57,7 @@ impl Display for Step {
         match self {
             Self::Grant { role } => write!(f, "+ access entry of {role} with the group {GROUP}"),
             Self::AddAgent => write!(f, "+ add-on {AGENT}"),
-            Self::Associate { role } => {
-                write!(f, "+ Pod Identity association of {SERVICE_ACCOUNT} with {role}")
-            }
+            Self::Associate { role } => write!(f, "+ Pod Identity association of the webhook with {role}"),
             Self::Tag { key, value } => write!(f, "~ tag {key}={value}"),
             Self::Revoke { role } => write!(f, "- access entry of {role}"),
             Self::Dissociate { id } => write!(f, "- Pod Identity association {id}"),
@@ -88,7 +86,7 @@ impl Step {
             ),
             Self::AddAgent => of_cluster("create-addon", &["--addon-name", AGENT]),
             Self::Associate { role } => {
-                let account = ["--namespace", &named.namespace, "--service-account", SERVICE_ACCOUNT];
+                let account = ["--namespace", &named.namespace, "--service-account", &named.service_account];
                 let rest: Vec<&str> =
                     account.into_iter().chain(["--role-arn", role, "--tags", &bears]).collect();
                 of_cluster("create-pod-identity-association", &rest)
@@ -126,22 +124,25 @@ pub fn registering(named: &Named, of: &Installation, found: &Cluster) -> Doing {
         match found.entries.get(role) {
             None => doing.steps.push(Step::Grant { role: role.to_owned() }),
             Some(Entry { groups, .. }) if groups.contains(GROUP) => {}
-            Some(_) => doing.findings.push(finding(
-                &format!("access entry of {role}"),
-                Code::AccessEntryGroups,
-                format!(
-                    "It is there without the group {GROUP}, and is not changed; aws eks update-access-entry --cluster-name {} \
-                     --principal-arn {role} --kubernetes-groups {GROUP}.",
-                    named.cluster
-                ),
-            )),
+            Some(Entry { groups, .. }) => {
+                // The call replaces all groups.
+                let all: Vec<&str> = groups.iter().map(String::as_str).chain([GROUP]).collect();
+                let text = format!(
+                    "It is there without the group {GROUP}, and is not changed; {} --principal-arn {role} \
+                     --kubernetes-groups {}.",
+                    named.aws("update-access-entry"),
+                    all.join(" ")
+                );
+                let place = format!("access entry of {role}");
+                doing.findings.push(finding(&place, Code::AccessEntryGroups, text));
+            }
         }
     }
     if !named.has_own_webhook_role {
         give_role(named, of, found, &mut doing);
     }
     let (key, value) = &of.tag;
-    if found.tags.get(key) != Some(value) {
+    if found.tags.get(key) != Some(value) && of_another(of, found).is_none() {
         // Last: from then on the functions read the cluster.
         doing.steps.push(Step::Tag { key: key.clone(), value: value.clone() });
     }
@@ -159,25 +160,32 @@ fn give_role(named: &Named, of: &Installation, found: &Cluster, doing: &mut Doin
         }
         None | Some(_) => {}
     }
-    match &found.association {
+    match found.associations.iter().find(|one| one.namespace == named.namespace) {
         None => doing.steps.push(Step::Associate { role: of.webhook_role.clone() }),
         Some(Association { role, .. }) if *role == of.webhook_role => {}
-        Some(Association { role, id, .. }) => doing.findings.push(finding(
-            &format!("Pod Identity association {id}"),
-            Code::AssociationRole,
-            format!(
-                "It gives {}/{SERVICE_ACCOUNT} the role {role}, which need not be allowed to send to the queue, and is not \
-                 changed; aws eks update-pod-identity-association --cluster-name {} --association-id {id} --role-arn {}.",
-                named.namespace, named.cluster, of.webhook_role
-            ),
-        )),
+        Some(Association { role, id, .. }) => {
+            let text = format!(
+                "It gives {}/{} the role {role}, which need not be allowed to send to the queue, and is not changed; {} \
+                 --association-id {id} --role-arn {}.",
+                named.namespace,
+                named.service_account,
+                named.aws("update-pod-identity-association"),
+                of.webhook_role
+            );
+            let place = format!("Pod Identity association {id}");
+            doing.findings.push(finding(&place, Code::AssociationRole, text));
+        }
     }
 }
 
 /// What keeps a cluster from being registered at all.
 fn obstacles(named: &Named, of: &Installation, found: &Cluster) -> Vec<Finding> {
     let mut findings = vec![];
-    if !matches!(of.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE") {
+    // Also after an update that was rolled back, and while old resources are cleaned up, the stack works.
+    let is_deployed =
+        ["CREATE_COMPLETE", "UPDATE_", "IMPORT_"].iter().any(|begin| of.status.starts_with(begin))
+            && ["_COMPLETE", "_COMPLETE_CLEANUP_IN_PROGRESS"].iter().any(|end| of.status.ends_with(end));
+    if !is_deployed {
         let text = format!("It is in state {}; wait until it is deployed, or mend it.", of.status);
         findings.push(finding(&format!("stack {}", named.stack), Code::StackNotReady, text));
     }
@@ -188,13 +196,25 @@ fn obstacles(named: &Named, of: &Installation, found: &Cluster) -> Vec<Finding> 
     }
     if found.authentication == "CONFIG_MAP" {
         let text = format!(
-            "Its authentication mode is CONFIG_MAP, which knows no access entries; aws eks update-cluster-config --name {} \
+            "Its authentication mode is CONFIG_MAP, which knows no access entries; aws eks update-cluster-config --name {}{} \
              --access-config authenticationMode=API_AND_CONFIG_MAP (there is no way back).",
-            named.cluster
+            named.cluster, named.flags
         );
         findings.push(finding(&place, Code::AuthenticationMode, text));
     }
+    findings.extend(of_another(of, found));
     findings
+}
+
+/// What is told of a cluster whose tag has a value that is not this installation's. Nor may it be `leaving` then: the other one reads that too.
+pub fn of_another(of: &Installation, found: &Cluster) -> Option<Finding> {
+    let (key, own) = &of.tag;
+    let value = found.tags.get(key).filter(|value| *value != own && *value != LEAVING)?;
+    let text = format!(
+        "It is {value:?}, and this installation's is {own:?}: another installation may have the cluster, so it is not changed; \
+         take the cluster out there, or remove the tag."
+    );
+    Some(finding(&format!("tag {key}"), Code::RegisteredElsewhere, text))
 }
 
 /// What takes away what [`registering`] made; what bears no tag of this installation is told and left.
@@ -208,16 +228,14 @@ pub fn removing(named: &Named, of: &Installation, found: &Cluster) -> Doing {
         );
         finding(&what, Code::MadeByHand, text)
     };
-    match &found.association {
-        Some(one) if is_ours(&one.tags) => doing.steps.push(Step::Dissociate { id: one.id.clone() }),
-        Some(one) => doing.findings.push(foreign(
-            format!("Pod Identity association {}", one.id),
-            format!(
-                "aws eks delete-pod-identity-association --cluster-name {} --association-id {}",
-                named.cluster, one.id
-            ),
-        )),
-        None => {}
+    for one in &found.associations {
+        if is_ours(&one.tags) {
+            doing.steps.push(Step::Dissociate { id: one.id.clone() });
+        } else if one.namespace == named.namespace {
+            let command = named.aws("delete-pod-identity-association");
+            let place = format!("Pod Identity association {}", one.id);
+            doing.findings.push(foreign(place, format!("{command} --association-id {}", one.id)));
+        }
     }
     for (role, entry) in &found.entries {
         if is_ours(&entry.tags) {
@@ -225,14 +243,11 @@ pub fn removing(named: &Named, of: &Installation, found: &Cluster) -> Doing {
         } else {
             doing.findings.push(foreign(
                 format!("access entry of {role}"),
-                format!(
-                    "aws eks delete-access-entry --cluster-name {} --principal-arn {role}",
-                    named.cluster
-                ),
+                format!("{} --principal-arn {role}", named.aws("delete-access-entry")),
             ));
         }
     }
-    if found.tags.contains_key(&of.tag.0) {
+    if found.tags.contains_key(&of.tag.0) && of_another(of, found).is_none() {
         doing.steps.push(Step::Untag { key: of.tag.0.clone() });
     }
     doing

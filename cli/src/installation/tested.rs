@@ -2,7 +2,7 @@
 
 use super::aws::{Aws, AwsError};
 use super::found::{Cluster, Installation, Named, words};
-use super::leaving::Said;
+use super::leaving::{Has, Said};
 use super::steps::{Doing, LEAVING, Step, finding, registering};
 use crate::finding::Finding;
 use trellis_gateway::Code;
@@ -31,7 +31,7 @@ pub fn dead_letters(aws: &dyn Aws, of: &Installation) -> Result<u64, AwsError> {
 pub fn of_cluster(named: &Named, of: &Installation, found: &Cluster) -> Vec<Finding> {
     let Doing { steps, findings } = registering(named, of, found);
     let missing = steps.into_iter().map(|step| {
-        let remedy = format!("trellis register {}", named.cluster);
+        let remedy = named.trellis("register");
         let (place, code, text) = match step {
             Step::Grant { role } => {
                 let text = "The role has none, so the API server answers its function with 401";
@@ -69,6 +69,10 @@ pub fn of_functions(of: &Installation, said: Option<&Said>, is_registered: bool)
         return if is_registered { vec![finding(&place, Code::ClusterNew, text.to_owned())] } else { vec![] };
     };
     let mut findings = vec![];
+    if !is_registered && said.has != Has::default() {
+        let advice = said.advice.clone().unwrap_or_default();
+        findings.push(finding(&place, Code::Pending, format!("{}. {advice}", said.has.left())));
+    }
     if let Some(why) = &said.why {
         let text = format!("The cluster cannot be read: {why}. What it has in VPC Lattice stays as it is.");
         findings.push(finding(&place, Code::ClusterUnreadable, text));

@@ -465,6 +465,12 @@ codes! {
     Unasked = 515 Warning "It could not be asked",
         "AWS refused the call, or it failed, so nothing is known of it.",
         "See the cause in the message; it may be a right that you lack.";
+    RegisteredElsewhere = 516 Error "The cluster's tag is another installation's",
+        "The tag that registers clusters has a value that this installation does not give, so another one may have the cluster.",
+        "Take the cluster out there, or remove the tag.";
+    FunctionFails = 517 Error "The drift function fails",
+        "The function was called and gave no report, so drift is not repaired.",
+        "See its log.";
 }
 
 /// `TRL` and four digits.
