@@ -166,8 +166,17 @@ impl Manifests {
         if let Some(Value::Array(items)) = object.get("items").filter(|_| kind.ends_with("List")) {
             return items.iter().try_for_each(|item| self.add_object(cluster, item.clone(), place));
         }
+        // No name in Kubernetes has such a character, and printed as it is it would be a line of its own.
+        let named = ["/kind", "/metadata/name", "/metadata/namespace"].into_iter().filter_map(text);
+        if named.flat_map(str::chars).any(char::is_control) {
+            return Err(wrong("its kind, name or namespace has a control character"));
+        }
         let version = text("/apiVersion").ok_or_else(|| wrong("the object has no apiVersion"))?;
         let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        let is_meant = |known: &&Kind| known.group() == group && known.as_str().eq_ignore_ascii_case(kind);
+        if let Some(meant) = Kind::ALL.iter().find(is_meant).filter(|meant| meant.as_str() != kind) {
+            return Err(wrong(&format!("kind {kind} is written {meant}")));
+        }
         let Some(kind) = Kind::parse(kind).filter(|known| known.group() == group) else {
             let name = if group.is_empty() { kind.to_owned() } else { format!("{group}/{kind}") };
             *self.others.entry(name).or_default() += 1;
@@ -240,7 +249,8 @@ fn walk(
             if depth > 0 {
                 walk(&path, depth - 1, found, has_folders)?;
             }
-        } else if is_manifest {
+        } else if is_manifest && (path.is_file() || !path.exists()) {
+            // A pipe would never end; a link that leads nowhere is told.
             found.push(path);
         }
     }

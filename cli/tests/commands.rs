@@ -183,6 +183,14 @@ fn what_cannot_be_read_is_told_by_file_and_line_and_exits_with_1() {
         ),
         ("\nkind: Service\nmetadata: {name: a}\n", ":2: the object has no apiVersion"),
         ("kind: Service\napiVersion: v1\n", ":1: the object has no metadata.name"),
+        (
+            "kind: HttpRoute\napiVersion: gateway.networking.k8s.io/v1\nmetadata: {name: a}\n",
+            ":1: kind HttpRoute is written HTTPRoute",
+        ),
+        (
+            "kind: Service\napiVersion: v1\nmetadata: {name: \"a\\n::error::b\"}\n",
+            ":1: its kind, name or namespace has a control character",
+        ),
     ];
     for (text, told) in cases {
         fs::write(&file, text).unwrap();

@@ -109,6 +109,11 @@ def test_what_is_on_is_rendered_and_what_is_off_is_not() -> None:
     }
 
 
+def test_one_replica_has_no_disruption_budget_that_would_keep_its_node_from_being_drained() -> None:
+    one = names(NEEDED | {"replicaCount": 1})
+    assert names(NEEDED) - one == {("PodDisruptionBudget", "trellis-webhook")}
+
+
 def test_another_namespace_is_named_wherever_one_is() -> None:
     text = render("trellis", ALL, "elsewhere")
     assert "trellis-system" not in text
