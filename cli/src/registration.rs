@@ -219,6 +219,10 @@ pub(crate) fn unregister(args: &Unregister, output: &mut Output<'_>) -> Result<u
         let steps = vec![Step::Tag { key, value }];
         scene.show(output, &args.of, &steps)?;
         scene.go(output, &args.of, steps)?;
+        if args.of.dry_run {
+            scene.document(output)?;
+            return Ok(OK);
+        }
         if !args.wait {
             return comes_back(scene, output, "It is drained now, and then removed from VPC Lattice");
         }

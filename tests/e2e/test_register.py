@@ -195,6 +195,9 @@ def test_a_cluster_is_taken_out_and_what_a_person_made_stays(desk: Desk) -> None
         eks.delete_access_entry(clusterName=name, principalArn=role)
     eks.create_access_entry(clusterName=name, principalArn=reconciler, kubernetesGroups=[RECONCILER_GROUP], type="STANDARD")
     desk.register()
+    dry = desk.trellis("unregister", "--dry-run")
+    assert dry.returncode == 0 and "aws eks tag-resource" in dry.stdout and "drained" not in dry.stdout, dry.stdout + dry.stderr
+    assert desk.eks.list_tags_for_resource(resourceArn=desk.arn)["tags"][TAG] == "true"
     first = desk.trellis("unregister", "--yes")
     assert first.returncode == 2 and f"~ tag {TAG}=leaving" in first.stdout, first.stderr
     assert len(desk.associations()) == 1, "nothing but the tag before it is drained"
