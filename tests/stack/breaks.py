@@ -20,8 +20,8 @@ from .settings import ROOT
 
 #: Where the copy is worked on.
 FOLDER = ROOT / ".state" / "breaks"
-#: Enough for each break below; all combinations of faults, twice.
-SEEDS = 256
+#: Enough for each break below, the rarest of which shows once in 250 seeds; all combinations of faults, four times.
+SEEDS = 512
 #: So many failures end a run: one of them is the law's that is looked for.
 FAILURES = 6
 
