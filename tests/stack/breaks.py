@@ -126,8 +126,8 @@ BREAKS = (
     Break(
         "believe a hint",
         "shared/engine/src/reconcile.rs",
-        "let mut snapshot = observed.snapshot;",
-        "let mut snapshot = observed.snapshot;\n"
+        "self.observe_unit(&members, start, &task.unit, &settings).await?;",
+        "self.observe_unit(&members, start, &task.unit, &settings).await?;\n"
         "        for hint in task.hints.iter().filter(|hint| hint.operation == trellis_hint::Operation::Delete) {\n"
         "            let object = &hint.object;\n"
         "            if let Some(objects) = snapshot.objects.get_mut(&object.cluster) {\n"
