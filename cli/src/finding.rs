@@ -42,6 +42,21 @@ pub struct About {
     pub line: Option<u64>,
 }
 
+impl About {
+    /// An object, with where it stands in the files.
+    pub fn of(world: &World, cluster: &ClusterId, key: &ObjectKey) -> Self {
+        let place = world.places.get(&(cluster.clone(), key.clone()));
+        Self {
+            cluster: cluster.name.clone(),
+            kind: key.kind.as_str(),
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            file: place.map(|Place { file, .. }| file.clone()),
+            line: place.map(|Place { line, .. }| *line),
+        }
+    }
+}
+
 /// One thing that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +73,13 @@ pub struct Finding {
     pub level: Level,
     /// What is wrong and what helps.
     pub message: String,
+}
+
+impl Finding {
+    /// One whose level is its code's.
+    pub fn new(object: Option<About>, path: &str, code: Code, message: String) -> Self {
+        Self { object, path: path.to_owned(), code, level: code.level(), message }
+    }
 }
 
 /// All findings, in order of their objects and fields.
@@ -100,20 +122,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn add(&mut self, object: Option<About>, path: &str, code: Code, message: String) {
-        let finding = Finding { object, path: path.to_owned(), code, level: code.level(), message };
+        let finding = Finding::new(object, path, code, message);
         self.by_object.entry(finding.object.clone()).or_default().insert(finding);
     }
 
     fn about(&self, cluster: &ClusterId, key: &ObjectKey) -> About {
-        let place = self.world.places.get(&(cluster.clone(), key.clone()));
-        About {
-            cluster: cluster.name.clone(),
-            kind: key.kind.as_str(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            file: place.map(|Place { file, .. }| file.clone()),
-            line: place.map(|Place { line, .. }| *line),
-        }
+        About::of(self.world, cluster, key)
     }
 
     fn problem(&mut self, about: &About, problem: &Problem) {

@@ -4,7 +4,7 @@ use crate::args::Input;
 use crate::cost::{self, Cost};
 use crate::evaluate::{Evaluation, UnitOutcome, evaluate};
 use crate::finding::{self, About, Finding, counts, findings};
-use crate::manifests::{Manifests, Place};
+use crate::manifests::Manifests;
 use crate::offline::{World, world};
 use crate::quota::{Usage, usage};
 use serde::Serialize;
@@ -102,15 +102,7 @@ impl Planned {
             if Arc::ptr_eq(given, object) {
                 return None;
             }
-            let place = self.world.places.get(&(cluster.clone(), key.clone()));
-            let object = About {
-                cluster: cluster.name.clone(),
-                kind: key.kind.as_str(),
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                file: place.map(|Place { file, .. }| file.clone()),
-                line: place.map(|Place { line, .. }| *line),
-            };
+            let object = About::of(&self.world, cluster, key);
             Some(ObjectStatus { object, status: without_times(status) })
         });
         told.collect()

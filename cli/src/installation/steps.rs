@@ -254,5 +254,5 @@ pub fn removing(named: &Named, of: &Installation, found: &Cluster) -> Doing {
 }
 
 pub(crate) fn finding(path: &str, code: Code, message: String) -> Finding {
-    Finding { object: None, path: path.to_owned(), code, level: code.level(), message }
+    Finding::new(None, path, code, message)
 }

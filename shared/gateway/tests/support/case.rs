@@ -1,6 +1,7 @@
 //! One case: what is read of a golden input, and how its output is written.
 
 use super::adopted::as_the_controller_names;
+use super::applied::applied;
 use super::brief;
 use super::brief::shown_change;
 use super::foreign::{foreign, foreign_network, foreign_vpc_association, services_beside};
@@ -20,8 +21,7 @@ use trellis_hint::UnitKey;
 use trellis_lattice::{
     Actual, ActualNetwork, Blocked, Certificate, Desired, ExternalGroup, Failure, FunctionFacts, Grace,
     IpFamily, Limits, Mode, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Tags, TakenDomain, TargetHealth, plan, settle,
-    simulate,
+    RefusedVpcAssociation, RefusedVpcEndpoint, Tags, TakenDomain, TargetHealth, plan, settle, simulate,
 };
 
 /// The time of every patch.
@@ -385,38 +385,6 @@ fn assert_settled(
     }
     let again = statuses(&snapshot, translation, outcome, "2027-01-01T00:00:00Z");
     assert!(again.is_empty(), "statuses do not settle: {again:#?}");
-}
-
-fn applied(apply: &Apply, translation: &Translation) -> Outcome {
-    let mut outcome = Outcome {
-        blocked: apply.blocked.clone(),
-        waiting: apply.waiting.clone(),
-        failure: apply.failure.clone(),
-        refused: apply.refused.clone(),
-        refused_logs: apply.refused_logs.clone(),
-        refused_vpcs: apply.refused_vpcs.clone(),
-        refused_certificates: apply.refused_certificates.clone(),
-        refused_endpoints: apply.refused_endpoints.clone(),
-        ..Outcome::default()
-    };
-    let Some(desired) = translation.desired.as_ref().filter(|_| !apply.nothing) else { return outcome };
-    let arn = |kind: &str, id: &str, name: &str| {
-        let digits = trellis_lattice::names::short_hash(&[name], 16);
-        format!("arn:aws:vpc-lattice:us-west-2:123456789012:{kind}/{id}-0{digits}")
-    };
-    if let Some(network) = &desired.network {
-        outcome.networks.insert(network.name.clone(), arn("servicenetwork", "sn", &network.name));
-    }
-    for service in &desired.services {
-        let digits = trellis_lattice::names::short_hash(&[&service.name], 16);
-        let dns_name = format!("{}-0{digits}.7d67968.vpc-lattice-svcs.us-west-2.on.aws", service.name);
-        let there = ServiceOutcome { arn: arn("service", "svc", &service.name), dns_name: Some(dns_name) };
-        outcome.services.insert(service.name.clone(), there);
-    }
-    for group in &desired.target_groups {
-        outcome.target_groups.insert(group.name.clone(), arn("targetgroup", "tg", &group.name));
-    }
-    outcome
 }
 
 /// What the plan leaves out of what policies ask for, and for networks of others.
