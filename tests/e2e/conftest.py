@@ -1,4 +1,4 @@
-"""One stack for the whole run; a namespace in both clusters for each test."""
+"""One stack for each process of the run; a namespace in both clusters for each test."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ DELAYS = LatticeDelays("5ms", {
 })
 
 
+#: The process among those that share the tests; there is one where nobody asked for several.
+ONLY_PROCESS = "master"
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with running(Settings(name="e2e", delays=DELAYS, doors=True)) as started:
-        # One Gateway for the whole run: a VPC has one service network, and deleting it takes a while.
+def stack(worker_id: str) -> Iterator[Stack]:
+    name = "e2e" if worker_id == ONLY_PROCESS else f"e2e-{worker_id}"
+    with running(Settings(name=name, delays=DELAYS, doors=True)) as started:
+        # One Gateway for all tests: a VPC has one service network, and deleting it takes a while.
         keeper = World(started, "keeper")
         keeper.create()
         started.clusters[0].kubectl("apply", "-f", "examples/gatewayclass.yaml")

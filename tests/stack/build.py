@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -54,6 +55,13 @@ class _Step:
 def build(folder: Path) -> Built:
     """Builds the test cluster, the functions, the emulator and the webhook; logs and what is to run go into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Stacks that start at once build once: the others find everything made.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(folder)
+
+
+def _build(folder: Path) -> Built:
     print(f"  . building what is missing or changed; logs: {folder}/build-*.log", file=sys.stderr, flush=True)
     beside = _Step("testcluster", [ROOT / "tests" / "build-testcluster.sh"], ROOT, folder)
     _Step("programs", [ROOT / "tests" / "build-programs.sh"], ROOT, folder).finish()
