@@ -8,7 +8,7 @@
 //! instances of the events alone.
 
 use crate::fleet::Members;
-use crate::observe::observe;
+use crate::observe::{Usual, observe};
 use crate::outbox::outgoing;
 use crate::{Engine, Task, UnitError, Verdict, moment};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ async fn backends<C: Cluster>(members: &Members<C>) -> Result<Vec<(ObjectRef, Se
         service: None,
     };
     let wanted = |_: &Snapshot| members.clusters.keys().map(list).collect();
-    let snapshot = observe(&members.clusters, members.snapshot(), wanted).await?.snapshot;
+    let snapshot = observe(&members.clusters, members.snapshot(), Usual::new(), wanted).await?.snapshot;
     let mut found = vec![];
     for cluster in members.clusters.keys().filter(|cluster| !snapshot.is_leaving(cluster)) {
         for (key, object) in snapshot.all(cluster, Kind::Backend) {

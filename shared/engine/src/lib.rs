@@ -28,6 +28,7 @@ pub use worker::{Worked, Worker};
 
 use figures::Figures;
 use fleet::Breakers;
+use observe::UsualReads;
 use outbox::Outbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,6 +69,8 @@ pub struct Engine<L, C, Q> {
     /// Of those who ask a cluster that is not their own, and wait for it but briefly.
     others_breakers: Arc<Breakers>,
     figures: Arc<Figures>,
+    /// What units asked of clusters the last time.
+    usual: UsualReads,
     began: Mutex<SystemTime>,
     clock: fn() -> SystemTime,
     grace: Duration,
@@ -174,6 +177,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
             breakers: Arc::default(),
             others_breakers: Arc::default(),
             figures: Arc::default(),
+            usual: UsualReads::default(),
             began: Mutex::new(SystemTime::UNIX_EPOCH),
             clock: SystemTime::now,
             grace: Duration::ZERO,

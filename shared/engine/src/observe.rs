@@ -1,5 +1,9 @@
 //! Reads what the core wants, in rounds.
 
+mod usual;
+
+pub(crate) use usual::{Usual, UsualReads};
+
 use futures::{StreamExt, future, stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,18 +54,20 @@ pub enum ObserveError {
 /// Reads what `wants` asks for, asks it again with the answers, and so on until it wants nothing that is not answered.
 ///
 /// `clusters` has a reader for each registered cluster, or the reason why there is none; a cluster that is not in it is
-/// not registered. `start` is what is known before (facts, the hint's object). Clusters are read side by side, at most
+/// not registered. `start` is what is known before (facts, the hint's object), `usual` what was wanted of each cluster the
+/// last time: once one is asked anything, it is asked for all of that too, which mostly makes one round of several. Clusters are read side by side, at most
 /// [`READS_AT_ONCE_MAX`] reads of each at once. The first failure of a cluster ends its round: a cluster that cannot be
 /// read is known as such by one read. One whose reads take longer than [`CLUSTER_TIME_MAX`] in sum cannot be read either.
 pub(crate) async fn observe<R: Reader>(
     clusters: &BTreeMap<ClusterId, Result<R, String>>,
     start: Snapshot,
+    mut usual: Usual,
     mut wants: impl FnMut(&Snapshot) -> Vec<Read>,
 ) -> Result<Observed, ObserveError> {
     let (mut snapshot, mut reads, mut rounds) = (start, 0, 0);
     let mut spent: BTreeMap<ClusterId, Duration> = BTreeMap::new();
     loop {
-        let open: BTreeSet<Read> =
+        let mut open: BTreeSet<Read> =
             wants(&snapshot).into_iter().filter(|read| !snapshot.has_answer(read)).collect();
         if open.is_empty() {
             return Ok(Observed { snapshot, reads, rounds });
@@ -70,6 +76,9 @@ pub(crate) async fn observe<R: Reader>(
             return Err(ObserveError::NoEnd(open.len()));
         }
         rounds += 1;
+        let asked: BTreeSet<ClusterId> = open.iter().map(|read| read.cluster().clone()).collect();
+        let before = asked.iter().flat_map(|cluster| usual.remove(cluster).unwrap_or_default());
+        open.extend(before.filter(|read| !snapshot.has_answer(read)));
         let mut by_cluster: BTreeMap<ClusterId, Vec<Read>> = BTreeMap::new();
         for read in open {
             by_cluster.entry(read.cluster().clone()).or_default().push(read);

@@ -2,7 +2,7 @@
 
 use crate::fleet::Members;
 use crate::objects::Objects;
-use crate::observe::observe;
+use crate::observe::{Usual, observe};
 use crate::outbox::Outbox;
 use crate::status::{Statuses, Untold};
 use crate::verdict::verdict;
@@ -186,13 +186,14 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         unit: &UnitKey,
         settings: &Settings,
     ) -> Result<Observed, UnitError> {
-        let mut inspection = None;
+        let (mut inspection, mut asked) = (None, vec![]);
         let wants = |snapshot: &Snapshot| {
             let needs = needs(unit, snapshot, settings);
-            inspection = needs.inspection;
+            (inspection, asked) = (needs.inspection, needs.asked);
             needs.reads
         };
-        let observed = observe(&members.clusters, start, wants).await?;
+        let observed = observe(&members.clusters, start, self.usual.of(unit), wants).await?;
+        self.usual.note(unit, asked);
         tracing::debug!(reads = observed.reads, rounds = observed.rounds, "observed");
         let mut snapshot = observed.snapshot;
         let is_gateway = matches!(unit, UnitKey::Gateway { .. });
@@ -305,7 +306,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         snapshot: Snapshot,
     ) -> Result<BTreeMap<UnitKey, ObjectRef>, UnitError> {
         let observed =
-            observe(&members.clusters, snapshot, |snapshot| wants_dependents(unit, snapshot)).await?;
+            observe(&members.clusters, snapshot, Usual::new(), |snapshot| wants_dependents(unit, snapshot))
+                .await?;
         Ok(dependents(unit, &observed.snapshot).into_iter().collect())
     }
 }

@@ -39,6 +39,8 @@ pub struct Assessment {
 pub struct Needs {
     /// What is still to be read of the clusters ([`crate::wants`]).
     pub reads: Vec<Read>,
+    /// When nothing is: what was asked for in all, by the fewest reads.
+    pub asked: Vec<Read>,
     /// When nothing is: what is to be inspected in VPC Lattice ([`to_inspect`]).
     pub inspection: Option<Desired>,
 }
@@ -161,7 +163,9 @@ pub fn needs(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> Needs 
         _ => false,
     };
     let inspection = desired.map(|desired| Desired { in_full, ..desired });
-    Needs { reads: view.unanswered(), inspection }
+    let reads = view.unanswered();
+    let asked = if reads.is_empty() { view.answered() } else { vec![] };
+    Needs { reads, asked, inspection }
 }
 
 /// The steps by which the unit's instances behind routes follow those that run, where nothing else is to be done with their target groups;

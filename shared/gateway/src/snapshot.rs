@@ -39,6 +39,11 @@ pub enum Read {
 }
 
 impl Read {
+    /// All objects of a kind in a cluster.
+    pub(crate) fn all(cluster: ClusterId, kind: Kind) -> Self {
+        Self::List { cluster, kind, namespace: None, name: None, service: None }
+    }
+
     /// The kind that is asked for.
     pub fn kind(&self) -> Kind {
         match self {
@@ -52,6 +57,25 @@ impl Read {
             Self::Get { cluster, .. } | Self::List { cluster, .. } => cluster,
         }
     }
+}
+
+/// The reads of these that answer all of them: none whose answer is a part of another's, and none twice.
+pub(crate) fn fewest(reads: impl IntoIterator<Item = Read>) -> Vec<Read> {
+    let (mut whole, mut lists, mut others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for read in reads {
+        match &read {
+            Read::List { namespace: None, name: None, service: None, .. } => whole.insert(read),
+            Read::List { service: None, .. } => lists.insert(read),
+            Read::List { .. } | Read::Get { .. } => others.insert(read),
+        };
+    }
+    let mut answered = Snapshot::default();
+    let mut is_needed = |read: &Read| {
+        let is_needed = !answered.has_answer(read);
+        answered.insert(read, ReadResult::Objects(vec![]));
+        is_needed
+    };
+    whole.into_iter().chain(lists).chain(others).filter(&mut is_needed).collect()
 }
 
 /// What an API server said.

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::route::{Route, RouteId, convert};
 use crate::secret::{SecretKey, SecretRead};
 use crate::snapshot::{ObjectKey, Read, Snapshot};
-use crate::{Settings, api};
+use crate::{Settings, api, snapshot};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,10 @@ pub(crate) struct View<'a> {
     /// Whether `actual` was read; before that nothing can be said of what is not in it.
     pub(crate) is_inspected: bool,
     unanswered: RefCell<BTreeSet<Read>>,
+    /// What was asked for and answered, also several times.
+    answered: RefCell<Vec<Read>>,
+    /// The kinds of which a list of all there are answered.
+    listed: RefCell<BTreeMap<ClusterId, BTreeSet<Kind>>>,
     /// Routes that were read already: one translation asks for most of them several times.
     routes: RefCell<BTreeMap<RouteId, Result<Rc<Route>, Problem>>>,
     /// What was made of Gateways, by where their objects are in memory: hundreds of routes are on one.
@@ -80,6 +84,8 @@ impl<'a> View<'a> {
             actual,
             is_inspected: true,
             unanswered: RefCell::default(),
+            answered: RefCell::default(),
+            listed: RefCell::default(),
             routes: RefCell::default(),
             judged: RefCell::default(),
             lasts: Cell::default(),
@@ -105,6 +111,15 @@ impl<'a> View<'a> {
     /// The reads that were asked for and not answered.
     pub(crate) fn unanswered(&self) -> Vec<Read> {
         self.unanswered.borrow().iter().cloned().collect()
+    }
+
+    /// All that was asked for and answered, by the fewest reads.
+    pub(crate) fn answered(&self) -> Vec<Read> {
+        let listed = self.listed.borrow();
+        let whole = listed
+            .iter()
+            .flat_map(|(cluster, kinds)| kinds.iter().map(|kind| Read::all(cluster.clone(), *kind)));
+        snapshot::fewest(whole.chain(self.answered.borrow().iter().cloned()))
     }
 
     /// Of what was asked for until now, only this cluster is to answer.
@@ -248,6 +263,14 @@ impl<'a> View<'a> {
         Ok(Listed(all.filter(|(key, object)| fits(key, object)).collect()))
     }
 
+    fn is_listed(&self, cluster: &ClusterId, kind: Kind) {
+        let mut listed = self.listed.borrow_mut();
+        match listed.get_mut(cluster) {
+            Some(kinds) => _ = kinds.insert(kind),
+            None => _ = listed.insert(cluster.clone(), BTreeSet::from([kind])),
+        }
+    }
+
     /// Why the answer to a read is not known; notes the read down if nobody has asked yet.
     fn unknown(&self, read: impl FnOnce() -> Read, cluster: &ClusterId, kind: Kind) -> Option<String> {
         if let Some(why) = self.snapshot.unknown(cluster) {
@@ -260,10 +283,12 @@ impl<'a> View<'a> {
                 .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_all(cluster, kind) {
+            self.is_listed(cluster, kind);
             return None;
         }
         let read = read();
         if self.snapshot.has_answer(&read) {
+            self.answered.borrow_mut().push(read);
             return None;
         }
         self.unanswered.borrow_mut().insert(read);

@@ -17,7 +17,7 @@ use super::index::Index;
 use super::{LookReport, UNITS_TOLD_MAX, look_hint, object_of, read_all_units};
 use crate::fleet::{Member, Members};
 use crate::objects::{self, Memory};
-use crate::observe::{Reader, observe};
+use crate::observe::{Reader, Usual, observe};
 use crate::outbox::{Outbox, outgoing};
 use crate::{Engine, Task, UnitError, Verdict, moment};
 use futures::{StreamExt, stream};
@@ -251,7 +251,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         let without_slices: BTreeMap<ClusterId, _> = readers
             .map(|(id, member)| (id.clone(), member.as_ref().map(WithoutSlices).map_err(Clone::clone)))
             .collect();
-        let mut snapshot = observe(&without_slices, snapshot, wants_of(part)).await?.snapshot;
+        let mut snapshot = observe(&without_slices, snapshot, Usual::new(), wants_of(part)).await?.snapshot;
         self.ask_aws(&mut snapshot).await;
         let deep: Vec<&Candidate> =
             part.iter().filter(|one| self.is_to_be_looked_at(scene, &one.unit, &snapshot)).collect();
@@ -260,7 +260,7 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
         snapshot.forget(Kind::Pod);
         if !deep.is_empty() {
             let wants = wants_of(deep.iter().copied());
-            snapshot = observe(&scene.members.clusters, snapshot, wants).await?.snapshot;
+            snapshot = observe(&scene.members.clusters, snapshot, Usual::new(), wants).await?.snapshot;
             let reads = deep.iter().flat_map(|one| wants_objects(&one.unit, &snapshot)).collect();
             // What others read is compared where it can be read.
             let _: Result<(), String> = objects::read(

@@ -22,7 +22,7 @@ pub(crate) use look::LOOKS_AT_ONCE;
 pub(crate) use unit::object_of;
 
 use crate::fleet::Members;
-use crate::observe::observe;
+use crate::observe::{Usual, observe};
 use crate::outbox::outgoing;
 use crate::reconcile::Observed;
 use crate::{Engine, UnitError, millis_since_1970};
@@ -239,7 +239,7 @@ pub(crate) async fn read_all_units<C: Cluster>(
     cluster: &ClusterId,
 ) -> Result<Snapshot, UnitError> {
     let wanted = |snapshot: &Snapshot| wants_cluster(cluster, snapshot);
-    Ok(observe(&members.clusters, members.snapshot(), wanted).await?.snapshot)
+    Ok(observe(&members.clusters, members.snapshot(), Usual::new(), wanted).await?.snapshot)
 }
 
 /// Whether a unit belongs to no cluster.

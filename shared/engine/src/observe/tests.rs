@@ -77,7 +77,7 @@ async fn what_answers_lead_to_is_read_in_further_rounds_and_nothing_twice() {
         }
         reads
     };
-    let observed = observe(&clusters, start(), wants).await.unwrap();
+    let observed = observe(&clusters, start(), Usual::new(), wants).await.unwrap();
     assert_eq!((observed.rounds, observed.reads), (2, 3));
     assert_eq!((asked(&clusters, "one"), asked(&clusters, "two")), (2, 1));
     assert!(observed.snapshot.get(&id("two"), Kind::HTTPRoute, "default", "export").is_some());
@@ -86,11 +86,30 @@ async fn what_answers_lead_to_is_read_in_further_rounds_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_is_asked_is_asked_for_all_that_it_was_asked_the_last_time() {
+    let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
+    let wants = |snapshot: &Snapshot| {
+        let mut reads = vec![get("one", "route")];
+        if snapshot.get(&id("one"), Kind::HTTPRoute, "default", "route").is_some() {
+            reads.push(get("one", "other"));
+        }
+        reads
+    };
+    let usual = Usual::from([
+        (id("one"), vec![get("one", "route"), get("one", "other"), get("one", "gone")]),
+        (id("two"), vec![get("two", "export")]),
+    ]);
+    let observed = observe(&clusters, start(), usual, wants).await.unwrap();
+    assert_eq!((observed.rounds, observed.reads), (1, 3));
+    assert_eq!(asked(&clusters, "two"), 0, "nobody wants anything of it now");
+}
+
+#[tokio::test]
 async fn what_is_known_at_the_start_is_not_read() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let mut known = start();
     known.insert(&get("one", "route"), ReadResult::Objects(vec![]));
-    let observed = observe(&clusters, known, |_| vec![get("one", "route")]).await.unwrap();
+    let observed = observe(&clusters, known, Usual::new(), |_| vec![get("one", "route")]).await.unwrap();
     assert_eq!((observed.rounds, asked(&clusters, "one")), (0, 0));
 }
 
@@ -102,7 +121,7 @@ async fn a_cluster_that_fails_is_given_up_with_its_reason_and_the_others_are_rea
         let of = |cluster: &'static str| (0..50).map(move |index| get(cluster, &format!("r{index}")));
         of("one").chain(of("two")).collect()
     };
-    let observed = observe(&clusters, start(), wants).await.unwrap();
+    let observed = observe(&clusters, start(), Usual::new(), wants).await.unwrap();
     assert_eq!(observed.snapshot.unreadable, BTreeMap::from([(id("two"), "connection refused".into())]));
     assert_eq!(asked(&clusters, "one"), 50);
     assert!(asked(&clusters, "two") <= 2 * READS_AT_ONCE_MAX, "{}", asked(&clusters, "two"));
@@ -112,7 +131,7 @@ async fn a_cluster_that_fails_is_given_up_with_its_reason_and_the_others_are_rea
 async fn a_cluster_without_a_reader_is_unreadable_by_its_reason() {
     let clusters = clusters(Cluster::default(), Err("it has no endpoint yet".into()));
     let wants = |_: &Snapshot| vec![get("two", "a"), get("three", "a")];
-    let observed = observe(&clusters, start(), wants).await.unwrap();
+    let observed = observe(&clusters, start(), Usual::new(), wants).await.unwrap();
     assert_eq!(observed.snapshot.unreadable[&id("two")], "it has no endpoint yet");
     assert_eq!(observed.snapshot.unreadable[&id("three")], "cluster three is not registered");
 }
@@ -121,7 +140,7 @@ async fn a_cluster_without_a_reader_is_unreadable_by_its_reason() {
 async fn no_more_than_the_bound_runs_at_once() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let wants = |_: &Snapshot| (0..100).map(|index| get("one", &format!("r{index}"))).collect();
-    observe(&clusters, start(), wants).await.unwrap();
+    observe(&clusters, start(), Usual::new(), wants).await.unwrap();
     let most = clusters[&id("one")].as_ref().map(|one| one.most_at_once.load(Ordering::SeqCst)).unwrap();
     assert_eq!(most, READS_AT_ONCE_MAX);
 }
@@ -130,7 +149,7 @@ async fn no_more_than_the_bound_runs_at_once() {
 async fn a_core_that_never_has_enough_is_stopped() {
     let clusters = clusters(Cluster::default(), Ok(Cluster::default()));
     let wants = |snapshot: &Snapshot| vec![get("one", &format!("r{}", snapshot.answered().count()))];
-    let error = observe(&clusters, start(), wants).await.unwrap_err();
+    let error = observe(&clusters, start(), Usual::new(), wants).await.unwrap_err();
     assert_eq!(error, ObserveError::NoEnd(1));
     assert_eq!(asked(&clusters, "one"), ROUNDS_MAX);
 }
@@ -145,7 +164,7 @@ async fn a_missing_kind_is_kept_apart_from_missing_objects() {
         name: None,
         service: None,
     };
-    let observed = observe(&clusters, start(), |_| vec![list()]).await.unwrap();
+    let observed = observe(&clusters, start(), Usual::new(), |_| vec![list()]).await.unwrap();
     assert!(observed.snapshot.kinds_missing.contains(&(id("one"), Kind::TLSRoute)));
 }
 
@@ -159,7 +178,7 @@ async fn a_cluster_that_is_slow_in_every_round_is_given_up_and_costs_the_others_
         vec![get("one", &format!("r{round}")), get("two", &format!("r{round}"))]
     };
     let began = Instant::now();
-    let observed = observe(&clusters, start(), wants).await.unwrap();
+    let observed = observe(&clusters, start(), Usual::new(), wants).await.unwrap();
     assert_eq!(began.elapsed(), CLUSTER_TIME_MAX);
     assert_eq!(observed.snapshot.unreadable[&id("two")], "the reads of cluster two take longer than 10 s");
     assert_eq!(asked(&clusters, "one"), 7);
