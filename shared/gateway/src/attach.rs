@@ -10,6 +10,7 @@ use crate::route::{ParentRef, Route};
 use crate::units::slot::Sharing;
 use crate::view::{Found, View};
 use crate::{conditions, reasons};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use trellis_hint::Kind;
 
@@ -37,17 +38,32 @@ pub(crate) struct Isolated {
     pub(crate) hostname: String,
     /// The listener's name.
     pub(crate) listener: String,
-    /// Whether it asks for client certificates and is not served for that.
-    is_for_known_clients: bool,
+    holds: Holds,
+}
+
+/// Why a listener has the requests for a hostname.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// It serves it, by the narrower hostname.
+    Narrower,
+    /// It asks for client certificates and is not served for that.
+    ForKnownClients,
+    /// It is refused, and would not take the route if it were not.
+    Reserved,
 }
 
 impl Isolated {
     /// What is to be told of it; `remedy` is how to attach the route, where that helps.
     pub(crate) fn problem(&self, namespace: &str, gateway: &str, remedy: &str) -> Problem {
-        let (why, remedy) = if self.is_for_known_clients {
-            ("which asks for client certificates and is not served; see its conditions", "")
-        } else {
-            ("whose hostname is the narrower one", remedy)
+        let (why, remedy) = match self.holds {
+            Holds::Narrower => ("whose hostname is the narrower one", remedy),
+            Holds::ForKnownClients => {
+                ("which asks for client certificates and is not served; see its conditions", "")
+            }
+            Holds::Reserved => (
+                "which is not served, see its conditions, and whose allowedRoutes do not let the route in",
+                "",
+            ),
         };
         let text = format!(
             "Requests for {} come to the listener {} of Gateway {namespace}/{gateway}, {why}{remedy}",
@@ -122,7 +138,8 @@ pub(crate) fn attach(
         })
         .filter(|attached| !attached.hostnames.is_empty())
         .collect();
-    let (attached, mut isolated) = isolate(met, gateway);
+    let is_reserved = reserved(view, route, gateway, &met)?;
+    let (attached, mut isolated) = isolate(met, gateway, &is_reserved);
     let is_served = |hostname: &String| {
         attached.iter().flat_map(|one| &one.hostnames).flatten().any(|served| served == hostname)
     };
@@ -140,33 +157,75 @@ pub(crate) fn attach(
     Ok(Taken { attached, isolated, sharing: gateway.sharing.clone() })
 }
 
+/// The listeners that are refused and would not let the route in: what they name is not given to it by a wider one of their port. A
+/// mistake in a listener opens its hostname to nobody.
+fn reserved(
+    view: &View,
+    route: &Route,
+    gateway: &JudgedGateway,
+    met: &[Attached],
+) -> Result<BTreeSet<String>, Refusal> {
+    let mut reserved = BTreeSet::new();
+    let of_port = |listener: &JudgedListener| met.iter().any(|one| one.listener.port == listener.port);
+    for listener in gateway.listeners.iter().filter(|listener| !listener.is_usable && of_port(listener)) {
+        let is_named = listener.wire.hostname.as_deref().is_some_and(|hostname| !hostname.is_empty());
+        let is_for_hosts = ["HTTP", "HTTPS", "TLS"].contains(&listener.wire.protocol.as_str());
+        if is_named
+            && is_for_hosts
+            && !allows_namespace(view, route, &gateway.namespace, listener.wire.allowed_routes.as_ref())
+                .map_err(Refusal::Unknown)?
+        {
+            reserved.insert(listener.wire.name.clone());
+        }
+    }
+    Ok(reserved)
+}
+
 /// Takes from each listener the hostnames that a narrower listener of the same port has: a request is served by the one
 /// with the narrowest hostname that fits, and by the routes of that one alone (specification, listener isolation). So does a
-/// listener that is refused since it asks for client certificates: else another one would serve its hostname to everybody.
-/// Given back with what was taken and the listeners that have it.
-fn isolate(met: Vec<Attached>, gateway: &JudgedGateway) -> (Vec<Attached>, Vec<Isolated>) {
+/// listener that is refused since it asks for client certificates: else another one would serve its hostname to everybody; and one
+/// that is refused and is not for the route. Where all that a listener serves has the one custom domain of the Gateway's service,
+/// that is the hostname it is about. Given back with what was taken and the listeners that have it.
+fn isolate(
+    met: Vec<Attached>,
+    gateway: &JudgedGateway,
+    reserved: &BTreeSet<String>,
+) -> (Vec<Attached>, Vec<Isolated>) {
     let mut isolated = vec![];
+    let holds = |other: &JudgedListener| {
+        let is_reserved = || reserved.contains(&other.wire.name);
+        let held = [
+            (other.is_usable, Holds::Narrower),
+            (other.is_for_known_clients, Holds::ForKnownClients),
+            (is_reserved(), Holds::Reserved),
+        ];
+        held.into_iter().find(|(is_so, _)| *is_so).map(|(_, holds)| holds)
+    };
     let narrower = |attached: &Attached, hostname: &str| {
         let own = hostname::narrowness(attached.listener.wire.hostname.as_deref(), hostname);
         let others = gateway.listeners.iter().filter(|other| {
-            (other.is_usable || other.is_for_known_clients)
-                && other.port == attached.listener.port
+            (own.is_none() || other.port == attached.listener.port)
                 && other.wire.name != attached.listener.wire.name
         });
         others
-            .map(|other| (hostname::narrowness(other.wire.hostname.as_deref(), hostname), other))
-            .filter(|(narrowness, _)| *narrowness > own)
-            .max_by_key(|(narrowness, other)| (*narrowness, other.wire.name.clone()))
-            .map(|(_, other)| Isolated {
+            .filter_map(|other| Some((holds(other)?, other)))
+            .map(|(holds, other)| {
+                (hostname::narrowness(other.wire.hostname.as_deref(), hostname), other, holds)
+            })
+            .filter(|(narrowness, ..)| *narrowness > own)
+            .max_by_key(|(narrowness, other, _)| (*narrowness, other.wire.name.clone()))
+            .map(|(_, other, holds)| Isolated {
                 hostname: hostname.to_owned(),
                 listener: other.wire.name.clone(),
-                is_for_known_clients: !other.is_usable,
+                holds,
             })
     };
     let kept = met.into_iter().map(|mut attached| {
         let hostnames = std::mem::take(&mut attached.hostnames);
         for hostname in hostnames {
-            match hostname.as_ref().and_then(|one| narrower(&attached, one)) {
+            let is_exact = hostname.as_deref().is_some_and(|one| !hostname::is_wildcard(one));
+            let domain = gateway.sharing.domain().filter(|_| !is_exact);
+            match domain.or(hostname.as_deref()).and_then(|one| narrower(&attached, one)) {
                 Some(one) => isolated.push(one),
                 None => attached.hostnames.push(hostname),
             }

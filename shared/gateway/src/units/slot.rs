@@ -85,6 +85,11 @@ impl Sharing {
         self.per == ServicePer::Route
     }
 
+    /// The one hostname by which all that the Gateway's listeners take is served, where it has one.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
     /// The slot of a hostname of a route at a listener, which none stands for any for, and why it is refused there.
     pub(crate) fn slot(&self, gateway: &GatewayName, hostname: Option<&str>) -> (Slot, Option<Problem>) {
         let own = Slot::Domain(hostname.unwrap_or_default().to_owned());
