@@ -77,7 +77,7 @@ impl Claim {
     pub(crate) fn of(view: &View, route: Rc<Route>, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
         let (mut asks, notes) = asks(&route, &parents);
-        let is_standalone = standalone::is_standalone(view, &route);
+        let is_standalone = standalone::is_standalone(view, &route, &parents);
         let left = policy::left_closed(object);
         let shares = asks.iter().any(|ask| ask.slot != Slot::Own);
         let has_auth = (shares || left.is_some())

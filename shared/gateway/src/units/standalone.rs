@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | `true` | any | in no network |
 //! | anything else | any | in the Gateways' networks |
-//! | not there | `true` on one of them | in no network |
+//! | not there | `true` on one of them that takes it | in no network |
 //! | not there | anything else, or not there | in the Gateways' networks |
 //!
 //! Such a service is reached through networks that somebody else associates it with, in another account say.
 
+use super::parents::Parent;
 use crate::api::{self, Meta};
 use crate::code::Code;
 use crate::gateway::{self, Whose};
@@ -20,13 +21,14 @@ use trellis_lattice::TAG_PREFIX;
 /// The annotation, without the common prefix.
 pub(crate) const ANNOTATION: &str = "standalone";
 
-/// Whether a route is standalone.
-pub(crate) fn is_standalone(view: &View, route: &Route) -> bool {
+/// Whether a route is standalone. A Gateway that does not take it says nothing of it: else whoever names somebody's Gateway would
+/// have left all networks.
+pub(crate) fn is_standalone(view: &View, route: &Route, parents: &[Parent]) -> bool {
     if let Some(value) = route.meta.annotation(ANNOTATION) {
         return is_yes(value);
     }
-    let parents = route.parents.iter().filter(|parent| parent.is_gateway);
-    let mut gateways = parents.filter_map(|parent| {
+    let taking = parents.iter().filter(|parent| parent.attached.is_ok()).map(|parent| &parent.reference);
+    let mut gateways = taking.filter_map(|parent| {
         match gateway::find(view, &route.id.cluster, &parent.namespace, &parent.name) {
             (Whose::Ours, Some(gateway)) => Some(api::meta(gateway)),
             _ => None,
