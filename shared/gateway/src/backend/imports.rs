@@ -16,6 +16,9 @@ use trellis_lattice::{ActualTargetGroup, TAG_PREFIX, TAG_SOURCE, TargetHealth};
 /// The value of the export's federation annotation that means VPC Lattice.
 const FEDERATION: &str = "amazon-vpc-lattice";
 
+/// The annotation of an export that lists its ports.
+pub(crate) const PORT: &str = "port";
+
 /// Annotations of an import: the export's name where that is another, and the only cluster and the only VPC whose exports it
 /// stands for.
 pub(super) const EXPORT_NAME: &str = "export-name";
@@ -92,6 +95,11 @@ pub(super) fn pools(
     // A cluster that has never had a share, such as one just registered, holds nobody up.
     if !pools.is_empty() {
         unknown.retain(|exporter, _| has_something.contains(exporter));
+    }
+    // Requests go where something may answer them, as far as there is such a cluster.
+    let may_answer = |pool: &Pool| pool.is_kept || !pool.targets.is_empty();
+    if pools.iter().any(may_answer) {
+        pools.retain(may_answer);
     }
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
@@ -214,6 +222,18 @@ pub(crate) fn service_of_export(meta: &Meta) -> &str {
     exported_service(&meta.name, annotated.map(String::as_str))
 }
 
+/// The ports that an export restricts itself to, in its order, and the field that says so: those of the spec, else those of the
+/// annotation; none where all are exported.
+fn only_ports(export: &ServiceExport) -> Option<(String, Vec<i64>)> {
+    let listed = export.spec.exported_ports.as_deref().unwrap_or_default();
+    if !listed.is_empty() {
+        return Some(("spec.exportedPorts".to_owned(), listed.iter().map(|one| one.port).collect()));
+    }
+    let annotated = export.metadata.annotation(PORT)?;
+    let ports = annotated.split(',').filter_map(|port| port.trim().parse().ok()).collect();
+    Some((format!("metadata.annotations[{TAG_PREFIX}{PORT}]"), ports))
+}
+
 fn exported_pool(
     view: &View,
     cluster: &ClusterId,
@@ -234,21 +254,24 @@ fn exported_pool(
         );
         BackendError::broken(reasons::BACKEND_NOT_FOUND, asked.path, text)
     })?;
-    if let (Some(exported), Some(port)) = (&export.spec.exported_ports, asked.port)
-        && !exported.is_empty()
-        && !exported.iter().any(|one| one.port == port)
+    let only = only_ports(&export);
+    if let (Some((path, ports)), Some(port)) = (&only, asked.port)
+        && !ports.contains(&port)
     {
         return Err(BackendError::broken(
             reasons::BACKEND_NOT_FOUND,
             format!("{}.port", asked.path),
             format!(
-                "ServiceExport {} of cluster {} does not export port {port}; add it to spec.exportedPorts",
+                "ServiceExport {} of cluster {} does not export port {port}; add it to {path}",
                 quoted(export_name),
                 quoted(&cluster.name)
             ),
         ));
     }
-    let asked = Asked { export: Some(export_name), ..*asked };
+    // Who names no port gets none that is kept back.
+    let port = asked.port.or_else(|| only.and_then(|(_, ports)| ports.first().copied()));
+    let asked = Asked { port, ..*asked };
+    let asked = Asked { export: Some(export_name), ..asked };
     let pool = pool(view, cluster, namespace, service_of_export(&export.metadata), &asked)?;
     let pool = Pool { export: Some(export_name.to_owned()), ..pool };
     Ok(gone::until_slices_come(view, pool, &asked))

@@ -17,7 +17,7 @@ mod service;
 pub(crate) use endpoints::never_targets;
 pub(crate) use gone::{is_of_route, mark, rules_of};
 pub(crate) use gone_import::Gone;
-pub(crate) use imports::{exporters_of, is_of_other_federation, service_of_export};
+pub(crate) use imports::{PORT, exporters_of, is_of_other_federation, service_of_export};
 pub(crate) use service::left_out_note;
 pub(crate) use service::{Asked, Listeners, Pool, pool};
 

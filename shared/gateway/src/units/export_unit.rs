@@ -6,7 +6,9 @@ use super::kept::{group_as_it_is, marked};
 use super::subject;
 use crate::annotations;
 use crate::api::{self, Meta, Service, ServiceExport};
-use crate::backend::{Asked, BackendError, Listeners, is_of_other_federation, mark, pool, service_of_export};
+use crate::backend::{
+    Asked, BackendError, Listeners, PORT, is_of_other_federation, mark, pool, service_of_export,
+};
 use crate::code::Code;
 use crate::problem::{Problem, message, quoted};
 use crate::report::{Condition, ExportReport, Report};
@@ -172,7 +174,7 @@ fn ports(
     if !exported.is_empty() {
         return Ok((ports, problems));
     }
-    if let Some(listed) = export.metadata.annotation("port") {
+    if let Some(listed) = export.metadata.annotation(PORT) {
         let path = "metadata.annotations[application-networking.k8s.aws/port]";
         for port in listed.split(',').map(str::trim).filter(|port| !port.is_empty()).take(PORTS_MAX) {
             match port.parse() {
