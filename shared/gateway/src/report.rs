@@ -177,9 +177,9 @@ pub struct Serving {
     /// The route of the same cluster whose unit owns the service; none for the reported route itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<ObjectKey>,
-    /// Other routes whose rules the service has too, with their generations.
+    /// Other routes whose rules the service has too, with their generations; none of one that has what it had before an edit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub followers: Vec<(ObjectKey, i64)>,
+    pub followers: Vec<(ObjectKey, Option<i64>)>,
 }
 
 impl Serving {

@@ -193,7 +193,7 @@ impl<'a> Leader<'a> {
 
     /// Whether its service has the rules of that generation of a follower.
     pub(super) fn lists(&self, follower: &ObjectKey, generation: i64) -> bool {
-        let text = listed(follower, generation);
+        let text = listed(follower, Some(generation));
         self.conditions(conditions::SHARED_SERVICE).any(|one| {
             one.get("message").and_then(Value::as_str).is_some_and(|message| message.contains(&text))
         })
@@ -247,8 +247,10 @@ pub(super) fn named(key: &ObjectKey) -> String {
     format!("{} {}/{}", key.kind, key.namespace, key.name)
 }
 
-fn listed(key: &ObjectKey, generation: i64) -> String {
-    format!("{} (generation {generation})", named(key))
+/// A follower, with the generation whose rules the service has, if it has those that the route asks for.
+fn listed(key: &ObjectKey, generation: Option<i64>) -> String {
+    let which = generation.map_or_else(|| "as before".to_owned(), |number| format!("generation {number}"));
+    format!("{} ({which})", named(key))
 }
 
 #[cfg(test)]
@@ -266,7 +268,7 @@ mod tests {
         ObjectKey { kind: Kind::HTTPRoute, namespace: "shop".into(), name: name.into() }
     }
 
-    fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, i64)>) -> Serving {
+    fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, Option<i64>)>) -> Serving {
         let networks = BTreeSet::from(["n".to_owned()]);
         Serving { service: "s".into(), hostname: Some("a.example".into()), networks, leader, followers }
     }
@@ -293,7 +295,7 @@ mod tests {
     /// protocol.
     #[test]
     fn the_sentences_of_a_leader_and_its_followers_are_a_wire_format() {
-        let lead = told(&serving(None, vec![(key("b"), 3), (key("c"), 12)]));
+        let lead = told(&serving(None, vec![(key("b"), Some(3)), (key("c"), Some(12)), (key("k"), None)]));
         assert_eq!(
             (lead.kind, lead.status, lead.reason),
             ("application-networking.k8s.aws/SharedService", "True", "SameHostname")
@@ -301,14 +303,14 @@ mod tests {
         assert_eq!(
             lead.message,
             "The service for a.example also has the rules of HTTPRoute shop/b (generation 3), HTTPRoute shop/c \
-             (generation 12)."
+             (generation 12), HTTPRoute shop/k (as before)."
         );
         let followed = told(&serving(Some(key("lead")), vec![]));
         assert_eq!(
             followed.message,
             "The service of HTTPRoute shop/lead serves a.example for this route too."
         );
-        assert_eq!(names(&mentioned(&one(), &route_with(&lead.message))), ["b", "c"]);
+        assert_eq!(names(&mentioned(&one(), &route_with(&lead.message))), ["b", "c", "k"]);
         assert_eq!(names(&mentioned(&one(), &route_with(&followed.message))), ["lead"]);
 
         let noted = route_with(
@@ -320,6 +322,8 @@ mod tests {
         let leader = Leader { object: Some(&object), key: &leader_key };
         assert!(leader.lists(&key("b"), 3) && leader.lists(&key("c"), 12));
         assert!(!leader.lists(&key("b"), 4) && !leader.lists(&key("c"), 1) && !leader.lists(&key("d"), 3));
+        let generations: Vec<Option<i64>> = sharers(&one(), &object).into_values().collect();
+        assert_eq!(generations, [Some(3), Some(12), None]);
     }
 
     /// A message that is cut would leave the last followers waiting for ever. The quota of rules in a listener, 10 by
@@ -327,7 +331,7 @@ mod tests {
     #[test]
     fn a_leaders_message_holds_ninety_followers_of_the_longest_names() {
         let longest = ObjectKey { namespace: "n".repeat(63), name: "r".repeat(253), ..key("") };
-        let all = told(&serving(None, vec![(longest, 1_000_000); 90]));
+        let all = told(&serving(None, vec![(longest, Some(1_000_000)); 90]));
         assert!(all.message.chars().count() <= MESSAGE_CHARS_MAX, "{}", all.message.len());
     }
 }

@@ -1,6 +1,7 @@
 //! From the members of a service and their resolved rules to the Lattice service and its target groups.
 
 use super::contest::{Member, Port, ServiceDraft};
+use super::errors;
 use super::gone_imports::GoneImports;
 use super::idle_timeout::idle_timeout;
 use super::kept::{self, Kept, KeptPort};
@@ -133,6 +134,7 @@ impl<'a> Builder<'a> {
             let kept = kept::of_port(self.view, draft, *number, &candidates, members);
             candidates.extend(kept.candidates);
             built.kept.extend(kept.groups);
+            candidates.extend(errors::of_port(draft, port, members, &candidates, self.settings));
             of_ports.insert(*number, candidates);
         }
         let mut staying = self.staying(draft, &of_ports, members);

@@ -16,7 +16,6 @@
 //! The oldest route of a service leads: its unit owns it. The others own nothing of it; they read in the leader's status
 //! whether it has their rules. Every unit comes to the same result by itself, from the same objects.
 
-use super::builder::Builder;
 use super::claim::{Ask, Claim, GatewayName};
 use super::kept;
 use super::rules::{ResolvedRule, is_sound};
@@ -107,7 +106,7 @@ impl ServiceDraft {
 
 /// Where a slot is contested: a service network, or beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     /// What Gateways call it by: its name, its id, or both.
     network: BTreeSet<String>,
     is_standalone: bool,
@@ -115,11 +114,17 @@ struct Place {
 
 /// What one service network is to have of a slot.
 #[derive(Debug, Default)]
-struct Table {
+pub(super) struct Table {
     /// What those who have it call the network by.
     networks: BTreeSet<String>,
-    ports: BTreeMap<u16, Port>,
-    kept: BTreeSet<usize>,
+    pub(super) ports: BTreeMap<u16, Port>,
+    pub(super) kept: BTreeSet<usize>,
+}
+
+/// Who has which port of a network, and who has not, with the reason.
+pub(super) struct Seated {
+    pub(super) table: Table,
+    pub(super) refused: Vec<(usize, Ask, Problem)>,
 }
 
 /// What became of the asks for one slot.
@@ -165,16 +170,16 @@ fn networks<'a>(asks: impl Iterator<Item = &'a Ask>) -> BTreeSet<BTreeSet<String
     arns.iter().map(|(name, arn)| names((name, *arn))).collect()
 }
 
-struct Contest<'a> {
-    view: &'a View<'a>,
-    settings: &'a Settings,
-    slot: &'a Slot,
-    members: &'a [Member<'a>],
+pub(super) struct Contest<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) settings: &'a Settings,
+    pub(super) slot: &'a Slot,
+    pub(super) members: &'a [Member<'a>],
     refused: Vec<(usize, Ask, Problem)>,
 }
 
 impl Contest<'_> {
-    fn asks(&self, member: usize, place: &Place) -> Vec<Ask> {
+    pub(super) fn asks(&self, member: usize, place: &Place) -> Vec<Ask> {
         let claim = self.members[member].claim;
         let asks = claim.asks.iter().filter(|_| claim.is_standalone == place.is_standalone);
         let fits = |ask: &&Ask| ask.slot == *self.slot && place.network.contains(&ask.gateway.name);
@@ -183,7 +188,14 @@ impl Contest<'_> {
 
     /// Who has which port in one network.
     fn table(&mut self, place: &Place) -> Table {
-        let mut table = Table::default();
+        let seated = self.seated(place);
+        self.refused.extend(seated.refused);
+        seated.table
+    }
+
+    /// Who has which port in one network, the oldest first; of those that step `back` it has what it had.
+    pub(super) fn seat(&self, place: &Place, back: &BTreeMap<usize, Problem>) -> Seated {
+        let (mut table, mut all_refused) = (Table::default(), vec![]);
         let mut holder: Option<(usize, BTreeSet<GatewayName>)> = None;
         for at in 0..self.members.len() {
             let member = &self.members[at];
@@ -199,39 +211,38 @@ impl Contest<'_> {
                 others.then(problem).or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest)))
             });
             if let Some(problem) = apart {
-                self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
+                all_refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
                 continue;
             }
             let mut tried = table.ports.clone();
-            let mut has_any = false;
-            for ask in asks.clone() {
-                match self.add(&mut tried, at, &ask) {
-                    Ok(()) => has_any = true,
-                    Err(problem) => self.refused.push((at, ask, problem)),
+            let mut refused = vec![];
+            for ask in &asks {
+                if let Err(problem) = self.add(&mut tried, at, ask) {
+                    refused.push((at, ask.clone(), problem));
                 }
             }
-            if !has_any {
+            let has_any = refused.len() < asks.len();
+            let unfit = || {
+                let barred = asks.iter().find_map(|ask| ask.barred.clone());
+                let exceeded = || self.exceeded(at, &asks, &tried, &table.kept).into_iter().next();
+                barred.or_else(|| back.get(&at).cloned()).or_else(exceeded)
+            };
+            let unfit = (has_any && is_sound).then(unfit).flatten();
+            if let Some(problem) = &unfit {
+                refused = asks.iter().map(|ask| (at, ask.clone(), problem.clone())).collect();
+            }
+            all_refused.extend(refused);
+            if !has_any || unfit.is_some() && !member.was_served {
                 continue;
             }
-            if !is_sound {
-                table.kept.insert(at);
-            } else if let Some(problem) = asks
-                .iter()
-                .find_map(|ask| ask.barred.clone())
-                .or_else(|| self.exceeded(at, &asks, &tried, &table.kept).into_iter().next())
-            {
-                self.refused.retain(|(member, ask, _)| !(*member == at && asks.contains(ask)));
-                self.refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
-                if !member.was_served {
-                    continue;
-                }
+            if !is_sound || unfit.is_some() {
                 table.kept.insert(at);
             }
             table.networks.extend(gateways.iter().map(|one| one.name.clone()));
             holder.get_or_insert((at, gateways));
             table.ports = tried;
         }
-        table
+        Seated { table, refused: all_refused }
     }
 
     /// Gives a member a port, where that is possible beside the older ones.
@@ -322,63 +333,6 @@ impl Contest<'_> {
 
     fn shown(&self) -> String {
         self.slot.shown()
-    }
-
-    /// The limits that a service with these ports would exceed because of a member.
-    fn exceeded(
-        &self,
-        at: usize,
-        asks: &[Ask],
-        ports: &BTreeMap<u16, Port>,
-        kept: &BTreeSet<usize>,
-    ) -> Vec<Problem> {
-        let draft = ServiceDraft {
-            slot: self.slot.clone(),
-            scope: self.slot.text(),
-            networks: asks.iter().map(|ask| ask.gateway.name.clone()).collect(),
-            ports: ports.clone(),
-            certificate_arn: None,
-            kept: kept.clone(),
-            is_standalone: false,
-        };
-        let Some(leader) = draft.leader() else { return vec![] };
-        if self.is_far_below_limits(&draft) {
-            return vec![];
-        }
-        let builder = Builder::of(self.view, self.settings, &self.members[leader].claim.route);
-        // By its name: what leads to a target group that serves no other service.
-        let name = kept::service_of(self.view.actual, &draft).map_or("", |held| held.name.as_str());
-        let problems = builder.service(&draft, name, self.members).problems;
-        problems.into_iter().map(|problem| self.beside_older(problem, at, leader)).collect()
-    }
-
-    /// The problem of a member, with who has a part in it: when that one asks for less, this one may be had.
-    fn beside_older(&self, problem: Problem, at: usize, leader: usize) -> Problem {
-        if leader == at {
-            return problem;
-        }
-        let older = named(&self.members[leader].claim.route.id);
-        Problem::new(
-            problem.code,
-            problem.path,
-            format!("{}. It shares the service of {older}", problem.text),
-        )
-    }
-
-    /// Whether even one rule for each alternative of each match, and one target group for each backend, would be within the
-    /// limits: so it is almost always, and nothing has to be tried then.
-    fn is_far_below_limits(&self, draft: &ServiceDraft) -> bool {
-        let limits = &self.settings.limits;
-        let members: Vec<&Member> =
-            draft.members().difference(&draft.kept).map(|at| &self.members[*at]).collect();
-        let rules = || members.iter().flat_map(|member| member.rules);
-        let alternatives: usize =
-            rules().flat_map(|rule| &rule.rule.matches).map(|one| one.alternatives.len()).sum();
-        let groups = rules().map(|rule| rule.pools().count() + rule.externals().count()).sum::<usize>();
-        draft.kept.is_empty()
-            && draft.ports.len() <= limits.listeners_per_service
-            && alternatives <= limits.rules_per_listener
-            && groups <= limits.target_groups_per_service
     }
 
     /// The services: one for all networks in which the hostname answers alike.

@@ -65,7 +65,7 @@ pub(crate) fn keep(
             networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
             leader: None,
             followers: told_by(others, service)
-                .map(|one| (key(&one.claim.route.id), one.claim.route.meta.generation))
+                .map(|one| (key(&one.claim.route.id), Some(one.claim.route.meta.generation)))
                 .collect(),
         });
         built.services.push(wanted);

@@ -30,6 +30,10 @@ use std::rc::Rc;
 use trellis_hint::{Kind, UnitKey, parent_gateway_names};
 use trellis_lattice::{Desired, Owner};
 
+/// What becomes of requests for rules that are dropped for their filters.
+const ANSWERS_ERRORS: &str =
+    " Requests for rules with such filters get 500, where no other rule has the same match.";
+
 /// Translates one route.
 ///
 /// | the route | in VPC Lattice |
@@ -221,7 +225,8 @@ impl Reports<'_> {
         let claim = &self.own.claim;
         let notes = problem::message(&self.built.notes);
         let partial = (!self.built.dropped.is_empty()).then(|| {
-            let text = format!("Dropped Rule(s) {}", problem::message(&self.built.dropped));
+            let answered = if self.built.answers_errors { ANSWERS_ERRORS } else { "" };
+            let text = format!("Dropped Rule(s) {}{answered}", problem::message(&self.built.dropped));
             Condition::yes(conditions::PARTIALLY_INVALID, reasons::UNSUPPORTED_VALUE, text)
                 .telling(self.built.dropped.iter().cloned())
         });

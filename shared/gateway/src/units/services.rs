@@ -3,7 +3,8 @@
 use super::aside::{Aside, unanswered};
 use super::builder::{Builder, BuiltService, Unheeded};
 use super::claim::{Ask, Claim};
-use super::contest::{Member, ServiceDraft, decide, named, secrets_certificate};
+use super::contest::{Member, Outcome, ServiceDraft, decide, named, secrets_certificate};
+use super::errors;
 use super::heirs;
 use super::kept::{self, Kept};
 use super::moving;
@@ -41,6 +42,8 @@ pub(crate) struct Built {
     pub(crate) held: Vec<String>,
     /// Why rules were dropped.
     pub(crate) dropped: Vec<Problem>,
+    /// Whether some of these answer with an error.
+    pub(crate) answers_errors: bool,
     /// Matches that other routes have, by the service network in which it is so.
     pub(crate) shadowed: BTreeSet<(String, Problem)>,
     /// What else is not honoured.
@@ -116,6 +119,7 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
     Priorities::of(route, settings, &mut built.notes);
     for rule in rules {
         built.dropped.extend(rules::problems(rule, settings));
+        built.answers_errors |= errors::answers(rule, settings);
     }
     if !is_sound(rules, settings) {
         built.refused.append(&mut built.dropped);
@@ -170,12 +174,32 @@ fn build_for(
             built.verdicts.entry(ask.parent).or_default().is_served = true;
         }
     }
+    built.refused.extend(left_out_by_kept(&outcome, (&members, me)));
     for (_, ask, problem) in outcome.refused.into_iter().filter(|(at, ..)| *at == me) {
         let verdict = built.verdicts.entry(ask.parent).or_default();
         if !verdict.refused.contains(&problem) {
             verdict.refused.push(problem);
         }
     }
+}
+
+/// Of a leader that keeps what it had: the followers that have no room beside that. Their own units do not see what is kept.
+fn left_out_by_kept(outcome: &Outcome, (members, me): (&[Member], usize)) -> Vec<Problem> {
+    let leads = |draft: &&ServiceDraft| draft.leader() == Some(me) && draft.kept.contains(&me);
+    let followers: BTreeSet<usize> =
+        outcome.drafts.iter().filter(leads).flat_map(|draft| draft.kept.iter().copied()).collect();
+    let mut left_out = BTreeSet::new();
+    for (at, _, problem) in outcome.refused.iter().filter(|(at, ..)| *at != me && followers.contains(at)) {
+        if problem.code == Code::QuotaExceeded {
+            let text = format!(
+                "{} has what it had before, since there is no room for more beside what this route keeps: {}",
+                named(&members[*at].claim.route.id),
+                problem.text
+            );
+            left_out.insert(Problem::new(problem.code, "spec.rules", text));
+        }
+    }
+    left_out.into_iter().collect()
 }
 
 /// The routes that ask for a slot, the oldest first. A route's own is its alone.
@@ -274,7 +298,10 @@ fn serve(
         followers: all
             .iter()
             .filter(|at| is_leader && **at != me)
-            .map(|at| (key(*at), members[*at].claim.route.meta.generation))
+            .map(|at| {
+                let generation = members[*at].claim.route.meta.generation;
+                (key(*at), (!draft.kept.contains(at)).then_some(generation))
+            })
             .collect(),
     });
     Some(service)
