@@ -12,6 +12,7 @@ TOOLS := .tools/aws
 MINISTACK := .tools/ministack
 BOTO3 := .tools/boto3
 BROWSER := .tools/playwright
+DOCS := .tools/docs
 RELEASE := .tools/release
 CARGO_PLUGINS := .tools/cargo
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
@@ -48,7 +49,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	test -z "$$(gofmt -l tests/cluster tests/externaldns)" || { gofmt -l tests/cluster tests/externaldns; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p migrate
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p pages -p migrate
 	$(MAKE) lint-template
 
 # Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
@@ -113,6 +114,14 @@ test-directory: ## The service directory's page, with a thousand services, in a 
 	tests/tools.sh tests/directory/requirements.txt $(BROWSER)
 	tests/build-programs.sh --quiet
 	PYTHONDONTWRITEBYTECODE=1 $(BROWSER)/bin/python -m pytest -q -p no:cacheprovider tests/directory
+
+# MkDocs does not count warnings with --quiet, and no anchors with --verbose.
+.PHONY: docs
+docs: tools ## The documentation as a site in .state/site, strictly, and what it says compared with the code
+	@tests/tools.sh requirements-docs.txt $(DOCS)
+	tests/build-programs.sh --quiet
+	$(PYTEST) tests/pages
+	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
 .PHONY: test-charts
 test-charts: tools ## The Helm charts: what they render, and on a real API server
