@@ -51,6 +51,7 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
 	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p pages -p migrate
 	$(MAKE) lint-template
+	$(MAKE) lint-github
 
 # Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
 # name has its words there.
@@ -63,6 +64,18 @@ lint-docs:
 lint-template: tools
 	@$(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOLS)/bin/sam validate --lint
+
+# The schemas come with the tool.
+.PHONY: lint-github
+lint-github:
+	@tests/tools.sh requirements-docs.txt $(DOCS)
+	tests/build-actionlint.sh
+	tests/actionlint/actionlint
+	schema() { $(DOCS)/bin/check-jsonschema --builtin-schema "$$@"; }
+	schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	schema vendor.dependabot .github/dependabot.yml
+	schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	schema vendor.github-issue-forms $$(ls .github/ISSUE_TEMPLATE/*.yml | grep -v config.yml)
 
 .PHONY: test-harness
 test-harness: tools ## Tests of the template, of the local stack and of the conformance runner
@@ -192,7 +205,7 @@ release: tools ## What `sam build` makes for AWS, and its sizes
 clean: ## Remove all that was built here; what checkouts share stays (clean-cache)
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
-	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns tests/helm/helm
+	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns tests/helm/helm tests/actionlint/actionlint
 
 .PHONY: clean-cache
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share
