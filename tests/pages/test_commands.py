@@ -53,6 +53,11 @@ def test_a_block_that_is_compared_is_compared_by_that_test(block: Block) -> None
     assert all(line.startswith("trellis ") for line in re.findall(r"^\$ (.*)", block.code, re.MULTILINE))
 
 
+def test_blocks_for_the_local_stack_are_run_there() -> None:
+    (page,) = {block.page for block in ALL if block.mark == "stack"}
+    assert f'PAGE = "{page}"' in (ROOT / "tests" / "e2e" / "test_first_hour.py").read_text()
+
+
 @pytest.mark.parametrize("block", [one for one in ALL if not one.mark.startswith(COMPARED)], ids=named)
 def test_a_block_is_a_script(block: Block) -> None:
     # <that name> stands for what the reader puts in.
