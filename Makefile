@@ -133,8 +133,8 @@ test-directory: ## The service directory's page, with a thousand services, in a 
 docs: tools ## The documentation as a site in .state/site, strictly, and what it says compared with the code
 	@tests/tools.sh requirements-docs.txt $(DOCS)
 	tests/build-programs.sh --quiet
-	$(PYTEST) tests/pages
 	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	$(PYTEST) tests/pages
 
 .PHONY: test-charts
 test-charts: tools ## The Helm charts: what they render, and on a real API server

@@ -53,6 +53,12 @@ def test_a_block_that_is_compared_is_compared_by_that_test(block: Block) -> None
     assert all(line.startswith("trellis ") for line in re.findall(r"^\$ (.*)", block.code, re.MULTILINE))
 
 
+@pytest.mark.parametrize("block", [one for one in ALL if one.mark == "build"], ids=named)
+def test_a_block_that_builds_or_starts_something_does_nothing_else(block: Block) -> None:
+    # What a target of make does its own tests show; no account and no cluster of anybody's is behind it.
+    assert [command for command in commands(block.code) if not re.match(r"make [a-z]|cargo build ", command)] == []
+
+
 def test_blocks_for_the_local_stack_are_run_there() -> None:
     (page,) = {block.page for block in ALL if block.mark == "stack"}
     assert f'PAGE = "{page}"' in (ROOT / "tests" / "e2e" / "test_first_hour.py").read_text()
