@@ -116,6 +116,15 @@ def without_marks(text: str) -> str:
     return "\n".join(lines)
 
 
+def with_bare_pipes(text: str) -> str:
+    """The page whose tables have pipes in code as Python-Markdown takes them; GitHub wants them escaped there, too."""
+    lines = text.split("\n")
+    for number, line in lines_outside_fences(text):
+        if line.startswith("|"):
+            lines[number] = re.sub(r"`[^`]*`", lambda code: code[0].replace("\\|", "|"), line)
+    return "\n".join(lines)
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table."""
     cells = [head, tuple("---" for _ in head), *rows]

@@ -85,7 +85,8 @@ class Site:
             done.append(markdown.with_links(taken, lambda to, file=file: self.lead(page, file, to)))  # type: ignore[misc]
         joined = "\n".join(done)
         # Of what was taken the links lead already: from the page they stay as they are.
-        return markdown.without_marks(markdown.with_links(joined, lambda to: self.lead(page, page, to)))
+        led = markdown.with_links(joined, lambda to: self.lead(page, page, to))
+        return markdown.with_bare_pipes(markdown.without_marks(led))
 
     def lead(self, page: str, file: str, to: str) -> str:
         """Where a link of `file` leads from `page`."""

@@ -67,6 +67,11 @@ def test_fences_lose_their_marks_and_keep_their_code() -> None:
     assert markdown.fences(text) == [markdown.Fence(1, "sh", "account", "# no heading\n[x](y)")]
 
 
+def test_a_pipe_in_code_of_a_table_needs_no_backslash() -> None:
+    text = "| a \\| b | `c \\| d` |\n\n`e \\| f`\n"
+    assert markdown.with_bare_pipes(text) == "| a \\| b | `c | d` |\n\n`e \\| f`\n"
+
+
 REAL = Site(ROOT, MADE, repository())
 
 
