@@ -81,6 +81,22 @@ def test_all_that_stands_elsewhere_is_on_a_page(file: str) -> None:
     assert sections - {slug for name, slug in REAL.places if name == file} == set()
 
 
+@pytest.mark.parametrize("file", [path.name for path in sorted(ROOT.glob("*.md"))])
+def test_a_page_of_the_repository_leads_to_what_is_there(file: str) -> None:
+    led: list[str] = []
+
+    def lead(to: str) -> str:
+        led.append(REAL.lead("docs/index.md", file, to))
+        return to
+
+    markdown.with_links((ROOT / file).read_text(), lead)
+    for to in led:
+        path, _, anchor = to.partition("#")
+        if path.endswith(".md") and "://" not in path:
+            text = REAL.text(f"docs/{path}")
+            assert not anchor or anchor in {one.slug for one in markdown.headings(text)}, to
+
+
 @pytest.mark.parametrize("page", sorted(REAL.pages))
 def test_a_page_has_one_title_and_nothing_left_to_be_filled_in(page: str) -> None:
     text = REAL.text(page)
