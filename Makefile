@@ -12,6 +12,7 @@ TOOLS := .tools/aws
 MINISTACK := .tools/ministack
 BOTO3 := .tools/boto3
 BROWSER := .tools/playwright
+DOCS := .tools/docs
 RELEASE := .tools/release
 CARGO_PLUGINS := .tools/cargo
 PY := PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/bin/python
@@ -48,8 +49,9 @@ lint: tools ## Formatting and lints of Rust, Go, Python and the template
 	test -z "$$(gofmt -l tests/cluster tests/externaldns)" || { gofmt -l tests/cluster tests/externaldns; exit 1; }
 	$(TOOLS)/bin/ruff check --no-cache tests
 	$(TOOLS)/bin/ruff check --no-cache --config tests/ruff.toml migrate
-	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p migrate
+	MYPYPATH=tests $(TOOLS)/bin/mypy --strict --ignore-missing-imports --cache-dir .tools/mypy -p stack -p demo -p bench -p conformance -p charts -p e2e -p pages -p migrate
 	$(MAKE) lint-template
+	$(MAKE) lint-github
 
 # Every link of a docstring leads somewhere; --examples as in tests/build-programs.sh. A program that has a library of its
 # name has its words there.
@@ -62,6 +64,18 @@ lint-docs:
 lint-template: tools
 	@$(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOLS)/bin/sam validate --lint
+
+# The schemas come with the tool.
+.PHONY: lint-github
+lint-github:
+	@tests/tools.sh requirements-docs.txt $(DOCS)
+	tests/build-actionlint.sh
+	tests/actionlint/actionlint
+	schema() { $(DOCS)/bin/check-jsonschema --builtin-schema "$$@"; }
+	schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	schema vendor.dependabot .github/dependabot.yml
+	schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	schema vendor.github-issue-forms $$(ls .github/ISSUE_TEMPLATE/*.yml | grep -v config.yml)
 
 .PHONY: test-harness
 test-harness: tools ## Tests of the template, of the local stack and of the conformance runner
@@ -113,6 +127,14 @@ test-directory: ## The service directory's page, with a thousand services, in a 
 	tests/tools.sh tests/directory/requirements.txt $(BROWSER)
 	tests/build-programs.sh --quiet
 	PYTHONDONTWRITEBYTECODE=1 $(BROWSER)/bin/python -m pytest -q -p no:cacheprovider tests/directory
+
+# MkDocs does not count warnings with --quiet, and no anchors with --verbose.
+.PHONY: docs
+docs: tools ## The documentation as a site in .state/site, strictly, and what it says compared with the code
+	@tests/tools.sh requirements-docs.txt $(DOCS)
+	tests/build-programs.sh --quiet
+	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	$(PYTEST) tests/pages
 
 .PHONY: test-charts
 test-charts: tools ## The Helm charts: what they render, and on a real API server
@@ -183,7 +205,7 @@ release: tools ## What `sam build` makes for AWS, and its sizes
 clean: ## Remove all that was built here; what checkouts share stays (clean-cache)
 	@if [ -x $(TOOLS)/bin/python ]; then $(PY) -m stack down; fi
 	cargo clean --quiet
-	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns tests/helm/helm
+	rm -rf .aws-sam .state .tools tests/cluster/testcluster tests/cluster/kubectl tests/externaldns/externaldns tests/helm/helm tests/actionlint/actionlint
 
 .PHONY: clean-cache
 clean-cache: ## Remove the tools and the compiled dependencies that all checkouts share

@@ -28,6 +28,7 @@ step "Tools" make tools
 step "Formatting, lints, template" make lint
 step "The template and the harness" make test-harness
 step "Unit, golden and property tests" make unit
+step "The documentation" make docs
 step "The simulation" make seeds
 step "The emulator against boto3" make test-emulator
 step "The service directory in a browser" make test-directory

@@ -382,11 +382,14 @@ fn each_code_has_its_page() {
     compare("cli/CODES.md", &text);
 }
 
-/// Each command of README's that begins with `$ trellis` prints what stands there, on a terminal of 100 columns.
+/// The guide's page on plans.
+const EXAMPLES: &str = "docs/how-to/plan.md";
+
+/// Each command there that begins with `$ trellis` prints what stands there, on a terminal of 100 columns.
 #[test]
-fn the_examples_of_readme_are_what_the_program_prints() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (mut wanted, mut lines, mut examples) = (String::new(), readme.lines().peekable(), 0);
+fn the_examples_of_the_guide_are_what_the_program_prints() {
+    let page = fs::read_to_string(root().join(EXAMPLES)).unwrap();
+    let (mut wanted, mut lines, mut examples) = (String::new(), page.lines().peekable(), 0);
     while let Some(line) = lines.next() {
         let _ = writeln!(wanted, "{line}");
         let Some(command) = line.strip_prefix("$ trellis ") else { continue };
@@ -397,6 +400,6 @@ fn the_examples_of_readme_are_what_the_program_prints() {
             lines.next();
         }
     }
-    compare("README.md", &wanted);
+    compare(EXAMPLES, &wanted);
     assert!(examples >= 2, "only {examples} examples");
 }

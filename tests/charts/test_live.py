@@ -55,7 +55,7 @@ def crds(cluster: Cluster, helm: Helm) -> None:
 
 
 def install(helm: Helm, values: dict[str, Any]) -> None:
-    """Installs or upgrades as README says, and waits until the Pods are ready."""
+    """Installs or upgrades as the guide says, and waits until the Pods are ready."""
     helm("upgrade", "--install", "trellis", CHARTS / "trellis", "--namespace", NAMESPACE, *flags(values), "--wait", "--timeout", "120s")
 
 

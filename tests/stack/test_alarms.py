@@ -206,10 +206,9 @@ def test_every_figure_that_is_declared_is_counted_by_a_function() -> None:
     assert sorted(counted - set(declared())) == []
 
 
-def test_every_figure_and_every_alarm_is_explained_to_people() -> None:
+def test_every_alarm_is_explained_to_people() -> None:
     text = (ROOT / "OPERATIONS.md").read_text()
-    assert [name for name in declared() if f"`{name}`" not in text] == []
-    assert [name for name in ALARMS if f"`{name}`" not in text] == []
+    assert [name for name in ALARMS if f"[`{name}`](docs/runbooks/{name}.md)" not in text] == []
 
 
 def test_the_costs_count_the_alarms() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from .settings import ROOT
 
-PAGES = ("README.md", "OPERATIONS.md", "MIGRATION.md")
+PAGES = ["README.md", "OPERATIONS.md", "MIGRATION.md",
+         *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -309,7 +309,9 @@ def test_our_own_changes_are_no_news_and_those_of_whoever_has_no_session_are(rul
 
 def test_what_belongs_to_changes_of_others_is_there_together_or_not_at_all() -> None:
     assert {name for name, found in RESOURCES.items() if found.get("Condition") == "WatchesChanges"} == {
-        "ChangesQueue", "ChangesQueuePolicy", *CHANGES_RULES, "ChangesMapping", "OldestChangeAlarm"}
+        "ChangesQueue", "ChangesQueuePolicy", *CHANGES_RULES, "ChangesMapping"}
+    assert RESOURCES["OldestChangeAlarm"]["Condition"] == "HasAlarmsOfChanges"
+    assert {"Condition": "WatchesChanges"} in TEMPLATE["Conditions"]["HasAlarmsOfChanges"]["Fn::And"]
 
 
 #: What tells of instances.

@@ -1,0 +1,1 @@
+"""The documentation site: what its pages take from elsewhere in the repository, and what they say of the code."""
