@@ -152,6 +152,7 @@ manifests: tools ## Rewrite the files of deploy/ that the chart renders, for kus
 e2e: STACKS = 2
 e2e: build ## End to end on STACKS=2 local stacks at once, a file of tests on one of them
 	@tests/build-externaldns.sh
+	tests/postgres.sh
 	$(PYTEST) --numprocesses $(STACKS) --dist loadfile --no-loadscope-reorder --durations 25 tests/e2e
 
 .PHONY: test

@@ -10,7 +10,9 @@ use trellis_gateway::{
     Assessment, Report, Settings, Snapshot, Translation, assess, outcome_of, statuses, units_of_cluster,
 };
 use trellis_hint::{Scope, UnitKey};
-use trellis_lattice::{Actual, ActualNetwork, Desired, Ownership, Plan, Violation, settle, simulate};
+use trellis_lattice::{
+    Actual, ActualNetwork, ActualResourceGateway, Desired, Ownership, Plan, Violation, settle, simulate,
+};
 
 /// Looks at one unit. Units that share a service wake each other a few times.
 const LOOKS_MAX: usize = 8;
@@ -81,6 +83,7 @@ pub fn evaluate_units(
         store: Store::new(snapshot.clone(), settings),
         units: BTreeMap::new(),
         networks: BTreeMap::new(),
+        gateways: BTreeMap::new(),
         usage: BTreeMap::new(),
     };
     let mut looks: BTreeMap<UnitKey, usize> = BTreeMap::new();
@@ -122,6 +125,8 @@ struct Run<'a> {
     units: BTreeMap<UnitKey, UnitOutcome>,
     /// The service networks that Gateways' units have made, each with its unit.
     networks: BTreeMap<String, (UnitKey, ActualNetwork)>,
+    /// The resource gateways that ResourceGateways' units have made, each with its unit.
+    gateways: BTreeMap<String, (UnitKey, ActualResourceGateway)>,
     /// The services in each network, with their units.
     usage: BTreeMap<String, BTreeSet<(UnitKey, String)>>,
 }
@@ -156,7 +161,8 @@ impl Run<'_> {
         woken
     }
 
-    /// What a unit sees in VPC Lattice: its own, and the networks of others that it may join, with how full they are.
+    /// What a unit sees in VPC Lattice: its own, the networks of others that it may join, with how full they are, and the resource
+    /// gateways of others.
     fn beside(&self, unit: &UnitKey, own: Actual) -> Actual {
         let mut seen = own;
         for (name, (owner, network)) in &self.networks {
@@ -170,11 +176,20 @@ impl Run<'_> {
                 });
             }
         }
+        let gateways = self.gateways.iter().filter(|(_, (owner, _))| {
+            matches!(unit, UnitKey::Resource { .. }) && owner != unit && owner.scope() == unit.scope()
+        });
+        for (name, (owner, gateway)) in gateways {
+            if !seen.resource_gateways.iter().any(|one| one.name == *name) {
+                let ownership = Ownership::OtherUnit(owner.to_string());
+                seen.resource_gateways.push(ActualResourceGateway { ownership, ..gateway.clone() });
+            }
+        }
         seen.network_usage.extend(self.usage.iter().map(|(name, services)| (name.clone(), services.len())));
         seen
     }
 
-    /// Remembers the networks that a unit has made, and the services that it has put into networks.
+    /// Remembers the networks and resource gateways that a unit has made, and the services that it has put into networks.
     fn note(&mut self, unit: &UnitKey, after: &Actual) {
         if matches!(unit, UnitKey::Gateway { .. }) {
             for network in &after.networks {
@@ -182,6 +197,8 @@ impl Run<'_> {
             }
             return;
         }
+        let ours = after.resource_gateways.iter().filter(|one| one.ownership == Ownership::Ours);
+        self.gateways.extend(ours.map(|one| (one.name.clone(), (unit.clone(), one.clone()))));
         let associations = after.services.iter().flat_map(|service| {
             service.associations.iter().map(move |one| (one.network.clone(), service.name.clone()))
         });

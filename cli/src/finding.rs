@@ -199,6 +199,14 @@ impl Search<'_> {
                 self.condition(about, "", &backend.accepted);
                 self.condition(about, "", &backend.resolved);
             }
+            Report::ResourceGateway(gateway) => self.condition(about, "", &gateway.accepted),
+            Report::Resource(resource) => {
+                for parent in &resource.parents {
+                    let at = format!("Gateway {}", parent.gateway);
+                    self.condition(about, &at, &parent.accepted);
+                    self.condition(about, &at, &parent.resolved_refs);
+                }
+            }
             Report::Pod(_) => {}
         }
     }

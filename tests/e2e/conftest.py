@@ -16,7 +16,7 @@ from stack.world import World
 DELAYS = LatticeDelays("5ms", {
     "service": "300ms", "service-delete": "300ms", "target-group": "300ms", "target-group-delete": "300ms", "association": "1s",
     "association-delete": "500ms", "vpc-association": "1s", "vpc-association-delete": "2s", "drain": "1s", "propagation": "200ms",
-    "vpc-endpoint": "1s", "vpc-endpoint-delete": "1s",
+    "vpc-endpoint": "1s", "vpc-endpoint-delete": "1s", "resource": "300ms", "resource-delete": "300ms",
 })
 
 

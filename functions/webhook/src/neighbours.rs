@@ -237,6 +237,7 @@ impl Neighbours {
                 leads_to(cluster, *kind, &route, (&service.0, &service.1), around)
             }
             UnitKey::Gateway { .. }
+            | UnitKey::Resource { .. }
             | UnitKey::Merged { .. }
             | UnitKey::Dependents { .. }
             | UnitKey::Cluster { .. } => false,

@@ -134,6 +134,7 @@ impl<'a> Joined<'a> {
             UnitKey::Gateway { .. }
             | UnitKey::Merged { .. }
             | UnitKey::Export { .. }
+            | UnitKey::Resource { .. }
             | UnitKey::Dependents { .. }
             | UnitKey::Cluster { .. } => false,
         }

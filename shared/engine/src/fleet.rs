@@ -35,7 +35,8 @@ pub(crate) const HALF_OPEN_AFTER: Duration = Duration::from_secs(10);
 const SECRETS_MAX: usize = 256;
 
 /// Kinds that manifests of an older version let nobody read, and without which a cluster is served as before.
-const READ_LATER: [Kind; 3] = [Kind::Pod, Kind::ServiceNetwork, Kind::Backend];
+const READ_LATER: [Kind; 5] =
+    [Kind::Pod, Kind::ServiceNetwork, Kind::Backend, Kind::ResourceGateway, Kind::ResourceConfiguration];
 
 /// How long the Events of one status may take in sum: a few requests, behind which the next status stands.
 const EVENTS_MAX: Duration = Duration::from_secs(1);

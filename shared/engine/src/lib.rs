@@ -126,7 +126,8 @@ impl Task {
             UnitKey::Gateway { .. }
             | UnitKey::Route { .. }
             | UnitKey::Merged { .. }
-            | UnitKey::Export { .. } => None,
+            | UnitKey::Export { .. }
+            | UnitKey::Resource { .. } => None,
         }
     }
 

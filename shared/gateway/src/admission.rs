@@ -10,6 +10,7 @@ use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::report::{Condition, ParentReport};
+use crate::resource_spec;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
 use crate::units::{network_name, service_network, slot};
@@ -52,6 +53,9 @@ pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
         // Of which account and Region it is, whoever reviews does not know.
         Kind::Backend => backend::declared::problem(object).into_iter().collect(),
         Kind::ServiceNetwork => network_problems(object),
+        Kind::ResourceGateway | Kind::ResourceConfiguration => {
+            resource_spec::problem(kind, object).into_iter().collect()
+        }
         kind if kind.is_policy() => policy::problems(kind, object),
         _ => vec![],
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trellis_hint::{Hint, Kind, ObjectRef, Operation, Scope, UnitKey};
 use trellis_lattice::{
-    Actual, Desired, Outcome, Ownership, Plan, ServiceOutcome, Status, Step, Violation,
+    Actual, Desired, Outcome, Ownership, Plan, ResourceOutcome, ServiceOutcome, Status, Step, Violation,
     VpcAssociationOutcome, VpcEndpointOutcome, check, plan, plan_instances,
 };
 
@@ -61,11 +61,12 @@ impl Assessment {
         self.plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default()
     }
 
-    /// The Gateways whose service networks the plan takes services out of. One that is to go can go only when they have
+    /// The Gateways whose service networks the plan takes services or resources out of. One that is to go can go only when they have
     /// left.
     pub fn left_networks(&self, scope: &Scope) -> impl Iterator<Item = UnitKey> {
         let left = self.steps().iter().filter_map(|step| match step {
             Step::DeleteAssociation(delete) => Some(delete.network.clone()),
+            Step::DeleteResourceAssociation(delete) => Some(delete.network.clone()),
             _ => None,
         });
         left.map(|name| UnitKey::Gateway { scope: scope.clone(), name })
@@ -209,6 +210,7 @@ pub fn concerns_dependents(unit: &UnitKey, hints: &[Hint], settled: bool) -> boo
             let is_edit = |hint: &Hint| hint.operation != Operation::Resync && hint.object.kind.is_route();
             hints.iter().any(is_edit)
         }
+        UnitKey::Resource { .. } => !settled || hints.iter().any(|hint| hint.operation != Operation::Resync),
         UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => false,
     }
 }
@@ -285,6 +287,18 @@ pub fn outcome_of(actual: &Actual, plan: &Plan) -> Outcome {
                 vpc: one.vpc.clone(),
                 id: one.id.clone(),
             })
+            .collect(),
+        resource_gateways: actual
+            .resource_gateways
+            .iter()
+            .filter(|gateway| gateway.ownership == Ownership::Ours)
+            .map(|gateway| (gateway.name.clone(), gateway.arn.clone()))
+            .collect(),
+        resources: actual
+            .resource_configurations
+            .iter()
+            .filter(|one| one.ownership == Ownership::Ours)
+            .map(|one| (one.name.clone(), ResourceOutcome::of(one)))
             .collect(),
         refused_endpoints: vec![],
         waiting: None,

@@ -12,7 +12,7 @@ use crate::view::{Found, View};
 use crate::{conditions, reasons};
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use trellis_hint::Kind;
+use trellis_hint::{ClusterId, Kind};
 
 /// A listener that takes a route, and the hostnames under which it does; `None` stands for any.
 #[derive(Debug, Clone)]
@@ -116,8 +116,13 @@ pub(crate) fn attach(
     let mut allowed = vec![];
     for listener in named.into_iter().filter(|listener| listener.is_usable) {
         if listener.kinds.contains(&route.id.kind)
-            && allows_namespace(view, route, &gateway.namespace, listener.wire.allowed_routes.as_ref())
-                .map_err(Refusal::Unknown)?
+            && allows_namespace(
+                view,
+                (&route.id.cluster, &route.id.namespace),
+                &gateway.namespace,
+                listener.wire.allowed_routes.as_ref(),
+            )
+            .map_err(Refusal::Unknown)?
         {
             allowed.push(listener);
         }
@@ -166,13 +171,14 @@ fn reserved(
     met: &[Attached],
 ) -> Result<BTreeSet<String>, Refusal> {
     let mut reserved = BTreeSet::new();
+    let of = (&route.id.cluster, route.id.namespace.as_str());
     let of_port = |listener: &JudgedListener| met.iter().any(|one| one.listener.port == listener.port);
     for listener in gateway.listeners.iter().filter(|listener| !listener.is_usable && of_port(listener)) {
         let is_named = listener.wire.hostname.as_deref().is_some_and(|hostname| !hostname.is_empty());
         let is_for_hosts = ["HTTP", "HTTPS", "TLS"].contains(&listener.wire.protocol.as_str());
         if is_named
             && is_for_hosts
-            && !allows_namespace(view, route, &gateway.namespace, listener.wire.allowed_routes.as_ref())
+            && !allows_namespace(view, of, &gateway.namespace, listener.wire.allowed_routes.as_ref())
                 .map_err(Refusal::Unknown)?
         {
             reserved.insert(listener.wire.name.clone());
@@ -235,9 +241,10 @@ fn isolate(
     (kept.filter(|attached| !attached.hostnames.is_empty()).collect(), isolated)
 }
 
-fn allows_namespace(
+/// Whether a listener takes what is in a namespace of a cluster.
+pub(crate) fn allows_namespace(
     view: &View,
-    route: &Route,
+    (cluster, namespace): (&ClusterId, &str),
     gateway_namespace: &str,
     allowed: Option<&AllowedRoutes>,
 ) -> Result<bool, String> {
@@ -245,17 +252,15 @@ fn allows_namespace(
     let from = namespaces.and_then(|namespaces| namespaces.from.as_deref()).unwrap_or("Same");
     match from {
         "All" => Ok(true),
-        "Same" => Ok(route.id.namespace == gateway_namespace),
+        "Same" => Ok(namespace == gateway_namespace),
         "Selector" => {
             let Some(selector) = namespaces.and_then(|namespaces| namespaces.selector.as_ref()) else {
                 return Ok(false);
             };
-            match view.get(&route.id.cluster, Kind::Namespace, "", &route.id.namespace) {
+            match view.get(cluster, Kind::Namespace, "", namespace) {
                 Found::Unknown(why) => Err(why),
                 Found::Missing => Ok(false),
-                Found::Object(namespace) => {
-                    Ok(selector.fits(&api::meta(namespace).labels.unwrap_or_default()))
-                }
+                Found::Object(object) => Ok(selector.fits(&api::meta(object).labels.unwrap_or_default())),
             }
         }
         _ => Ok(false),

@@ -349,7 +349,9 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
     }
     let mut kinds = BTreeSet::new();
     let mut problem = None;
-    for (at, wanted) in wanted.iter().enumerate() {
+    // Resources are carried whatever the protocol is.
+    let of_routes = wanted.iter().enumerate().filter(|(_, wanted)| !is_of_resources(wanted));
+    for (at, wanted) in of_routes {
         let kind = Kind::parse(&wanted.kind).filter(|kind| {
             all.contains(kind) && wanted.group.as_deref().is_none_or(|group| group == kind.group())
         });
@@ -371,6 +373,12 @@ fn allowed_kinds(path: &str, listener: &Listener, all: &BTreeSet<Kind>) -> (BTre
         }
     }
     (kinds, problem)
+}
+
+/// Whether it is the kind of objects that a Gateway's network takes resources by.
+pub(crate) fn is_of_resources(wanted: &RouteKind) -> bool {
+    let kind = Kind::ResourceConfiguration;
+    wanted.kind == kind.as_str() && wanted.group.as_deref() == Some(kind.group())
 }
 
 /// A kind of routes, with its group where that is another than the Gateway API's.

@@ -10,13 +10,15 @@ use trellis_hint::{ClusterId, Kind, ObjectRef, UnitKey, units_of};
 use trellis_lattice::{Actual, Desired, Outcome};
 
 /// Kinds beside the routes' that units are named after.
-pub(crate) const WITH_UNITS: [Kind; 6] = [
+pub(crate) const WITH_UNITS: [Kind; 8] = [
     Kind::Gateway,
     Kind::ServiceNetwork,
     Kind::ServiceExport,
     Kind::GatewayClass,
     Kind::ServiceImport,
     Kind::Backend,
+    Kind::ResourceGateway,
+    Kind::ResourceConfiguration,
 ];
 
 /// The units of all objects of one cluster, and whoever imports what it exports: whom to hint at when changes of the cluster
@@ -91,6 +93,7 @@ pub(crate) fn unit_of(cluster: &ClusterId, key: &ObjectKey) -> UnitKey {
         Kind::Gateway | Kind::ServiceNetwork => UnitKey::Gateway { scope: cluster.scope, name },
         Kind::ServiceExport => UnitKey::Export { cluster, namespace, name },
         kind if ROUTE_KINDS.contains(&kind) => UnitKey::Route { kind, cluster, namespace, name },
+        kind if kind.is_resource() => UnitKey::Resource { kind, cluster, namespace, name },
         kind => UnitKey::Dependents { kind, cluster, namespace, name },
     }
 }

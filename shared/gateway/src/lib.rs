@@ -55,6 +55,7 @@ mod problem;
 mod reasons;
 mod references;
 mod report;
+mod resource_spec;
 mod route;
 mod secret;
 mod shown;
@@ -84,8 +85,8 @@ pub use problem::Problem;
 pub use references::{REFERRING_KINDS, References, references};
 pub use report::{
     BackendReport, ClassReport, Condition, Effect, ExportReport, GatewayReport, ImportReport, KeptRules,
-    ListenerReport, NetworkReport, ParentReport, PolicyEntry, PolicyReport, Report, RouteReport, Serving,
-    Subject, VpcEffect,
+    ListenerReport, NetworkReport, ParentReport, PolicyEntry, PolicyReport, Report, ResourceGatewayReport,
+    ResourceParentReport, ResourceReport, RouteReport, Serving, Subject, VpcEffect,
 };
 pub use secret::{SecretKey, SecretRead, Secrets, TlsSecret};
 pub use shown::{ShownGateway, ShownRoute, Source, Standing, shown_gateways, shown_routes, source_of};
@@ -136,7 +137,10 @@ impl Settings {
 
     /// The wish with the networks that it may use. One that uses none stays as it is.
     pub(crate) fn allowing_networks(&self, mut desired: Desired) -> Desired {
-        if desired.network.is_some() || !desired.services.is_empty() {
+        let uses = desired.network.is_some()
+            || !desired.services.is_empty()
+            || !desired.resource_configurations.is_empty();
+        if uses {
             desired.allowed_networks.clone_from(&self.allowed_networks);
         }
         desired
@@ -370,6 +374,10 @@ fn translate_in(view: &View, unit: &UnitKey, settings: &Settings) -> Translation
             gates::add_of_export(view, cluster, (namespace, name), &mut all);
             all
         }
+        UnitKey::Resource { kind, cluster, namespace, name } => {
+            let id = units::resource_unit::Named { kind: *kind, cluster, namespace, name };
+            units::resource_unit::translate(view, &id, settings)
+        }
         UnitKey::Dependents { kind, cluster, namespace, name } => {
             units::dependents::translate(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
@@ -404,6 +412,10 @@ fn dependents_in(view: &View, unit: &UnitKey, settings: &Settings) -> units::dep
             units::dependents::dependents(view, &Changed { kind: *kind, cluster, namespace, name }, settings)
         }
         UnitKey::Route { cluster, .. } => units::dependents::naming_route(view, cluster, unit, settings),
+        UnitKey::Resource { kind, cluster, namespace, name } => {
+            let id = units::resource_unit::Named { kind: *kind, cluster, namespace, name };
+            units::resource_unit::through_gateway(view, &id)
+        }
         UnitKey::Merged { .. } | UnitKey::Export { .. } | UnitKey::Cluster { .. } => {
             units::dependents::Hints::new()
         }
@@ -426,6 +438,7 @@ pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
         }
         UnitKey::Gateway { .. }
         | UnitKey::Export { .. }
+        | UnitKey::Resource { .. }
         | UnitKey::Dependents { .. }
         | UnitKey::Cluster { .. } => return vec![],
     };

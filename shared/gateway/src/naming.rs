@@ -24,6 +24,8 @@ const CONTROLLER_NAMESPACE_CHARS: usize = 18;
 const DOMAIN_HASH_CHARS: usize = 6;
 /// Characters of the hash that a target group's name ends with: with the unit's hash 72 bits.
 const CONFIG_HASH_CHARS: usize = 8;
+/// Characters of a resource gateway's and a resource configuration's name (API model, ResourceGatewayName).
+const RESOURCE_NAME_CHARS: usize = 40;
 /// Characters of a rule's name after `r-`: 64 bits among the rules of one listener.
 const RULE_HASH_CHARS: usize = 16;
 /// Characters for the namespace in a target group's name; with all other parts the name stays within 128.
@@ -224,6 +226,14 @@ pub(crate) fn target_group(unit: &str, scope: &str, pool: &Pool) -> String {
     let hash = short_hash(&parts, CONFIG_HASH_CHARS);
     let parts = ["k8s", &namespace, &service, unit_hash(unit), &hash];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// The name of a resource gateway or a resource configuration: another one for whatever cannot be changed. `reserved` is what none
+/// begins with.
+pub(crate) fn resource(name: &str, reserved: &str, unit: &str, fixed: &[&str]) -> String {
+    let suffix = format!("{}-{}", unit_hash(unit), short_hash(fixed, CONFIG_HASH_CHARS));
+    let readable = label(name.trim_start_matches(reserved), RESOURCE_NAME_CHARS - suffix.len() - 1);
+    if readable.is_empty() { format!("r-{suffix}") } else { format!("{readable}-{suffix}") }
 }
 
 /// `<account>/<cluster>/<VPC>`.

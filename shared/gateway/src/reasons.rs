@@ -82,6 +82,10 @@ pub(crate) const SCALING_GROUP_NOT_FOUND: &str = "AutoScalingGroupNotFound";
 pub(crate) const LOAD_BALANCER_NOT_FOUND: &str = "LoadBalancerNotFound";
 /// VPC Lattice leads to no load balancer of that kind.
 pub(crate) const LOAD_BALANCER_UNFIT: &str = "LoadBalancerUnfit";
+/// The ResourceGateway that a ResourceConfiguration names is not there.
+pub(crate) const RESOURCE_GATEWAY_NOT_FOUND: &str = "ResourceGatewayNotFound";
+/// The ResourceGateway that a ResourceConfiguration names cannot be had as it is written.
+pub(crate) const INVALID_RESOURCE_GATEWAY: &str = "InvalidResourceGateway";
 /// No ReferenceGrant lets the reference be.
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 /// What a policy names is not there, or not ours; a target is not registered.

@@ -89,6 +89,10 @@ pub enum Report {
     Pod(PodReport),
     /// Of a ServiceNetwork.
     Network(NetworkReport),
+    /// Of a ResourceGateway.
+    ResourceGateway(ResourceGatewayReport),
+    /// Of a ResourceConfiguration.
+    Resource(ResourceReport),
 }
 
 impl Report {
@@ -104,6 +108,8 @@ impl Report {
             Self::Policy(report) => &report.subject,
             Self::Pod(report) => &report.subject,
             Self::Network(report) => &report.subject,
+            Self::ResourceGateway(report) => &report.subject,
+            Self::Resource(report) => &report.subject,
         }
     }
 }
@@ -358,6 +364,46 @@ impl BackendReport {
             _ => None,
         }
     }
+}
+
+/// A ResourceGateway's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceGatewayReport {
+    /// The object.
+    pub subject: Subject,
+    /// Whether it can be had as it is written.
+    pub accepted: Condition,
+    /// The resource gateway's name; none for one that is not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+}
+
+/// A ResourceConfiguration's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceReport {
+    /// The object.
+    pub subject: Subject,
+    /// The resource configuration's name; none where none is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// Its parents that are ours, in the order of `spec.parentRefs`.
+    pub parents: Vec<ResourceParentReport>,
+}
+
+/// A report on a ResourceConfiguration's relation to one parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceParentReport {
+    /// The entry of `spec.parentRefs`, as it stands there.
+    pub parent_ref: Value,
+    /// The Gateway's name, which is its service network's.
+    pub gateway: String,
+    /// Whether the Gateway takes the resource.
+    pub accepted: Condition,
+    /// Whether its ResourceGateway is there.
+    pub resolved_refs: Condition,
 }
 
 /// A policy's report, as far as the unit can tell: on the targets that are its own.

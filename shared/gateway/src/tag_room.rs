@@ -137,7 +137,13 @@ fn tell(report: &mut Report, text: &str) {
                 add(&mut entry.accepted);
             }
         }
-        Report::Policy(_) | Report::Class(_) | Report::Import(_) | Report::Backend(_) | Report::Pod(_) => {}
+        Report::Policy(_)
+        | Report::Class(_)
+        | Report::Import(_)
+        | Report::Backend(_)
+        | Report::Pod(_)
+        | Report::ResourceGateway(_)
+        | Report::Resource(_) => {}
     }
 }
 

@@ -277,9 +277,9 @@ impl<'a> View<'a> {
             return Some(why);
         }
         if self.is_kind_missing(cluster, kind) {
-            // A cluster that does not serve what it need not serve has none of it. Rules may lead to a Backend: where nobody may read
-            // them (any more) what is there stays.
-            return (!kind.is_extra() || kind == Kind::Backend)
+            // A cluster that does not serve what it need not serve has none of it. Rules may lead to a Backend, and resources are made for
+            // objects: where nobody may read them (any more) what is there stays.
+            return (!kind.is_extra() || kind.is_own())
                 .then(|| format!("Cluster {} does not serve the kind {kind}", cluster.name));
         }
         if self.snapshot.has_all(cluster, kind) {

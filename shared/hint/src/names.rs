@@ -59,7 +59,9 @@ pub fn is_name_of(kind: Kind, name: &str) -> bool {
         | Kind::VpcAssociationPolicy
         | Kind::ServiceNetwork
         | Kind::DNSEndpoint
-        | Kind::Backend => is_subdomain(name),
+        | Kind::Backend
+        | Kind::ResourceGateway
+        | Kind::ResourceConfiguration => is_subdomain(name),
     }
 }
 
@@ -83,6 +85,7 @@ impl UnitKey {
             Self::Gateway { name, .. } => is_name_of(Kind::Gateway, name),
             Self::Route { kind, namespace, name, .. }
             | Self::Merged { kind, namespace, name, .. }
+            | Self::Resource { kind, namespace, name, .. }
             | Self::Dependents { kind, namespace, name, .. } => is_place_of(*kind, namespace, name),
             Self::Export { namespace, name, .. } => is_place_of(Kind::ServiceExport, namespace, name),
             Self::Cluster { .. } => true,

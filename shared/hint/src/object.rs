@@ -43,6 +43,10 @@ pub enum Kind {
     DNSEndpoint,
     /// `trellis.application-networking.k8s.aws` Backend: what a route leads to that is no Service.
     Backend,
+    /// `trellis.application-networking.k8s.aws` ResourceGateway: where traffic for resources comes into a VPC.
+    ResourceGateway,
+    /// `trellis.application-networking.k8s.aws` ResourceConfiguration: a resource that Gateways' networks reach.
+    ResourceConfiguration,
 }
 
 /// The API group of the kinds that only Trellis has.
@@ -50,7 +54,7 @@ const OWN_GROUP: &str = "trellis.application-networking.k8s.aws";
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HTTPRoute,
@@ -70,11 +74,16 @@ impl Kind {
         Self::ServiceNetwork,
         Self::DNSEndpoint,
         Self::Backend,
+        Self::ResourceGateway,
+        Self::ResourceConfiguration,
     ];
 
     /// The kinds of policies. A cluster need not serve them: then it has none.
     pub const POLICIES: [Self; 4] =
         [Self::AccessLogPolicy, Self::IAMAuthPolicy, Self::TargetGroupPolicy, Self::VpcAssociationPolicy];
+
+    /// The kinds of resources that routes do not lead to. Each object has a unit of its own.
+    pub const RESOURCES: [Self; 2] = [Self::ResourceGateway, Self::ResourceConfiguration];
 
     /// The kind's name as Kubernetes writes it.
     pub const fn as_str(self) -> &'static str {
@@ -98,6 +107,8 @@ impl Kind {
             Self::ServiceNetwork => "ServiceNetwork",
             Self::DNSEndpoint => "DNSEndpoint",
             Self::Backend => "Backend",
+            Self::ResourceGateway => "ResourceGateway",
+            Self::ResourceConfiguration => "ResourceConfiguration",
         }
     }
 
@@ -124,7 +135,7 @@ impl Kind {
             | Self::ServiceNetwork => "application-networking.k8s.aws",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::DNSEndpoint => "externaldns.k8s.io",
-            Self::Backend => OWN_GROUP,
+            Self::Backend | Self::ResourceGateway | Self::ResourceConfiguration => OWN_GROUP,
             Self::Service | Self::Namespace | Self::Pod => "",
         }
     }
@@ -141,7 +152,17 @@ impl Kind {
 
     /// Whether a cluster need not serve the kind: one that does not has no object of it, and takes part all the same.
     pub fn is_extra(self) -> bool {
-        self.is_policy() || matches!(self, Self::ServiceNetwork | Self::Backend)
+        self.is_policy() || self == Self::ServiceNetwork || self.is_own()
+    }
+
+    /// Whether only Trellis has the kind.
+    pub fn is_own(self) -> bool {
+        self.group() == OWN_GROUP
+    }
+
+    /// Whether this is a kind of resource that routes do not lead to.
+    pub fn is_resource(self) -> bool {
+        Self::RESOURCES.contains(&self)
     }
 
     /// Whether this is one of the three route kinds.

@@ -77,7 +77,9 @@ pub const fn policy_target_kinds(policy: Kind) -> &'static [Kind] {
         | Kind::Pod
         | Kind::ServiceNetwork
         | Kind::DNSEndpoint
-        | Kind::Backend => &[],
+        | Kind::Backend
+        | Kind::ResourceGateway
+        | Kind::ResourceConfiguration => &[],
     }
 }
 

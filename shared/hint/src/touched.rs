@@ -48,17 +48,26 @@ pub enum TouchedKind {
     VpcAssociation,
     /// A target group.
     TargetGroup,
+    /// A resource gateway.
+    ResourceGateway,
+    /// A resource configuration.
+    ResourceConfiguration,
+    /// An association of a resource configuration with a network.
+    ResourceAssociation,
     /// A VPC endpoint, of whatever type: in EC2.
     VpcEndpoint,
 }
 
 impl TouchedKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Service,
         Self::ServiceNetwork,
         Self::ServiceAssociation,
         Self::VpcAssociation,
         Self::TargetGroup,
+        Self::ResourceGateway,
+        Self::ResourceConfiguration,
+        Self::ResourceAssociation,
         Self::VpcEndpoint,
     ];
 
@@ -70,6 +79,9 @@ impl TouchedKind {
             Self::ServiceAssociation => ("servicenetworkserviceassociation", "snsa"),
             Self::VpcAssociation => ("servicenetworkvpcassociation", "snva"),
             Self::TargetGroup => ("targetgroup", "tg"),
+            Self::ResourceGateway => ("resourcegateway", "rgw"),
+            Self::ResourceConfiguration => ("resourceconfiguration", "rcfg"),
+            Self::ResourceAssociation => ("servicenetworkresourceassociation", "snra"),
             Self::VpcEndpoint => ("vpc-endpoint", "vpce"),
         }
     }
@@ -82,7 +94,10 @@ impl TouchedKind {
             | Self::ServiceNetwork
             | Self::ServiceAssociation
             | Self::VpcAssociation
-            | Self::TargetGroup => "vpc-lattice",
+            | Self::TargetGroup
+            | Self::ResourceGateway
+            | Self::ResourceConfiguration
+            | Self::ResourceAssociation => "vpc-lattice",
         }
     }
 }

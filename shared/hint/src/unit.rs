@@ -57,6 +57,18 @@ pub enum UnitKey {
         /// The export's name.
         name: String,
     },
+    /// What a ResourceGateway or a ResourceConfiguration asks for: a resource gateway, or a resource configuration with its
+    /// associations.
+    Resource {
+        /// One of the kinds of resources.
+        kind: Kind,
+        /// The object's cluster.
+        cluster: ClusterId,
+        /// The object's namespace.
+        namespace: String,
+        /// The object's name.
+        name: String,
+    },
     /// Owns nothing: turns the change of an object that others refer to into hints for those others.
     Dependents {
         /// The changed object's kind.
@@ -94,6 +106,7 @@ impl UnitKey {
             Self::Gateway { scope, .. } | Self::Merged { scope, .. } => scope,
             Self::Route { cluster, .. }
             | Self::Export { cluster, .. }
+            | Self::Resource { cluster, .. }
             | Self::Dependents { cluster, .. }
             | Self::Cluster { cluster } => &cluster.scope,
         }
@@ -105,6 +118,7 @@ impl UnitKey {
             Self::Gateway { .. } | Self::Merged { .. } => None,
             Self::Route { cluster, .. }
             | Self::Export { cluster, .. }
+            | Self::Resource { cluster, .. }
             | Self::Dependents { cluster, .. }
             | Self::Cluster { cluster } => Some(cluster),
         }
@@ -134,6 +148,9 @@ impl fmt::Display for UnitKey {
             }
             Self::Export { cluster, namespace, name } => {
                 write!(f, "export/{scope}/{}/{namespace}/{name}", cluster.name)
+            }
+            Self::Resource { kind, cluster, namespace, name } => {
+                write!(f, "resource/{scope}/{kind}/{}/{namespace}/{name}", cluster.name)
             }
             Self::Dependents { kind, cluster, namespace, name } => {
                 write!(f, "dependents/{scope}/{kind}/{}/{namespace}/{name}", cluster.name)
@@ -185,6 +202,12 @@ fn parse(text: &str) -> Option<UnitKey> {
             namespace: named(namespace)?,
             name: named(name)?,
         }),
+        ("resource", [kind, cluster, namespace, name]) => Some(UnitKey::Resource {
+            kind: Kind::parse(kind).filter(|kind| kind.is_resource())?,
+            cluster: ClusterId::new(scope, cluster)?,
+            namespace: named(namespace)?,
+            name: named(name)?,
+        }),
         ("dependents", [kind, cluster, namespace, name]) => Some(UnitKey::Dependents {
             kind: Kind::parse(kind)?,
             cluster: ClusterId::new(scope, cluster)?,
@@ -221,6 +244,7 @@ mod tests {
             "route/123456789012/us-west-2/HTTPRoute/one/default/inventory",
             "merged/123456789012/us-west-2/HTTPRoute/default/inventory",
             "export/123456789012/us-west-2/two/default/inventory-ver2",
+            "resource/123456789012/us-west-2/ResourceGateway/one/default/databases",
             "dependents/123456789012/us-west-2/Service/one/default/parking",
             "dependents/123456789012/us-west-2/GatewayClass/one//amazon-vpc-lattice",
             "cluster/123456789012/us-west-2/one",
@@ -244,6 +268,8 @@ mod tests {
             format!("route/{scope}/HTTPRoute/one//b"),
             format!("route/{scope}/HTTPRoute/o ne/a/b"),
             format!("route/{scope}/HTTPRoute/one/a.b/c"),
+            format!("resource/{scope}/Service/one/a/b"),
+            format!("resource/{scope}/ResourceGateway/one/a.b/c"),
             format!("merged/{scope}/Service/a/b"),
             format!("merged/{scope}/HTTPRoute/a.b/c"),
             format!("merged/{scope}/HTTPRoute/one/a/b"),

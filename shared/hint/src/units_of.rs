@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 /// | ServiceExport | the export, and the routes anywhere that import it |
 /// | Service, EndpointSlice | whoever refers to the Service |
 /// | GatewayClass, ReferenceGrant, ServiceImport, Backend, Namespace | whoever refers to it |
+/// | ResourceGateway, ResourceConfiguration | the unit of its own |
 /// | Pod | nobody: the EndpointSlice of its Service tells |
 /// | DNSEndpoint | nobody: its route's unit is its writer |
 /// | a policy | the units of its targets, before and after, and of a ServiceExport those that import it; itself where it names none or a wrong one |
@@ -52,6 +53,12 @@ pub fn units_of(changed: &ObjectRef, object: Option<&Value>, old_object: Option<
             .iter()
             .map(|service| dependents(Kind::Service, service))
             .collect(),
+        Kind::ResourceGateway | Kind::ResourceConfiguration => vec![UnitKey::Resource {
+            kind: *kind,
+            cluster: cluster.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        }],
         Kind::Pod | Kind::DNSEndpoint => vec![],
         Kind::Service
         | Kind::GatewayClass

@@ -21,7 +21,9 @@ pub(crate) const fn versions(kind: Kind) -> &'static [&'static str] {
         | Kind::VpcAssociationPolicy
         | Kind::ServiceNetwork
         | Kind::DNSEndpoint
-        | Kind::Backend => &["v1alpha1"],
+        | Kind::Backend
+        | Kind::ResourceGateway
+        | Kind::ResourceConfiguration => &["v1alpha1"],
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::HTTPRoute
@@ -55,6 +57,8 @@ pub(crate) const fn plural(kind: Kind) -> &'static str {
         Kind::ServiceNetwork => "servicenetworks",
         Kind::DNSEndpoint => "dnsendpoints",
         Kind::Backend => "backends",
+        Kind::ResourceGateway => "resourcegateways",
+        Kind::ResourceConfiguration => "resourceconfigurations",
     }
 }
 

@@ -1,7 +1,8 @@
 use crate::RefusedTarget;
 use crate::resource::{
-    ActualAccessLog, ActualAuth, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
-    ActualVpcAssociation, ActualVpcEndpoint, ResourceMut, TakenDomain,
+    ActualAccessLog, ActualAuth, ActualCertificate, ActualNetwork, ActualResourceConfiguration,
+    ActualResourceGateway, ActualService, ActualTargetGroup, ActualVpcAssociation, ActualVpcEndpoint,
+    ResourceMut, TakenDomain,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,12 @@ pub struct Actual {
     /// The Availability Zones of the subnets that the wished-for endpoints may have addresses in.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub subnet_zones: BTreeMap<String, String>,
+    /// Resource gateways that the unit names or owns, ours or not.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub resource_gateways: Vec<ActualResourceGateway>,
+    /// Resource configurations that the unit names or owns, ours or not.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub resource_configurations: Vec<ActualResourceConfiguration>,
     /// Services that the unit names or owns, ours or not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub services: Vec<ActualService>,
@@ -63,6 +70,8 @@ impl Actual {
             vpc_associations,
             vpc_endpoints,
             subnet_zones: _,
+            resource_gateways,
+            resource_configurations,
             services,
             target_groups,
             access_logs,
@@ -77,6 +86,8 @@ impl Actual {
         let mut all: Vec<_> = networks.iter_mut().map(ActualNetwork::as_resource).collect();
         all.extend(vpc_associations.iter_mut().map(ActualVpcAssociation::as_resource));
         all.extend(vpc_endpoints.iter_mut().map(ActualVpcEndpoint::as_resource));
+        all.extend(resource_gateways.iter_mut().map(ActualResourceGateway::as_resource));
+        all.extend(resource_configurations.iter_mut().flat_map(ActualResourceConfiguration::as_resources));
         all.extend(target_groups.iter_mut().map(ActualTargetGroup::as_resource));
         all.extend(certificates.iter_mut().map(ActualCertificate::as_resource));
         all.extend(access_logs.iter_mut().map(ActualAccessLog::as_resource));

@@ -160,6 +160,41 @@ pub enum Blocked {
         /// The service or the network.
         holder: Holder,
     },
+    /// The name of a resource gateway or a resource configuration is taken by one that is not this unit's.
+    ResourceNameTaken {
+        /// The name.
+        name: String,
+        /// Its ARN.
+        arn: String,
+        /// The unit that has it, if it is one of this installation.
+        unit: Option<String>,
+    },
+    /// A resource configuration needs a resource gateway that is not there, or not yet.
+    ResourceGatewayMissing {
+        /// The gateway's name.
+        gateway: String,
+    },
+    /// A resource gateway cannot be deleted, since resource configurations lead through it.
+    ResourceGatewayInUse {
+        /// The gateway's name.
+        gateway: String,
+        /// Names of the configurations.
+        users: BTreeSet<String>,
+    },
+    /// A resource configuration cannot be deleted, since an association that is not ours holds it.
+    ResourceInUse {
+        /// The configuration's name.
+        configuration: String,
+        /// The associated network's name.
+        network: String,
+    },
+    /// Another resource has the custom domain in a service network, and does not leave it.
+    ResourceDomainTaken {
+        /// The domain.
+        domain: String,
+        /// The network's name.
+        network: String,
+    },
     /// Access logs are wanted of what is not ours.
     AccessLogsOfOthers {
         /// The service or the network.
@@ -192,11 +227,8 @@ impl Blocked {
 impl Display for Blocked {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::ServiceNameTaken { service, arn, unit: Some(unit) } => {
-                write!(f, "service name {service} is taken by {unit} ({arn})")
-            }
-            Self::ServiceNameTaken { service, arn, unit: None } => {
-                write!(f, "service name {service} is taken by {arn}, which this installation does not own")
+            Self::ServiceNameTaken { service, arn, unit } => {
+                name_taken(f, &format!("service name {service}"), arn, unit.as_ref())
             }
             Self::TargetGroupNameTaken { target_group, arn } => {
                 write!(
@@ -204,15 +236,7 @@ impl Display for Blocked {
                     "target group name {target_group} is taken by {arn}, which is not this object's or was changed"
                 )
             }
-            Self::NetworkMissing { network } => {
-                if is_network_id(network) {
-                    return write!(
-                        f,
-                        "no service network with the id {network} is there, or shared with this account"
-                    );
-                }
-                write!(f, "service network {network} does not exist; a Gateway of that name creates it")
-            }
+            Self::NetworkMissing { network } => missing(f, network),
             Self::DomainTaken { domain, network, arn, unit } => {
                 taken(f, domain, network, unit.as_ref().unwrap_or(arn))
             }
@@ -223,11 +247,7 @@ impl Display for Blocked {
                 write!(f, "no subnet of VPC {vpc} is known for its endpoint of service network {network}")
             }
             Self::NetworkAmbiguous { network } => write!(f, "several service networks are named {network}"),
-            Self::NetworkUnseen { network } => write!(
-                f,
-                "service network {network} is not shown, and a VPC is associated with one of that name: none is made in its \
-                 place"
-            ),
+            Self::NetworkUnseen { network } => unseen(f, network),
             Self::NetworkNotAllowed { network, arn } => {
                 write!(
                     f,
@@ -261,17 +281,12 @@ impl Display for Blocked {
             Self::TargetGroupInUse { target_group, service } => {
                 write!(f, "target group {target_group} is used by service {service}, and can be by one only")
             }
-            Self::ServiceInUse { service, network } => write!(
-                f,
-                "service {service} cannot be deleted: its association with service network {network} is not this \
-                 installation's"
-            ),
-            Self::SecurityGroupsKept { network, vpc, security_groups } => write!(
-                f,
-                "the VPC association {network} {vpc} keeps its security groups {}: VPC Lattice cannot remove the last one \
-                 from an association",
-                security_groups.iter().cloned().collect::<Vec<_>>().join(", ")
-            ),
+            Self::ServiceInUse { service, network } => {
+                held_by_others(f, &format!("service {service}"), network)
+            }
+            Self::SecurityGroupsKept { network, vpc, security_groups } => {
+                groups_kept(f, network, vpc, security_groups)
+            }
             Self::VpcAssociationOfOthers { network, vpc, id } => write!(
                 f,
                 "the VPC association {network} {vpc} ({id}) is not this installation's, and so are its security groups \
@@ -287,11 +302,71 @@ impl Display for Blocked {
             Self::AuthOfOthers { holder } => {
                 write!(f, "{holder} is not this unit's, and so is its auth policy")
             }
+            Self::ResourceNameTaken { name, arn, unit } => {
+                name_taken(f, &format!("the name {name}"), arn, unit.as_ref())
+            }
+            Self::ResourceGatewayMissing { gateway } => {
+                write!(f, "resource gateway {gateway} does not exist yet")
+            }
+            Self::ResourceGatewayInUse { gateway, users } => {
+                write!(
+                    f,
+                    "resource gateway {gateway} stays as long as these lead through it: {}",
+                    listed(users)
+                )
+            }
+            Self::ResourceInUse { configuration, network } => {
+                held_by_others(f, &format!("resource configuration {configuration}"), network)
+            }
+            Self::ResourceDomainTaken { domain, network } => {
+                write!(f, "the domain {domain} is another resource's in service network {network}")
+            }
             Self::AccessLogsOfOthers { holder } => {
                 write!(f, "{holder} is not this unit's, and so are its access logs")
             }
         }
     }
+}
+
+fn missing(f: &mut Formatter<'_>, network: &str) -> Result {
+    if is_network_id(network) {
+        return write!(f, "no service network with the id {network} is there, or shared with this account");
+    }
+    write!(f, "service network {network} does not exist; a Gateway of that name creates it")
+}
+
+fn unseen(f: &mut Formatter<'_>, network: &str) -> Result {
+    write!(
+        f,
+        "service network {network} is not shown, and a VPC is associated with one of that name: none is made in its place"
+    )
+}
+
+fn groups_kept(f: &mut Formatter<'_>, network: &str, vpc: &str, groups: &BTreeSet<String>) -> Result {
+    write!(
+        f,
+        "the VPC association {network} {vpc} keeps its security groups {}: VPC Lattice cannot remove the last one from an \
+         association",
+        listed(groups)
+    )
+}
+
+fn name_taken(f: &mut Formatter<'_>, name: &str, arn: &str, unit: Option<&String>) -> Result {
+    match unit {
+        Some(unit) => write!(f, "{name} is taken by {unit} ({arn})"),
+        None => write!(f, "{name} is taken by {arn}, which this installation does not own"),
+    }
+}
+
+fn held_by_others(f: &mut Formatter<'_>, what: &str, network: &str) -> Result {
+    write!(
+        f,
+        "{what} cannot be deleted: its association with service network {network} is not this installation's"
+    )
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().cloned().collect::<Vec<_>>().join(", ")
 }
 
 fn taken(f: &mut Formatter<'_>, domain: &str, network: &str, by: &str) -> Result {

@@ -47,8 +47,12 @@ pub fn check(plan: &Plan, desired: &Desired, actual: &Actual, limits: &Limits) -
 fn wished_twice(desired: &Desired) -> impl Iterator<Item = ViolationKind> {
     let services = desired.services.iter().map(|one| format!("service {}", one.name));
     let groups = desired.target_groups.iter().map(|one| format!("target group {}", one.name));
+    let gateways = desired.resource_gateways.iter().map(|one| format!("resource gateway {}", one.name));
+    let configurations =
+        desired.resource_configurations.iter().map(|one| format!("resource configuration {}", one.name));
     let mut seen = BTreeSet::new();
-    let twice = services.chain(groups).filter(move |what| !seen.insert(what.clone()));
+    let all = services.chain(groups).chain(gateways).chain(configurations);
+    let twice = all.filter(move |what| !seen.insert(what.clone()));
     twice.map(|what| ViolationKind::WishedTwice { what })
 }
 

@@ -1,7 +1,7 @@
 use crate::names::is_network_id;
 use crate::resource::{
-    DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredService, DesiredTargetGroup,
-    DesiredVpcAssociation, DesiredVpcEndpoint,
+    DesiredAccessLog, DesiredAuth, DesiredCertificate, DesiredNetwork, DesiredResourceConfiguration,
+    DesiredResourceGateway, DesiredService, DesiredTargetGroup, DesiredVpcAssociation, DesiredVpcEndpoint,
 };
 use crate::{ActualNetwork, Grace, Invocation, Mode, Owner, Ownership};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,12 @@ pub struct Desired {
     /// Gateway units: the VPCs that reach the network by an endpoint, as the Gateways of their clusters ask.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub vpc_endpoints: Vec<DesiredVpcEndpoint>,
+    /// Units of a ResourceGateway: one, unless it is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub resource_gateways: Vec<DesiredResourceGateway>,
+    /// Units of a ResourceConfiguration: one, unless it is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub resource_configurations: Vec<DesiredResourceConfiguration>,
     /// Route units: one service for each custom domain, or one without.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub services: Vec<DesiredService>,
@@ -82,6 +88,8 @@ impl Desired {
             network: None,
             vpc_associations: vec![],
             vpc_endpoints: vec![],
+            resource_gateways: vec![],
+            resource_configurations: vec![],
             services: vec![],
             target_groups: vec![],
             handovers: BTreeMap::new(),

@@ -39,7 +39,7 @@ pub use mode::{Mode, ParseModeError};
 pub use model::{apply_step, settle, simulate};
 pub use outcome::{
     Failure, Outcome, RefusedAccessLog, RefusedCertificate, RefusedTarget, RefusedVpcAssociation,
-    RefusedVpcEndpoint, ServiceOutcome, VpcAssociationOutcome, VpcEndpointOutcome,
+    RefusedVpcEndpoint, ResourceOutcome, ServiceOutcome, VpcAssociationOutcome, VpcEndpointOutcome,
 };
 pub use owner::{
     Owner, Ownership, TAG_ACCESS_LOGS, TAG_AUTH, TAG_BACKEND, TAG_BELOW, TAG_CERTIFICATE, TAG_EXPORT,

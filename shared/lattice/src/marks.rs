@@ -35,8 +35,33 @@ pub fn marks_that_matter(desired: &Desired, actual: &Actual) -> BTreeSet<String>
     };
     let endpoints = actual.vpc_endpoints.iter().filter(|one| !wanted(one) || is_marked(&one.tags));
     let endpoints = endpoints.map(|one| (&one.arn, &one.ownership));
+    let resources = resources(desired, actual);
+    let resources = resources.into_iter();
     let all = services.chain(groups).chain(networks).chain(vpcs).chain(endpoints).chain(certificates);
+    let all = all.chain(resources);
     all.filter(|(_, ownership)| **ownership == Ownership::Ours).map(|(arn, _)| arn.clone()).collect()
+}
+
+/// The same of resources and their gateways.
+fn resources<'a>(desired: &Desired, actual: &'a Actual) -> Vec<(&'a String, &'a Ownership)> {
+    let mut all = vec![];
+    for held in &actual.resource_gateways {
+        let is_wanted = desired.resource_gateways.iter().any(|one| one.name == held.name);
+        if !is_wanted || is_marked(&held.tags) {
+            all.push((&held.arn, &held.ownership));
+        }
+    }
+    for held in &actual.resource_configurations {
+        let wanted = desired.resource_configurations.iter().find(|one| one.name == held.name);
+        if wanted.is_none() || is_marked(&held.tags) {
+            all.push((&held.arn, &held.ownership));
+        }
+        let stale = held.associations.iter().filter(|one| {
+            wanted.is_none_or(|wanted| !wanted.networks.contains(&one.network)) || is_marked(&one.tags)
+        });
+        all.extend(stale.map(|one| (&one.arn, &one.ownership)));
+    }
+    all
 }
 
 /// Whether a service bears a mark or is not wanted as it stands.

@@ -28,6 +28,8 @@ pub fn settle(actual: &Actual) -> Actual {
         vpc_associations,
         vpc_endpoints,
         subnet_zones: _,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         access_logs: _,
@@ -45,6 +47,16 @@ pub fn settle(actual: &Actual) -> Actual {
     vpc_endpoints.retain(|one| lasting(one.status));
     for endpoint in vpc_endpoints {
         endpoint.status.finish();
+    }
+    resource_gateways.retain(|one| lasting(one.status));
+    for gateway in resource_gateways {
+        gateway.status.finish();
+    }
+    resource_configurations.retain(|one| lasting(one.status));
+    for configuration in resource_configurations {
+        configuration.status.finish();
+        configuration.associations.retain(|one| lasting(one.status));
+        configuration.associations.iter_mut().for_each(|one| one.status.finish());
     }
     target_groups.retain(|g| lasting(g.status));
     for service in services {

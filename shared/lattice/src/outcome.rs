@@ -1,4 +1,4 @@
-use crate::{Blocked, Holder, Target};
+use crate::{ActualResourceConfiguration, Blocked, Holder, Status, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +34,12 @@ pub struct Outcome {
     /// Wanted VPC endpoints that EC2 does not make or change. Everything else is done as if they were not wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused_endpoints: Vec<RefusedVpcEndpoint>,
+    /// ARNs of the unit's resource gateways that exist, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resource_gateways: BTreeMap<String, String>,
+    /// The unit's resource configurations that exist, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, ResourceOutcome>,
     /// What is under way and being waited for, in words for a condition's message.
     pub waiting: Option<String>,
     /// What failed.
@@ -48,6 +54,25 @@ pub struct ServiceOutcome {
     pub arn: String,
     /// The generated domain name.
     pub dns_name: Option<String>,
+}
+
+/// A resource configuration that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceOutcome {
+    /// ARN.
+    pub arn: String,
+    /// The generated domain names under which it is reached, by service network.
+    pub dns_names: BTreeMap<String, String>,
+}
+
+impl ResourceOutcome {
+    /// What is told of one that is there.
+    pub fn of(held: &ActualResourceConfiguration) -> Self {
+        let named = held.associations.iter().filter(|one| one.status != Status::DeleteInProgress);
+        let named = named.filter_map(|one| Some((one.network.clone(), one.dns_name.clone()?)));
+        Self { arn: held.arn.clone(), dns_names: named.collect() }
+    }
 }
 
 /// A target that VPC Lattice does not take, as it answers RegisterTargets: an address outside of the VPC's subnets, say.

@@ -5,17 +5,17 @@
 //!
 //! | # | steps | why here |
 //! |---|---|---|
-//! | 1 | ImportCertificate, CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation, CreateVpcEndpoint, UpdateVpcEndpoint | a VPC's association or endpoint takes longest to become usable, so it starts first |
+//! | 1 | ImportCertificate, CreateNetwork, PutAuthPolicy, SetAuthType, CreateVpcAssociation, UpdateVpcAssociation, CreateVpcEndpoint, UpdateVpcEndpoint, CreateResourceGateway, UpdateResourceGateway, CreateResourceConfiguration, UpdateResourceConfiguration | a VPC's association or endpoint takes longest to become usable, so it starts first |
 //! | 2 | delete and await what must be made anew under its name: a failed service or target group, a service with another custom domain, what is being deleted and is wanted again | a name is taken until its holder is gone |
 //! | 3 | CreateTargetGroup, CreateService, Tag | quick calls whose effects take a second each and so overlap; a target group costs nothing and is what a Region has fewest of, so a quota that is used up shows before a service costs |
-//! | 4 | AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, DeleteAssociation where another route's service waits for the place, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without; two services that change places would wait for each other, if each left last |
+//! | 4 | AwaitResourceConfiguration, CreateResourceAssociation, AwaitService, UpdateCertificate, UpdateIdleTimeout, PutAuthPolicy, SetAuthType, CreateAccessLog, UpdateAccessLog, DeleteAssociation where another route's service waits for the place, CreateAssociation | an association needs an active service, and takes seconds: it starts before the rest, but after what it must not be without; two services that change places would wait for each other, if each left last |
 //! | 5 | AwaitTargetGroup, UpdateHealthCheck, RegisterTargets; then AllowInvoke, and the same of functions | no rule may name a group that is not active or has no targets yet, or a function that VPC Lattice may not invoke; what Pods need comes before a call that a function's owner may have barred, stage 7 too if there is one |
 //! | 6 | per service: DeleteListener of one that must give way, CreateListener, UpdateListener, UpdateRules, CreateRule, DeleteRule; last DeleteListener of stale ones | traffic moves here; a rule that stays is there at every moment |
 //! | 7 | DeregisterTargets of surplus targets in groups that stay | their Pods are ending; nothing slow may delay it |
 //! | 8 | delete and await associations that must be made anew, then create them | slow, so everything quick comes before |
 //! | 9 | Untag and Tag of what is below services, then Tag of these with the mark of it | nothing depends on it, and it may be many calls |
-//! | 10 | AwaitAssociation, AwaitVpcAssociation, AwaitVpcEndpoint | last of what is wanted: if the time is up here, all else is done |
-//! | 11 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteVpcEndpoint, DeleteVpcAssociation, AwaitVpcAssociationGone, AwaitVpcEndpointGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
+//! | 10 | AwaitAssociation, AwaitVpcAssociation, AwaitVpcEndpoint, AwaitResourceGateway, AwaitResourceConfiguration, AwaitResourceAssociation | last of what is wanted: if the time is up here, all else is done |
+//! | 11 | DeleteAccessLog, DeleteAssociation, AwaitPropagation, DeregisterTargets of stale groups, AwaitAssociationGone, DeleteService, AwaitServiceGone, AwaitDrained, DeleteTargetGroup, DeleteResourceAssociation, AwaitResourceAssociationGone, DeleteResourceConfiguration, AwaitResourceConfigurationGone, DeleteResourceGateway, DeleteVpcEndpoint, DeleteVpcAssociation, AwaitVpcAssociationGone, AwaitVpcEndpointGone, DeleteNetwork, DeleteCertificate | after the successors take traffic, also in the data plane, which follows a moment later; draining overlaps with the service's end |
 //!
 //! A wait is planned only where a later step or the answer "it is in use" depends on it; nobody waits for a deletion
 //! for its own sake.
@@ -40,6 +40,7 @@ mod imports;
 mod listeners;
 mod networks;
 mod priorities;
+mod resources;
 mod rules;
 mod services;
 mod targets;
@@ -73,12 +74,16 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     auths::secure_networks(&mut draft);
     networks::associate(&mut draft);
     endpoints::create(&mut draft);
+    resources::open(&mut draft);
+    resources::configure(&mut draft);
     services::clear(&mut draft);
     groups::clear(&mut draft);
     groups::create(&mut draft);
     services::create(&mut draft);
     draft.tag();
+    resources::tag(&mut draft);
     unwanted::mark(&mut draft);
+    resources::associate(&mut draft);
     services::settle(&mut draft);
     auths::secure(&mut draft);
     access_logs::subscribe(&mut draft);
@@ -97,11 +102,13 @@ pub fn plan(desired: &Desired, actual: &Actual, limits: &Limits) -> Plan {
     services::await_associations(&mut draft);
     networks::await_associations(&mut draft);
     endpoints::settle(&mut draft);
+    resources::settle(&mut draft);
     access_logs::unsubscribe(&mut draft);
     services::disassociate(&mut draft);
     groups::empty_stale(&mut draft);
     services::delete(&mut draft);
     groups::delete(&mut draft);
+    resources::remove(&mut draft);
     endpoints::delete(&mut draft);
     networks::delete(&mut draft);
     imports::delete(&mut draft);

@@ -10,6 +10,12 @@ pub enum ResourceKind {
     Network,
     /// The association of a VPC with a service network.
     VpcAssociation,
+    /// A resource gateway.
+    ResourceGateway,
+    /// A resource configuration.
+    ResourceConfiguration,
+    /// The association of a resource configuration with a service network.
+    ResourceAssociation,
     /// The endpoint of a VPC for a service network, in EC2.
     VpcEndpoint,
     /// A service.
@@ -46,6 +52,9 @@ impl ResourceKind {
             ["servicenetwork", _] => Self::Network,
             ["servicenetworkvpcassociation", _] => Self::VpcAssociation,
             ["service", _] => Self::Service,
+            ["resourcegateway", _] => Self::ResourceGateway,
+            ["resourceconfiguration", _] => Self::ResourceConfiguration,
+            ["servicenetworkresourceassociation", _] => Self::ResourceAssociation,
             ["servicenetworkserviceassociation", _] => Self::ServiceAssociation,
             ["service", _, "listener", _] => Self::Listener,
             ["service", _, "listener", _, "rule", _] => Self::Rule,
@@ -60,6 +69,9 @@ impl ResourceKind {
             Self::Network
             | Self::VpcAssociation
             | Self::VpcEndpoint
+            | Self::ResourceGateway
+            | Self::ResourceConfiguration
+            | Self::ResourceAssociation
             | Self::Service
             | Self::TargetGroup
             | Self::Certificate => true,
@@ -77,6 +89,12 @@ impl Desired {
             (ResourceKind::Network, usize::from(self.network.is_some())),
             (ResourceKind::VpcAssociation, self.vpc_associations.len()),
             (ResourceKind::VpcEndpoint, self.vpc_endpoints.len()),
+            (ResourceKind::ResourceGateway, self.resource_gateways.len()),
+            (ResourceKind::ResourceConfiguration, self.resource_configurations.len()),
+            (
+                ResourceKind::ResourceAssociation,
+                self.resource_configurations.iter().map(|one| one.networks.len()).sum(),
+            ),
             (ResourceKind::Service, self.services.len()),
             (
                 ResourceKind::ServiceAssociation,
@@ -110,7 +128,10 @@ mod tests {
             ("service/svc-1/listener/listener-1", ResourceKind::Listener),
             ("service/svc-1/listener/listener-1/rule/rule-1", ResourceKind::Rule),
             ("targetgroup/tg-1", ResourceKind::TargetGroup),
-            ("resourcegateway/rgw-1", ResourceKind::Other),
+            ("resourcegateway/rgw-1", ResourceKind::ResourceGateway),
+            ("resourceconfiguration/rcfg-1", ResourceKind::ResourceConfiguration),
+            ("servicenetworkresourceassociation/snra-1", ResourceKind::ResourceAssociation),
+            ("domainverification/dv-1", ResourceKind::Other),
             ("service", ResourceKind::Other),
             ("service/svc-1/listener", ResourceKind::Other),
         ] {

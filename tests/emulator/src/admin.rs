@@ -62,6 +62,11 @@ pub fn handle(emulator: &Emulator, method: &Method, path: &str, query: Option<&s
         ("POST", "/shares") => share(emulator, body),
         ("POST", "/clock") => advance(emulator, body),
         ("GET", "/clock") => good(&json!({"now": emulator.clock.now().iso()})),
+        ("GET", "/dns") => {
+            let (vpc, name) = (parameter(query, "vpc"), parameter(query, "name"));
+            let now = emulator.clock.now();
+            good(&json!({"addresses": emulator.state().resolve(now, vpc, name)}))
+        }
         ("GET", "/model") => good(&json!({"version": emulator.model.version})),
         _ => bad(StatusCode::NOT_FOUND, "There is no such admin path; the page at /_emulator/ lists them."),
     }
@@ -69,8 +74,13 @@ pub fn handle(emulator: &Emulator, method: &Method, path: &str, query: Option<&s
 
 /// The `since` parameter: the number of the last call that the reader knows.
 fn since(query: Option<&str>) -> u64 {
-    let pairs = query.unwrap_or_default().split('&');
-    pairs.filter_map(|pair| pair.strip_prefix("since=")).find_map(|text| text.parse().ok()).unwrap_or(0)
+    parameter(query, "since").parse().unwrap_or(0)
+}
+
+/// A parameter of a query; empty where it is not there.
+fn parameter<'q>(query: Option<&'q str>, name: &str) -> &'q str {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next().unwrap_or_default()
 }
 
 fn configure(emulator: &Emulator, body: &[u8]) -> Answer {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -73,8 +73,8 @@ async fn answer(
         return Ok(answer);
     }
     let answer = protocol::handle(&emulator, &parts, &body).await;
-    if protocol::has_body(&parts.method) {
-        // The call may have brought a VPC that has no place on the data plane yet.
+    if protocol::has_body(&parts.method) || parts.method == Method::DELETE {
+        // The call may have brought a VPC that has no place on the data plane yet, or taken a resource away.
         plane.ensure().await;
     }
     answer

@@ -66,6 +66,9 @@ impl LatticeClient {
         if let Some(UnitKey::Gateway { name, .. }) = &unit {
             return Box::pin(self.inspect_gateway(desired, name, not_before)).await;
         }
+        if let Some(UnitKey::Resource { kind, .. }) = &unit {
+            return Box::pin(self.inspect_resources(desired, *kind, not_before)).await;
+        }
         let with_services = !matches!(unit, Some(UnitKey::Export { .. }))
             || !desired.services.is_empty()
             || !candidate_service_names.is_empty();

@@ -35,6 +35,7 @@ use memory::Memory;
 use refused::RefusedTargets;
 use resource::imported::CertificateApi;
 use resource::network::NetworkIndex;
+use resource::resource_gateway::ResourceIndex;
 use resource::service::ServiceIndex;
 use resource::target_group::TargetGroupIndex;
 use resource::vpc_endpoint::Zones;
@@ -79,6 +80,8 @@ struct Inner {
     services: Cached<ServiceIndex>,
     target_groups: Cached<TargetGroupIndex>,
     networks: Cached<NetworkIndex>,
+    resource_gateways: Cached<ResourceIndex>,
+    resource_configurations: Cached<ResourceIndex>,
     tags: TagCache,
     refused: RefusedTargets,
 }
@@ -118,6 +121,8 @@ impl LatticeClient {
             services: Cached::new(INDEX_AGE_MAX),
             target_groups: Cached::new(INDEX_AGE_MAX),
             networks: Cached::new(NETWORKS_AGE_MAX),
+            resource_gateways: Cached::new(INDEX_AGE_MAX),
+            resource_configurations: Cached::new(INDEX_AGE_MAX),
             tags: TagCache::default(),
             refused: RefusedTargets::default(),
         };
@@ -180,6 +185,8 @@ impl LatticeClient {
         self.inner.services.forget().await;
         self.inner.target_groups.forget().await;
         self.inner.networks.forget().await;
+        self.inner.resource_gateways.forget().await;
+        self.inner.resource_configurations.forget().await;
     }
 }
 

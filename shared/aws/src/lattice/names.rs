@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use trellis_lattice::{
     Actual, Blocked, Outcome, Ownership, RefusedAccessLog, RefusedCertificate, RefusedTarget,
-    RefusedVpcAssociation, RefusedVpcEndpoint, ServiceOutcome, Status, VpcAssociationOutcome,
-    VpcEndpointOutcome, counting_endpoint,
+    RefusedVpcAssociation, RefusedVpcEndpoint, ResourceOutcome, ServiceOutcome, Status,
+    VpcAssociationOutcome, VpcEndpointOutcome, counting_endpoint,
 };
 
 /// What a plan's names mean while it is being applied.
@@ -30,6 +30,12 @@ pub(super) struct Known {
     pub(super) vpc_associations: BTreeMap<(String, String), Resource>,
     /// By network and VPC.
     pub(super) vpc_endpoints: BTreeMap<(String, String), Resource>,
+    /// By name.
+    pub(super) resource_gateways: BTreeMap<String, Resource>,
+    /// By name.
+    pub(super) resource_configurations: BTreeMap<String, Resource>,
+    /// By configuration and network.
+    pub(super) resource_associations: BTreeMap<(String, String), Resource>,
     /// Priorities by rule id, by service and port.
     pub(super) priorities: BTreeMap<(String, u16), BTreeMap<String, u16>>,
     /// Wanted targets that VPC Lattice does not take.
@@ -48,7 +54,7 @@ pub(super) struct Known {
 pub(super) struct Resource {
     pub(super) id: String,
     pub(super) arn: String,
-    /// The generated domain name of a service.
+    /// The generated domain name of a service, or of a resource's association.
     pub(super) dns_name: Option<String>,
     /// When this plan made it; none for what was there before.
     pub(super) made: Option<Instant>,
@@ -83,6 +89,17 @@ fn unknown(operation: &'static str, what: &str) -> AwsError {
 }
 
 impl Known {
+    /// Notes that a change of what bears the name is under way.
+    pub(super) fn is_changing(
+        &mut self,
+        of: impl FnOnce(&mut Self) -> &mut BTreeMap<String, Resource>,
+        name: &str,
+    ) {
+        if let Some(resource) = of(self).get_mut(name) {
+            resource.active = false;
+        }
+    }
+
     /// Forgets a service and what was below it, unless the name is by now another one's.
     pub(super) fn forget_service(&mut self, name: &str, id: &str) {
         if forget(&mut self.services, name, id) {
@@ -116,6 +133,8 @@ impl Names {
             vpc_associations,
             vpc_endpoints,
             subnet_zones: _,
+            resource_gateways,
+            resource_configurations,
             services,
             target_groups,
             // Nobody names one: they are changed by their ids.
@@ -131,6 +150,20 @@ impl Names {
         for network in networks {
             let resource = Resource::read(&network.id, &network.arn, &network.ownership);
             keep(&mut known.networks, &network.name, resource);
+        }
+        for gateway in resource_gateways.iter().filter(|one| one.status != Status::DeleteInProgress) {
+            let resource = Resource::read(&gateway.id, &gateway.arn, &gateway.ownership);
+            keep(&mut known.resource_gateways, &gateway.name, resource);
+        }
+        for one in resource_configurations.iter().filter(|one| one.status != Status::DeleteInProgress) {
+            let resource = Resource::read(&one.id, &one.arn, &one.ownership);
+            keep(&mut known.resource_configurations, &one.name, resource);
+            for association in one.associations.iter().filter(|a| a.status != Status::DeleteInProgress) {
+                let mut resource = Resource::read(&association.id, &association.arn, &association.ownership);
+                resource.dns_name.clone_from(&association.dns_name);
+                let key = (one.name.clone(), association.network.clone());
+                known.resource_associations.insert(key, resource);
+            }
         }
         for group in target_groups {
             let resource = Resource::read(&group.id, &group.arn, &group.ownership);
@@ -172,6 +205,32 @@ impl Names {
     pub(super) fn network(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
         let found = self.lock().networks.get(name).cloned();
         found.ok_or_else(|| unknown(operation, &format!("service network {name}")))
+    }
+
+    pub(super) fn resource_gateway(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
+        let found = self.lock().resource_gateways.get(name).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("resource gateway {name}")))
+    }
+
+    pub(super) fn resource_configuration(
+        &self,
+        operation: &'static str,
+        name: &str,
+    ) -> Result<Resource, AwsError> {
+        let found = self.lock().resource_configurations.get(name).cloned();
+        found.ok_or_else(|| unknown(operation, &format!("resource configuration {name}")))
+    }
+
+    pub(super) fn resource_association(
+        &self,
+        operation: &'static str,
+        configuration: &str,
+        network: &str,
+    ) -> Result<Resource, AwsError> {
+        let key = (configuration.to_owned(), network.to_owned());
+        let found = self.lock().resource_associations.get(&key).cloned();
+        let what = || format!("resource configuration {configuration} with service network {network}");
+        found.ok_or_else(|| unknown(operation, &what()))
     }
 
     pub(super) fn service(&self, operation: &'static str, name: &str) -> Result<Resource, AwsError> {
@@ -260,6 +319,20 @@ impl Names {
                     network: network.clone(),
                     vpc: vpc.clone(),
                     id: one.id.clone(),
+                })
+                .collect(),
+            resource_gateways: ours(&known.resource_gateways)
+                .into_iter()
+                .map(|(name, r)| (name, r.arn))
+                .collect(),
+            resources: ours(&known.resource_configurations)
+                .into_iter()
+                .map(|(name, r)| {
+                    let of = known.resource_associations.iter().filter(|((one, _), _)| *one == name);
+                    let named =
+                        of.filter_map(|((_, network), r)| Some((network.clone(), r.dns_name.clone()?)));
+                    let dns_names = named.collect();
+                    (name, ResourceOutcome { arn: r.arn, dns_names })
                 })
                 .collect(),
             refused_endpoints: known.refused_endpoints.iter().cloned().collect(),

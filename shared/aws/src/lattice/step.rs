@@ -83,7 +83,8 @@ impl LatticeClient {
         step: &Step,
         until: Instant,
     ) -> Result<StepEnd, AwsError> {
-        each_step!(step, step => step.perform(self, names, until).await)
+        // Boxed: without it the future of every kind of step has a place of its own on the stack in a build that is not optimised.
+        each_step!(step, step => Box::pin(step.perform(self, names, until)).await)
     }
 
     /// A call that changes something. After a conflict, or when a thing is missing, what was listed is no longer true.

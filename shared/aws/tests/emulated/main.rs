@@ -16,6 +16,7 @@ mod model;
 mod ownership;
 mod quotas;
 mod refused;
+mod resources;
 mod services;
 mod shared_networks;
 mod vpc_endpoints;

@@ -22,6 +22,8 @@ fn comparable(actual: &Actual) -> Actual {
         vpc_associations,
         vpc_endpoints,
         subnet_zones,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         access_logs,
@@ -46,6 +48,19 @@ fn comparable(actual: &Actual) -> Actual {
     vpc_endpoints.sort_by(|a, b| (&a.network, &a.vpc).cmp(&(&b.network, &b.vpc)));
     for endpoint in vpc_endpoints {
         endpoint.names.clear();
+    }
+    // Those of others are read where a configuration leads through them.
+    resource_gateways.retain(|one| one.ownership == Ownership::Ours);
+    resource_gateways.sort_by(|a, b| a.name.cmp(&b.name));
+    for one in resource_gateways {
+        one.users.clear();
+    }
+    resource_configurations.sort_by(|a, b| a.name.cmp(&b.name));
+    for one in resource_configurations {
+        one.associations.sort_by(|a, b| a.network.cmp(&b.network));
+        for association in &mut one.associations {
+            association.dns_name = None;
+        }
     }
     subnet_zones.clear();
     services.iter_mut().for_each(order);

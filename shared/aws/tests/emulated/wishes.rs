@@ -8,7 +8,7 @@ use trellis_lattice::{
 
 pub(crate) const VPC: &str = "vpc-0a1b2c3d4e5f60001";
 
-fn owner(unit: &str) -> Owner {
+pub(crate) fn owner(unit: &str) -> Owner {
     let hash = unit.parse::<trellis_hint::UnitKey>().unwrap().hash();
     Owner { installation: "trellis".into(), unit: hash, key: unit.into() }
 }

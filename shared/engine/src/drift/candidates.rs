@@ -38,7 +38,7 @@ fn is_own(unit: &UnitKey) -> bool {
         UnitKey::Gateway { .. } | UnitKey::Merged { .. } | UnitKey::Cluster { .. } => false,
         // What it would tell others of is looked at with those.
         UnitKey::Dependents { kind, .. } => *kind != Kind::ServiceExport,
-        UnitKey::Route { .. } | UnitKey::Export { .. } => true,
+        UnitKey::Route { .. } | UnitKey::Export { .. } | UnitKey::Resource { .. } => true,
     }
 }
 

@@ -83,13 +83,16 @@ impl Index {
     }
 }
 
-/// What routes and exports have.
-const COMPARED: [ResourceKind; 5] = [
+/// What routes, exports and resources have.
+const COMPARED: [ResourceKind; 8] = [
     ResourceKind::Service,
     ResourceKind::ServiceAssociation,
     ResourceKind::Listener,
     ResourceKind::Rule,
     ResourceKind::TargetGroup,
+    ResourceKind::ResourceGateway,
+    ResourceKind::ResourceConfiguration,
+    ResourceKind::ResourceAssociation,
 ];
 
 impl Holding {

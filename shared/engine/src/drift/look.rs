@@ -377,7 +377,8 @@ impl<L: Lattice, C: Clusters, Q: Queue> Engine<L, C, Q> {
 /// Whether a route or an export was changed a while ago, and no status tells of that although we have a word to say.
 fn is_overdue(unit: &UnitKey, snapshot: &Snapshot, settings: &Settings) -> bool {
     let (cluster, kind, namespace, name) = match unit {
-        UnitKey::Route { kind, cluster, namespace, name } => (cluster, *kind, namespace, name),
+        UnitKey::Route { kind, cluster, namespace, name }
+        | UnitKey::Resource { kind, cluster, namespace, name } => (cluster, *kind, namespace, name),
         UnitKey::Export { cluster, namespace, name } => (cluster, Kind::ServiceExport, namespace, name),
         UnitKey::Gateway { .. }
         | UnitKey::Merged { .. }

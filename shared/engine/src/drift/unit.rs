@@ -74,6 +74,7 @@ pub(crate) fn object_of(unit: &UnitKey) -> ObjectRef {
         // The one object that every cluster has, and that stands for it; nothing is read of it.
         UnitKey::Cluster { cluster } => object(cluster, Kind::Namespace, "", "default"),
         UnitKey::Route { kind, cluster, namespace, name }
+        | UnitKey::Resource { kind, cluster, namespace, name }
         | UnitKey::Dependents { kind, cluster, namespace, name } => object(cluster, *kind, namespace, name),
         UnitKey::Export { cluster, namespace, name } => object(cluster, Kind::ServiceExport, namespace, name),
     }

@@ -182,6 +182,11 @@ impl Account {
         };
         self.state.vpc_associations.retain_mut(|one| end(&one.arn, &mut one.status));
         self.state.vpc_endpoints.retain_mut(|one| end(&one.arn, &mut one.status));
+        self.state.resource_gateways.retain_mut(|one| end(&one.arn, &mut one.status));
+        self.state.resource_configurations.retain_mut(|one| end(&one.arn, &mut one.status));
+        for one in &mut self.state.resource_configurations {
+            one.associations.retain_mut(|one| end(&one.arn, &mut one.status));
+        }
         for service in &mut self.state.services {
             service.associations.retain_mut(|one| end(&one.arn, &mut one.status));
         }
@@ -359,6 +364,8 @@ fn tagged(state: &Actual) -> Vec<String> {
         vpc_associations,
         vpc_endpoints,
         subnet_zones: _,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         // They go with what they are of.
@@ -374,7 +381,10 @@ fn tagged(state: &Actual) -> Vec<String> {
     let vpcs = vpc_associations.iter().map(|one| &one.arn);
     let (services, groups) = (services.iter().map(|one| &one.arn), target_groups.iter().map(|one| &one.arn));
     let endpoints = vpc_endpoints.iter().map(|one| &one.arn);
-    networks.chain(vpcs).chain(endpoints).chain(services).chain(groups).cloned().collect()
+    let gateways = resource_gateways.iter().map(|one| &one.arn);
+    let joined = resource_configurations.iter().flat_map(|one| &one.associations).map(|one| &one.arn);
+    let resources = gateways.chain(resource_configurations.iter().map(|one| &one.arn)).chain(joined);
+    networks.chain(vpcs).chain(endpoints).chain(services).chain(groups).chain(resources).cloned().collect()
 }
 
 /// What bears tags is of one of these kinds.
@@ -387,6 +397,13 @@ fn kind_in(state: &Actual, arn: &str) -> ResourceKind {
         ResourceKind::Network
     } else if state.vpc_endpoints.iter().any(|one| one.arn == arn) {
         ResourceKind::VpcEndpoint
+    } else if state.resource_gateways.iter().any(|one| one.arn == arn) {
+        ResourceKind::ResourceGateway
+    } else if state.resource_configurations.iter().any(|one| one.arn == arn) {
+        ResourceKind::ResourceConfiguration
+    } else if state.resource_configurations.iter().flat_map(|one| &one.associations).any(|one| one.arn == arn)
+    {
+        ResourceKind::ResourceAssociation
     } else {
         ResourceKind::VpcAssociation
     }
@@ -403,6 +420,8 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
         vpc_associations,
         vpc_endpoints,
         subnet_zones: _,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         access_logs: _,
@@ -418,6 +437,15 @@ fn under_way(state: &Actual) -> Vec<(String, u32, Status)> {
     all.extend(vpcs.map(|one| (one.arn.clone(), LONG_S, one.status)));
     let endpoints = vpc_endpoints.iter().filter(|one| busy(one.status));
     all.extend(endpoints.map(|one| (one.arn.clone(), LONG_S, one.status)));
+    let gateways = resource_gateways.iter().filter(|one| busy(one.status));
+    all.extend(gateways.map(|one| (one.arn.clone(), RESOURCE_S, one.status)));
+    for one in resource_configurations {
+        if busy(one.status) {
+            all.push((one.arn.clone(), RESOURCE_S, one.status));
+        }
+        let associations = one.associations.iter().filter(|one| busy(one.status));
+        all.extend(associations.map(|one| (one.arn.clone(), ASSOCIATION_S, one.status)));
+    }
     for service in services {
         if busy(service.status) {
             all.push((service.arn.clone(), RESOURCE_S, service.status));

@@ -304,6 +304,8 @@ impl LatticeModel {
                     id: one.id.clone(),
                 })
                 .collect(),
+            resource_gateways: BTreeMap::new(),
+            resources: BTreeMap::new(),
             refused_endpoints: vec![],
             waiting: None,
             failure: None,

@@ -207,7 +207,9 @@ pub(crate) fn object(cluster: &str, key: &ObjectKey, variant: u32) -> Value {
         | Kind::TLSRoute
         | Kind::Pod
         | Kind::DNSEndpoint
-        | Kind::Backend => {}
+        | Kind::Backend
+        | Kind::ResourceGateway
+        | Kind::ResourceConfiguration => {}
     }
     object
 }

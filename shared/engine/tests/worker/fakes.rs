@@ -449,6 +449,8 @@ impl World {
             refused_certificates: vec![],
             vpc_associations: [].into(),
             vpc_endpoints: BTreeSet::new(),
+            resource_gateways: BTreeMap::new(),
+            resources: BTreeMap::new(),
             refused_endpoints: vec![],
             waiting: None,
             failure: None,

@@ -9,12 +9,16 @@ mod backend_object;
 mod core;
 mod gateway_object;
 mod multicluster;
+mod resource_object;
 mod route_object;
 
 pub(crate) use backend_object::{AddressesWire, BackendObject, InstancesWire, LambdaWire, LoadBalancerWire};
 pub(crate) use core::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort, service_of_slice};
 pub(crate) use gateway_object::{AllowedRoutes, Gateway, Listener, ReferenceGrant, RouteKind};
 pub(crate) use multicluster::{ServiceExport, ServiceImport};
+pub(crate) use resource_object::{
+    DnsWire, ResourceConfigurationObject, ResourceConfigurationSpec, ResourceGatewayObject,
+};
 pub(crate) use route_object::{
     BackendRefWire, GrpcMethodWire, HeaderWire, MatchWire, ParentRefWire, RouteObject, RuleWire,
 };

@@ -4,50 +4,13 @@
 //! command line finds, and in the list that is made of this table. Conditions have reasons in its place; each reason of
 //! one that is not as wanted has a code ([`Code::of_condition`]).
 
+mod level;
 mod of;
+
+pub use level::{Explanation, Level};
 
 use serde::{Serialize, Serializer};
 use std::fmt;
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// It passes by itself.
-    Note,
-    /// All that is asked for is in force but for a detail.
-    Warning,
-    /// Something that is asked for is not in force.
-    Error,
-}
-
-impl Level {
-    /// In one word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What is said of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Explanation {
-    /// In a few words.
-    pub title: &'static str,
-    /// In a sentence.
-    pub meaning: &'static str,
-    /// What helps, in a sentence.
-    pub remedy: &'static str,
-}
 
 macro_rules! codes {
     ($($name:ident = $number:literal $level:ident $title:literal, $meaning:literal, $remedy:literal;)+) => {
@@ -341,6 +304,12 @@ codes! {
     NoEndpointForPort = 119 Error "No endpoint has the Service's port",
         "The Service's EndpointSlices have endpoints for other ports only, so its requests are answered 503.",
         "Name a targetPort that the Pods have.";
+    ResourceValue = 120 Error "A resource cannot be had as it is written",
+        "A field of a ResourceGateway or a ResourceConfiguration has a value that VPC Lattice does not take.",
+        "Correct the field that the message names.";
+    ResourceGatewayNotFound = 121 Error "A resource gateway is not there",
+        "The ResourceGateway that a ResourceConfiguration names does not exist, or VPC Lattice does not have it yet.",
+        "Create the ResourceGateway in the same namespace, or wait until it is programmed.";
     // What is in the way in VPC Lattice.
     ServiceNameTaken = 200 Error "A service's name is taken",
         "Another service of the account bears the name.",
@@ -402,6 +371,18 @@ codes! {
     AccessLogsOfOthers = 219 Error "Access logs are not ours to ask for",
         "The service or network is not this installation's.",
         "Ask its owner.";
+    ResourceNameTaken = 220 Error "A resource's name is taken",
+        "A resource gateway or configuration of the name exists that is not this object's.",
+        "Delete that one.";
+    ResourceGatewayInUse = 221 Note "A resource gateway is still used",
+        "Resource configurations lead through the gateway, so it cannot be deleted yet.",
+        "Wait until they are gone, or delete them.";
+    ResourceInUse = 222 Error "A resource is held by somebody else's association",
+        "The resource configuration cannot be deleted while another's association with a service network holds it.",
+        "Delete that association.";
+    ResourceDomainTaken = 223 Error "A resource's domain is taken",
+        "Another resource has the domain in the service network.",
+        "Name another domain, or take the other resource out of the network.";
     // Deletions.
     NetworkStays = 300 Warning "A service network stays",
         "Other objects still ask for the service network.",

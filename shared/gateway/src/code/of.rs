@@ -70,6 +70,8 @@ impl Code {
             reasons::LOAD_BALANCER_NOT_FOUND => Self::LoadBalancerNotFound,
             reasons::LOAD_BALANCER_UNFIT => Self::LoadBalancerUnfit,
             reasons::INVALID_BACKEND => Self::BackendValue,
+            reasons::INVALID_RESOURCE_GATEWAY => Self::ResourceValue,
+            reasons::RESOURCE_GATEWAY_NOT_FOUND => Self::ResourceGatewayNotFound,
             reasons::DELETE_BLOCKED => Self::DeleteBlocked,
             reasons::NOT_WANTED => Self::NotAssociated,
             reasons::ACCESS_DENIED => Self::AccessDenied,
@@ -103,6 +105,11 @@ impl Code {
             Blocked::AuthPolicyOfOthers { .. } => Self::AuthPolicyOfOthers,
             Blocked::AuthOfOthers { .. } => Self::AuthOfOthers,
             Blocked::AccessLogsOfOthers { .. } => Self::AccessLogsOfOthers,
+            Blocked::ResourceNameTaken { .. } => Self::ResourceNameTaken,
+            Blocked::ResourceGatewayMissing { .. } => Self::ResourceGatewayNotFound,
+            Blocked::ResourceGatewayInUse { .. } => Self::ResourceGatewayInUse,
+            Blocked::ResourceInUse { .. } => Self::ResourceInUse,
+            Blocked::ResourceDomainTaken { .. } => Self::ResourceDomainTaken,
         }
     }
 }

@@ -235,6 +235,7 @@ fn is_gone(view: &View, source: &Source, unit: &str) -> bool {
         }
         Ok(
             UnitKey::Gateway { .. }
+            | UnitKey::Resource { .. }
             | UnitKey::Merged { .. }
             | UnitKey::Dependents { .. }
             | UnitKey::Cluster { .. },

@@ -78,6 +78,7 @@ pub fn wants_objects(unit: &UnitKey, snapshot: &Snapshot) -> Vec<Read> {
         }
         UnitKey::Gateway { .. }
         | UnitKey::Export { .. }
+        | UnitKey::Resource { .. }
         | UnitKey::Dependents { .. }
         | UnitKey::Cluster { .. } => return vec![],
     };
@@ -112,6 +113,8 @@ pub fn object_changes(
         | Report::Export(_)
         | Report::Import(_)
         | Report::Backend(_)
+        | Report::ResourceGateway(_)
+        | Report::Resource(_)
         | Report::Policy(_)
         | Report::Pod(_)
         | Report::Network(_) => [None, None],

@@ -164,6 +164,16 @@ pub(crate) fn convert(id: RouteId, object: &Value, limits: &Limits) -> Result<Ro
     Ok(Route { id, meta: metadata, parents, hostnames, rules, problems })
 }
 
+/// The references to parents of an object that has them as routes do; one that cannot be read is left out.
+pub(crate) fn parent_refs(object: &Value, namespace: &str) -> Vec<ParentRef> {
+    let all = object.pointer("/spec/parentRefs").and_then(Value::as_array).into_iter().flatten();
+    let read = all.enumerate().filter_map(|(index, reference)| {
+        let wire = crate::api::parse(reference).ok()?;
+        Some(parent_ref(index, wire, reference, namespace))
+    });
+    read.collect()
+}
+
 fn parent_ref(index: usize, wire: ParentRefWire, reference: &Value, own_namespace: &str) -> ParentRef {
     let group = wire.group.as_deref().unwrap_or(Kind::Gateway.group());
     let kind = wire.kind.as_deref().unwrap_or(Kind::Gateway.as_str());

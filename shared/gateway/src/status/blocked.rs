@@ -3,16 +3,39 @@ use trellis_hint::UnitKey;
 use trellis_lattice::names::is_network_id;
 use trellis_lattice::{Blocked, Quota};
 
+/// The same of resources and their gateways.
+fn of_resource(blocked: &Blocked) -> String {
+    match blocked {
+        Blocked::ResourceNameTaken { name, arn, unit } => {
+            format!("The name {name} is taken by {arn}{}; delete that one.", of_unit(unit.as_ref()))
+        }
+        Blocked::ResourceGatewayMissing { .. } => {
+            "VPC Lattice does not have the resource gateway yet; see the status of the ResourceGateway."
+                .to_owned()
+        }
+        Blocked::ResourceGatewayInUse { gateway, users } => format!(
+            "The resource gateway {gateway} goes when these resource configurations are gone, which lead through it: {}.",
+            users.iter().cloned().collect::<Vec<_>>().join(", ")
+        ),
+        Blocked::ResourceInUse { configuration, network } => format!(
+            "The resource configuration {configuration} cannot be deleted, since somebody else has associated it with the \
+             service network {network}; delete that association."
+        ),
+        Blocked::ResourceDomainTaken { domain, network } => format!(
+            "The domain {domain} is another resource's in the service network {network}; delete that one's association."
+        ),
+        other => other.to_string(),
+    }
+}
+
 /// A wish that cannot be met, for people: what is in the way and what helps.
 pub(super) fn text(blocked: &Blocked) -> String {
     match blocked {
-        Blocked::ServiceNameTaken { service, arn, unit } => {
-            let whose = unit.as_ref().map_or_else(String::new, |unit| format!(" of {unit}"));
-            format!(
-                "The service name {service} is taken by {arn}{whose}; give this route another name with the \
-                 annotation application-networking.k8s.aws/service-name-override."
-            )
-        }
+        Blocked::ServiceNameTaken { service, arn, unit } => format!(
+            "The service name {service} is taken by {arn}{}; give this route another name with the annotation \
+             application-networking.k8s.aws/service-name-override.",
+            of_unit(unit.as_ref())
+        ),
         Blocked::TargetGroupNameTaken { target_group, arn } => {
             format!(
                 "The target group name {target_group} is taken by {arn}, which is not ours; delete that one."
@@ -98,10 +121,19 @@ pub(super) fn text(blocked: &Blocked) -> String {
         Blocked::AuthOfOthers { holder } => {
             format!("The {holder} is not this installation's; its auth policy is its owner's to write.")
         }
+        Blocked::ResourceNameTaken { .. }
+        | Blocked::ResourceGatewayMissing { .. }
+        | Blocked::ResourceGatewayInUse { .. }
+        | Blocked::ResourceInUse { .. }
+        | Blocked::ResourceDomainTaken { .. } => of_resource(blocked),
         Blocked::AccessLogsOfOthers { holder } => {
             format!("The {holder} is not this installation's; its access logs are its owner's to ask for.")
         }
     }
+}
+
+fn of_unit(unit: Option<&String>) -> String {
+    unit.map_or_else(String::new, |unit| format!(" of {unit}"))
 }
 
 /// Who has a hostname, and what helps.

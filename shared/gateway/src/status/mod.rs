@@ -13,6 +13,7 @@ mod network_status;
 mod news;
 mod policy_status;
 mod refused;
+mod resource_status;
 mod route_status;
 mod shared_service;
 mod told;
@@ -77,6 +78,8 @@ fn patch(context: &Context, report: &Report) -> Option<StatusPatch> {
         Report::Import(report) => (import(context, report, &old)?, vec![]),
         Report::Backend(report) => (backend(context, report, &old), vec![]),
         Report::Policy(report) => (policy_status::status(context, report, object), vec![]),
+        Report::ResourceGateway(report) => (resource_status::of_gateway(context, report, &old), vec![]),
+        Report::Resource(report) => (resource_status::of_configuration(context, report, object), vec![]),
         Report::Network(report) => (network_status::status(context, report, &old), vec![]),
         Report::Pod(report) => {
             let conditions = gates::conditions(report, context.outcome, object, context.now)?;
@@ -133,7 +136,7 @@ pub(crate) type Members = Vec<(String, Value)>;
 /// The conditions after the patch, in a line for logs.
 fn summary(report: &Report, changed: &serde_json::Map<String, Value>) -> String {
     let lists: Vec<&Value> = match report {
-        Report::Route(_) => {
+        Report::Route(_) | Report::Resource(_) => {
             let parents = changed.get("parents").and_then(Value::as_array);
             parents.into_iter().flatten().filter_map(|parent| parent.get("conditions")).collect()
         }
@@ -258,7 +261,9 @@ pub(crate) fn outcome_problem(outcome: &Outcome, counts: impl Fn(&Blocked) -> bo
     }
     if !blocked.is_empty() {
         // A network that does not exist yet is in nobody's way: its Gateway's unit makes it.
-        let is_passing = blocked.iter().all(|one| matches!(one, Blocked::NetworkMissing { .. }));
+        let is_passing = blocked.iter().all(|one| {
+            matches!(one, Blocked::NetworkMissing { .. } | Blocked::ResourceGatewayMissing { .. })
+        });
         let reason = if is_passing { reasons::PENDING } else { reasons::CONFLICTED };
         let texts: Vec<String> = blocked.into_iter().map(blocked::text).collect();
         return Some(Condition::no(conditions::PROGRAMMED, reason, texts.join(" ")));

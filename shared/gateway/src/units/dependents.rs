@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, GatewayName};
 use super::cluster_routes::{objects, read, routes};
-use super::{export_unit, subject};
+use super::{export_unit, resource_unit, subject};
 use crate::api::{self, Meta};
 use crate::backend::{declared, exporters_of, external, referent_kind};
 use crate::code::Code;
@@ -268,6 +268,9 @@ fn in_namespace(view: &View, changed: &Changed, settings: &Settings) -> Hints {
         return Hints::new();
     }
     let mut hints = routes_where(view, changed.cluster, settings, |route| route.id.namespace == changed.name);
+    hints.extend(resource_unit::configurations_where(view, changed.cluster, |object| {
+        api::meta(object).namespace == changed.name
+    }));
     hints.extend(selecting.into_iter().map(|gateway| gateway_hint(changed.cluster, gateway)));
     hints
 }
@@ -290,12 +293,15 @@ fn gateway_hint(cluster: &ClusterId, gateway: &Value) -> (UnitKey, ObjectRef) {
     (UnitKey::Gateway { scope: cluster.scope.clone(), name: object.name.clone() }, object)
 }
 
-/// The routes of the Gateways of a name, in all clusters.
+/// The routes and the ResourceConfigurations of the Gateways of a name, in all clusters.
 pub(crate) fn routes_of_gateway(view: &View, scope: &Scope, name: &str, settings: &Settings) -> Hints {
     let mut hints = Hints::new();
     for cluster in view.snapshot.facts.keys().filter(|cluster| cluster.scope == *scope) {
         hints.extend(routes_where(view, cluster, settings, |route| {
             route.parents.iter().any(|parent| parent.is_gateway && parent.name == name)
+        }));
+        hints.extend(resource_unit::configurations_where(view, cluster, |object| {
+            parent_gateways(object).contains(name)
         }));
     }
     hints

@@ -22,6 +22,7 @@ pub(crate) mod merged;
 mod moving;
 pub(crate) mod network_name;
 mod parents;
+pub(crate) mod resource_unit;
 pub(crate) mod route_unit;
 mod rules;
 mod rules_of_gone;

@@ -2,7 +2,7 @@
 
 use super::case::Apply;
 use trellis_gateway::Translation;
-use trellis_lattice::{Outcome, ServiceOutcome};
+use trellis_lattice::{Outcome, ResourceOutcome, ServiceOutcome};
 
 /// The outcome, with ARNs and domain names that are told by names alone.
 pub(crate) fn applied(apply: &Apply, translation: &Translation) -> Outcome {
@@ -33,6 +33,20 @@ pub(crate) fn applied(apply: &Apply, translation: &Translation) -> Outcome {
     }
     for group in &desired.target_groups {
         outcome.target_groups.insert(group.name.clone(), arn("targetgroup", "tg", &group.name));
+    }
+    for gateway in &desired.resource_gateways {
+        let told = arn("resourcegateway", "rgw", &gateway.name);
+        outcome.resource_gateways.insert(gateway.name.clone(), told);
+    }
+    for resource in &desired.resource_configurations {
+        let digits = trellis_lattice::names::short_hash(&[&resource.name], 16);
+        let name = |network: &String| {
+            let dns_name = format!("snra-0{digits}.rcfg-0{digits}.4232ccc.vpc-lattice-rsc.us-west-2.on.aws");
+            (network.clone(), dns_name)
+        };
+        let dns_names = resource.networks.iter().map(name).collect();
+        let there = ResourceOutcome { arn: arn("resourceconfiguration", "rcfg", &resource.name), dns_names };
+        outcome.resources.insert(resource.name.clone(), there);
     }
     outcome
 }

@@ -13,7 +13,14 @@ pub(crate) fn shorten(output: &mut Value) {
                 remove(material, &["certificate", "chain"]);
             }
         });
-        for member in ["services", "targetGroups", "vpcAssociations", "accessLogs"] {
+        for member in [
+            "services",
+            "targetGroups",
+            "vpcAssociations",
+            "accessLogs",
+            "resourceGateways",
+            "resourceConfigurations",
+        ] {
             each(desired.get_mut(member), |resource| {
                 remove(resource, &["tags", "healthCheck"]);
                 each(resource.get_mut("listeners"), |listener| {

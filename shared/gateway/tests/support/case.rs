@@ -5,6 +5,7 @@ use super::applied::applied;
 use super::brief;
 use super::brief::shown_change;
 use super::foreign::{foreign, foreign_network, foreign_vpc_association, services_beside};
+use super::resources::with_gateways;
 use super::vpcs::{associated, endpoints};
 use super::world::{Elsewhere, World, subnet_zones};
 use serde::{Deserialize, Serialize};
@@ -407,7 +408,9 @@ fn steps(desired: &Desired, actual: Actual, limits: &Limits) -> Vec<String> {
 
 /// What VPC Lattice has, and the networks that a route's services are to join, each by one name.
 pub(crate) fn with_networks(desired: &Desired, actual: Actual) -> Actual {
-    let networks = desired.services.iter().flat_map(|service| &service.networks).map(|name| ActualNetwork {
+    let resources = desired.resource_configurations.iter().flat_map(|one| &one.networks);
+    let used = desired.services.iter().flat_map(|service| &service.networks).chain(resources);
+    let networks = used.map(|name| ActualNetwork {
         id: format!("sn-of-{name}"),
         arn: format!("arn:aws:vpc-lattice:us-west-2:123456789012:servicenetwork/sn-of-{name}"),
         name: name.clone(),
@@ -417,7 +420,8 @@ pub(crate) fn with_networks(desired: &Desired, actual: Actual) -> Actual {
     let networks: BTreeMap<String, ActualNetwork> = networks.map(|one| (one.name.clone(), one)).collect();
     let missing =
         networks.into_values().filter(|one| !actual.networks.iter().any(|held| held.name == one.name));
-    Actual { networks: actual.networks.iter().cloned().chain(missing).collect(), ..actual }
+    let networks = actual.networks.iter().cloned().chain(missing).collect();
+    with_gateways(desired, Actual { networks, ..actual })
 }
 
 /// With the unit's network, where somebody has associated a VPC with it: it was there first.

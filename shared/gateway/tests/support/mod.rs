@@ -5,5 +5,6 @@ mod applied;
 pub(crate) mod brief;
 pub(crate) mod case;
 pub(crate) mod foreign;
+mod resources;
 pub(crate) mod vpcs;
 pub(crate) mod world;

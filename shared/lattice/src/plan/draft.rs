@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
 }
 
 /// What is not asked for any more goes first: until then its mark is there to tell of it.
-fn tag_steps(arn: &str, wished: &Tags, held: &Tags) -> impl Iterator<Item = Step> {
+pub(super) fn tag_steps(arn: &str, wished: &Tags, held: &Tags) -> impl Iterator<Item = Step> {
     let (arn, keys, tags) = (arn.to_owned(), obsolete(wished, held), missing_tags(wished, held));
     let untag = (!keys.is_empty()).then(|| Untag { arn: arn.clone(), keys }.into());
     let tag = (!tags.is_empty()).then(|| Tag { arn, tags }.into());
@@ -215,6 +215,8 @@ fn sorted_desired(desired: &Desired) -> Desired {
         network: _,
         vpc_associations,
         vpc_endpoints,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         access_logs,
@@ -244,6 +246,10 @@ fn sorted_desired(desired: &Desired) -> Desired {
     vpc_associations.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
     sort(vpc_endpoints, |a, b| (&a.vpc, &a.network).cmp(&(&b.vpc, &b.network)));
     vpc_endpoints.dedup_by(|a, b| a.vpc == b.vpc && a.network == b.network);
+    sort(resource_gateways, |a, b| a.name.cmp(&b.name));
+    resource_gateways.dedup_by(|a, b| a.name == b.name);
+    sort(resource_configurations, |a, b| a.name.cmp(&b.name));
+    resource_configurations.dedup_by(|a, b| a.name == b.name);
     sort(services, |a, b| a.name.cmp(&b.name));
     services.dedup_by(|a, b| a.name == b.name);
     sort(target_groups, |a, b| a.name.cmp(&b.name));
@@ -273,6 +279,8 @@ fn sorted_actual(actual: &Actual) -> Actual {
         vpc_associations,
         vpc_endpoints,
         subnet_zones: _,
+        resource_gateways,
+        resource_configurations,
         services,
         target_groups,
         access_logs,
@@ -290,6 +298,12 @@ fn sorted_actual(actual: &Actual) -> Actual {
     networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     vpc_associations.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
     vpc_endpoints.sort_by(|a, b| (&a.vpc, &a.network, &a.id).cmp(&(&b.vpc, &b.network, &b.id)));
+    resource_gateways.sort_by_key(|one| (one.name.clone(), one.ownership != Ownership::Ours, one.id.clone()));
+    resource_configurations
+        .sort_by_key(|one| (one.name.clone(), one.ownership != Ownership::Ours, one.id.clone()));
+    for configuration in resource_configurations {
+        configuration.associations.sort_by(|a, b| (&a.network, &a.id).cmp(&(&b.network, &b.id)));
+    }
     // Of two of one name, ours first: the other one can only be the remainder of an earlier life or a shared one.
     services.sort_by_key(|s| (s.name.clone(), s.ownership != Ownership::Ours, s.id.clone()));
     target_groups.sort_by_key(|g| (g.name.clone(), g.ownership != Ownership::Ours, g.id.clone()));

@@ -114,6 +114,7 @@ pub(super) fn wanted(draft: &Draft) -> BTreeSet<String> {
     let named = draft.desired.network.iter().map(|n| &n.name);
     let used = draft.desired.vpc_associations.iter().map(|a| &a.network);
     let used = used.chain(draft.desired.vpc_endpoints.iter().map(|one| &one.network));
+    let used = used.chain(draft.desired.resource_configurations.iter().flat_map(|one| &one.networks));
     let used = used.chain(draft.desired.services.iter().flat_map(|s| &s.networks));
     named.chain(used).cloned().collect()
 }

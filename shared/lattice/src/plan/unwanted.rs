@@ -4,7 +4,8 @@ use super::draft::Draft;
 use super::{endpoints, imports, networks};
 use crate::grace::{imports_mark, is_marked, network_mark, port_mark, rules_mark};
 use crate::{
-    ActualAssociation, ActualCertificate, ActualNetwork, ActualService, ActualTargetGroup,
+    ActualAssociation, ActualCertificate, ActualNetwork, ActualResourceAssociation,
+    ActualResourceConfiguration, ActualResourceGateway, ActualService, ActualTargetGroup,
     ActualVpcAssociation, ActualVpcEndpoint, Grace, Mode, Ownership, TAG_UNWANTED, Tag, Tags, Unwanted,
     counting_endpoint,
 };
@@ -87,6 +88,21 @@ pub(super) fn vpc_association_stays(draft: &Draft, held: &ActualVpcAssociation) 
     held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
 }
 
+/// Whether a resource gateway stays for now that nobody wants.
+pub(super) fn resource_gateway_stays(draft: &Draft, held: &ActualResourceGateway) -> bool {
+    held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
+}
+
+/// Whether a resource configuration stays for now that nobody wants, with all its associations.
+pub(super) fn resource_configuration_stays(draft: &Draft, held: &ActualResourceConfiguration) -> bool {
+    held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
+}
+
+/// Whether the association of a wanted resource stays for now that nobody wants.
+pub(super) fn resource_association_stays(draft: &Draft, held: &ActualResourceAssociation) -> bool {
+    held.status.lasts() && stays(draft, TAG_UNWANTED, &held.tags)
+}
+
 /// Whether a VPC's endpoint stays for now that nobody wants. One beside the one that counts goes at once.
 pub(super) fn vpc_endpoint_stays(draft: &Draft, held: &ActualVpcEndpoint) -> bool {
     is_markable(draft, held) && stays(draft, TAG_UNWANTED, &held.tags)
@@ -118,6 +134,30 @@ pub(super) fn group_stays(draft: &Draft, group: &ActualTargetGroup) -> bool {
     let users = draft.users(group);
     let is_user = |service: &ActualService| users.contains(&service.name) || users.contains(&service.arn);
     draft.stale_services().iter().any(|one| is_user(one) && service_stays(draft, one))
+}
+
+/// Resources and their gateways: ARN, tags, and whether it is wanted. An association goes and stays with what it is of.
+fn resource_markables<'d>(draft: &'d Draft) -> Vec<(&'d String, &'d Tags, bool)> {
+    let (model, desired) = (&draft.model, &draft.desired);
+    let mut all = vec![];
+    for held in &model.resource_gateways {
+        if held.ownership == Ownership::Ours && held.status.lasts() {
+            let is_wanted = desired.resource_gateways.iter().any(|one| one.name == held.name);
+            all.push((&held.arn, &held.tags, is_wanted));
+        }
+    }
+    for held in &model.resource_configurations {
+        if held.ownership != Ownership::Ours || !held.status.lasts() {
+            continue;
+        }
+        let wanted = desired.resource_configurations.iter().find(|one| one.name == held.name);
+        all.push((&held.arn, &held.tags, wanted.is_some()));
+        let Some(wanted) = wanted else { continue };
+        let ours = held.associations.iter().filter(|one| one.ownership == Ownership::Ours);
+        let lasting = ours.filter(|one| one.status.lasts());
+        all.extend(lasting.map(|one| (&one.arn, &one.tags, wanted.networks.contains(&one.network))));
+    }
+    all
 }
 
 fn markables(draft: &Draft) -> Vec<Markable> {
@@ -153,6 +193,9 @@ fn markables(draft: &Draft) -> Vec<Markable> {
     }
     for held in model.vpc_endpoints.iter().filter(|held| ours(&held.ownership) && is_markable(draft, held)) {
         add(&held.arn, whole(), &held.tags, endpoints::is_wanted(draft, held));
+    }
+    for (arn, tags, is_wanted) in resource_markables(draft) {
+        add(arn, whole(), tags, is_wanted);
     }
     let wanted_networks = networks::wanted(draft);
     for held in model.networks.iter().filter(|held| ours(&held.ownership)) {

@@ -13,6 +13,9 @@ mod holder;
 mod imported;
 mod listener;
 mod network;
+mod resource_association;
+mod resource_configuration;
+mod resource_gateway;
 mod rule;
 mod rule_match;
 mod service;
@@ -42,6 +45,19 @@ pub use listener::{
     ActualListener, CreateListener, DeleteListener, DesiredListener, ListenerProtocol, UpdateListener,
 };
 pub use network::{ActualNetwork, CreateNetwork, DeleteNetwork, DesiredNetwork};
+pub use resource_association::{
+    ActualResourceAssociation, AwaitResourceAssociation, AwaitResourceAssociationGone,
+    CreateResourceAssociation, DeleteResourceAssociation,
+};
+pub use resource_configuration::{
+    ActualResourceConfiguration, AwaitResourceConfiguration, AwaitResourceConfigurationGone,
+    CreateResourceConfiguration, DeleteResourceConfiguration, DesiredResourceConfiguration,
+    ResourceDefinition, UpdateResourceConfiguration,
+};
+pub use resource_gateway::{
+    ActualResourceGateway, AwaitResourceGateway, AwaitResourceGatewayGone, CreateResourceGateway,
+    DeleteResourceGateway, DesiredResourceGateway, ResourceFamily, UpdateResourceGateway,
+};
 pub use rule::{ActualRule, CreateRule, DeleteRule, DesiredRule, RuleUpdate, UpdateRules};
 pub use rule_match::{HeaderMatch, PathMatch, RuleMatch, ValueMatch};
 pub use service::{

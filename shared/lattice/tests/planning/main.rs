@@ -12,6 +12,7 @@ mod imports;
 mod listeners;
 mod networks;
 mod properties;
+mod resources;
 mod rules;
 mod services;
 mod support;

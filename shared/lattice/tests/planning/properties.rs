@@ -50,6 +50,11 @@ fn others(actual: &Actual) -> Vec<String> {
     let certificates = actual.certificates.iter().filter(|c| c.ownership != ours).map(serde_json::to_string);
     let endpoints = actual.vpc_endpoints.iter().filter(|one| one.ownership != ours);
     let endpoints = endpoints.map(serde_json::to_string);
+    let gateways = actual.resource_gateways.iter().filter(|one| one.ownership != ours);
+    let gateways = gateways.map(serde_json::to_string);
+    let resources = actual.resource_configurations.iter().filter(|one| one.ownership != ours);
+    let resources = resources.map(serde_json::to_string);
+    let endpoints = endpoints.chain(gateways).chain(resources);
     let all =
         networks.chain(vpcs).chain(endpoints).chain(groups).chain(services).chain(logs).chain(certificates);
     all.map(Result::unwrap).collect()
@@ -289,6 +294,10 @@ fn shuffled(world: &World, order: &[Index]) -> World {
     actual.access_logs.reverse();
     desired.auth.reverse();
     actual.auth.reverse();
+    desired.resource_gateways.reverse();
+    desired.resource_configurations.reverse();
+    actual.resource_gateways.reverse();
+    actual.resource_configurations.reverse();
     desired.certificates.iter_mut().for_each(|all| all.reverse());
     actual.certificates.reverse();
     let by = turn(desired.target_groups.len());

@@ -7,7 +7,7 @@ use crate::support::{
 pub(crate) use crate::tags::{held_tags, tags_there};
 use crate::tags::{tags, users_tags};
 use crate::vpc_settings::private_dns;
-use crate::{access_logs, auth, imports, vpc_endpoints};
+use crate::{access_logs, auth, imports, resources, vpc_endpoints};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -182,7 +182,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     let allowed = (subsequence(NETWORKS.to_vec(), 0..=2), externals, giving_way);
     let all = (
         network,
-        (vpcs, vpc_endpoints::wishes()),
+        (vpcs, vpc_endpoints::wishes(), resources::wishes()),
         route,
         allowed,
         tags(),
@@ -194,7 +194,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
     all.prop_map(
         |(
             network,
-            (vpcs, endpoints),
+            (vpcs, endpoints, (resource_gateways, resource_configurations)),
             (services, target_groups),
             (allowed, externals, giving_way),
             tags,
@@ -228,6 +228,8 @@ fn wishes() -> impl Strategy<Value = Desired> {
                     })
                     .collect(),
                 vpc_endpoints: unique(endpoints, |one| (one.network.clone(), one.vpc.clone())),
+                resource_gateways,
+                resource_configurations,
                 services: one_in_a_network(unique(services, |s| s.name.clone())),
                 target_groups,
                 access_logs,
@@ -430,13 +432,14 @@ fn actual_group() -> impl Strategy<Value = ActualTargetGroup> {
 
 fn actuals() -> impl Strategy<Value = Actual> {
     let networks = vec(actual_network(), 0..4);
-    let vpc_associations = (vec(actual_vpc_association(), 0..3), vpc_endpoints::actuals());
+    let vpc_associations =
+        (vec(actual_vpc_association(), 0..3), vpc_endpoints::actuals(), resources::actuals());
     let taken = subsequence(NETWORKS.to_vec(), 0..=1);
     let logs = (access_logs::actuals(), auth::actuals(), imports::actuals(), taken);
     (networks, vpc_associations, vec(actual_service(), 0..5), vec(actual_group(), 0..12), logs).prop_map(
         |(
             networks,
-            (vpc_associations, endpoints),
+            (vpc_associations, endpoints, (resource_gateways, resource_configurations)),
             services,
             target_groups,
             (access_logs, auth, certificates, taken),
@@ -446,6 +449,8 @@ fn actuals() -> impl Strategy<Value = Actual> {
                 vpc_associations: unique(vpc_associations, |a| a.vpc.clone()),
                 vpc_endpoints: endpoints,
                 subnet_zones: vpc_endpoints::zones(),
+                resource_gateways,
+                resource_configurations,
                 services: unique(services, |s| s.name.clone()),
                 target_groups: unique(target_groups, |g| g.name.clone()),
                 access_logs,

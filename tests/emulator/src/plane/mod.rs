@@ -8,9 +8,10 @@ mod headers;
 mod health;
 mod host;
 mod lambda;
+mod resources;
 pub(crate) mod tls;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,12 +25,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Emulator;
 use crate::server::ACCEPT_PAUSE;
 use crate::state::plan::{Decision, Destination};
-use crate::state::{Home, Prefix};
+use crate::state::{Home, Outlet, Prefix};
 use access_log::Log;
 use client::{Http1, Multiplexed, http1};
 use cloudwatch::CloudWatch;
@@ -91,6 +93,8 @@ pub struct Plane {
     port: u16,
     /// Prefixes whose place for clients is open.
     open: Mutex<BTreeSet<Prefix>>,
+    /// Places of resources, each with what carries connections from there.
+    outlets: Mutex<BTreeMap<SocketAddr, (Outlet, JoinHandle<()>)>>,
     http1: Http1<Body>,
     http2: Multiplexed<Body>,
     authority: Authority,
@@ -117,6 +121,7 @@ impl Plane {
             home,
             port,
             open: Mutex::new(BTreeSet::new()),
+            outlets: Mutex::new(BTreeMap::new()),
             http1: http1(true)?,
             http2: Multiplexed::new(true)?,
             authority: Authority::new()?,
@@ -144,11 +149,12 @@ impl Plane {
         self.port
     }
 
-    /// Opens the places of VPCs that are new. One that cannot be opened is logged and tried again next time.
+    /// Opens the places of VPCs and resources that are new, and closes those of resources that are gone. One that cannot be opened is logged and tried again next time.
     pub async fn ensure(self: &Arc<Self>) {
         if let Err(error) = self.open_all().await {
             tracing::error!(%error, "a VPC has no place on the data plane");
         }
+        self.follow_resources().await;
     }
 
     async fn open_all(self: &Arc<Self>) -> io::Result<()> {

@@ -36,6 +36,9 @@ impl State {
             let status = self.verification_status(verification);
             view.insert("domainVerificationStatus".to_owned(), status.into());
         }
+        if id.starts_with(&format!("{}-", Kind::ResourceAssociation.prefix())) {
+            self.name_link(it, &mut view);
+        }
         if self.is_partial(it) {
             view.insert("status".to_owned(), PARTIAL.into());
         }
@@ -130,6 +133,7 @@ impl State {
         let name = input.text("name");
         self.check_name(Kind::ResourceGateway, name)?;
         let vpc = input.text("vpcIdentifier");
+        self.ensure_vpc(vpc);
         let there = self.others_of(Kind::ResourceGateway).filter(|it| text(it, "vpcId") == vpc).count();
         if there >= self.settings.quotas.resource_gateways_per_vpc {
             return Err(over(Kind::ResourceGateway, quota::GATEWAYS, Some(vpc)));

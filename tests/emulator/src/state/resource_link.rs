@@ -106,6 +106,20 @@ impl State {
         self.begin(now, Kind::ResourceAssociation, &id, FailureKind::Create, delay);
     }
 
+    /// The domain names under which clients reach a resource by an association.
+    pub(super) fn name_link(&self, it: &Generic, view: &mut Document) {
+        let configuration = text(it, "resourceConfigurationId");
+        let generated =
+            format!("{}.{configuration}.4232ccc.vpc-lattice-rsc.{}.on.aws", it.meta.id, self.home.region);
+        view.insert("dnsEntry".to_owned(), Self::dns_entry(&generated));
+        let custom = self.store.others.get(configuration).map(|of| text(of, "customDomainName"));
+        let custom = custom.filter(|name| !name.is_empty());
+        let is_private = it.members.get("privateDnsEnabled").and_then(Value::as_bool) == Some(true);
+        if let Some(name) = custom.filter(|_| is_private) {
+            view.insert("privateDnsEntry".to_owned(), Self::dns_entry(name));
+        }
+    }
+
     /// Associates a new child of a group wherever the group is.
     pub(super) fn link_new_child(&mut self, now: Moment, group: &str, child: &str) {
         let links: Vec<String> = self

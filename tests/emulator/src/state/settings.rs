@@ -38,6 +38,8 @@ pub struct Settings {
     pub instances: BTreeMap<String, Instance>,
     /// Addresses of application load balancers by ARN, for target groups of type ALB.
     pub load_balancers: BTreeMap<String, Vec<IpAddr>>,
+    /// Addresses that domain names and ARNs of resources lead to, in the VPC of their resource gateway.
+    pub names: BTreeMap<String, IpAddr>,
     /// CIDR blocks by VPC: an address outside of them is refused as a target. A VPC that is not named has all addresses.
     pub vpc_cidrs: BTreeMap<String, Vec<Cidr>>,
     /// Subnets by id, which VPC endpoints can have addresses in.

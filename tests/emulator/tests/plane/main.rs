@@ -11,6 +11,7 @@ mod forwarding;
 mod load;
 mod outlets;
 mod page;
+mod resources;
 mod secure;
 mod site;
 mod targets;

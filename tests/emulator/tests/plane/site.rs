@@ -104,6 +104,11 @@ impl Site {
         address
     }
 
+    /// Opens and closes places, as the control plane's listener does after a call.
+    pub(crate) async fn ensure(&self) {
+        self.plane.ensure().await;
+    }
+
     /// Calls an operation through the protocol layer.
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Document {
         let described = self.emulator.model.operation(operation).unwrap();

@@ -9,6 +9,7 @@ mod function;
 mod imported;
 mod listener;
 mod network;
+mod resources;
 mod rule;
 mod service;
 mod service_association;
@@ -112,6 +113,9 @@ impl Known {
             vpc_associations: _,
             vpc_endpoints: _,
             subnet_zones: _,
+            // Nobody calls them by what they were when the plan was made.
+            resource_gateways: _,
+            resource_configurations: _,
             services,
             target_groups,
             access_logs: _,
