@@ -81,6 +81,10 @@ pub(crate) struct JudgedListener {
 /// deleted itself or given to another class; then what it owned goes, whether its class stands or not. One whose class
 /// cannot be read is nobody's that is known.
 pub(crate) fn whose(view: &View, cluster: &ClusterId, object: &Value) -> Whose {
+    view.whose(object, || by_class(view, cluster, object))
+}
+
+fn by_class(view: &View, cluster: &ClusterId, object: &Value) -> Whose {
     let Some(class) = object.pointer("/spec/gatewayClassName").and_then(Value::as_str) else {
         let (kind, name) = (Kind::Gateway, quoted(&api::meta(object).name));
         return Whose::Unknown(format!(

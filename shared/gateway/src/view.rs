@@ -3,7 +3,7 @@
 //! This is how [`crate::wants`] and [`crate::translate`] cannot disagree: what is wanted is what translation asked for
 //! and did not find.
 
-use crate::gateway::{self, JudgedGateway};
+use crate::gateway::{self, JudgedGateway, Whose};
 use crate::problem::Problem;
 use crate::route::{Route, RouteId, convert};
 use crate::secret::{SecretKey, SecretRead};
@@ -42,9 +42,11 @@ pub(crate) struct View<'a> {
     answered: RefCell<Vec<Read>>,
     /// The kinds of which a list of all there are answered.
     listed: RefCell<BTreeMap<ClusterId, BTreeSet<Kind>>>,
-    /// Routes that were read already: one translation asks for most of them several times.
-    routes: RefCell<BTreeMap<RouteId, Result<Rc<Route>, Problem>>>,
-    /// What was made of Gateways, by where their objects are in memory: hundreds of routes are on one.
+    /// Routes that were read already, by where their objects are in memory: one translation asks for most of them several times.
+    routes: RefCell<BTreeMap<usize, Result<Rc<Route>, Problem>>>,
+    /// Whose Gateways are, as far as that is known.
+    whose: RefCell<BTreeMap<usize, Whose>>,
+    /// What was made of Gateways, likewise: hundreds of routes are on one.
     judged: RefCell<BTreeMap<usize, Judged>>,
     /// Seconds after which the clock alone changes what is made of it.
     lasts: Cell<Option<u64>>,
@@ -87,6 +89,7 @@ impl<'a> View<'a> {
             answered: RefCell::default(),
             listed: RefCell::default(),
             routes: RefCell::default(),
+            whose: RefCell::default(),
             judged: RefCell::default(),
             lasts: Cell::default(),
         }
@@ -165,16 +168,30 @@ impl<'a> View<'a> {
     /// Reads the object of a route of the snapshot.
     pub(crate) fn route(
         &self,
-        id: &RouteId,
+        id: impl FnOnce() -> RouteId,
         object: &Value,
         settings: &Settings,
     ) -> Result<Rc<Route>, Problem> {
-        if let Some(known) = self.routes.borrow().get(id) {
+        let at = std::ptr::from_ref(object).addr();
+        if let Some(known) = self.routes.borrow().get(&at) {
             return known.clone();
         }
-        let route = convert(id.clone(), object, &settings.limits).map(Rc::new);
-        self.routes.borrow_mut().insert(id.clone(), route.clone());
+        let route = convert(id(), object, &settings.limits).map(Rc::new);
+        self.routes.borrow_mut().insert(at, route.clone());
         route
+    }
+
+    /// Whose a Gateway of the snapshot is. What is not known is asked again, since what it waits for is to be noted down.
+    pub(crate) fn whose(&self, object: &Value, find: impl FnOnce() -> Whose) -> Whose {
+        let at = std::ptr::from_ref(object).addr();
+        if let Some(known) = self.whose.borrow().get(&at) {
+            return known.clone();
+        }
+        let found = find();
+        if !matches!(found, Whose::Unknown(_)) {
+            self.whose.borrow_mut().insert(at, found.clone());
+        }
+        found
     }
 
     /// What was read of a Secret. Not noted down where it was not: only who needs it reads it ([`crate::wants_secrets`]).

@@ -81,6 +81,21 @@ pub(crate) fn meta(object: &Value) -> Meta {
     Bare::deserialize(object).map(|bare| bare.metadata).unwrap_or_default()
 }
 
+/// An object's namespace and name, without reading the rest of its metadata; empty where it has none.
+pub(crate) fn name_of(object: &Value) -> (&str, &str) {
+    let metadata = object.get("metadata");
+    let text =
+        |member: &str| metadata.and_then(|metadata| metadata.get(member)?.as_str()).unwrap_or_default();
+    (text("namespace"), text("name"))
+}
+
+/// An annotation of an object with the project's prefix, without reading the rest of its metadata.
+pub(crate) fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    let annotations = object.get("metadata")?.get("annotations")?.as_object()?;
+    let is_named = |key: &str| key.strip_prefix(trellis_lattice::TAG_PREFIX) == Some(name);
+    annotations.iter().find(|(key, _)| is_named(key))?.1.as_str()
+}
+
 /// Whether somebody has asked for the object's deletion. It only stands because of finalizers that are not ours.
 pub(crate) fn is_terminating(object: &Value) -> bool {
     // Asked of every object that is listed: `Value::pointer` allocates for each step of its way.

@@ -213,7 +213,7 @@ fn of_its_set(view: &View, cluster: &ClusterId) -> String {
 
 /// Whether an export is meant for another means of sharing.
 pub(crate) fn is_of_other_federation(export: &serde_json::Value) -> bool {
-    api::meta(export).annotation("federation").is_some_and(|federation| federation != FEDERATION)
+    api::annotation(export, "federation").is_some_and(|federation| federation != FEDERATION)
 }
 
 /// The Service that an export exports.

@@ -154,7 +154,7 @@ fn is_reachable(view: &View, holder: &Holder) -> bool {
 
 /// Whether an object says that what an IAMAuthPolicy has closed is to be open.
 pub(super) fn opens(object: &Value) -> bool {
-    api::meta(object).annotation(AUTH_TYPE).is_some_and(|value| value.trim().eq_ignore_ascii_case("NONE"))
+    api::annotation(object, AUTH_TYPE).is_some_and(|value| value.trim().eq_ignore_ascii_case("NONE"))
 }
 
 /// What a route is told that is closed by a policy that is gone.

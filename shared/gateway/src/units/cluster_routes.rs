@@ -15,9 +15,11 @@ pub(crate) fn read(
     object: &Value,
     settings: &Settings,
 ) -> Option<Rc<Route>> {
-    let meta = api::meta(object);
-    let id = RouteId { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
-    view.route(&id, object, settings).ok()
+    let id = || {
+        let (namespace, name) = api::name_of(object);
+        RouteId { kind, cluster: cluster.clone(), namespace: namespace.to_owned(), name: name.to_owned() }
+    };
+    view.route(id, object, settings).ok()
 }
 
 /// All route objects of a cluster, readable or not. A kind that the cluster does not serve has none.

@@ -269,7 +269,7 @@ fn in_namespace(view: &View, changed: &Changed, settings: &Settings) -> Hints {
     }
     let mut hints = routes_where(view, changed.cluster, settings, |route| route.id.namespace == changed.name);
     hints.extend(resource_unit::configurations_where(view, changed.cluster, |object| {
-        api::meta(object).namespace == changed.name
+        api::name_of(object).0 == changed.name
     }));
     hints.extend(selecting.into_iter().map(|gateway| gateway_hint(changed.cluster, gateway)));
     hints
@@ -283,7 +283,7 @@ fn gateways_with_certificates_in(view: &View, grant: &Changed) -> Hints {
         let references =
             listeners.filter_map(|one| one.pointer("/tls/certificateRefs")?.as_array()).flatten();
         let mut namespaces = references.filter_map(|one| one.get("namespace")?.as_str());
-        api::meta(gateway).namespace != grant.namespace && namespaces.any(|one| one == grant.namespace)
+        api::name_of(gateway).0 != grant.namespace && namespaces.any(|one| one == grant.namespace)
     };
     gateways.into_values().filter(refers_there).map(|gateway| gateway_hint(grant.cluster, gateway)).collect()
 }

@@ -57,7 +57,7 @@ pub(crate) fn translate(view: &View, id: &RouteId, settings: &Settings) -> Trans
         }
         Found::Object(object) => object,
     };
-    let route = match view.route(id, object, settings) {
+    let route = match view.route(|| id.clone(), object, settings) {
         Ok(route) => route,
         Err(problem) => return unreadable(view, id, object, &problem),
     };
@@ -135,9 +135,9 @@ fn others<'a>(
     let gateways: BTreeSet<&str> = own.route.parents.iter().map(|parent| parent.name.as_str()).collect();
     let is_mentioned = |kind: Kind, object: &Value| {
         let unit = || {
-            let meta = api::meta(object);
-            let (cluster, namespace, name) = (own.route.id.cluster.clone(), meta.namespace, meta.name);
-            RouteId { kind, cluster, namespace, name }.unit()
+            let (namespace, name) = api::name_of(object);
+            let cluster = own.route.id.cluster.clone();
+            RouteId { kind, cluster, namespace: namespace.to_owned(), name: name.to_owned() }.unit()
         };
         !mentioned.is_empty() && mentioned.contains(&unit())
     };

@@ -119,7 +119,7 @@ fn is_turned_away(
     object: &Value,
     settings: &Settings,
 ) -> bool {
-    let Ok(route) = view.route(id, object, settings) else { return false };
+    let Ok(route) = view.route(|| id.clone(), object, settings) else { return false };
     let names_it =
         |domain: &str| route.hostnames.is_empty() || route.hostnames.iter().any(|one| one == domain);
     let all = parents(view, &route, object, &mut vec![]);

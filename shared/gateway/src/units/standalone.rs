@@ -30,11 +30,11 @@ pub(crate) fn is_standalone(view: &View, route: &Route, parents: &[Parent]) -> b
     let taking = parents.iter().filter(|parent| parent.attached.is_ok()).map(|parent| &parent.reference);
     let mut gateways = taking.filter_map(|parent| {
         match gateway::find(view, &route.id.cluster, &parent.namespace, &parent.name) {
-            (Whose::Ours, Some(gateway)) => Some(api::meta(gateway)),
+            (Whose::Ours, Some(gateway)) => Some(gateway),
             _ => None,
         }
     });
-    gateways.any(|meta| meta.annotation(ANNOTATION).is_some_and(is_yes))
+    gateways.any(|gateway| api::annotation(gateway, ANNOTATION).is_some_and(is_yes))
 }
 
 /// What is wrong with the annotation of a route or a Gateway.

@@ -19,19 +19,19 @@ pub(crate) const ANNOTATION: &str = "merge-routes";
 /// The kinds that can be merged: a TLSRoute's listener has no rules.
 pub(super) const KINDS: [Kind; 2] = [Kind::HTTPRoute, Kind::GRPCRoute];
 
-fn says(meta: &Meta) -> bool {
-    meta.annotation(ANNOTATION).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+fn is_yes(value: &str) -> bool {
+    value.trim().eq_ignore_ascii_case("true")
 }
 
 /// Whether a Gateway says that its routes are merged.
 pub(crate) fn is_merging(gateway: &Value) -> bool {
-    says(&api::meta(gateway))
+    api::annotation(gateway, ANNOTATION).is_some_and(is_yes)
 }
 
 /// What is wrong with the annotation of a Gateway.
 pub(crate) fn problem(meta: &Meta) -> Option<Problem> {
     let value = meta.annotation(ANNOTATION)?;
-    let is_clear = says(meta) || value.trim().eq_ignore_ascii_case("false");
+    let is_clear = is_yes(value) || value.trim().eq_ignore_ascii_case("false");
     (!is_clear).then(|| {
         let text = format!("{} counts as \"false\"; write \"true\" or \"false\"", quoted(value));
         Problem::new(Code::AnnotationValue, format!("metadata.annotations[{TAG_PREFIX}{ANNOTATION}]"), text)
@@ -44,7 +44,7 @@ fn is_asked_for(view: &View, route: &Route) -> Result<bool, String> {
     for parent in route.parents.iter().filter(|parent| parent.is_gateway) {
         match gateway::find(view, &route.id.cluster, &parent.namespace, &parent.name) {
             (Whose::Unknown(why), _) => return Err(why),
-            (Whose::Ours, Some(gateway)) if says(&api::meta(gateway)) => is_any = true,
+            (Whose::Ours, Some(gateway)) if is_merging(gateway) => is_any = true,
             (Whose::Ours, _) => return Ok(false),
             (Whose::Others, _) => {}
         }
@@ -73,7 +73,7 @@ pub(crate) fn observed<'a>(
 /// Whether any Gateway of a cluster says so.
 pub(super) fn is_any_asked_for(view: &View, cluster: &ClusterId) -> bool {
     let gateways = view.list(cluster, Kind::Gateway, None).unwrap_or_default();
-    gateways.into_values().any(|gateway| says(&api::meta(gateway)))
+    gateways.into_values().any(is_merging)
 }
 
 /// Why a route is not merged although its Gateways say so.
@@ -118,10 +118,9 @@ pub(crate) fn unit_of(
     if !KINDS.contains(&kind) {
         return None;
     }
-    let meta = api::meta(object);
     let names = parent_gateways(object);
     let gateways = snapshot.all(cluster, Kind::Gateway).filter(|(key, _)| names.contains(&key.name));
-    let mut metas = gateways.map(|(_, gateway)| api::meta(gateway)).peekable();
-    let id = RouteId::merged(&cluster.scope, kind, &meta.namespace, &meta.name);
-    (metas.peek().is_some() && metas.any(|meta| says(&meta))).then(|| id.unit())
+    let is_asked_for = gateways.map(|(_, gateway)| gateway).any(is_merging);
+    let (namespace, name) = api::name_of(object);
+    is_asked_for.then(|| RouteId::merged(&cluster.scope, kind, namespace, name).unit())
 }

@@ -52,7 +52,7 @@ pub(crate) fn of_member(view: &View, id: &RouteId, settings: &Settings) -> Optio
         return None;
     }
     let Found::Object(object) = view.get(&id.cluster, id.kind, &id.namespace, &id.name) else { return None };
-    let route = view.route(id, object, settings).ok()?;
+    let route = view.route(|| id.clone(), object, settings).ok()?;
     if is_merged(view, &route) != Ok(true) {
         return None;
     }
@@ -225,7 +225,7 @@ impl<'a> Clusters<'a> {
         };
         kept::ask_for_followed(view, id, object);
         let _ = view.list(&id.cluster, Kind::AccessLogPolicy, Some(&id.namespace));
-        let route = view.route(id, object, settings).map_err(|problem| problem.to_string())?;
+        let route = view.route(|| id.clone(), object, settings).map_err(|problem| problem.to_string())?;
         if !is_merged(view, &route)? {
             self.apart.push(id.cluster.clone());
             return Ok(None);
