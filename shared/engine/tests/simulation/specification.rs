@@ -236,7 +236,7 @@ fn is_granted(state: &State, cluster: &str, from: &str, to: &str) -> bool {
     })
 }
 
-/// The addresses in each cluster that exports the import.
+/// The addresses in each cluster that exports the import, as far as it has endpoints; in all of them where none has any.
 fn of_import(state: &State, cluster: &str, namespace: &str, backend: &Value) -> Vec<BTreeSet<String>> {
     let Some(name) = backend["name"].as_str() else { return vec![] };
     let key = |kind| ObjectKey { kind, namespace: namespace.to_owned(), name: name.to_owned() };
@@ -249,11 +249,31 @@ fn of_import(state: &State, cluster: &str, namespace: &str, backend: &Value) -> 
         let export = server.objects.get(&key(Kind::ServiceExport));
         export.is_some_and(|export| export["metadata"]["annotations"][federation] == "amazon-vpc-lattice")
     });
-    exporting.filter_map(|(other, _)| pool(state, other, namespace, name, &backend["port"])).collect()
+    let of = |(other, _): (&String, _)| ready(state, other, namespace, name, &backend["port"]);
+    let mut pools: Vec<BTreeSet<String>> = exporting.filter_map(of).collect();
+    if pools.iter().any(|pool| !pool.is_empty()) {
+        pools.retain(|pool| !pool.is_empty());
+    }
+    pools.into_iter().map(|pool| taken(state, pool)).collect()
 }
 
 /// The ready addresses of a Service that VPC Lattice takes; none if the Service is not there or has no such port.
 fn pool(
+    state: &State,
+    cluster: &str,
+    namespace: &str,
+    service: &str,
+    port: &Value,
+) -> Option<BTreeSet<String>> {
+    Some(taken(state, ready(state, cluster, namespace, service, port)?))
+}
+
+fn taken(state: &State, addresses: BTreeSet<String>) -> BTreeSet<String> {
+    addresses.into_iter().filter(|ip| !state.account.refuses(ip)).collect()
+}
+
+/// The ready addresses of a Service.
+fn ready(
     state: &State,
     cluster: &str,
     namespace: &str,
@@ -272,5 +292,5 @@ fn pool(
     let endpoints = of_service.flat_map(|(_, slice)| slice["endpoints"].as_array().into_iter().flatten());
     let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true);
     let addresses = ready.filter_map(|endpoint| endpoint["addresses"][0].as_str().map(str::to_owned));
-    Some(addresses.filter(|ip| !state.account.refuses(ip)).collect())
+    Some(addresses.collect())
 }
