@@ -181,7 +181,7 @@ pub(super) fn associate(draft: &mut Draft) {
     }
 }
 
-/// Takes other resources of the unit with the same custom domain out of a network.
+/// Takes other resources of the unit with the same custom domain out of a network that they are not wanted in.
 fn make_room(draft: &mut Draft, wanted: &DesiredResourceConfiguration, network: &str) {
     if wanted.custom_domain.is_none() {
         return;
@@ -190,13 +190,33 @@ fn make_room(draft: &mut Draft, wanted: &DesiredResourceConfiguration, network: 
         one.ownership == Ownership::Ours
             && one.name != wanted.name
             && one.custom_domain == wanted.custom_domain
-            && draft.desired.resource_configurations.iter().all(|wanted| wanted.name != one.name)
+            && draft
+                .desired
+                .resource_configurations
+                .iter()
+                .all(|wanted| wanted.name != one.name || !wanted.networks.contains(network))
     });
     let theirs = others.flat_map(|one| one.associations.iter().map(|held| (one.name.clone(), held.clone())));
     let theirs: Vec<_> =
         theirs.filter(|(_, held)| held.network == network && held.ownership == Ownership::Ours).collect();
     for (name, held) in theirs {
         remove_association(draft, &name, &held);
+    }
+    // Whosever is going will have left: an association by itself, or with its configuration.
+    let holding = draft.model.resource_configurations.iter().filter(|one| {
+        one.name != wanted.name
+            && one.custom_domain == wanted.custom_domain
+            && one.associations.iter().any(|held| held.network == network)
+    });
+    for held in holding.cloned().collect::<Vec<_>>() {
+        if held.status == Status::DeleteInProgress {
+            draft.push(AwaitResourceConfigurationGone { configuration: held.name, id: held.id });
+            continue;
+        }
+        let of_network = held.associations.iter().filter(|one| one.network == network);
+        for going in of_network.filter(|one| one.status == Status::DeleteInProgress) {
+            await_association_gone(draft, &held.name, going);
+        }
     }
 }
 
