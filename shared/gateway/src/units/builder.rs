@@ -57,11 +57,15 @@ pub(crate) struct BuiltService {
     pub(crate) problems: Vec<Problem>,
     /// By member: what of it is not honoured as it stands.
     pub(crate) unheeded: BTreeMap<usize, Unheeded>,
-    /// By member: matches that an older member has, and which one.
-    pub(crate) shadowed: BTreeMap<usize, BTreeSet<(usize, String)>>,
+    /// By member: matches that an older member has, and which one, with the ports where it is so.
+    pub(crate) shadowed: BTreeMap<usize, Shadowed>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
 }
+
+/// Matches of a member that an older one has: that one's place among the members, where the match stands, and on which ports it
+/// is so.
+pub(crate) type Shadowed = BTreeMap<(usize, String), BTreeSet<u16>>;
 
 /// What a service does not give a member.
 #[derive(Debug, Default)]
@@ -142,7 +146,7 @@ impl<'a> Builder<'a> {
             let mut candidates = of_ports.remove(number).unwrap_or_default();
             candidates.extend(staying.candidates.remove(number).unwrap_or_default());
             match self.merging {
-                None => note_shadowed(&candidates, &mut built.shadowed),
+                None => note_shadowed(*number, &candidates, &mut built.shadowed),
                 Some(stays) => {
                     let from = (stays, members.len());
                     let shares = self.kept_shares(draft, (*number, port), from, &candidates, &mut groups);
@@ -448,8 +452,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Matches that several members have: the oldest one's stands.
-fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeSet<(usize, String)>>) {
+/// Matches that several members have on a port: the oldest one's stands.
+fn note_shadowed(port: u16, candidates: &[Candidate], shadowed: &mut BTreeMap<usize, Shadowed>) {
     // Where the specification orders two by what they match, nobody is shadowed.
     let mut first: BTreeMap<(&RuleMatch, [usize; 4]), usize> = BTreeMap::new();
     for one in candidates {
@@ -472,7 +476,7 @@ fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeS
             let at: Vec<String> = lost.iter().map(ToString::to_string).collect();
             place = format!("{place}.matches[{}]", at.join(","));
         }
-        shadowed.entry(contributor).or_default().insert((winner, place));
+        shadowed.entry(contributor).or_default().entry((winner, place)).or_default().insert(port);
     }
 }
 

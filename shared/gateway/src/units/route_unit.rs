@@ -302,8 +302,7 @@ impl Reports<'_> {
         let isolated: Vec<Problem> = isolated.collect();
         let refused =
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
-        let network = &parent.reference.name;
-        let shadowed = self.built.shadowed.iter().filter(|(there, _)| there == network);
+        let shadowed = self.built.shadowed.iter().filter(|(there, _)| *there == at);
         refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)).cloned().collect()
     }
 

@@ -44,8 +44,8 @@ pub(crate) struct Built {
     pub(crate) dropped: Vec<Problem>,
     /// Whether some of these answer with an error.
     pub(crate) answers_errors: bool,
-    /// Matches that other routes have, by the service network in which it is so.
-    pub(crate) shadowed: BTreeSet<(String, Problem)>,
+    /// Matches that other routes have, by the parent that asks for them.
+    pub(crate) shadowed: BTreeSet<(usize, Problem)>,
     /// What else is not honoured.
     pub(crate) notes: Vec<Problem>,
     /// Target groups from before an edit that cannot be had.
@@ -259,18 +259,8 @@ fn serve(
         Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
         built.tell(unheeded.remove(&me).unwrap_or_default());
-        let requests = draft.slot.requests();
-        for (winner, place) in shadowed.get(&me).into_iter().flatten() {
-            let text = format!(
-                "{} {} and matches the same requests for {}, so they go there; match something else, or take the match out of \
-                 one of the two",
-                named(&members[*winner].claim.route.id),
-                members[*winner].claim.precedence(members[me].claim),
-                requests
-            );
-            let problem = Problem::new(Code::MatchShadowed, place.clone(), text);
-            built.shadowed.extend(draft.networks.iter().map(|network| (network.clone(), problem.clone())));
-        }
+        let lost = shadowed.get(&me).into_iter().flatten();
+        built.shadowed.extend(lost.flat_map(|lost| tell_shadowed(draft, (members, me), lost)));
         built.notes.extend(other_certificates(draft, &members[me]));
     }
     if is_leader {
@@ -305,6 +295,53 @@ fn serve(
             .collect(),
     });
     Some(service)
+}
+
+/// The ports of a service on which it has what a parent of a member asks for there, by parent.
+pub(super) fn ports_of_parents(
+    draft: &ServiceDraft,
+    members: &[Member],
+    me: usize,
+) -> BTreeMap<usize, BTreeSet<u16>> {
+    let has_it = |ask: &&Ask| {
+        let port = draft.ports.get(&ask.port);
+        ask.slot == draft.slot
+            && draft.networks.contains(&ask.gateway.name)
+            && port.is_some_and(|port| port.members.contains(&me) && port.protocol == ask.protocol)
+    };
+    let mut ports: BTreeMap<usize, BTreeSet<u16>> = BTreeMap::new();
+    for ask in members[me].claim.asks.iter().filter(has_it) {
+        ports.entry(ask.parent).or_default().insert(ask.port);
+    }
+    ports
+}
+
+/// What each parent of a member is told of matches that an older one has on some ports.
+fn tell_shadowed(
+    draft: &ServiceDraft,
+    (members, me): (&[Member], usize),
+    ((winner, place), lost): (&(usize, String), &BTreeSet<u16>),
+) -> Vec<(usize, Problem)> {
+    let (own, winner) = (members[me].claim, members[*winner].claim);
+    let problem = |(parent, asked): (usize, BTreeSet<u16>)| {
+        let there: Vec<String> = asked.intersection(lost).map(ToString::to_string).collect();
+        let on = match there.as_slice() {
+            [] => return None,
+            // Where it is so on all ports, they need no naming.
+            all if all.len() == asked.len() => String::new(),
+            [port] => format!(" on port {port}"),
+            ports => format!(" on the ports {}", ports.join(", ")),
+        };
+        let text = format!(
+            "{} {} and matches the same requests for {}{on}, so they go there; match something else, or take the match out of \
+             one of the two",
+            named(&winner.route.id),
+            winner.precedence(own),
+            draft.slot.requests()
+        );
+        Some((parent, Problem::new(Code::MatchShadowed, place.clone(), text)))
+    };
+    ports_of_parents(draft, members, me).into_iter().filter_map(problem).collect()
 }
 
 fn key(route: &Route) -> ObjectKey {
