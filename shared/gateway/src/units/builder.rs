@@ -70,7 +70,8 @@ pub(crate) type Shadowed = BTreeMap<(usize, String), BTreeSet<u16>>;
 /// What a service does not give a member.
 #[derive(Debug, Default)]
 pub(crate) struct Unheeded {
-    pub(crate) problems: Vec<Problem>,
+    /// With the port where it is so; none for all of the service.
+    pub(crate) problems: Vec<(Option<u16>, Problem)>,
     /// The services of the unit that have a target group which a rule goes without.
     pub(crate) users: BTreeSet<String>,
 }
@@ -125,7 +126,7 @@ impl<'a> Builder<'a> {
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
                 let unheeded = built.unheeded.entry(at).or_default();
                 unheeded.users.insert(user);
-                unheeded.problems.push(problem);
+                unheeded.problems.push((None, problem));
             }
         }
         let mut of_ports: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
@@ -277,7 +278,7 @@ impl<'a> Builder<'a> {
         let fitted = prefixes::fit(candidates, most, priority_max);
         let widened: BTreeSet<usize> = fitted.widened.iter().map(|one| one.contributor).collect();
         for at in widened {
-            let notes = prefixes::notes(&fitted.widened, at, most);
+            let notes = prefixes::notes(&fitted.widened, at, most).into_iter().map(|note| (Some(port), note));
             built.unheeded.entry(at).or_default().problems.extend(notes);
         }
         let mut rules: Vec<DesiredRule> =

@@ -223,7 +223,6 @@ pub(super) struct Reports<'a> {
 impl Reports<'_> {
     pub(super) fn report(&self) -> Report {
         let claim = &self.own.claim;
-        let notes = problem::message(&self.built.notes);
         let partial = (!self.built.dropped.is_empty()).then(|| {
             let answered = if self.built.answers_errors { ANSWERS_ERRORS } else { "" };
             let text = format!("Dropped Rule(s) {}{answered}", problem::message(&self.built.dropped));
@@ -233,14 +232,15 @@ impl Reports<'_> {
         let parents = claim.parents.iter().enumerate().map(|(at, parent)| {
             let accepted = self.accepted(at, parent);
             let unserved = if accepted.is_true() { self.unserved(at) } else { vec![] };
+            let notes = self.built.notes_of(at);
             ParentReport {
                 parent_ref: parent.reference.reference.clone(),
                 gateway: parent.reference.name.clone(),
                 resolved_refs: resolved_refs(&self.own.rules, parent),
                 partially_invalid: partial.clone().filter(|_| accepted.is_true()),
                 unserved: problem::message(&unserved),
-                notes: notes.clone(),
-                problems: unserved.into_iter().chain(self.built.notes.iter().cloned()).collect(),
+                notes: problem::message(&notes),
+                problems: unserved.into_iter().chain(notes).collect(),
                 accepted,
             }
         });
@@ -268,14 +268,18 @@ impl Reports<'_> {
         let refused = |problems: &[Problem]| {
             Condition::no_for(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, problems.to_vec())
         };
-        if !self.built.refused.is_empty() {
+        let claim = &self.own.claim;
+        let notes = claim.notes_of(at);
+        // Where nothing at all can be served, each parent says what is in its own way.
+        let is_own = !notes.is_empty() && claim.asks.is_empty() && self.built.refused == claim.all_notes();
+        if !self.built.refused.is_empty() && !is_own {
             return refused(&self.built.refused);
         }
         match self.built.verdicts.get(&at) {
             Some(verdict) if verdict.is_served => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
             Some(verdict) => refused(&verdict.refused),
             // None of its hostnames can be served at all.
-            None => refused(&self.own.claim.notes),
+            None => refused(&notes),
         }
     }
 

@@ -46,8 +46,10 @@ pub(crate) struct Built {
     pub(crate) answers_errors: bool,
     /// Matches that other routes have, by the parent that asks for them.
     pub(crate) shadowed: BTreeSet<(usize, Problem)>,
-    /// What else is not honoured.
+    /// What else is not honoured, whatever the parent.
     pub(crate) notes: Vec<Problem>,
+    /// As `notes`, of one parent.
+    pub(crate) notes_at: BTreeSet<(usize, Problem)>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
     /// Whether requests still come to a service that another one takes the place of.
@@ -59,10 +61,20 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    /// Notes what a service does not give the route.
-    pub(super) fn tell(&mut self, unheeded: Unheeded) {
-        self.notes.extend(unheeded.problems);
+    /// Notes what a service does not give the route, at the parents that ask for the ports where it is so.
+    pub(super) fn tell(&mut self, unheeded: Unheeded, ports: &PortsOfParents) {
+        for (port, problem) in unheeded.problems {
+            let asking = ports.iter().filter(|(_, asked)| port.is_none_or(|port| asked.contains(&port)));
+            self.notes_at.extend(asking.map(|(parent, _)| (*parent, problem.clone())));
+        }
         self.without_external.extend(unheeded.users);
+    }
+
+    /// All that is not honoured at a parent, each once.
+    pub(super) fn notes_of(&self, parent: usize) -> Vec<Problem> {
+        let own = self.notes_at.iter().filter(|(at, _)| *at == parent).map(|(_, problem)| problem);
+        let all: BTreeSet<&Problem> = self.notes.iter().chain(own).collect();
+        all.into_iter().cloned().collect()
     }
 }
 
@@ -94,7 +106,7 @@ pub(crate) fn build(
         build_for(view, slot, own, (others, aside), settings, &mut built);
     }
     if claim.asks.is_empty() && built.refused.is_empty() {
-        built.refused.extend(claim.notes.iter().cloned());
+        built.refused.extend(claim.all_notes());
     }
     if built.refused.is_empty() {
         moving::keep(view, own, others, settings, &mut built);
@@ -115,6 +127,7 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
     let Contender { claim, rules, .. } = own;
     let route = &claim.route;
     built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
+    built.notes_at.extend(claim.notes_at.iter().cloned());
     built.notes.extend(annotations::problems(route.id.kind, &route.meta));
     Priorities::of(route, settings, &mut built.notes);
     for rule in rules {
@@ -161,7 +174,8 @@ fn build_for(
         let Some(service) = serve(view, all, (&members, me), (own, others), settings, built) else {
             continue;
         };
-        built.notes.extend(unanswered((view, settings), &service, draft, &members, (others, aside)));
+        let of_draft = (draft, members.as_slice(), me);
+        built.notes_at.extend(unanswered((view, settings), &service, of_draft, (others, aside)));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
             draft.networks.contains(&ask.gateway.name)
@@ -169,7 +183,8 @@ fn build_for(
                 && !draft.kept.contains(&me)
         };
         for ask in asks.iter().filter(serves) {
-            built.notes.extend(certificate_note(view, settings, draft, ask));
+            let note = certificate_note(view, settings, draft, ask);
+            built.notes_at.extend(note.map(|note| (ask.parent, note)));
             built.unknown.extend(unknown_certificate(view, draft, ask));
             built.verdicts.entry(ask.parent).or_default().is_served = true;
         }
@@ -255,13 +270,18 @@ fn serve(
             }
         }
     }
+    let ports = ports_of_parents(draft, members, me);
+    let at_parents = |note: Option<Problem>| {
+        let parents: Vec<usize> = ports.keys().copied().collect();
+        note.into_iter().flat_map(move |note| parents.clone().into_iter().map(move |at| (at, note.clone())))
+    };
     let BuiltService { service, groups, mut unheeded, shadowed, kept, .. } =
         Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
-        built.tell(unheeded.remove(&me).unwrap_or_default());
+        built.tell(unheeded.remove(&me).unwrap_or_default(), &ports);
         let lost = shadowed.get(&me).into_iter().flatten();
         built.shadowed.extend(lost.flat_map(|lost| tell_shadowed(draft, (members, me), lost)));
-        built.notes.extend(other_certificates(draft, &members[me]));
+        built.notes_at.extend(other_certificates(draft, &members[me]));
     }
     if is_leader {
         built.kept.extend(kept);
@@ -273,11 +293,11 @@ fn serve(
         let builder = Builder::of(view, settings, route);
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
         let note = not_to_the_letter(view, (&route.meta, &draft.slot), &built.services, &name);
-        built.notes.extend(note.filter(|_| !draft.kept.contains(&me)));
+        built.notes_at.extend(at_parents(note.filter(|_| !draft.kept.contains(&me))));
         built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
         let (meta, requests) = (&members[me].claim.route.meta, draft.slot.requests());
-        built.notes.extend(annotations::of_a_follower(meta, &named(&route.id), &requests));
+        built.notes_at.extend(at_parents(annotations::of_a_follower(meta, &named(&route.id), &requests)));
     }
     let key = |at: usize| key(&members[at].claim.route);
     built.serving.push(Serving {
@@ -297,19 +317,18 @@ fn serve(
     Some(service)
 }
 
+/// By parent of a route, ports of a service.
+pub(super) type PortsOfParents = BTreeMap<usize, BTreeSet<u16>>;
+
 /// The ports of a service on which it has what a parent of a member asks for there, by parent.
-pub(super) fn ports_of_parents(
-    draft: &ServiceDraft,
-    members: &[Member],
-    me: usize,
-) -> BTreeMap<usize, BTreeSet<u16>> {
+pub(super) fn ports_of_parents(draft: &ServiceDraft, members: &[Member], me: usize) -> PortsOfParents {
     let has_it = |ask: &&Ask| {
         let port = draft.ports.get(&ask.port);
         ask.slot == draft.slot
             && draft.networks.contains(&ask.gateway.name)
             && port.is_some_and(|port| port.members.contains(&me) && port.protocol == ask.protocol)
     };
-    let mut ports: BTreeMap<usize, BTreeSet<u16>> = BTreeMap::new();
+    let mut ports = PortsOfParents::new();
     for ask in members[me].claim.asks.iter().filter(has_it) {
         ports.entry(ask.parent).or_default().insert(ask.port);
     }
@@ -412,19 +431,27 @@ fn unknown_certificate(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<S
     }
 }
 
-/// A service has one certificate; what of other ones that the route's listeners name.
-fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> {
-    let used = draft.certificate_arn.as_ref()?;
+/// A service has one certificate; what of other ones that the route's listeners name, by the parent that asks for them.
+fn other_certificates(draft: &ServiceDraft, member: &Member) -> Vec<(usize, Problem)> {
+    let Some(used) = draft.certificate_arn.as_ref() else { return vec![] };
     let of_draft = member.claim.asks.iter().filter(|ask| {
         ask.slot == draft.slot
             && draft.networks.contains(&ask.gateway.name)
             && draft.ports.contains_key(&ask.port)
     });
-    let other = of_draft.filter_map(|ask| ask.certificate_arn.as_ref()).find(|one| *one != used)?;
-    let text = format!(
-        "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
-         one, or the listener in the parentRef's sectionName",
-        draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
-    );
-    Some(Problem::new(Code::CertificateDiffers, "spec.parentRefs", text))
+    let mut others: BTreeMap<usize, &String> = BTreeMap::new();
+    for ask in of_draft {
+        if let Some(other) = ask.certificate_arn.as_ref().filter(|one| *one != used) {
+            others.entry(ask.parent).or_insert(other);
+        }
+    }
+    let problem = |other: &String| {
+        let text = format!(
+            "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
+             one, or the listener in the parentRef's sectionName",
+            draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
+        );
+        Problem::new(Code::CertificateDiffers, "spec.parentRefs", text)
+    };
+    others.into_iter().map(|(parent, other)| (parent, problem(other))).collect()
 }

@@ -31,7 +31,7 @@ use super::kept::{self, Kept};
 use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::service_names::not_to_the_letter;
-use super::services::{Built, Contender, tell_of_route};
+use super::services::{Built, Contender, PortsOfParents, ports_of_parents, tell_of_route};
 use super::slot::Slot;
 use crate::backend::external;
 use crate::naming::ServiceName;
@@ -321,7 +321,7 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
-        let mut unheeded: Vec<(usize, Unheeded)> = vec![];
+        let mut unheeded: Vec<(usize, Unheeded, PortsOfParents)> = vec![];
         let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
         let mut left: BTreeSet<String> = BTreeSet::new();
@@ -344,9 +344,11 @@ impl Merged<'_, '_> {
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
+            let note = note.map(|note| (None, note));
             let told = Unheeded { problems: note.into_iter().collect(), ..Unheeded::default() };
-            unheeded.extend(draft.leader().map(|at| (asking[at], told)));
-            unheeded.extend(built.unheeded.into_iter().map(|(at, one)| (asking[at], one)));
+            let told = draft.leader().map(|at| (at, told));
+            let at_ports = |(at, one)| (asking[at], one, ports_of_parents(draft, &members, at));
+            unheeded.extend(told.into_iter().chain(built.unheeded).map(at_ports));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
@@ -438,11 +440,11 @@ fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Servin
 fn note(
     verdicts: Vec<(usize, usize, Option<Problem>)>,
     serving: Vec<(usize, Serving)>,
-    unheeded: Vec<(usize, Unheeded)>,
+    unheeded: Vec<(usize, Unheeded, PortsOfParents)>,
     merging: &mut [Merging],
 ) {
-    for (at, unheeded) in unheeded {
-        merging[at].built.tell(unheeded);
+    for (at, unheeded, ports) in unheeded {
+        merging[at].built.tell(unheeded, &ports);
     }
     for (at, parent, problem) in verdicts {
         let verdict = merging[at].built.verdicts.entry(parent).or_default();
