@@ -151,9 +151,14 @@ pub struct RouteReport {
 }
 
 impl RouteReport {
-    /// Those of its services that answer in a parent's network.
+    /// Those of its services that answer for a parent in its network.
     pub(crate) fn services_of(&self, parent: &ParentReport) -> impl Iterator<Item = &Serving> {
-        self.services.iter().filter(move |serving| serving.networks.contains(&parent.gateway))
+        let is_of = |serving: &&Serving| {
+            let parents = serving.parents.as_ref();
+            serving.networks.contains(&parent.gateway)
+                && parents.is_none_or(|parents| parents.contains(&parent.index))
+        };
+        self.services.iter().filter(is_of)
     }
 }
 
@@ -180,6 +185,10 @@ pub struct Serving {
     pub hostname: Option<String>,
     /// The service networks that it is in.
     pub networks: BTreeSet<String>,
+    /// Which of the reported route's parents, by index, ask for what it has; none for a service that stays from before, which is
+    /// told at all parents of its networks.
+    #[serde(skip)]
+    pub(crate) parents: Option<BTreeSet<usize>>,
     /// The route of the same cluster whose unit owns the service; none for the reported route itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<ObjectKey>,
@@ -199,6 +208,9 @@ impl Serving {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentReport {
+    /// Its place among the route's parents that are ours.
+    #[serde(skip)]
+    pub(crate) index: usize,
     /// The entry of `spec.parentRefs`, as it stands there.
     pub parent_ref: Value,
     /// The Gateway's name, which is its service network's.

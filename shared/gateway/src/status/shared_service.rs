@@ -278,7 +278,8 @@ mod tests {
 
     fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, Option<i64>)>) -> Serving {
         let networks = BTreeSet::from(["n".to_owned()]);
-        Serving { service: "s".into(), hostname: Some("a.example".into()), networks, leader, followers }
+        let (service, hostname) = ("s".into(), Some("a.example".into()));
+        Serving { service, hostname, networks, parents: None, leader, followers }
     }
 
     fn told(serving: &Serving) -> Condition {

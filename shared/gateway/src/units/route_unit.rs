@@ -234,6 +234,7 @@ impl Reports<'_> {
             let unserved = if accepted.is_true() { self.unserved(at) } else { vec![] };
             let notes = self.built.notes_of(at);
             ParentReport {
+                index: at,
                 parent_ref: parent.reference.reference.clone(),
                 gateway: parent.reference.name.clone(),
                 resolved_refs: resolved_refs(&self.own.rules, parent),
@@ -346,7 +347,8 @@ fn held_reports(
         return vec![];
     }
     let text = format!("{}. VPC Lattice keeps what it has.", unknown.join(". "));
-    let parents = claim.parents.iter().map(|parent| ParentReport {
+    let parents = claim.parents.iter().enumerate().map(|(index, parent)| ParentReport {
+        index,
         parent_ref: parent.reference.reference.clone(),
         gateway: parent.reference.name.clone(),
         accepted: match &parent.attached {
@@ -386,6 +388,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         let (whose, _) = gateway::find(view, &id.cluster, namespace, &wire.name);
         if whose == Whose::Ours {
             parents.push(ParentReport {
+                index: parents.len(),
                 parent_ref: reference.clone(),
                 gateway: wire.name.clone(),
                 accepted: Condition::no_for(

@@ -304,6 +304,7 @@ fn serve(
         service: name,
         hostname: draft.slot.text(),
         networks: draft.networks.clone(),
+        parents: Some(ports.keys().copied().collect()),
         leader: (!is_leader).then(|| key(leader)),
         followers: all
             .iter()
@@ -392,6 +393,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
             service: service.name.clone(),
             hostname: Slot::of(service).text(),
             networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
+            parents: None,
             leader: None,
             followers: vec![],
         });

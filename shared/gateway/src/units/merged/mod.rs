@@ -358,7 +358,8 @@ impl Merged<'_, '_> {
                         && draft.ports.get(&ask.port).is_some_and(|port| port.members.contains(&at))
                 });
                 verdicts.extend(served.map(|ask| (asking[at], ask.parent, problem.clone())));
-                serving.push((asking[at], here.clone()));
+                let parents = ports_of_parents(draft, &members, at).into_keys().collect();
+                serving.push((asking[at], Serving { parents: Some(parents), ..here.clone() }));
             }
             // What exceeds a limit in sum is not made; what is there stays.
             match problem {
@@ -432,7 +433,8 @@ impl Merged<'_, '_> {
 }
 
 fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
-    Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
+    let hostname = slot.text();
+    Serving { service, hostname, networks, parents: None, leader: None, followers: vec![] }
 }
 
 /// Notes what became of each route's parents, with the reason where one is refused, which services serve it, and what it does not
