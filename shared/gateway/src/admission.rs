@@ -180,6 +180,8 @@ pub(crate) fn route_warnings(
         let refused = if parent.accepted.is_true() { vec![] } else { refusal(parent) };
         refused.into_iter().chain(parent.problems.iter().cloned())
     });
+    // Which Services there are, whoever reviews does not know.
+    let told = told.filter(|problem| problem.code != Code::NoTlsBackend);
     let mut all = problems(kind, object);
     for problem in told.chain(left_out_problems(cluster, kind, object, &snapshot)) {
         // Beside others is told again what is told of the object alone.

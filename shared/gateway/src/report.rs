@@ -222,9 +222,13 @@ pub struct ParentReport {
     /// Present when rules were dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partially_invalid: Option<Condition>,
-    /// What the parent is asked for and does not get, because other routes have it: then it is not programmed.
+    /// What the parent is asked for and does not get, because other routes have it or nothing could answer: then it is not
+    /// programmed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub unserved: String,
+    /// Why that is so, as a condition's reason.
+    #[serde(skip)]
+    pub(crate) unserved_reason: &'static str,
     /// What else a person should know: fields that cost no rule and are not honoured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,

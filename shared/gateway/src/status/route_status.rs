@@ -269,7 +269,7 @@ fn programmed_of(
                 "" => text,
                 notes => format!("{text} Not honoured: {notes}"),
             };
-            Condition::no(conditions::PROGRAMMED, reasons::SHADOWED, text)
+            Condition::no(conditions::PROGRAMMED, parent.unserved_reason, text)
         }
         _ => own,
     }

@@ -59,6 +59,8 @@ pub(crate) struct BuiltService {
     pub(crate) unheeded: BTreeMap<usize, Unheeded>,
     /// By member: matches that an older member has, and which one, with the ports where it is so.
     pub(crate) shadowed: BTreeMap<usize, Shadowed>,
+    /// By member: ports of TLS without a listener, since no backend of the member takes what comes there.
+    pub(crate) without_listener: BTreeMap<usize, BTreeSet<u16>>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
 }
@@ -116,6 +118,7 @@ impl<'a> Builder<'a> {
             problems: vec![],
             unheeded: BTreeMap::new(),
             shadowed: BTreeMap::new(),
+            without_listener: BTreeMap::new(),
             kept: vec![],
         };
         // By its name: it may be another of the hostname's services than it was.
@@ -157,6 +160,13 @@ impl<'a> Builder<'a> {
                 }
             }
             let listener = self.listener(name, *number, port.protocol, candidates, &mut built);
+            if listener.is_none() {
+                // The oldest one has the connections, whatever becomes of them.
+                let oldest = port.members.iter().find(|at| !draft.kept.contains(at));
+                if let Some(at) = oldest {
+                    built.without_listener.entry(*at).or_default().insert(*number);
+                }
+            }
             built.service.listeners.extend(listener);
         }
         for kept in &built.kept {

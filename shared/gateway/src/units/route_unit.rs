@@ -14,6 +14,7 @@ use super::slot::Slot;
 use super::subject;
 use crate::api::{self, ParentRefWire};
 use crate::attach::Isolated;
+use crate::code::Code;
 use crate::gateway::{self, Whose};
 use crate::hostname::do_meet;
 use crate::problem::{self, Problem};
@@ -240,6 +241,7 @@ impl Reports<'_> {
                 resolved_refs: resolved_refs(&self.own.rules, parent),
                 partially_invalid: partial.clone().filter(|_| accepted.is_true()),
                 unserved: problem::message(&unserved),
+                unserved_reason: why_unserved(&unserved),
                 notes: problem::message(&notes),
                 problems: unserved.into_iter().chain(notes).collect(),
                 accepted,
@@ -307,7 +309,7 @@ impl Reports<'_> {
         let isolated: Vec<Problem> = isolated.collect();
         let refused =
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
-        let shadowed = self.built.shadowed.iter().filter(|(there, _)| *there == at);
+        let shadowed = self.built.unserved.iter().filter(|(there, _)| *there == at);
         refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)).cloned().collect()
     }
 
@@ -331,6 +333,16 @@ impl Reports<'_> {
             (source == *cluster).then(|| (naming::kind_of_source(&one.group.tags), namespace, name))
         });
         (!kept.is_empty()).then(|| KeptRules { routes: routes.collect(), sources: sources.collect() })
+    }
+}
+
+/// The reason of what a parent does not get: other routes, unless nothing of it is theirs.
+fn why_unserved(unserved: &[Problem]) -> &'static str {
+    let is_without_backend = |problem: &Problem| problem.code == Code::NoTlsBackend;
+    if !unserved.is_empty() && unserved.iter().all(is_without_backend) {
+        reasons::NO_BACKEND
+    } else {
+        reasons::SHADOWED
     }
 }
 
@@ -358,6 +370,7 @@ fn held_reports(
         resolved_refs: rules.map_or_else(|| unresolved(text.clone()), |rules| resolved_refs(rules, parent)),
         partially_invalid: None,
         unserved: String::new(),
+        unserved_reason: reasons::SHADOWED,
         notes: String::new(),
         problems: vec![],
     });
@@ -399,6 +412,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
                 resolved_refs: unresolved("The route could not be read.".into()),
                 partially_invalid: None,
                 unserved: String::new(),
+                unserved_reason: reasons::SHADOWED,
                 notes: String::new(),
                 problems: vec![],
             });

@@ -44,8 +44,8 @@ pub(crate) struct Built {
     pub(crate) dropped: Vec<Problem>,
     /// Whether some of these answer with an error.
     pub(crate) answers_errors: bool,
-    /// Matches that other routes have, by the parent that asks for them.
-    pub(crate) shadowed: BTreeSet<(usize, Problem)>,
+    /// Matches that other routes have and ports that nothing can answer, by the parent that asks for them.
+    pub(crate) unserved: BTreeSet<(usize, Problem)>,
     /// What else is not honoured, whatever the parent.
     pub(crate) notes: Vec<Problem>,
     /// As `notes`, of one parent.
@@ -68,6 +68,20 @@ impl Built {
             self.notes_at.extend(asking.map(|(parent, _)| (*parent, problem.clone())));
         }
         self.without_external.extend(unheeded.users);
+    }
+
+    /// Notes ports of TLS that have no listener, since no backend takes what comes there.
+    pub(super) fn tell_without_listener(&mut self, without: Option<&BTreeSet<u16>>, ports: &PortsOfParents) {
+        for (parent, asked) in ports {
+            for port in without.into_iter().flatten().filter(|port| asked.contains(port)) {
+                let text = format!(
+                    "No backend takes requests, and VPC Lattice passes TLS on only where one does, so nothing listens on port {port}; \
+                     name a backend that is there, with a weight above 0"
+                );
+                let problem = Problem::new(Code::NoTlsBackend, "spec.rules", text);
+                self.unserved.insert((*parent, problem));
+            }
+        }
     }
 
     /// All that is not honoured at a parent, each once.
@@ -275,12 +289,13 @@ fn serve(
         let parents: Vec<usize> = ports.keys().copied().collect();
         note.into_iter().flat_map(move |note| parents.clone().into_iter().map(move |at| (at, note.clone())))
     };
-    let BuiltService { service, groups, mut unheeded, shadowed, kept, .. } =
+    let BuiltService { service, groups, mut unheeded, shadowed, without_listener, kept, .. } =
         Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
         built.tell(unheeded.remove(&me).unwrap_or_default(), &ports);
+        built.tell_without_listener(without_listener.get(&me), &ports);
         let lost = shadowed.get(&me).into_iter().flatten();
-        built.shadowed.extend(lost.flat_map(|lost| tell_shadowed(draft, (members, me), lost)));
+        built.unserved.extend(lost.flat_map(|lost| tell_shadowed(draft, (members, me), lost)));
         built.notes_at.extend(other_certificates(draft, &members[me]));
     }
     if is_leader {
