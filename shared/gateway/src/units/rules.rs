@@ -76,6 +76,13 @@ impl ResolvedRule {
         used.filter_map(|(_, pools)| pools.as_ref().ok()).filter_map(|pools| pools.external.as_ref())
     }
 
+    /// Clusters whose exports get no requests of it, while those of others do.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = &Problem> {
+        let all = self.backends.iter().chain(self.plain.iter().flatten());
+        let used = all.filter(|(weight, _)| *weight > 0);
+        used.filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.left_out)
+    }
+
     /// Whether the unit is to look again for a target group that is not there or not free.
     pub(crate) fn awaits_external(&self) -> bool {
         let errors = self.backends.iter().filter_map(|(_, pools)| pools.as_ref().err());

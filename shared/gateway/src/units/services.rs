@@ -153,6 +153,7 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
         let mut seen = BTreeSet::new();
         built.refused.retain(|problem| seen.insert(problem.clone()));
     }
+    built.notes.extend(rules.iter().flat_map(ResolvedRule::left_out).cloned());
     for note in rules.iter().flat_map(ResolvedRule::pools).flat_map(|pool| &pool.notes) {
         if !built.notes.contains(note) {
             built.notes.push(note.clone());
