@@ -147,11 +147,13 @@ impl Claim {
 
     /// Why it comes before another one, in words.
     pub(crate) fn precedence(&self, other: &Self) -> &'static str {
-        let ((own, name, _), (others, others_name, _)) = (self.seniority(), other.seniority());
-        match (own == others, name == others_name) {
-            (false, _) => "is older",
-            (true, false) => "is as old, comes first by name",
-            (true, true) => "is as old, comes first by kind",
+        let ((own, name, kind), (others, others_name, others_kind)) = (self.seniority(), other.seniority());
+        match (own == others, name == others_name, kind == others_kind) {
+            (false, ..) => "is older",
+            (true, false, _) => "is as old, comes first by name",
+            (true, true, false) => "is as old, comes first by kind",
+            // Of one route of several clusters.
+            (true, true, true) => "is as old, comes first by its cluster's name",
         }
     }
 

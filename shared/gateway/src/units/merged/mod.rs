@@ -172,7 +172,7 @@ pub(crate) fn translate(
     if !service.held.is_empty() {
         return (Translation::held(service.held, vec![]), service.stays);
     }
-    let text = told(&merging, &unknown);
+    let shown = unknown.clone();
     // An edit that cannot be had and a mode are known: only a person can help.
     for one in &merging {
         unknown.remove(&one.contender.claim.route.id.cluster);
@@ -184,7 +184,7 @@ pub(crate) fn translate(
     );
     partly.sort();
     partly.dedup();
-    let reports = merging.iter().map(|one| report(one, &text)).collect();
+    let reports = merging.iter().map(|one| report(one, &told(one, &merging, &shown))).collect();
     let Merged { mut desired, stays, .. } = service;
     // Of those that ask for a hostname all routes of the cluster are read.
     let claims = merging.iter().map(|one| &one.contender.claim);
@@ -469,11 +469,17 @@ fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {
     }
 }
 
-/// Which clusters' routes the service has, as each route's status tells.
-fn told(merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
-    let names: BTreeSet<&str> =
-        merging.iter().map(|one| one.contender.claim.route.id.cluster.name.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().collect();
+/// Which clusters' routes have a service in common with a route, as its status tells: one that is refused, or in no network as the
+/// others are, has none.
+fn told(of: &Merging, merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
+    let services = |one: &Merging| -> BTreeSet<String> {
+        one.built.serving.iter().map(|serving| serving.service.clone()).collect()
+    };
+    let own = services(of);
+    let cluster = |one: &Merging| one.contender.claim.route.id.cluster.clone();
+    let shares = |one: &&Merging| cluster(one) == cluster(of) || !services(one).is_disjoint(&own);
+    let names: BTreeSet<String> = merging.iter().filter(shares).map(|one| cluster(one).name).collect();
+    let names: Vec<String> = names.into_iter().collect();
     let mut text = format!("Clusters that share the service: {}.", names.join(", "));
     for (cluster, why) in unknown {
         text = format!("{text} The share of cluster {} stays as it is: {why}.", cluster.name);
