@@ -8,10 +8,11 @@ use super::kept::{self, Kept, KeptPort};
 use super::merged;
 use super::rules::{self, Priorities, Resolved, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
+use super::shadowed::{Shadowed, note_shadowed};
 use crate::backend::{NO_BACKEND, Pool, Pools, external};
 use crate::code::Code;
 use crate::prefixes;
-use crate::priority::{self, Candidate, Origin, order};
+use crate::priority::{self, Candidate, order};
 use crate::problem::Problem;
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
-    RuleMatch, TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
+    TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
     WeightedTargetGroup,
 };
 
@@ -64,10 +65,6 @@ pub(crate) struct BuiltService {
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
 }
-
-/// Matches of a member that an older one has: that one's place among the members, where the match stands, and on which ports it
-/// is so.
-pub(crate) type Shadowed = BTreeMap<(usize, String), BTreeSet<u16>>;
 
 /// What a service does not give a member.
 #[derive(Debug, Default)]
@@ -460,34 +457,6 @@ impl<'a> Builder<'a> {
         let managed_by = self.view.snapshot.facts.get(&self.route.id.cluster).map(naming::managed_by);
         let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
         naming::tags(own, &naming::user_tags(&self.route.meta).0)
-    }
-}
-
-/// Matches that several members have on a port: the oldest one's stands.
-fn note_shadowed(port: u16, candidates: &[Candidate], shadowed: &mut BTreeMap<usize, Shadowed>) {
-    // Where the specification orders two by what they match, nobody is shadowed.
-    let mut first: BTreeMap<(&RuleMatch, [usize; 4]), usize> = BTreeMap::new();
-    for one in candidates {
-        let winner = first.entry((&one.matches, one.specificity)).or_insert(one.contributor);
-        *winner = (*winner).min(one.contributor);
-    }
-    let mut matches: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
-    let mut lost: BTreeMap<(usize, usize, usize), BTreeSet<usize>> = BTreeMap::new();
-    for one in candidates {
-        let Origin { rule, matched, .. } = one.origin;
-        matches.entry((one.contributor, rule)).or_default().insert(matched);
-        let winner = first.get(&(&one.matches, one.specificity)).copied().unwrap_or(one.contributor);
-        if winner != one.contributor {
-            lost.entry((one.contributor, winner, rule)).or_default().insert(matched);
-        }
-    }
-    for ((contributor, winner, rule), lost) in lost {
-        let mut place = format!("spec.rules[{rule}]");
-        if matches.get(&(contributor, rule)) != Some(&lost) {
-            let at: Vec<String> = lost.iter().map(ToString::to_string).collect();
-            place = format!("{place}.matches[{}]", at.join(","));
-        }
-        shadowed.entry(contributor).or_default().entry((winner, place)).or_default().insert(port);
     }
 }
 
