@@ -3,6 +3,7 @@
 use super::claim::Claim;
 use super::parents::Parent;
 use crate::Settings;
+use crate::annotations;
 use crate::backend::{self, BackendError, Pool, Pools};
 use crate::code::Code;
 use crate::priority::{Candidate, Origin};
@@ -209,8 +210,7 @@ impl Priorities {
             }
         }
         let of_no_rule = |key: &String| {
-            let name = key.strip_prefix(TAG_PREFIX)?;
-            let index: usize = name.strip_prefix("rule-")?.strip_suffix("-priority")?.parse().ok()?;
+            let index = annotations::rule_of_priority(key.strip_prefix(TAG_PREFIX)?)?;
             let has_it = route.rules.iter().any(|rule| rule.index == index);
             let text =
                 || format!("The route has no rule {index}: its first one is rule 0; correct or remove it");
