@@ -197,7 +197,10 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
         telling.map(move |one| Problem::new(code_of(one), name.clone(), one.message.trim_end_matches('.')))
     });
     let own = gateway.accepted.message.trim_end_matches('.');
-    let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
+    // Of listeners that are there each says what is wrong with it.
+    let is_of_listeners =
+        gateway.accepted.reason == reasons::LISTENERS_NOT_VALID && !gateway.listeners.is_empty();
+    let own = (!is_of_listeners && !own.is_empty())
         .then(|| Problem::new(code_of(&gateway.accepted), format!("Gateway {}", quoted(&gateway.name)), own));
     let annotations = annotations::problems(Kind::Gateway, &api::meta(object));
     own.into_iter().chain(listeners).chain(annotations).chain(slot::listener_problem(&gateway)).collect()

@@ -114,6 +114,10 @@ pub(crate) fn attach(
         .filter(|listener| parent.port.is_none_or(|port| port == listener.wire.port))
         .collect();
     let gateway_name = format!("Gateway {}/{}", gateway.namespace, gateway.name);
+    if gateway.listeners.is_empty() {
+        let text = format!("{gateway_name} has no listener; give it one");
+        return refused(reasons::NO_MATCHING_PARENT, &parent.path, text);
+    }
     if named.is_empty() {
         let text =
             format!("{gateway_name} has no listener of that sectionName and port; name one that it has");
