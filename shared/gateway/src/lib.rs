@@ -58,6 +58,7 @@ mod report;
 mod resource_spec;
 mod route;
 mod secret;
+mod serving;
 mod shown;
 mod snapshot;
 mod status;
