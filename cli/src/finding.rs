@@ -229,7 +229,9 @@ impl Search<'_> {
     fn objects_alone(&mut self) {
         for (cluster, key, object) in objects(self.world) {
             let about = self.about(cluster, key);
-            for problem in trellis_gateway::admission_problems(key.kind, object) {
+            for problem in
+                trellis_gateway::admission_problems_in(&self.world.snapshot, cluster, key.kind, object)
+            {
                 // A report says of a listener's or Gateway's condition in full what this says of it.
                 if !problem.path.starts_with("Listener ") && !problem.path.starts_with("Gateway ") {
                     self.problem(&about, &problem);

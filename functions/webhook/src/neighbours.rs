@@ -150,7 +150,7 @@ impl Neighbours {
         BESIDE_KINDS.iter().all(|kind| self.in_view.contains(kind) && is_whole(kind))
     }
 
-    /// What the warnings about a route are read from; none where that is not known, or too much.
+    /// What the warnings about a route, or a Gateway, are read from; none where that is not known, or too much.
     pub fn around(&self, cluster: &ClusterId, kind: Kind, object: &Value) -> Option<Vec<(Kind, Arc<Kept>)>> {
         if !self.is_complete() {
             return None;

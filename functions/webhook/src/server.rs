@@ -120,13 +120,13 @@ impl Reviewer {
         (patch, warning)
     }
 
-    /// Of a route beside what its cluster has, as far as that is known here.
+    /// Of a route or a Gateway beside what its cluster has, as far as that is known here.
     fn warnings(&self, kind: Kind, object: &Value) -> Vec<String> {
         let around = || {
             let neighbours = self.neighbours.read().unwrap_or_else(PoisonError::into_inner);
             neighbours.around(&self.cluster, kind, object)
         };
-        let Some(around) = kind.is_route().then(around).flatten() else {
+        let Some(around) = (kind.is_route() || kind == Kind::Gateway).then(around).flatten() else {
             return admission_warnings(kind, object);
         };
         let around = around.iter().filter_map(|(kind, kept)| Some((*kind, kept.object()?)));

@@ -5,7 +5,7 @@ use crate::api;
 use crate::backend::{self, left_out_note, never_targets};
 use crate::beside;
 use crate::code::Code;
-use crate::gateway::judge;
+use crate::gateway::{self, judge};
 use crate::policy;
 use crate::problem::{Problem, quoted};
 use crate::reasons;
@@ -14,6 +14,7 @@ use crate::resource_spec;
 use crate::route::{RouteId, convert};
 use crate::status::is_foreign_only;
 use crate::units::{network_name, service_network, slot};
+use crate::view::{Found, View};
 use crate::{Report, Settings, Snapshot, references, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,81 @@ pub(crate) fn warnings(kind: Kind, object: &Value) -> Vec<String> {
     bounded(&problems(kind, object))
 }
 
-/// What is wrong with an object.
+/// Whose the parents of a route are, or the Gateway itself, as far as that is known.
+#[derive(PartialEq, Eq)]
+enum Whose {
+    /// Other controllers'.
+    Others,
+    /// At least one is ours.
+    Ours,
+    /// One is not there, or its class is not.
+    Unknown,
+}
+
+/// What is wrong with an object, as [`problems`], beside others of its cluster: nothing with what another controller's class has;
+/// and of a route whose Gateway is there, its report says which hostnames cannot be had.
+pub(crate) fn problems_in(
+    snapshot: &Snapshot,
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+) -> Vec<Problem> {
+    let mut all = problems(kind, object);
+    match whose(snapshot, cluster, kind, object) {
+        Whose::Others => return vec![],
+        Whose::Ours if kind.is_route() => all.retain(|problem| !OF_HOSTNAMES.contains(&problem.code)),
+        Whose::Ours | Whose::Unknown => {}
+    }
+    all
+}
+
+/// What can be wrong with a route's hostnames, where those of its Gateways' listeners do not make up for it.
+const OF_HOSTNAMES: [Code; 3] = [Code::HostnameWildcard, Code::HostnameNeeded, Code::HostnameNoDomain];
+
+fn whose(snapshot: &Snapshot, cluster: &ClusterId, kind: Kind, object: &Value) -> Whose {
+    let nothing = Actual::default();
+    let view = View::new(snapshot, &nothing);
+    let of_gateway = |gateway: &Value| {
+        let class = gateway.pointer("/spec/gatewayClassName").and_then(Value::as_str).unwrap_or_default();
+        let has_class = matches!(view.get(cluster, Kind::GatewayClass, "", class), Found::Object(_));
+        match gateway::whose(&view, cluster, gateway) {
+            gateway::Whose::Ours => Whose::Ours,
+            gateway::Whose::Others if has_class => Whose::Others,
+            gateway::Whose::Others | gateway::Whose::Unknown(_) => Whose::Unknown,
+        }
+    };
+    if kind == Kind::Gateway {
+        return of_gateway(object);
+    }
+    if !kind.is_route() {
+        return Whose::Unknown;
+    }
+    let own = api::meta(object).namespace;
+    let parents = object.pointer("/spec/parentRefs").and_then(Value::as_array).into_iter().flatten();
+    let text = |parent: &Value, member: &str| parent.get(member).and_then(Value::as_str).map(str::to_owned);
+    let all = parents.map(|parent| {
+        let is_gateway = text(parent, "kind").is_none_or(|kind| kind == Kind::Gateway.as_str())
+            && text(parent, "group").is_none_or(|group| group == Kind::Gateway.group());
+        if !is_gateway {
+            return Whose::Others;
+        }
+        let namespace = text(parent, "namespace").unwrap_or_else(|| own.clone());
+        match view.get(cluster, Kind::Gateway, &namespace, &text(parent, "name").unwrap_or_default()) {
+            Found::Object(gateway) => of_gateway(gateway),
+            Found::Missing | Found::Unknown(_) => Whose::Unknown,
+        }
+    });
+    let all: Vec<Whose> = all.collect();
+    if all.contains(&Whose::Ours) {
+        Whose::Ours
+    } else if !all.is_empty() && all.iter().all(|one| *one == Whose::Others) {
+        Whose::Others
+    } else {
+        Whose::Unknown
+    }
+}
+
+/// What is wrong with an object by itself.
 pub(crate) fn problems(kind: Kind, object: &Value) -> Vec<Problem> {
     if is_foreign_only(object) {
         return vec![];
@@ -94,7 +169,7 @@ fn route_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     problems.extend(domains.map(|why| Problem::new(Code::HostnameNoDomain, "spec.hostnames", why)));
     for hostname in route.hostnames.iter().filter(|hostname| crate::hostname::is_wildcard(hostname)) {
         let text = format!(
-            "VPC Lattice serves no wildcard such as {}; name the hostnames one by one",
+            "VPC Lattice serves no wildcard such as {}, only hostnames of listeners within it; name the hostnames one by one",
             quoted(hostname)
         );
         problems.push(Problem::new(Code::HostnameWildcard, "spec.hostnames", text));
@@ -122,7 +197,10 @@ fn gateway_problems(object: &Value) -> Vec<Problem> {
         telling.map(move |one| Problem::new(code_of(one), name.clone(), one.message.trim_end_matches('.')))
     });
     let own = gateway.accepted.message.trim_end_matches('.');
-    let own = (gateway.accepted.reason != reasons::LISTENERS_NOT_VALID && !own.is_empty())
+    // Of listeners that are there each says what is wrong with it.
+    let is_of_listeners =
+        gateway.accepted.reason == reasons::LISTENERS_NOT_VALID && !gateway.listeners.is_empty();
+    let own = (!is_of_listeners && !own.is_empty())
         .then(|| Problem::new(code_of(&gateway.accepted), format!("Gateway {}", quoted(&gateway.name)), own));
     let annotations = annotations::problems(Kind::Gateway, &api::meta(object));
     own.into_iter().chain(listeners).chain(annotations).chain(slot::listener_problem(&gateway)).collect()
@@ -159,17 +237,20 @@ fn slice_problems(object: &Value) -> Vec<Problem> {
     never_targets(&slice).map(problem).collect()
 }
 
-/// What a route would be told beside these other objects of its cluster: parents that refuse it or do not get all, matches
-/// and hostnames that others have, and endpoints that get no requests.
-pub(crate) fn route_warnings(
+/// Warnings for an object beside these other ones of its cluster. Of a route also what it would be told: parents that refuse it or
+/// do not get all, matches and hostnames that others have, and endpoints that get no requests.
+pub(crate) fn warnings_among(
     cluster: &ClusterId,
     kind: Kind,
     object: &Value,
     beside: impl IntoIterator<Item = (Kind, Value)>,
 ) -> Vec<String> {
+    let snapshot = beside::snapshot(cluster, beside.into_iter().chain([(kind, made(object))]));
+    if !kind.is_route() || whose(&snapshot, cluster, kind, object) == Whose::Others {
+        return bounded(&problems_in(&snapshot, cluster, kind, object));
+    }
     let meta = api::meta(object);
     let unit = UnitKey::Route { kind, cluster: cluster.clone(), namespace: meta.namespace, name: meta.name };
-    let snapshot = beside::snapshot(cluster, beside.into_iter().chain([(kind, made(object))]));
     let settings = Settings { limits: without_quotas(), ..Settings::default() };
     let translation = translate(&unit, &snapshot, &Actual::default(), &settings);
     let reports = translation.reports.iter().filter_map(|report| match report {
@@ -180,7 +261,11 @@ pub(crate) fn route_warnings(
         let refused = if parent.accepted.is_true() { vec![] } else { refusal(parent) };
         refused.into_iter().chain(parent.problems.iter().cloned())
     });
-    let mut all = problems(kind, object);
+    // Which Services there are, whoever reviews does not know.
+    let told = told.filter(|problem| problem.code != Code::NoTlsBackend);
+    let is_told = translation.desired.is_some();
+    let mut all =
+        if is_told { problems_in(&snapshot, cluster, kind, object) } else { problems(kind, object) };
     for problem in told.chain(left_out_problems(cluster, kind, object, &snapshot)) {
         // Beside others is told again what is told of the object alone.
         if !all.iter().any(|said| (&said.path, &said.text) == (&problem.path, &problem.text)) {

@@ -84,7 +84,7 @@ pub(crate) fn problems(kind: Kind, meta: &Meta) -> Vec<Problem> {
         problems.extend(standalone::problem(meta));
     }
     let all = meta.annotations.iter().flatten().filter_map(|(key, _)| key.strip_prefix(TAG_PREFIX));
-    let is_read = |name: &str| known.contains(&name) || kind.is_route() && is_priority(name);
+    let is_read = |name: &str| known.contains(&name) || kind.is_route() && rule_of_priority(name).is_some();
     problems
         .extend(all.filter(|name| !is_read(name) && !WRITTEN.contains(name)).map(|name| unread(kind, name)));
     problems
@@ -105,10 +105,10 @@ pub(crate) fn of_a_follower(meta: &Meta, leader: &str, requests: &str) -> Option
     Some(Problem::new(Code::AnnotationMoot, format!("metadata.annotations[{TAG_PREFIX}{first}]"), text))
 }
 
-/// `rule-<index>-priority`.
-fn is_priority(name: &str) -> bool {
-    let index = name.strip_prefix("rule-").and_then(|rest| rest.strip_suffix("-priority"));
-    index.is_some_and(|index| index.parse::<usize>().is_ok())
+/// The rule whose priority an annotation `rule-<index>-priority` is, with its index as it is written: nobody reads `rule-01-priority`.
+pub(crate) fn rule_of_priority(name: &str) -> Option<usize> {
+    let text = name.strip_prefix("rule-")?.strip_suffix("-priority")?;
+    text.parse().ok().filter(|index: &usize| index.to_string() == text)
 }
 
 fn unread(kind: Kind, name: &str) -> Problem {

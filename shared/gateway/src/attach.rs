@@ -46,6 +46,10 @@ pub(crate) struct Isolated {
 enum Holds {
     /// It serves it, by the narrower hostname.
     Narrower,
+    /// As that, and it takes no routes of the kind.
+    OfOtherKind,
+    /// As that, and it takes no routes of the namespace.
+    OfOtherNamespace,
     /// It asks for client certificates and is not served for that.
     ForKnownClients,
     /// It is refused, and would not take the route if it were not.
@@ -57,6 +61,14 @@ impl Isolated {
     pub(crate) fn problem(&self, namespace: &str, gateway: &str, remedy: &str) -> Problem {
         let (why, remedy) = match self.holds {
             Holds::Narrower => ("whose hostname is the narrower one", remedy),
+            Holds::OfOtherKind => (
+                "whose hostname is the narrower one and which takes no routes of this kind",
+                "; take the hostname out, or use another port",
+            ),
+            Holds::OfOtherNamespace => (
+                "whose hostname is the narrower one and which takes no routes of this namespace",
+                "; take the hostname out, or change its allowedRoutes",
+            ),
             Holds::ForKnownClients => {
                 ("which asks for client certificates and is not served; see its conditions", "")
             }
@@ -102,6 +114,10 @@ pub(crate) fn attach(
         .filter(|listener| parent.port.is_none_or(|port| port == listener.wire.port))
         .collect();
     let gateway_name = format!("Gateway {}/{}", gateway.namespace, gateway.name);
+    if gateway.listeners.is_empty() {
+        let text = format!("{gateway_name} has no listener; give it one");
+        return refused(reasons::NO_MATCHING_PARENT, &parent.path, text);
+    }
     if named.is_empty() {
         let text =
             format!("{gateway_name} has no listener of that sectionName and port; name one that it has");
@@ -149,6 +165,9 @@ pub(crate) fn attach(
         attached.iter().flat_map(|one| &one.hostnames).flatten().any(|served| served == hostname)
     };
     isolated.retain(|one| !is_served(&one.hostname));
+    for one in isolated.iter_mut().filter(|one| one.holds == Holds::Narrower) {
+        one.holds = holds_against(view, route, gateway, &one.listener);
+    }
     if let (true, Some(isolated)) = (attached.is_empty(), isolated.first()) {
         let problem =
             isolated.problem(&gateway.namespace, &gateway.name, "; attach the route to that listener");
@@ -185,6 +204,25 @@ fn reserved(
         }
     }
     Ok(reserved)
+}
+
+/// How a usable listener of a narrower hostname stands to a route that is not attached to it.
+fn holds_against(view: &View, route: &Route, gateway: &JudgedGateway, listener: &str) -> Holds {
+    let named = gateway.listeners.iter().find(|one| one.is_usable && one.wire.name == listener);
+    let Some(listener) = named else { return Holds::Narrower };
+    if !listener.kinds.contains(&route.id.kind) {
+        return Holds::OfOtherKind;
+    }
+    match allows_namespace(
+        view,
+        (&route.id.cluster, &route.id.namespace),
+        &gateway.namespace,
+        listener.wire.allowed_routes.as_ref(),
+    ) {
+        Ok(false) => Holds::OfOtherNamespace,
+        // What is not known is no reason to say that it does not help.
+        Ok(true) | Err(_) => Holds::Narrower,
+    }
 }
 
 /// Takes from each listener the hostnames that a narrower listener of the same port has: a request is served by the one

@@ -199,7 +199,11 @@ fn accepted(gateway: &Gateway, listeners: &[Rc<JudgedListener>]) -> Condition {
         .filter(|listener| !listener.is_usable)
         .map(|listener| listener.wire.name.as_str())
         .collect();
-    let text = format!("These listeners are not valid: {}; see their conditions.", bad.join(", "));
+    let text = if listeners.is_empty() {
+        "The Gateway has no listener; give it one.".to_owned()
+    } else {
+        format!("These listeners are not valid: {}; see their conditions.", bad.join(", "))
+    };
     let text = if notes.is_empty() { text } else { format!("{text} {notes}") };
     if good > 0 {
         Condition::yes(conditions::ACCEPTED, reasons::LISTENERS_NOT_VALID, text)

@@ -58,6 +58,7 @@ mod report;
 mod resource_spec;
 mod route;
 mod secret;
+mod serving;
 mod shown;
 mod snapshot;
 mod status;
@@ -447,8 +448,9 @@ pub fn plain_service_names(unit: &UnitKey) -> Vec<String> {
     names
 }
 
-/// As [`admission_warnings`], for a route beside these objects of its cluster, of [`BESIDE_KINDS`]: also parents that refuse
-/// it or do not get all that it asks for, hostnames and matches that other routes have, and endpoints that get no requests.
+/// As [`admission_warnings`], for a route or a Gateway beside these objects of its cluster, of [`BESIDE_KINDS`]: none for what is of
+/// another controller's class. Of a route also parents that refuse it or do not get all that it asks for, hostnames and matches that
+/// other routes have, and endpoints that get no requests.
 /// What matters of an object is what [`beside()`] keeps of it, and which objects matter [`Meeting`] tells. Nothing is said of
 /// quotas, which may have been raised.
 pub fn admission_warnings_among(
@@ -457,7 +459,7 @@ pub fn admission_warnings_among(
     object: &Value,
     beside: impl IntoIterator<Item = (Kind, Value)>,
 ) -> Vec<String> {
-    admission::route_warnings(cluster, kind, object, beside)
+    admission::warnings_among(cluster, kind, object, beside)
 }
 
 /// Whether a unit may have given a service or a target group this name.
@@ -474,6 +476,17 @@ pub fn deletion_warnings(kind: Kind, object: &Value) -> Vec<String> {
 /// What VPC Lattice cannot do of one object, whatever else there is.
 pub fn admission_problems(kind: Kind, object: &Value) -> Vec<Problem> {
     admission::problems(kind, object)
+}
+
+/// As [`admission_problems`], beside all objects of its cluster: nothing of what is of another controller's class; and of a route
+/// whose Gateways are there no hostname, since its report tells which of them cannot be had.
+pub fn admission_problems_in(
+    snapshot: &Snapshot,
+    cluster: &ClusterId,
+    kind: Kind,
+    object: &Value,
+) -> Vec<Problem> {
+    admission::problems_in(snapshot, cluster, kind, object)
 }
 
 /// As [`admission_problems`], for `kubectl`'s user: few, each at most 256 characters and with its code.

@@ -28,8 +28,10 @@ pub(crate) const INVALID: &str = "Invalid";
 pub(crate) const KEPT: &str = "Kept";
 /// Other routes have some of what the object asks for; all else of it is in place.
 pub(crate) const SHADOWED: &str = "Shadowed";
+/// No backend takes what a TLSRoute asks to pass on; all else of it is in place.
+pub(crate) const NO_BACKEND: &str = "NoBackend";
 /// Reasons of a Programmed condition that is not true and still tells that all is in place that can be.
-pub(crate) const DONE: [&str; 2] = [KEPT, SHADOWED];
+pub(crate) const DONE: [&str; 3] = [KEPT, SHADOWED, NO_BACKEND];
 /// Something else is in the way.
 pub(crate) const CONFLICTED: &str = "Conflicted";
 /// An object that is made of this one cannot be written.

@@ -3,6 +3,7 @@
 use crate::gates::PodReport;
 use crate::problem::{self, Problem};
 use crate::reasons;
+pub use crate::serving::Serving;
 use crate::snapshot::ObjectKey;
 use serde::Serialize;
 use serde_json::Value;
@@ -151,9 +152,14 @@ pub struct RouteReport {
 }
 
 impl RouteReport {
-    /// Those of its services that answer in a parent's network.
+    /// Those of its services that answer for a parent in its network.
     pub(crate) fn services_of(&self, parent: &ParentReport) -> impl Iterator<Item = &Serving> {
-        self.services.iter().filter(move |serving| serving.networks.contains(&parent.gateway))
+        let is_of = |serving: &&Serving| {
+            let parents = serving.parents.as_ref();
+            serving.networks.contains(&parent.gateway)
+                && parents.is_none_or(|parents| parents.contains(&parent.index))
+        };
+        self.services.iter().filter(is_of)
     }
 }
 
@@ -168,37 +174,13 @@ pub struct KeptRules {
     pub sources: BTreeSet<(Kind, String, String)>,
 }
 
-/// A Lattice service that serves a route, of its own or of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Serving {
-    /// The service's name.
-    pub service: String,
-    /// What it is for, as other routes' statuses tell it: a hostname, or `Gateway <namespace>/<name>`; none for the generated name
-    /// of a service of the route alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
-    /// The service networks that it is in.
-    pub networks: BTreeSet<String>,
-    /// The route of the same cluster whose unit owns the service; none for the reported route itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leader: Option<ObjectKey>,
-    /// Other routes whose rules the service has too, with their generations; none of one that has what it had before an edit.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub followers: Vec<(ObjectKey, Option<i64>)>,
-}
-
-impl Serving {
-    /// The hostname, which no name of a Gateway with its namespace can be.
-    pub fn domain(&self) -> Option<&str> {
-        self.hostname.as_deref().filter(|hostname| !hostname.contains('/'))
-    }
-}
-
 /// A report on a route's relation to one parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentReport {
+    /// Its place among the route's parents that are ours.
+    #[serde(skip)]
+    pub(crate) index: usize,
     /// The entry of `spec.parentRefs`, as it stands there.
     pub parent_ref: Value,
     /// The Gateway's name, which is its service network's.
@@ -210,9 +192,13 @@ pub struct ParentReport {
     /// Present when rules were dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partially_invalid: Option<Condition>,
-    /// What the parent is asked for and does not get, because other routes have it: then it is not programmed.
+    /// What the parent is asked for and does not get, because other routes have it or nothing could answer: then it is not
+    /// programmed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub unserved: String,
+    /// Why that is so, as a condition's reason.
+    #[serde(skip)]
+    pub(crate) unserved_reason: &'static str,
     /// What else a person should know: fields that cost no rule and are not honoured.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,

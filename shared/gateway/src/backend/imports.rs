@@ -6,7 +6,8 @@ use super::external;
 use super::gone::{self, Origin};
 use super::service::{Asked, Pool, pool};
 use crate::api::{self, Meta, ServiceExport, ServiceImport};
-use crate::problem::quoted;
+use crate::code::Code;
+use crate::problem::{Problem, quoted};
 use crate::reasons;
 use crate::view::{Found, View};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,12 +72,15 @@ pub(super) fn pools(
     let port =
         asked.port.or_else(|| import.spec.ports.as_deref().and_then(|ports| Some(ports.first()?.port)));
     let asked = Asked { port, ..*asked };
-    let (mut pools, mut broken) = (vec![], None);
+    let (mut pools, mut broken, mut left_out) = (vec![], None, vec![]);
     for exporter in known {
         match exported_pool(view, &exporter, namespace, export_name, &asked) {
             Ok(pool) => pools.push(pool),
             Err(BackendError::Unknown(why)) => _ = unknown.insert(exporter, why),
-            Err(error) => _ = broken.get_or_insert(error),
+            Err(error) => {
+                left_out.extend(exporter_left_out(&exporter, export_name, &error));
+                broken.get_or_insert(error);
+            }
         }
     }
     let (mut idle, mut has_something) = (vec![], BTreeSet::new());
@@ -104,8 +108,23 @@ pub(super) fn pools(
     // One exporter that cannot serve the port does not take the others' traffic away.
     match broken {
         Some(error) if pools.is_empty() && unknown.is_empty() => Err(error),
-        _ => Ok(Pools { busy: pools, unknown: unknown.into_values().collect(), idle, ..Pools::default() }),
+        _ => {
+            let unknown = unknown.into_values().collect();
+            Ok(Pools { busy: pools, unknown, idle, left_out, ..Pools::default() })
+        }
     }
+}
+
+/// What is told of a cluster whose export cannot be led to, where those of others have the requests.
+fn exporter_left_out(exporter: &ClusterId, export: &str, error: &BackendError) -> Option<Problem> {
+    let (BackendError::Broken(_, why) | BackendError::Awaited(_, why)) = error else { return None };
+    let text = format!(
+        "ServiceExport {} of cluster {} has no share of the requests, others have all: {}",
+        quoted(export),
+        quoted(&exporter.name),
+        why.text
+    );
+    Some(Problem::new(Code::ExporterLeftOut, why.path.clone(), text))
 }
 
 /// The clusters that export what an import stands for.

@@ -66,6 +66,8 @@ pub(crate) struct Pools {
     pub(crate) external: Option<String>,
     /// The service of another route's that serves this one too and has that target group.
     pub(crate) elsewhere: Option<String>,
+    /// Clusters whose export cannot be led to, while those of others are.
+    pub(crate) left_out: Vec<Problem>,
     /// Why the backend leads nowhere any more: the pools are what it led to, for a while.
     pub(crate) gone: Option<(&'static str, Problem)>,
 }

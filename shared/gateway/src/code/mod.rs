@@ -310,6 +310,12 @@ codes! {
     ResourceGatewayNotFound = 121 Error "A resource gateway is not there",
         "The ResourceGateway that a ResourceConfiguration names does not exist, or VPC Lattice does not have it yet.",
         "Create the ResourceGateway in the same namespace, or wait until it is programmed.";
+    NoTlsBackend = 122 Error "Nothing takes a TLSRoute's connections",
+        "No backend of the TLSRoute takes requests. VPC Lattice passes TLS on and cannot answer an error, so there is no listener and connections fail.",
+        "Name a backend that is there, with a weight above 0.";
+    ExporterLeftOut = 123 Warning "An export of one cluster gets no requests",
+        "A cluster's ServiceExport cannot be led to, and those of other clusters have all requests of the import.",
+        "Do what the message says, in that cluster.";
     // What is in the way in VPC Lattice.
     ServiceNameTaken = 200 Error "A service's name is taken",
         "Another service of the account bears the name.",

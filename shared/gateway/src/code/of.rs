@@ -41,6 +41,7 @@ impl Code {
             reasons::EDIT_REFUSED | reasons::KEPT => Self::Kept,
             reasons::PENDING => Self::Pending,
             reasons::SHADOWED => Self::PartlyServed,
+            reasons::NO_BACKEND => Self::NoTlsBackend,
             reasons::CONFLICTED => Self::Conflicted,
             reasons::NOT_WRITTEN => Self::NotWritten,
             reasons::UNSUPPORTED_VALUE => Self::UnsupportedValue,

@@ -1,7 +1,53 @@
 use super::vpc_status;
 use trellis_hint::UnitKey;
 use trellis_lattice::names::is_network_id;
-use trellis_lattice::{Blocked, Quota};
+use trellis_lattice::{Blocked, Desired, Quota};
+
+/// Whether a wish that cannot be met is in the way of what a route has in a service network. `elsewhere` tells of a service whether
+/// the route has it, and not there: then what is in its way is nothing to that network.
+pub(super) fn concerns(
+    blocked: &Blocked,
+    network: &str,
+    desired: Option<&Desired>,
+    elsewhere: impl Fn(&str) -> bool,
+) -> bool {
+    let of_group = |group: &str| {
+        let services = desired.map(|desired| desired.services.as_slice()).unwrap_or_default();
+        let mut users = services.iter().filter(|one| one.target_groups().contains(group)).peekable();
+        users.peek().is_none() || users.any(|one| !elsewhere(&one.name))
+    };
+    match blocked {
+        Blocked::NetworkMissing { network: named }
+        | Blocked::DomainTaken { network: named, .. }
+        | Blocked::NetworkAmbiguous { network: named }
+        | Blocked::NetworkUnseen { network: named }
+        | Blocked::NetworkNotAllowed { network: named, .. } => named == network,
+        Blocked::QuotaExceeded { resource, quota: Quota::ServicesPerNetwork, .. } => resource == network,
+        Blocked::QuotaExceeded { resource, quota: Quota::TargetsPerTargetGroup, .. } => of_group(resource),
+        Blocked::QuotaExceeded { resource: service, .. }
+        | Blocked::ServiceNameTaken { service, .. }
+        | Blocked::ListenerPortTaken { service, .. }
+        | Blocked::NoPriorityLeft { service, .. }
+        | Blocked::TargetGroupMissing { service, .. } => !elsewhere(service),
+        Blocked::TargetGroupNameTaken { target_group, .. }
+        | Blocked::TargetGroupInUse { target_group, .. } => of_group(target_group),
+        // A route's unit asks for no VPC, no resource and nothing of a network, and what is to go is in no parent's way alone.
+        Blocked::ServiceInUse { .. }
+        | Blocked::VpcAssociatedElsewhere { .. }
+        | Blocked::EndpointWithoutSubnets { .. }
+        | Blocked::SecurityGroupsKept { .. }
+        | Blocked::VpcAssociationOfOthers { .. }
+        | Blocked::AccessLogTaken { .. }
+        | Blocked::AuthPolicyOfOthers { .. }
+        | Blocked::AuthOfOthers { .. }
+        | Blocked::AccessLogsOfOthers { .. }
+        | Blocked::ResourceNameTaken { .. }
+        | Blocked::ResourceGatewayMissing { .. }
+        | Blocked::ResourceGatewayInUse { .. }
+        | Blocked::ResourceInUse { .. }
+        | Blocked::ResourceDomainTaken { .. } => true,
+    }
+}
 
 /// The same of resources and their gateways.
 fn of_resource(blocked: &Blocked) -> String {

@@ -30,7 +30,8 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
     let generation = report.subject.generation;
     let programmed = programmed(context, report, old);
     let mut conditions = vec![report.accepted.clone(), programmed.clone()];
-    if network_of(context, &report.subject.object.name).is_some() {
+    let has_network = network_of(context, &report.subject.object.name).is_some();
+    if has_network {
         conditions.push(vpc_associated(context, report));
         conditions.extend(endpoint_names::condition(report));
     }
@@ -47,7 +48,8 @@ pub(super) fn status(context: &Context, report: &GatewayReport, old: &Value) -> 
         ),
         ("listeners".into(), Value::Array(listeners)),
     ];
-    let addresses: Vec<Value> = addresses.collect();
+    // A Gateway that is not accepted has no network of its own making: nothing answers by it, whatever its routes have elsewhere.
+    let addresses: Vec<Value> = addresses.filter(|_| has_network || report.accepted.is_true()).collect();
     if !addresses.is_empty() || old.get("addresses").is_some() {
         members.push(("addresses".into(), Value::Array(addresses)));
     }

@@ -219,11 +219,20 @@ fn import(context: &Context, report: &ImportReport, old: &Value) -> Option<Membe
 
 /// The Programmed condition of something that was accepted, by how the apply went.
 pub(crate) fn programmed(context: &Context, done: String) -> Condition {
+    programmed_but(context, |_| true, done)
+}
+
+/// As [`programmed`]. Of blocked wishes only those that count.
+pub(crate) fn programmed_but(
+    context: &Context,
+    counts: impl Fn(&Blocked) -> bool,
+    done: String,
+) -> Condition {
     if context.translation.desired.is_none() {
         let text = format!("{} VPC Lattice keeps what it has.", sentences(&context.translation.held));
         return Condition::no(conditions::PROGRAMMED, reasons::PENDING, text);
     }
-    outcome_problem(context.outcome, |_| true)
+    outcome_problem(context.outcome, counts)
         .unwrap_or_else(|| Condition::yes(conditions::PROGRAMMED, reasons::PROGRAMMED, done))
 }
 

@@ -3,8 +3,8 @@ use super::shared_service::{self, Leader, mentioned, mentions, named};
 use super::told::{DNS_MESSAGE, KEPT_MESSAGE, has_words, is_ours};
 use super::told_names;
 use super::{
-    Context, Members, endpoint_names, fails_in_passing, outcome_problem, programmed, programmed_before,
-    refused,
+    Context, Members, blocked, endpoint_names, fails_in_passing, outcome_problem, programmed_before,
+    programmed_but, refused,
 };
 use crate::gateway::CONTROLLER;
 use crate::implied::unit_of;
@@ -16,7 +16,7 @@ use crate::{conditions, reasons};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trellis_hint::UnitKey;
-use trellis_lattice::PLACE_TAKEN;
+use trellis_lattice::{Blocked, PLACE_TAKEN};
 
 /// Entries that `status.parents` can hold (CRD).
 const PARENTS_MAX: usize = 32;
@@ -248,11 +248,11 @@ fn programmed_of(
         "" => format!("VPC Lattice has all rules and targets.{by_endpoint}"),
         notes => format!("VPC Lattice has all rules and targets.{by_endpoint} Not honoured: {notes}"),
     };
-    let own = programmed(context, done);
+    let own = programmed_but(context, |blocked| counts(context, report, parent, blocked), done);
     let subject = &report.subject;
     let waits_for = report.services_of(parent).find_map(|serving| {
         let leader = Leader::of(context.snapshot, &subject.cluster, serving)?;
-        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_done();
+        let has_it = leader.lists(&subject.object, subject.generation) && leader.is_done(&parent.gateway);
         (!has_it).then(|| (named(leader.key), serving.hostname.clone().unwrap_or_default()))
     });
     match waits_for {
@@ -269,10 +269,18 @@ fn programmed_of(
                 "" => text,
                 notes => format!("{text} Not honoured: {notes}"),
             };
-            Condition::no(conditions::PROGRAMMED, reasons::SHADOWED, text)
+            Condition::no(conditions::PROGRAMMED, parent.unserved_reason, text)
         }
         _ => own,
     }
+}
+
+/// Whether a wish that cannot be met keeps a parent from being programmed: what is in the way in one network, or of a service that
+/// does not serve this parent, is nothing to it.
+fn counts(context: &Context, report: &RouteReport, parent: &ParentReport, blocked: &Blocked) -> bool {
+    let serves = |name: &str| report.services_of(parent).any(|one| one.service == name);
+    let elsewhere = |name: &str| report.services.iter().any(|one| one.service == name) && !serves(name);
+    blocked::concerns(blocked, &parent.gateway, context.translation.desired.as_ref(), elsewhere)
 }
 
 /// What is to be told of a parent whose VPC comes by an endpoint: there the service's own domain name leads nowhere.
@@ -304,7 +312,7 @@ fn of_a_refused_parent(context: &Context, report: &RouteReport, parent: &ParentR
     if names.is_empty() || report.parents.iter().any(is_served) {
         return Condition::no(conditions::PROGRAMMED, reasons::INVALID, text);
     }
-    let reason = match outcome_problem(context.outcome, |_| true) {
+    let reason = match outcome_problem(context.outcome, |blocked| counts(context, report, parent, blocked)) {
         None => reasons::KEPT,
         Some(_) => reasons::INVALID,
     };

@@ -1,7 +1,7 @@
 //! What routes that share a Lattice service tell each other: a condition on the leader's entries names the followers
 //! whose rules the service has, and one on a follower's names the leader.
 
-use super::told::{conditions_of, dns_names_at, is_name_for, service_of};
+use super::told::{conditions_of, dns_names_at, entries_of, is_name_for, service_of};
 use crate::report::{Condition, ParentReport, RouteReport, Serving};
 use crate::snapshot::{ObjectKey, Snapshot};
 use crate::{conditions, problem, reasons};
@@ -199,10 +199,16 @@ impl<'a> Leader<'a> {
         })
     }
 
-    /// Whether VPC Lattice has what it wants: for a route that is refused or not served as a whole its reason tells, since
-    /// it is never called programmed.
-    pub(super) fn is_done(&self) -> bool {
-        self.conditions(conditions::PROGRAMMED).any(|one| {
+    /// Whether VPC Lattice has what it wants in a network: for a route that is refused or not served as a whole its reason tells,
+    /// since it is never called programmed. What is in the way in another network is nothing to this one.
+    pub(super) fn is_done(&self, network: &str) -> bool {
+        let entries = self.object.into_iter().flat_map(entries_of);
+        let there =
+            entries.filter(|entry| entry.pointer("/parentRef/name").and_then(Value::as_str) == Some(network));
+        let conditions = there.filter_map(|entry| entry.get("conditions")?.as_array()).flatten();
+        let programmed =
+            |one: &&Value| one.get("type").and_then(Value::as_str) == Some(conditions::PROGRAMMED);
+        conditions.filter(programmed).any(|one| {
             let text = |member: &str| one.get(member).and_then(Value::as_str);
             text("status") == Some("True")
                 || text("reason").is_some_and(|reason| reasons::DONE.contains(&reason))
@@ -220,15 +226,17 @@ impl<'a> Leader<'a> {
     }
 }
 
-/// Whether another route's service has the rules of that generation of a route, and VPC Lattice has all of it.
+/// Whether another route's service has the rules of that generation of a route, and VPC Lattice has all of it in all its networks.
 pub(crate) fn is_in_service(
     snapshot: &Snapshot,
     cluster: &ClusterId,
     serving: &Serving,
     (follower, generation): (&ObjectKey, i64),
 ) -> bool {
-    Leader::of(snapshot, cluster, serving)
-        .is_some_and(|leader| leader.lists(follower, generation) && leader.is_done())
+    Leader::of(snapshot, cluster, serving).is_some_and(|leader| {
+        let mut networks = serving.networks.iter();
+        leader.lists(follower, generation) && networks.all(|network| leader.is_done(network))
+    })
 }
 
 /// The domain names in a route's entries for Gateways of these networks.
@@ -270,7 +278,8 @@ mod tests {
 
     fn serving(leader: Option<ObjectKey>, followers: Vec<(ObjectKey, Option<i64>)>) -> Serving {
         let networks = BTreeSet::from(["n".to_owned()]);
-        Serving { service: "s".into(), hostname: Some("a.example".into()), networks, leader, followers }
+        let (service, hostname) = ("s".into(), Some("a.example".into()));
+        Serving { service, hostname, networks, parents: None, leader, followers }
     }
 
     fn told(serving: &Serving) -> Condition {

@@ -115,17 +115,16 @@ impl<'a> Aside<'a> {
     }
 }
 
-/// What of a hostname nobody answers although a route for all hostnames is on the same listener: by the specification that
-/// one would, and here it is a service of its own.
+/// What of a hostname nobody answers although a route for all hostnames is on the same listener, by the parent that asks for the
+/// hostname there: by the specification that one would, and here it is a service of its own.
 pub(super) fn unanswered(
     (view, settings): (&View, &Settings),
     service: &DesiredService,
-    draft: &ServiceDraft,
-    members: &[Member],
+    (draft, members, me): (&ServiceDraft, &[Member], usize),
     (others, aside): (&[Contender], &Aside),
-) -> Option<Problem> {
-    let hostname = draft.slot.domain()?;
-    let leader = &members[draft.leader()?].claim.route.id;
+) -> Vec<(usize, Problem)> {
+    let (Some(hostname), Some(leader)) = (draft.slot.domain(), draft.leader()) else { return vec![] };
+    let leader = &members[leader].claim.route.id;
     let is_open = |port: u16| {
         let listener = service.listeners.iter().find(|listener| listener.port == port);
         listener.is_some_and(|listener| {
@@ -133,27 +132,38 @@ pub(super) fn unanswered(
                 && !listener.rules.iter().any(|rule| prefixes::takes_everything(&rule.matches))
         })
     };
-    let asks = draft.members().into_iter().flat_map(|at| &members[at].claim.asks);
-    let of_draft = asks.filter(|ask| ask.slot == draft.slot && draft.networks.contains(&ask.gateway.name));
-    let listeners = of_draft.map(|ask| (&ask.gateway, ask.port)).filter(|(_, port)| is_open(*port));
-    let listeners: BTreeSet<(&GatewayName, u16)> = listeners.collect();
-    if listeners.is_empty() {
-        return None;
+    let asks = members[me].claim.asks.iter().filter(|ask| ask.slot == draft.slot);
+    let of_draft = asks.filter(|ask| draft.networks.contains(&ask.gateway.name) && is_open(ask.port));
+    let mut of_parents: BTreeMap<usize, BTreeSet<(&GatewayName, u16)>> = BTreeMap::new();
+    for ask in of_draft {
+        of_parents.entry(ask.parent).or_default().insert((&ask.gateway, ask.port));
     }
-    let is_beside = |claim: &Claim| {
-        let open = claim.asks.iter().filter(|ask| ask.hostname.is_none() && ask.slot != draft.slot);
-        open.into_iter().any(|ask| listeners.contains(&(&ask.gateway, ask.port)))
+    let other = |listeners: &BTreeSet<(&GatewayName, u16)>| {
+        let is_beside = |claim: &Claim| {
+            let open = claim.asks.iter().filter(|ask| ask.hostname.is_none() && ask.slot != draft.slot);
+            open.into_iter().any(|ask| listeners.contains(&(&ask.gateway, ask.port)))
+        };
+        let of_kind = others.iter().filter(|one| one.claim.route.id.kind == leader.kind);
+        let among_others =
+            of_kind.into_iter().find(|one| is_beside(&one.claim)).map(|one| one.claim.route.id.clone());
+        let of_aside = aside.first(view, settings, (leader.kind, &leader.cluster), is_beside);
+        among_others.into_iter().chain(of_aside).min()
     };
-    let of_kind = others.iter().filter(|one| one.claim.route.id.kind == leader.kind);
-    let among_others =
-        of_kind.into_iter().find(|one| is_beside(&one.claim)).map(|one| one.claim.route.id.clone());
-    let of_aside = aside.first(view, settings, (leader.kind, &leader.cluster), is_beside);
-    let other = among_others.into_iter().chain(of_aside).min()?;
-    let text = format!(
-        "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
-         service of its own; name the hostname in that route too, if it is to answer them",
-        quoted(hostname),
-        named(&other)
-    );
-    Some(Problem::new(Code::HostnameUnanswered, "spec.hostnames", text))
+    // Parents of the same listeners are told the same: each look reads routes.
+    let each: BTreeSet<&BTreeSet<(&GatewayName, u16)>> = of_parents.values().collect();
+    let of_listeners: BTreeMap<_, Option<RouteId>> =
+        each.into_iter().map(|listeners| (listeners, other(listeners))).collect();
+    let problem = |other: &RouteId| {
+        let text = format!(
+            "Requests for {} that no rule matches are answered 404, and not by {}: in VPC Lattice a route without hostnames is a \
+             service of its own; name the hostname in that route too, if it is to answer them",
+            quoted(hostname),
+            named(other)
+        );
+        Problem::new(Code::HostnameUnanswered, "spec.hostnames", text)
+    };
+    let told = of_parents
+        .iter()
+        .filter_map(|(parent, listeners)| Some((*parent, problem(of_listeners.get(listeners)?.as_ref()?))));
+    told.collect()
 }

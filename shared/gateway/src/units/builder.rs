@@ -8,10 +8,11 @@ use super::kept::{self, Kept, KeptPort};
 use super::merged;
 use super::rules::{self, Priorities, Resolved, ResolvedRule, is_valid};
 use super::rules_of_gone::{self, Staying};
+use super::shadowed::{Shadowed, note_shadowed};
 use crate::backend::{NO_BACKEND, Pool, Pools, external};
 use crate::code::Code;
 use crate::prefixes;
-use crate::priority::{self, Candidate, Origin, order};
+use crate::priority::{self, Candidate, order};
 use crate::problem::Problem;
 use crate::route::{Route, RouteId};
 use crate::view::View;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trellis_hint::{ClusterId, Kind};
 use trellis_lattice::{
     Action, DesiredListener, DesiredRule, DesiredService, DesiredTargetGroup, ListenerProtocol, Owner,
-    RuleMatch, TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
+    TAG_BACKEND, TAG_EXPORT, TAG_IDLE_TIMEOUT, TAG_SOURCE, TAG_UNWANTED, TARGET_GROUP_ID, Tags,
     WeightedTargetGroup,
 };
 
@@ -57,8 +58,10 @@ pub(crate) struct BuiltService {
     pub(crate) problems: Vec<Problem>,
     /// By member: what of it is not honoured as it stands.
     pub(crate) unheeded: BTreeMap<usize, Unheeded>,
-    /// By member: matches that an older member has, and which one.
-    pub(crate) shadowed: BTreeMap<usize, BTreeSet<(usize, String)>>,
+    /// By member: matches that an older member has, and which one, with the ports where it is so.
+    pub(crate) shadowed: BTreeMap<usize, Shadowed>,
+    /// By member: ports of TLS without a listener, since no backend of the member takes what comes there.
+    pub(crate) without_listener: BTreeMap<usize, BTreeSet<u16>>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
 }
@@ -66,7 +69,8 @@ pub(crate) struct BuiltService {
 /// What a service does not give a member.
 #[derive(Debug, Default)]
 pub(crate) struct Unheeded {
-    pub(crate) problems: Vec<Problem>,
+    /// With the port where it is so; none for all of the service.
+    pub(crate) problems: Vec<(Option<u16>, Problem)>,
     /// The services of the unit that have a target group which a rule goes without.
     pub(crate) users: BTreeSet<String>,
 }
@@ -111,6 +115,7 @@ impl<'a> Builder<'a> {
             problems: vec![],
             unheeded: BTreeMap::new(),
             shadowed: BTreeMap::new(),
+            without_listener: BTreeMap::new(),
             kept: vec![],
         };
         // By its name: it may be another of the hostname's services than it was.
@@ -121,7 +126,7 @@ impl<'a> Builder<'a> {
             for (user, problem) in members[at].rules.iter().flat_map(|rule| self.not_had(rule, of_member)) {
                 let unheeded = built.unheeded.entry(at).or_default();
                 unheeded.users.insert(user);
-                unheeded.problems.push(problem);
+                unheeded.problems.push((None, problem));
             }
         }
         let mut of_ports: BTreeMap<u16, Vec<Candidate>> = BTreeMap::new();
@@ -142,7 +147,7 @@ impl<'a> Builder<'a> {
             let mut candidates = of_ports.remove(number).unwrap_or_default();
             candidates.extend(staying.candidates.remove(number).unwrap_or_default());
             match self.merging {
-                None => note_shadowed(&candidates, &mut built.shadowed),
+                None => note_shadowed(*number, &candidates, &mut built.shadowed),
                 Some(stays) => {
                     let from = (stays, members.len());
                     let shares = self.kept_shares(draft, (*number, port), from, &candidates, &mut groups);
@@ -152,6 +157,13 @@ impl<'a> Builder<'a> {
                 }
             }
             let listener = self.listener(name, *number, port.protocol, candidates, &mut built);
+            if listener.is_none() {
+                // The oldest one has the connections, whatever becomes of them.
+                let oldest = port.members.iter().find(|at| !draft.kept.contains(at));
+                if let Some(at) = oldest {
+                    built.without_listener.entry(*at).or_default().insert(*number);
+                }
+            }
             built.service.listeners.extend(listener);
         }
         for kept in &built.kept {
@@ -273,7 +285,7 @@ impl<'a> Builder<'a> {
         let fitted = prefixes::fit(candidates, most, priority_max);
         let widened: BTreeSet<usize> = fitted.widened.iter().map(|one| one.contributor).collect();
         for at in widened {
-            let notes = prefixes::notes(&fitted.widened, at, most);
+            let notes = prefixes::notes(&fitted.widened, at, most).into_iter().map(|note| (Some(port), note));
             built.unheeded.entry(at).or_default().problems.extend(notes);
         }
         let mut rules: Vec<DesiredRule> =
@@ -445,34 +457,6 @@ impl<'a> Builder<'a> {
         let managed_by = self.view.snapshot.facts.get(&self.route.id.cluster).map(naming::managed_by);
         let own = self.owner.tags().into_iter().chain(managed_by).chain(own);
         naming::tags(own, &naming::user_tags(&self.route.meta).0)
-    }
-}
-
-/// Matches that several members have: the oldest one's stands.
-fn note_shadowed(candidates: &[Candidate], shadowed: &mut BTreeMap<usize, BTreeSet<(usize, String)>>) {
-    // Where the specification orders two by what they match, nobody is shadowed.
-    let mut first: BTreeMap<(&RuleMatch, [usize; 4]), usize> = BTreeMap::new();
-    for one in candidates {
-        let winner = first.entry((&one.matches, one.specificity)).or_insert(one.contributor);
-        *winner = (*winner).min(one.contributor);
-    }
-    let mut matches: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
-    let mut lost: BTreeMap<(usize, usize, usize), BTreeSet<usize>> = BTreeMap::new();
-    for one in candidates {
-        let Origin { rule, matched, .. } = one.origin;
-        matches.entry((one.contributor, rule)).or_default().insert(matched);
-        let winner = first.get(&(&one.matches, one.specificity)).copied().unwrap_or(one.contributor);
-        if winner != one.contributor {
-            lost.entry((one.contributor, winner, rule)).or_default().insert(matched);
-        }
-    }
-    for ((contributor, winner, rule), lost) in lost {
-        let mut place = format!("spec.rules[{rule}]");
-        if matches.get(&(contributor, rule)) != Some(&lost) {
-            let at: Vec<String> = lost.iter().map(ToString::to_string).collect();
-            place = format!("{place}.matches[{}]", at.join(","));
-        }
-        shadowed.entry(contributor).or_default().insert((winner, place));
     }
 }
 

@@ -65,8 +65,10 @@ pub(crate) struct Claim {
     pub(crate) parents: Vec<Parent>,
     /// In the order of the route's hostnames, then of its parents.
     pub(crate) asks: Vec<Ask>,
-    /// Hostnames that are not served, or not as they stand there.
+    /// Hostnames that are not served, or not as they stand there, whatever the parent.
     pub(crate) notes: Vec<Problem>,
+    /// As `notes`, of one parent.
+    pub(crate) notes_at: BTreeSet<(usize, Problem)>,
     /// Whether an IAMAuthPolicy names the route.
     pub(crate) has_auth: bool,
     /// Whether its services are to be in no service network.
@@ -76,7 +78,7 @@ pub(crate) struct Claim {
 impl Claim {
     pub(crate) fn of(view: &View, route: Rc<Route>, object: &Value, unknown: &mut Vec<String>) -> Self {
         let parents = parents(view, &route, object, unknown);
-        let (mut asks, notes) = asks(&route, &parents);
+        let (mut asks, notes_at) = asks(&route, &parents);
         let is_standalone = standalone::is_standalone(view, &route, &parents);
         let left = policy::left_closed(object);
         let shares = asks.iter().any(|ask| ask.slot != Slot::Own);
@@ -88,12 +90,26 @@ impl Claim {
         if let Some(left) = left.filter(|_| !has_auth) {
             bar_left_closed(object, &left, &mut asks);
         }
-        let mut notes = notes;
+        let mut notes = unheard(&route, &parents);
         match merged::obstacle(view, &route) {
             Ok(obstacle) => notes.extend(obstacle),
             Err(why) => unknown.push(why),
         }
-        Self { route, parents, asks, notes, has_auth, is_standalone }
+        Self { route, parents, asks, notes, notes_at, has_auth, is_standalone }
+    }
+
+    /// The notes of the route and of all its parents, each once.
+    pub(crate) fn all_notes(&self) -> Vec<Problem> {
+        let of_parents = self.notes_at.iter().map(|(_, problem)| problem);
+        let all: BTreeSet<&Problem> = self.notes.iter().chain(of_parents).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// The notes of the route and of one parent, each once.
+    pub(crate) fn notes_of(&self, parent: usize) -> Vec<Problem> {
+        let own = self.notes_at.iter().filter(|(at, _)| *at == parent).map(|(_, problem)| problem);
+        let all: BTreeSet<&Problem> = self.notes.iter().chain(own).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// The listeners that take the route, and those of plain HTTP where it has others too.
@@ -131,11 +147,13 @@ impl Claim {
 
     /// Why it comes before another one, in words.
     pub(crate) fn precedence(&self, other: &Self) -> &'static str {
-        let ((own, name, _), (others, others_name, _)) = (self.seniority(), other.seniority());
-        match (own == others, name == others_name) {
-            (false, _) => "is older",
-            (true, false) => "is as old, comes first by name",
-            (true, true) => "is as old, comes first by kind",
+        let ((own, name, kind), (others, others_name, others_kind)) = (self.seniority(), other.seniority());
+        match (own == others, name == others_name, kind == others_kind) {
+            (false, ..) => "is older",
+            (true, false, _) => "is as old, comes first by name",
+            (true, true, false) => "is as old, comes first by kind",
+            // Of one route of several clusters.
+            (true, true, true) => "is as old, comes first by its cluster's name",
         }
     }
 
@@ -186,8 +204,9 @@ fn bar_left_closed(object: &Value, left: &Problem, asks: &mut [Ask]) {
     }
 }
 
-fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
-    let (mut asks, mut notes) = (vec![], unheard(route, parents));
+/// What each parent is asked for, and what is to be said of what it cannot be.
+fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, BTreeSet<(usize, Problem)>) {
+    let (mut asks, mut notes) = (vec![], BTreeSet::new());
     for (at, parent) in parents.iter().enumerate() {
         let Ok(taken) = &parent.attached else { continue };
         let (namespace, name) = (parent.reference.namespace.clone(), parent.reference.name.clone());
@@ -197,11 +216,11 @@ fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
                 let hostname = match servable(route, hostname.as_deref()) {
                     Servable::Domain(domain) => Some(domain),
                     Servable::GeneratedName(note) => {
-                        notes.extend(note);
+                        notes.extend(note.map(|note| (at, note)));
                         None
                     }
                     Servable::Not(why) => {
-                        notes.push(why);
+                        notes.insert((at, why));
                         continue;
                     }
                 };
@@ -227,8 +246,6 @@ fn asks(route: &Route, parents: &[Parent]) -> (Vec<Ask>, Vec<Problem>) {
     }
     let place = |ask: &Ask| route.hostnames.iter().position(|one| Some(one) == ask.hostname.as_ref());
     asks.sort_by_key(|ask| (place(ask), ask.hostname.clone()));
-    notes.sort();
-    notes.dedup();
     (asks, notes)
 }
 

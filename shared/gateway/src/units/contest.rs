@@ -208,7 +208,9 @@ impl Contest<'_> {
             let apart = holder.as_ref().and_then(|(oldest, theirs)| {
                 let others = *theirs != gateways;
                 let problem = || self.of_other_gateways((*oldest, at), theirs, &asks[0].gateway.name);
-                others.then(problem).or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest)))
+                others
+                    .then(problem)
+                    .or_else(|| member.claim.has_auth.then(|| self.of_other_auth(*oldest, at)))
             });
             if let Some(problem) = apart {
                 all_refused.extend(asks.into_iter().map(|ask| (at, ask, problem.clone())));
@@ -293,7 +295,7 @@ impl Contest<'_> {
         };
         let text = format!(
             "{} {} and has {} on port {number} of Gateway {}/{}, {what}; use another hostname or port",
-            named(&self.members[winner].claim.route.id),
+            self.named_to(winner, at),
             self.members[winner].claim.precedence(self.members[at].claim),
             self.shown(),
             ask.gateway.namespace,
@@ -313,7 +315,7 @@ impl Contest<'_> {
         let text = format!(
             "{} {} and has {} in the service network {network} by Gateway {}: routes of one hostname have one service only if \
              they are on the same Gateways; use another hostname, or Gateways of another name",
-            named(&self.members[oldest].claim.route.id),
+            self.named_to(oldest, at),
             self.members[oldest].claim.precedence(self.members[at].claim),
             self.shown(),
             gateways.join(" and "),
@@ -322,13 +324,18 @@ impl Contest<'_> {
     }
 
     /// In another route's service others could call a route than its policy says.
-    fn of_other_auth(&self, oldest: usize) -> Problem {
+    fn of_other_auth(&self, oldest: usize, at: usize) -> Problem {
         let text = format!(
             "{} has {} too, and {ONE_FOR_A_SERVICE}; attach the IAMAuthPolicy of this route to that one, or name another hostname",
-            named(&self.members[oldest].claim.route.id),
+            self.named_to(oldest, at),
             self.shown(),
         );
         Problem::new(Code::HostnameTaken, "spec.hostnames", text)
+    }
+
+    /// A member in what another one is told.
+    pub(super) fn named_to(&self, member: usize, told: usize) -> String {
+        named_to(&self.members[member].claim.route.id, &self.members[told].claim.route.id)
     }
 
     fn shown(&self) -> String {
@@ -437,6 +444,14 @@ pub(crate) fn secrets_certificate<'a>(
 /// The scope of a further service of one slot, in a network.
 pub(crate) fn scope_beside(slot: Option<&str>, network: &str) -> String {
     format!("{}@{network}", slot.unwrap_or_default())
+}
+
+/// As [`named`], for the status of another route: one of another cluster with that.
+fn named_to(id: &RouteId, told: &RouteId) -> String {
+    if id.cluster == told.cluster {
+        return named(id);
+    }
+    format!("{} of cluster {}", named(id), id.cluster.name)
 }
 
 /// A route in a message. Statuses are searched for this form: whoever is named is told when the route changes.

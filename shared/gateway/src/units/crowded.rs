@@ -6,7 +6,7 @@
 use super::builder::Builder;
 use super::claim::Ask;
 use super::contest::Member;
-use super::contest::{Contest, Place, Port, Seated, ServiceDraft, named};
+use super::contest::{Contest, Place, Port, Seated, ServiceDraft};
 use super::kept;
 use crate::code::Code;
 use crate::problem::Problem;
@@ -50,7 +50,7 @@ impl Contest<'_> {
                 "The service of {} has no room for what this route asks for now beside {}, which is served as it stands; ask for less, \
                  or name another hostname",
                 self.slot.requests(),
-                named(&self.members[besides].claim.route.id)
+                self.named_to(besides, at)
             );
             (at, Problem::new(Code::QuotaExceeded, "spec.rules", text))
         };
@@ -113,7 +113,7 @@ impl Contest<'_> {
         if leader == at {
             return problem;
         }
-        let older = named(&self.members[leader].claim.route.id);
+        let older = self.named_to(leader, at);
         Problem::new(
             problem.code,
             problem.path,

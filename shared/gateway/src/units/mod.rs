@@ -29,6 +29,7 @@ mod rules_of_gone;
 mod service_names;
 pub(crate) mod service_network;
 mod services;
+mod shadowed;
 pub(crate) mod slot;
 pub(crate) mod standalone;
 pub(crate) mod vpc_access;

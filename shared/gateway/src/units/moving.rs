@@ -63,6 +63,7 @@ pub(crate) fn keep(
             service: service.name.clone(),
             hostname: Slot::of(service).text(),
             networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
+            parents: None,
             leader: None,
             followers: told_by(others, service)
                 .map(|one| (key(&one.claim.route.id), Some(one.claim.route.meta.generation)))
@@ -97,6 +98,7 @@ fn followed_before(own: &Contender, others: &[Contender]) -> Vec<Serving> {
             service,
             hostname: Some(text),
             networks: BTreeSet::from([gateway.name]),
+            parents: None,
             leader: Some(leader),
             followers: vec![],
         })

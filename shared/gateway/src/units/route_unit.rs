@@ -14,6 +14,7 @@ use super::slot::Slot;
 use super::subject;
 use crate::api::{self, ParentRefWire};
 use crate::attach::Isolated;
+use crate::code::Code;
 use crate::gateway::{self, Whose};
 use crate::hostname::do_meet;
 use crate::problem::{self, Problem};
@@ -223,7 +224,6 @@ pub(super) struct Reports<'a> {
 impl Reports<'_> {
     pub(super) fn report(&self) -> Report {
         let claim = &self.own.claim;
-        let notes = problem::message(&self.built.notes);
         let partial = (!self.built.dropped.is_empty()).then(|| {
             let answered = if self.built.answers_errors { ANSWERS_ERRORS } else { "" };
             let text = format!("Dropped Rule(s) {}{answered}", problem::message(&self.built.dropped));
@@ -233,14 +233,17 @@ impl Reports<'_> {
         let parents = claim.parents.iter().enumerate().map(|(at, parent)| {
             let accepted = self.accepted(at, parent);
             let unserved = if accepted.is_true() { self.unserved(at) } else { vec![] };
+            let notes = self.built.notes_of(at);
             ParentReport {
+                index: at,
                 parent_ref: parent.reference.reference.clone(),
                 gateway: parent.reference.name.clone(),
                 resolved_refs: resolved_refs(&self.own.rules, parent),
                 partially_invalid: partial.clone().filter(|_| accepted.is_true()),
                 unserved: problem::message(&unserved),
-                notes: notes.clone(),
-                problems: unserved.into_iter().chain(self.built.notes.iter().cloned()).collect(),
+                unserved_reason: why_unserved(&unserved),
+                notes: problem::message(&notes),
+                problems: unserved.into_iter().chain(notes).collect(),
                 accepted,
             }
         });
@@ -268,14 +271,18 @@ impl Reports<'_> {
         let refused = |problems: &[Problem]| {
             Condition::no_for(conditions::ACCEPTED, reasons::UNSUPPORTED_VALUE, problems.to_vec())
         };
-        if !self.built.refused.is_empty() {
+        let claim = &self.own.claim;
+        let notes = claim.notes_of(at);
+        // Where nothing at all can be served, each parent says what is in its own way.
+        let is_own = !notes.is_empty() && claim.asks.is_empty() && self.built.refused == claim.all_notes();
+        if !self.built.refused.is_empty() && !is_own {
             return refused(&self.built.refused);
         }
         match self.built.verdicts.get(&at) {
             Some(verdict) if verdict.is_served => Condition::yes(conditions::ACCEPTED, reasons::ACCEPTED, ""),
             Some(verdict) => refused(&verdict.refused),
             // None of its hostnames can be served at all.
-            None => refused(&self.own.claim.notes),
+            None => refused(&notes),
         }
     }
 
@@ -302,8 +309,7 @@ impl Reports<'_> {
         let isolated: Vec<Problem> = isolated.collect();
         let refused =
             self.built.verdicts.get(&at).map(|verdict| verdict.refused.as_slice()).unwrap_or_default();
-        let network = &parent.reference.name;
-        let shadowed = self.built.shadowed.iter().filter(|(there, _)| there == network);
+        let shadowed = self.built.unserved.iter().filter(|(there, _)| *there == at);
         refused.iter().chain(&isolated).chain(shadowed.map(|(_, problem)| problem)).cloned().collect()
     }
 
@@ -330,6 +336,16 @@ impl Reports<'_> {
     }
 }
 
+/// The reason of what a parent does not get: other routes, unless nothing of it is theirs.
+fn why_unserved(unserved: &[Problem]) -> &'static str {
+    let is_without_backend = |problem: &Problem| problem.code == Code::NoTlsBackend;
+    if !unserved.is_empty() && unserved.iter().all(is_without_backend) {
+        reasons::NO_BACKEND
+    } else {
+        reasons::SHADOWED
+    }
+}
+
 /// Reports while something is not known: what the parents say is told, the rest is being held. What the rules lead to is
 /// known where the route only waits for a service.
 fn held_reports(
@@ -343,7 +359,8 @@ fn held_reports(
         return vec![];
     }
     let text = format!("{}. VPC Lattice keeps what it has.", unknown.join(". "));
-    let parents = claim.parents.iter().map(|parent| ParentReport {
+    let parents = claim.parents.iter().enumerate().map(|(index, parent)| ParentReport {
+        index,
         parent_ref: parent.reference.reference.clone(),
         gateway: parent.reference.name.clone(),
         accepted: match &parent.attached {
@@ -353,6 +370,7 @@ fn held_reports(
         resolved_refs: rules.map_or_else(|| unresolved(text.clone()), |rules| resolved_refs(rules, parent)),
         partially_invalid: None,
         unserved: String::new(),
+        unserved_reason: reasons::SHADOWED,
         notes: String::new(),
         problems: vec![],
     });
@@ -383,6 +401,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
         let (whose, _) = gateway::find(view, &id.cluster, namespace, &wire.name);
         if whose == Whose::Ours {
             parents.push(ParentReport {
+                index: parents.len(),
                 parent_ref: reference.clone(),
                 gateway: wire.name.clone(),
                 accepted: Condition::no_for(
@@ -393,6 +412,7 @@ fn unreadable(view: &View, id: &RouteId, object: &Value, problem: &Problem) -> T
                 resolved_refs: unresolved("The route could not be read.".into()),
                 partially_invalid: None,
                 unserved: String::new(),
+                unserved_reason: reasons::SHADOWED,
                 notes: String::new(),
                 problems: vec![],
             });

@@ -3,6 +3,7 @@
 use super::claim::Claim;
 use super::parents::Parent;
 use crate::Settings;
+use crate::annotations;
 use crate::backend::{self, BackendError, Pool, Pools};
 use crate::code::Code;
 use crate::priority::{Candidate, Origin};
@@ -74,6 +75,13 @@ impl ResolvedRule {
     pub(crate) fn externals(&self) -> impl Iterator<Item = &String> {
         let used = self.backends.iter().filter(|(weight, _)| *weight > 0);
         used.filter_map(|(_, pools)| pools.as_ref().ok()).filter_map(|pools| pools.external.as_ref())
+    }
+
+    /// Clusters whose exports get no requests of it, while those of others do.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = &Problem> {
+        let all = self.backends.iter().chain(self.plain.iter().flatten());
+        let used = all.filter(|(weight, _)| *weight > 0);
+        used.filter_map(|(_, pools)| pools.as_ref().ok()).flat_map(|pools| &pools.left_out)
     }
 
     /// Whether the unit is to look again for a target group that is not there or not free.
@@ -202,8 +210,7 @@ impl Priorities {
             }
         }
         let of_no_rule = |key: &String| {
-            let name = key.strip_prefix(TAG_PREFIX)?;
-            let index: usize = name.strip_prefix("rule-")?.strip_suffix("-priority")?.parse().ok()?;
+            let index = annotations::rule_of_priority(key.strip_prefix(TAG_PREFIX)?)?;
             let has_it = route.rules.iter().any(|rule| rule.index == index);
             let text =
                 || format!("The route has no rule {index}: its first one is rule 0; correct or remove it");

@@ -44,10 +44,12 @@ pub(crate) struct Built {
     pub(crate) dropped: Vec<Problem>,
     /// Whether some of these answer with an error.
     pub(crate) answers_errors: bool,
-    /// Matches that other routes have, by the service network in which it is so.
-    pub(crate) shadowed: BTreeSet<(String, Problem)>,
-    /// What else is not honoured.
+    /// Matches that other routes have and ports that nothing can answer, by the parent that asks for them.
+    pub(crate) unserved: BTreeSet<(usize, Problem)>,
+    /// What else is not honoured, whatever the parent.
     pub(crate) notes: Vec<Problem>,
+    /// As `notes`, of one parent.
+    pub(crate) notes_at: BTreeSet<(usize, Problem)>,
     /// Target groups from before an edit that cannot be had.
     pub(crate) kept: Vec<Kept>,
     /// Whether requests still come to a service that another one takes the place of.
@@ -59,10 +61,34 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    /// Notes what a service does not give the route.
-    pub(super) fn tell(&mut self, unheeded: Unheeded) {
-        self.notes.extend(unheeded.problems);
+    /// Notes what a service does not give the route, at the parents that ask for the ports where it is so.
+    pub(super) fn tell(&mut self, unheeded: Unheeded, ports: &PortsOfParents) {
+        for (port, problem) in unheeded.problems {
+            let asking = ports.iter().filter(|(_, asked)| port.is_none_or(|port| asked.contains(&port)));
+            self.notes_at.extend(asking.map(|(parent, _)| (*parent, problem.clone())));
+        }
         self.without_external.extend(unheeded.users);
+    }
+
+    /// Notes ports of TLS that have no listener, since no backend takes what comes there.
+    pub(super) fn tell_without_listener(&mut self, without: Option<&BTreeSet<u16>>, ports: &PortsOfParents) {
+        for (parent, asked) in ports {
+            for port in without.into_iter().flatten().filter(|port| asked.contains(port)) {
+                let text = format!(
+                    "No backend takes requests, and VPC Lattice passes TLS on only where one does, so nothing listens on port {port}; \
+                     name a backend that is there, with a weight above 0"
+                );
+                let problem = Problem::new(Code::NoTlsBackend, "spec.rules", text);
+                self.unserved.insert((*parent, problem));
+            }
+        }
+    }
+
+    /// All that is not honoured at a parent, each once.
+    pub(super) fn notes_of(&self, parent: usize) -> Vec<Problem> {
+        let own = self.notes_at.iter().filter(|(at, _)| *at == parent).map(|(_, problem)| problem);
+        let all: BTreeSet<&Problem> = self.notes.iter().chain(own).collect();
+        all.into_iter().cloned().collect()
     }
 }
 
@@ -94,7 +120,7 @@ pub(crate) fn build(
         build_for(view, slot, own, (others, aside), settings, &mut built);
     }
     if claim.asks.is_empty() && built.refused.is_empty() {
-        built.refused.extend(claim.notes.iter().cloned());
+        built.refused.extend(claim.all_notes());
     }
     if built.refused.is_empty() {
         moving::keep(view, own, others, settings, &mut built);
@@ -115,6 +141,7 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
     let Contender { claim, rules, .. } = own;
     let route = &claim.route;
     built.notes.extend(route.problems.iter().chain(&claim.notes).cloned());
+    built.notes_at.extend(claim.notes_at.iter().cloned());
     built.notes.extend(annotations::problems(route.id.kind, &route.meta));
     Priorities::of(route, settings, &mut built.notes);
     for rule in rules {
@@ -126,6 +153,7 @@ pub(super) fn tell_of_route(own: &Contender, settings: &Settings, built: &mut Bu
         let mut seen = BTreeSet::new();
         built.refused.retain(|problem| seen.insert(problem.clone()));
     }
+    built.notes.extend(rules.iter().flat_map(ResolvedRule::left_out).cloned());
     for note in rules.iter().flat_map(ResolvedRule::pools).flat_map(|pool| &pool.notes) {
         if !built.notes.contains(note) {
             built.notes.push(note.clone());
@@ -161,7 +189,8 @@ fn build_for(
         let Some(service) = serve(view, all, (&members, me), (own, others), settings, built) else {
             continue;
         };
-        built.notes.extend(unanswered((view, settings), &service, draft, &members, (others, aside)));
+        let of_draft = (draft, members.as_slice(), me);
+        built.notes_at.extend(unanswered((view, settings), &service, of_draft, (others, aside)));
         let serves = |ask: &&&Ask| {
             let port = draft.ports.get(&ask.port);
             draft.networks.contains(&ask.gateway.name)
@@ -169,7 +198,8 @@ fn build_for(
                 && !draft.kept.contains(&me)
         };
         for ask in asks.iter().filter(serves) {
-            built.notes.extend(certificate_note(view, settings, draft, ask));
+            let note = certificate_note(view, settings, draft, ask);
+            built.notes_at.extend(note.map(|note| (ask.parent, note)));
             built.unknown.extend(unknown_certificate(view, draft, ask));
             built.verdicts.entry(ask.parent).or_default().is_served = true;
         }
@@ -255,23 +285,19 @@ fn serve(
             }
         }
     }
-    let BuiltService { service, groups, mut unheeded, shadowed, kept, .. } =
+    let ports = ports_of_parents(draft, members, me);
+    let at_parents = |note: Option<Problem>| {
+        let parents: Vec<usize> = ports.keys().copied().collect();
+        note.into_iter().flat_map(move |note| parents.clone().into_iter().map(move |at| (at, note.clone())))
+    };
+    let BuiltService { service, groups, mut unheeded, shadowed, without_listener, kept, .. } =
         Builder::of(view, settings, route).beside(&built.services).service(draft, &name, members);
     if !draft.kept.contains(&me) {
-        built.tell(unheeded.remove(&me).unwrap_or_default());
-        let requests = draft.slot.requests();
-        for (winner, place) in shadowed.get(&me).into_iter().flatten() {
-            let text = format!(
-                "{} {} and matches the same requests for {}, so they go there; match something else, or take the match out of \
-                 one of the two",
-                named(&members[*winner].claim.route.id),
-                members[*winner].claim.precedence(members[me].claim),
-                requests
-            );
-            let problem = Problem::new(Code::MatchShadowed, place.clone(), text);
-            built.shadowed.extend(draft.networks.iter().map(|network| (network.clone(), problem.clone())));
-        }
-        built.notes.extend(other_certificates(draft, &members[me]));
+        built.tell(unheeded.remove(&me).unwrap_or_default(), &ports);
+        built.tell_without_listener(without_listener.get(&me), &ports);
+        let lost = shadowed.get(&me).into_iter().flatten();
+        built.unserved.extend(lost.flat_map(|lost| tell_shadowed(draft, (members, me), lost)));
+        built.notes_at.extend(other_certificates(draft, &members[me]));
     }
     if is_leader {
         built.kept.extend(kept);
@@ -283,17 +309,18 @@ fn serve(
         let builder = Builder::of(view, settings, route);
         built.target_groups.extend(idle.into_iter().filter_map(|name| builder.kept_group(name)));
         let note = not_to_the_letter(view, (&route.meta, &draft.slot), &built.services, &name);
-        built.notes.extend(note.filter(|_| !draft.kept.contains(&me)));
+        built.notes_at.extend(at_parents(note.filter(|_| !draft.kept.contains(&me))));
         built.services.push(service.clone());
     } else if !draft.kept.contains(&me) {
         let (meta, requests) = (&members[me].claim.route.meta, draft.slot.requests());
-        built.notes.extend(annotations::of_a_follower(meta, &named(&route.id), &requests));
+        built.notes_at.extend(at_parents(annotations::of_a_follower(meta, &named(&route.id), &requests)));
     }
     let key = |at: usize| key(&members[at].claim.route);
     built.serving.push(Serving {
         service: name,
         hostname: draft.slot.text(),
         networks: draft.networks.clone(),
+        parents: Some(ports.keys().copied().collect()),
         leader: (!is_leader).then(|| key(leader)),
         followers: all
             .iter()
@@ -305,6 +332,52 @@ fn serve(
             .collect(),
     });
     Some(service)
+}
+
+/// By parent of a route, ports of a service.
+pub(super) type PortsOfParents = BTreeMap<usize, BTreeSet<u16>>;
+
+/// The ports of a service on which it has what a parent of a member asks for there, by parent.
+pub(super) fn ports_of_parents(draft: &ServiceDraft, members: &[Member], me: usize) -> PortsOfParents {
+    let has_it = |ask: &&Ask| {
+        let port = draft.ports.get(&ask.port);
+        ask.slot == draft.slot
+            && draft.networks.contains(&ask.gateway.name)
+            && port.is_some_and(|port| port.members.contains(&me) && port.protocol == ask.protocol)
+    };
+    let mut ports = PortsOfParents::new();
+    for ask in members[me].claim.asks.iter().filter(has_it) {
+        ports.entry(ask.parent).or_default().insert(ask.port);
+    }
+    ports
+}
+
+/// What each parent of a member is told of matches that an older one has on some ports.
+fn tell_shadowed(
+    draft: &ServiceDraft,
+    (members, me): (&[Member], usize),
+    ((winner, place), lost): (&(usize, String), &BTreeSet<u16>),
+) -> Vec<(usize, Problem)> {
+    let (own, winner) = (members[me].claim, members[*winner].claim);
+    let problem = |(parent, asked): (usize, BTreeSet<u16>)| {
+        let there: Vec<String> = asked.intersection(lost).map(ToString::to_string).collect();
+        let on = match there.as_slice() {
+            [] => return None,
+            // Where it is so on all ports, they need no naming.
+            all if all.len() == asked.len() => String::new(),
+            [port] => format!(" on port {port}"),
+            ports => format!(" on the ports {}", ports.join(", ")),
+        };
+        let text = format!(
+            "{} {} and matches the same requests for {}{on}, so they go there; match something else, or take the match out of \
+             one of the two",
+            named(&winner.route.id),
+            winner.precedence(own),
+            draft.slot.requests()
+        );
+        Some((parent, Problem::new(Code::MatchShadowed, place.clone(), text)))
+    };
+    ports_of_parents(draft, members, me).into_iter().filter_map(problem).collect()
 }
 
 fn key(route: &Route) -> ObjectKey {
@@ -336,6 +409,7 @@ fn keep_the_rest(view: &View, own: &Contender, others: &[Contender], settings: &
             service: service.name.clone(),
             hostname: Slot::of(service).text(),
             networks: if own.claim.is_standalone { networks.clone() } else { wanted.networks.clone() },
+            parents: None,
             leader: None,
             followers: vec![],
         });
@@ -375,19 +449,27 @@ fn unknown_certificate(view: &View, draft: &ServiceDraft, ask: &Ask) -> Option<S
     }
 }
 
-/// A service has one certificate; what of other ones that the route's listeners name.
-fn other_certificates(draft: &ServiceDraft, member: &Member) -> Option<Problem> {
-    let used = draft.certificate_arn.as_ref()?;
+/// A service has one certificate; what of other ones that the route's listeners name, by the parent that asks for them.
+fn other_certificates(draft: &ServiceDraft, member: &Member) -> Vec<(usize, Problem)> {
+    let Some(used) = draft.certificate_arn.as_ref() else { return vec![] };
     let of_draft = member.claim.asks.iter().filter(|ask| {
         ask.slot == draft.slot
             && draft.networks.contains(&ask.gateway.name)
             && draft.ports.contains_key(&ask.port)
     });
-    let other = of_draft.filter_map(|ask| ask.certificate_arn.as_ref()).find(|one| *one != used)?;
-    let text = format!(
-        "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
-         one, or the listener in the parentRef's sectionName",
-        draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
-    );
-    Some(Problem::new(Code::CertificateDiffers, "spec.parentRefs", text))
+    let mut others: BTreeMap<usize, &String> = BTreeMap::new();
+    for ask in of_draft {
+        if let Some(other) = ask.certificate_arn.as_ref().filter(|one| *one != used) {
+            others.entry(ask.parent).or_insert(other);
+        }
+    }
+    let problem = |other: &String| {
+        let text = format!(
+            "The listeners name the certificate {other} for {}: a VPC Lattice service has one, and it is {used}; name the same \
+             one, or the listener in the parentRef's sectionName",
+            draft.slot.domain().map_or_else(|| "the route".to_owned(), quoted),
+        );
+        Problem::new(Code::CertificateDiffers, "spec.parentRefs", text)
+    };
+    others.into_iter().map(|(parent, other)| (parent, problem(other))).collect()
 }

@@ -31,7 +31,7 @@ use super::kept::{self, Kept};
 use super::route_unit::Reports;
 use super::rules::{self, ResolvedRule, is_sound};
 use super::service_names::not_to_the_letter;
-use super::services::{Built, Contender, tell_of_route};
+use super::services::{Built, Contender, PortsOfParents, ports_of_parents, tell_of_route};
 use super::slot::Slot;
 use crate::backend::external;
 use crate::naming::ServiceName;
@@ -172,7 +172,7 @@ pub(crate) fn translate(
     if !service.held.is_empty() {
         return (Translation::held(service.held, vec![]), service.stays);
     }
-    let text = told(&merging, &unknown);
+    let shown = unknown.clone();
     // An edit that cannot be had and a mode are known: only a person can help.
     for one in &merging {
         unknown.remove(&one.contender.claim.route.id.cluster);
@@ -184,7 +184,7 @@ pub(crate) fn translate(
     );
     partly.sort();
     partly.dedup();
-    let reports = merging.iter().map(|one| report(one, &text)).collect();
+    let reports = merging.iter().map(|one| report(one, &told(one, &merging, &shown))).collect();
     let Merged { mut desired, stays, .. } = service;
     // Of those that ask for a hostname all routes of the cluster are read.
     let claims = merging.iter().map(|one| &one.contender.claim);
@@ -321,7 +321,7 @@ impl Merged<'_, '_> {
             .map(|(at, ask, problem)| (asking[at], ask.parent, Some(problem)))
             .collect();
         let mut serving: Vec<(usize, Serving)> = vec![];
-        let mut unheeded: Vec<(usize, Unheeded)> = vec![];
+        let mut unheeded: Vec<(usize, Unheeded, PortsOfParents)> = vec![];
         let stays = self.staying_in(slot, &members, &outcome.drafts);
         let mut kept: Vec<(Kept, Serving)> = vec![];
         let mut left: BTreeSet<String> = BTreeSet::new();
@@ -344,9 +344,11 @@ impl Merged<'_, '_> {
                 whole.scope = Some(name.clone());
             }
             let built = builder.service(&whole, &name, &members);
+            let note = note.map(|note| (None, note));
             let told = Unheeded { problems: note.into_iter().collect(), ..Unheeded::default() };
-            unheeded.extend(draft.leader().map(|at| (asking[at], told)));
-            unheeded.extend(built.unheeded.into_iter().map(|(at, one)| (asking[at], one)));
+            let told = draft.leader().map(|at| (at, told));
+            let at_ports = |(at, one)| (asking[at], one, ports_of_parents(draft, &members, at));
+            unheeded.extend(told.into_iter().chain(built.unheeded).map(at_ports));
             let problem = built.problems.first().cloned();
             let here = served_by(name, slot, draft.networks.clone());
             for at in draft.members() {
@@ -356,7 +358,8 @@ impl Merged<'_, '_> {
                         && draft.ports.get(&ask.port).is_some_and(|port| port.members.contains(&at))
                 });
                 verdicts.extend(served.map(|ask| (asking[at], ask.parent, problem.clone())));
-                serving.push((asking[at], here.clone()));
+                let parents = ports_of_parents(draft, &members, at).into_keys().collect();
+                serving.push((asking[at], Serving { parents: Some(parents), ..here.clone() }));
             }
             // What exceeds a limit in sum is not made; what is there stays.
             match problem {
@@ -430,7 +433,8 @@ impl Merged<'_, '_> {
 }
 
 fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Serving {
-    Serving { service, hostname: slot.text(), networks, leader: None, followers: vec![] }
+    let hostname = slot.text();
+    Serving { service, hostname, networks, parents: None, leader: None, followers: vec![] }
 }
 
 /// Notes what became of each route's parents, with the reason where one is refused, which services serve it, and what it does not
@@ -438,11 +442,11 @@ fn served_by(service: String, slot: &Slot, networks: BTreeSet<String>) -> Servin
 fn note(
     verdicts: Vec<(usize, usize, Option<Problem>)>,
     serving: Vec<(usize, Serving)>,
-    unheeded: Vec<(usize, Unheeded)>,
+    unheeded: Vec<(usize, Unheeded, PortsOfParents)>,
     merging: &mut [Merging],
 ) {
-    for (at, unheeded) in unheeded {
-        merging[at].built.tell(unheeded);
+    for (at, unheeded, ports) in unheeded {
+        merging[at].built.tell(unheeded, &ports);
     }
     for (at, parent, problem) in verdicts {
         let verdict = merging[at].built.verdicts.entry(parent).or_default();
@@ -465,11 +469,17 @@ fn refuse(merging: &mut [Merging], slot: &Slot, problem: &Problem) {
     }
 }
 
-/// Which clusters' routes the service has, as each route's status tells.
-fn told(merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
-    let names: BTreeSet<&str> =
-        merging.iter().map(|one| one.contender.claim.route.id.cluster.name.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().collect();
+/// Which clusters' routes have a service in common with a route, as its status tells: one that is refused, or in no network as the
+/// others are, has none.
+fn told(of: &Merging, merging: &[Merging], unknown: &BTreeMap<ClusterId, String>) -> String {
+    let services = |one: &Merging| -> BTreeSet<String> {
+        one.built.serving.iter().map(|serving| serving.service.clone()).collect()
+    };
+    let own = services(of);
+    let cluster = |one: &Merging| one.contender.claim.route.id.cluster.clone();
+    let shares = |one: &&Merging| cluster(one) == cluster(of) || !services(one).is_disjoint(&own);
+    let names: BTreeSet<String> = merging.iter().filter(shares).map(|one| cluster(one).name).collect();
+    let names: Vec<String> = names.into_iter().collect();
     let mut text = format!("Clusters that share the service: {}.", names.join(", "));
     for (cluster, why) in unknown {
         text = format!("{text} The share of cluster {} stays as it is: {why}.", cluster.name);
