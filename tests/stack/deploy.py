@@ -86,9 +86,13 @@ def allow_batches(endpoint: str, stack: Outputs) -> None:
     iam.put_user_policy(UserName=WEBHOOK_USER, PolicyName="ministack-batches", PolicyDocument=document)
 
 
-def queue_length(endpoint: str, stack: Outputs, url: str | None = None) -> int:
+#: What SQS calls messages that somebody has received and not deleted.
+IN_WORK = "ApproximateNumberOfMessagesNotVisible"
+
+
+def queue_length(endpoint: str, stack: Outputs, url: str | None = None, *, only_in_work: bool = False) -> int:
     """Messages that wait, are put off or are being worked on: in the queue of that URL, or in both that hold hints."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+    names = [IN_WORK] if only_in_work else ["ApproximateNumberOfMessages", IN_WORK, "ApproximateNumberOfMessagesDelayed"]
     sqs = client("sqs", endpoint)
     urls = [url] if url else [stack.later_queue_url, stack.queue_url]
     answers = [sqs.get_queue_attributes(QueueUrl=one, AttributeNames=names)["Attributes"] for one in urls]

@@ -27,10 +27,15 @@ from .loopback import Claim
 from .ministack import EksCluster, MiniStack
 from .processes import Supervisor
 from .settings import Settings, cluster_specs
+from .waiting import wait_for
 from .webhook import Webhook
 
 #: Length of the secret in the URL of the token check; MiniStack wants at least 16 characters.
 _AUTH_TOKEN_BYTES = 24
+
+
+#: A function's timeout: so long a batch is in work at most.
+BATCH_SECONDS = 60.0
 
 
 def report(text: str) -> None:
@@ -135,7 +140,12 @@ class Stack:
         return deploy.client(service, self.emulator.url if service in EMULATED else self.ministack.url)
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
-        """Sets variables of both functions. It ends the environments that run, also if it changes nothing."""
+        """Sets variables of both functions. It ends the environments that run, also if it changes nothing.
+
+        Between two batches: the messages of one that is cut off come again after six minutes, and till then no queue is empty.
+        """
+        wait_for("no batch in work", lambda: deploy.queue_length(self.ministack.url, self.outputs, only_in_work=True),
+                 within=BATCH_SECONDS, until=lambda length: length == 0)
         functions = self.aws("lambda")
         for name in (self.outputs.reconcile_function, self.outputs.drift_function):
             present = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
