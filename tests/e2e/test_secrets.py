@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from operator import eq
 from typing import Any
@@ -81,8 +82,12 @@ def imported(world: World) -> list[str]:
     """ARNs of the certificates that bear the installation's tag."""
     acm = world.stack.aws("acm")
     arns = [one["CertificateArn"] for one in acm.list_certificates()["CertificateSummaryList"] if one["Type"] == "IMPORTED"]
-    tags = {arn: acm.list_tags_for_certificate(CertificateArn=arn)["Tags"] for arn in arns}
-    return [arn for arn in arns if any(tag["Key"] == "trellis:owner" for tag in tags[arn])]
+    tags = {}
+    for arn in arns:
+        # One that goes between the two calls is none.
+        with suppress(acm.exceptions.ResourceNotFoundException):
+            tags[arn] = acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]
+    return [arn for arn in arns if any(tag["Key"] == "trellis:owner" for tag in tags.get(arn, []))]
 
 
 @pytest.mark.usefixtures("_importing")
