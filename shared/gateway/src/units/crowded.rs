@@ -5,8 +5,7 @@
 
 use super::builder::Builder;
 use super::claim::Ask;
-use super::contest::Member;
-use super::contest::{Contest, Place, Port, Seated, ServiceDraft};
+use super::contest::{Contest, Member, Place, Port, Seated, ServiceDraft};
 use super::kept;
 use crate::code::Code;
 use crate::problem::Problem;
@@ -20,8 +19,8 @@ impl Contest<'_> {
         let crowded_out = self.crowded_out(place, &first);
         let chosen = match crowded_out.first() {
             None => first,
-            Some(youngest) => {
-                let back = self.growing(place, &first, *youngest);
+            Some(oldest) => {
+                let back = self.growing(place, &first, *oldest);
                 let second = self.seat(place, &back);
                 if crowded_out.is_disjoint(&second.table.kept) { second } else { first }
             }

@@ -4,6 +4,7 @@ mod access_logs;
 mod auth;
 mod below;
 mod check;
+mod consistent;
 mod external;
 mod functions;
 mod grace;
